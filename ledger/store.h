@@ -1,0 +1,94 @@
+/* The ledger's store in LMDB: one writer, any number of readers, other processes included. See FORMAT.md. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef LEDGER_STORE_H
+#define LEDGER_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ledger/hash.h"
+#include "ledger/tree.h"
+
+/*
+ * Databases (no DUPSORT; integer keys big-endian u64 so that order is index order):
+ *   entries  index -> leaf bytes            bodies  index -> body bytes
+ *   tiles    level (1 byte) || number u64be -> hashes (width * 32 bytes)
+ *   checkpoints  size u64be -> signed note  state   key -> value      meta  name -> value
+ * One transaction holds entries, bodies, tiles and the ledger's applied Raft index and size; the changed state
+ * follows coalesced with its own index in its own transaction (consensus.md: State, ledger and restart).
+ * Commits: MDB_NOMETASYNC, never MDB_NOSYNC. Any failed commit or sync is CS_ERR_IO: the caller ends the process.
+ */
+struct store;
+
+struct store_options {
+	uint64_t map_size;  /* Bytes of address space, set once; 0: 64 GiB. */
+	bool read_only;     /* Another process's live store, or a copy. */
+	bool create;        /* Make the folder's files if there are none. */
+};
+
+/* dir must exist. CS_ERR_NOT_FOUND, CS_ERR_IO, CS_ERR_DAMAGED (not ours, other version), CS_ERR_NOMEM. */
+int store_open(const char *dir, const struct store_options *o, struct store **ret);
+void store_close(struct store *s); /* NULL is fine. */
+
+/* What the ledger held when last committed. */
+struct store_head {
+	uint64_t size;          /* Entries. */
+	uint64_t applied_index; /* Raft index whose batch ended at size; 0: none. */
+	uint64_t applied_term;
+	struct hash root;       /* Root at size, as recomputed from the tiles at open. */
+	struct hash last_leaf;  /* Leaf hash of entry size-1; zero bytes if size is 0. */
+};
+
+/* --- writer: one thread --- */
+
+struct store_entry {
+	const void *leaf, *body;
+	uint32_t leaf_len, body_len;
+	struct hash leaf_hash;
+};
+
+int store_begin(struct store *s);
+/* Appends n entries from index `first` (must be the size) in the open transaction, tiles included. */
+int store_append(struct store *s, uint64_t first, const struct store_entry *e, unsigned n);
+/* Records the Raft index and term that the ledger has now been brought to (also for batches with no entry). */
+int store_applied(struct store *s, uint64_t index, uint64_t term);
+int store_put_checkpoint(struct store *s, uint64_t size, const void *note, size_t len);
+int store_put_meta(struct store *s, const char *name, const void *value, size_t len); /* len 0: delete. */
+int store_commit(struct store *s); /* CS_ERR_DISK_FULL when the map is full (transaction aborted). */
+void store_abort(struct store *s);
+/* One transaction of state records and the Raft index they are the state of. value_len 0 deletes. */
+struct store_record {
+	const void *key, *value;
+	uint32_t key_len, value_len; /* key at most 511 bytes (LMDB's bound). */
+};
+int store_write_state(struct store *s, const struct store_record *r, size_t n, uint64_t index, uint64_t term);
+int store_sync(struct store *s);                    /* mdb_env_sync(force): before the Raft log is truncated. */
+void store_head(const struct store *s, struct store_head *ret); /* As of the last commit; any thread. */
+uint64_t store_state_index(const struct store *s);  /* Raft index of the state written back; 0: none. */
+unsigned store_fill_percent(const struct store *s); /* Of map_size; at 90 the node refuses writes. */
+
+/* Calls f for each state record, in key order; stops and returns f's result if it is not 0. */
+int store_each_state(struct store *s, int (*f)(void *ctx, const void *key, size_t key_len, const void *value,
+					       size_t value_len), void *ctx);
+
+/* --- readers: any thread, each with a view of its own --- */
+
+/* A consistent view (LMDB read transaction, MDB_NOTLS). Renew per chunk of work: an old view pins pages. */
+struct store_view;
+int store_view_open(struct store *s, struct store_view **ret);
+int store_view_renew(struct store_view *v);
+void store_view_release(struct store_view *v); /* Keeps the view for a later renew; pins nothing meanwhile. */
+void store_view_close(struct store_view *v);
+void store_view_head(const struct store_view *v, struct store_head *ret); /* root is not filled in. */
+/* Borrowed bytes, good until the view is renewed, released or closed. CS_ERR_NOT_FOUND, CS_ERR_ERASED (body). */
+int store_view_entry(const struct store_view *v, uint64_t index, const void **ret_leaf, size_t *ret_len);
+int store_view_body(const struct store_view *v, uint64_t index, const void **ret_body, size_t *ret_len);
+int store_view_checkpoint(const struct store_view *v, uint64_t size_min, uint64_t *ret_size, const void **ret_note,
+			  size_t *ret_len); /* The first stored one of at least size_min. */
+int store_view_checkpoint_last(const struct store_view *v, uint64_t *ret_size, const void **ret_note, size_t *ret_len);
+int store_view_meta(const struct store_view *v, const char *name, const void **ret, size_t *ret_len);
+/* Tiles as the view sees them, for tiles_inclusion and its like (read only). */
+void store_view_tiles(const struct store_view *v, struct tree_tiles *ret);
+
+#endif
