@@ -1,0 +1,202 @@
+/* What decide is told: commands of the replicated log and the bodies of the clients' messages, byte for byte. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NODE_DECIDE_COMMAND_H
+#define NODE_DECIDE_COMMAND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ledger/bytes.h"
+#include "ledger/entry.h"
+#include "ledger/hash.h"
+
+#define COMMAND_VERSION 1
+
+enum command_type {
+	COMMAND_GENESIS = 1,
+	COMMAND_DECIDE = 2,
+	COMMAND_ANSWER = 3,
+	COMMAND_POLICY_SET = 4,
+	COMMAND_ENROLL = 5,
+	COMMAND_REMOVE = 6,
+	COMMAND_IMPORT = 7,
+	COMMAND_TICK = 8,
+};
+
+/* Roles of principals, a bit each; public in entries, for ever. */
+#define ROLE_DECIDE (UINT32_C(1) << 0)     /* Ask for decisions, answer challenges, check. */
+#define ROLE_IMPORT (UINT32_C(1) << 1)     /* Import past events. */
+#define ROLE_AUDIT (UINT32_C(1) << 2)      /* Read entries with their private fields, prove, status. */
+#define ROLE_ADMINISTER (UINT32_C(1) << 3) /* Enrol, remove, set the policy: with a signature. */
+#define ROLE_DEVICE (UINT32_C(1) << 4)     /* A subject's device key: signs answers, opens no channel. */
+#define ROLE_NODE (UINT32_C(1) << 5)       /* A node of the cluster. */
+const char *role_text(uint32_t bit); /* "decide", …; NULL if unknown. */
+
+/*
+ * A command: [version, type, principal id, seed bin32, request id bin16, payload array, facts array].
+ * principal: the enrolled asker (0: the node itself, for genesis and ticks). seed: 32 fresh random bytes of the leader,
+ * from which salts, blind and nonce come. payload: the client's body as it came. facts: what the leader found out
+ * (per type; [] if nothing).
+ */
+struct command {
+	unsigned type;
+	uint64_t principal;
+	const uint8_t *seed;
+	const uint8_t *request_id;
+	const uint8_t *payload, *facts;
+	size_t payload_len, facts_len;
+};
+int command_encode(const struct command *c, void *buf, size_t cap, size_t *ret_len);
+int command_decode(struct command *ret, const void *bytes, size_t len);
+
+/* Bounds of a request, with their reasons in command.c. */
+#define REQUEST_STR_SIZE_MAX 256   /* Type, id, action, name or string value. ARNs and user agents fit. */
+#define REQUEST_CONTEXT_MAX 24     /* Context attributes of one request. */
+
+struct text {
+	const char *s;
+	size_t len;
+};
+struct named_value {
+	struct text name;
+	enum value_type type; /* VALUE_STR, VALUE_INT, VALUE_BOOL. */
+	struct text str;
+	int64_t integer;      /* Also the boolean. */
+};
+
+/*
+ * A request: [[subject type, id], nil or [actor type, id], action, [resource type, id], [[name, value]…]].
+ * Context names are unique and sorted by their bytes; values are str, int or bool (AuthZEN properties: others as
+ * strings). Names that signals know: "device", "ip", "user_agent", "region", "country", "mfa" (bool), "amount" (int),
+ * "session".
+ */
+struct request {
+	struct text subject_type, subject_id;
+	struct text actor_type, actor_id; /* len 0: no actor. */
+	struct text action;
+	struct text resource_type, resource_id;
+	unsigned n_context;
+	struct named_value context[REQUEST_CONTEXT_MAX];
+};
+int request_encode(const struct request *r, void *buf, size_t cap, size_t *ret_len); /* Context must be sorted. */
+int request_decode(struct request *ret, const void *bytes, size_t len);
+const struct named_value *request_context(const struct request *r, const char *name); /* NULL: none. */
+
+/* digest = SHA-256("countersign/request/v1\0" || blind32 || canonical request). */
+void request_digest(struct hash *ret, const uint8_t blind[32], const void *request, size_t len);
+
+/* An import: [event time ms, [format, file, file's SHA-256 bin32, position], request]. */
+struct import {
+	uint64_t event_time_ms;
+	struct text format, file;
+	const uint8_t *file_hash;
+	uint64_t position;
+	const uint8_t *request;
+	size_t request_len;
+};
+int import_encode(const struct import *i, void *buf, size_t cap, size_t *ret_len);
+int import_decode(struct import *ret, const void *bytes, size_t len);
+
+/*
+ * An answer: [index of the step_up decision, method str, credential's name, evidence bin].
+ * Facts: [verified bool, credential's principal id, credential's version].
+ * Method "ed25519": evidence = signature by the device key over answer_message.
+ */
+struct answer {
+	uint64_t challenge;
+	struct text method, credential;
+	const uint8_t *evidence;
+	size_t evidence_len;
+};
+int answer_encode(const struct answer *a, void *buf, size_t cap, size_t *ret_len);
+int answer_decode(struct answer *ret, const void *bytes, size_t len);
+#define ANSWER_MESSAGE_SIZE_MAX 256
+/*
+ * "countersign/answer/v1\0" || origin || 0 || challenge index u64be || request digest 32 || nonce 32 || expiry ms u64be.
+ * Returns its length.
+ */
+size_t answer_message(uint8_t ret[ANSWER_MESSAGE_SIZE_MAX], const char *origin, uint64_t challenge,
+		      const struct hash *digest, const uint8_t nonce[32], uint64_t expiry_ms);
+
+/* An administrator's signature, last element of what it signs: [name, sequence, expiry ms, signature bin64]. */
+struct admin_signature {
+	struct text name;
+	uint64_t sequence;  /* Strictly above the administrator's last one. */
+	uint64_t expiry_ms;
+	const uint8_t *signature;
+};
+#define ADMIN_MESSAGE_SIZE_MAX 320
+/*
+ * "countersign/admin/v1\0" || origin || 0 || governance version u64be || command type u8 || sequence u64be ||
+ * expiry ms u64be || SHA-256(the signed elements' canonical encoding, concatenated). Returns its length.
+ */
+size_t admin_message(uint8_t ret[ADMIN_MESSAGE_SIZE_MAX], const char *origin, uint64_t governance, unsigned command_type,
+		     uint64_t sequence, uint64_t expiry_ms, const void *signed_elements, size_t len);
+
+/* An enrolment: [name, roles, channel key bin32 or nil, signing key bin32 or nil, nil or [subject type, id], signature]. */
+struct enrolment {
+	struct text name;
+	uint32_t roles;
+	const uint8_t *channel_pub, *sign_pub; /* NULL: none. */
+	struct text subject_type, subject_id;  /* Of a device key. */
+	struct admin_signature admin;
+	const uint8_t *signed_elements; /* Decode: the encoding of the elements before the signature. */
+	size_t signed_len;
+};
+/* Encodes the elements before the signature (what is signed); then the whole, given the signature. */
+int enrolment_encode_signed(const struct enrolment *e, void *buf, size_t cap, size_t *ret_len);
+int enrolment_encode(const struct enrolment *e, void *buf, size_t cap, size_t *ret_len);
+int enrolment_decode(struct enrolment *ret, const void *bytes, size_t len);
+
+/* A removal: [name, reason str, signature]. */
+struct removal {
+	struct text name, reason;
+	struct admin_signature admin;
+	const uint8_t *signed_elements;
+	size_t signed_len;
+};
+int removal_encode_signed(const struct removal *r, void *buf, size_t cap, size_t *ret_len);
+int removal_encode(const struct removal *r, void *buf, size_t cap, size_t *ret_len);
+int removal_decode(struct removal *ret, const void *bytes, size_t len);
+
+/* A policy: [YAML source bin, compiled form bin (policy.h), signature]. Replicas use the compiled form only. */
+struct policy_set {
+	const uint8_t *source, *compiled;
+	size_t source_len, compiled_len;
+	struct admin_signature admin;
+	const uint8_t *signed_elements;
+	size_t signed_len;
+};
+int policy_set_encode_signed(const struct policy_set *p, void *buf, size_t cap, size_t *ret_len);
+int policy_set_encode(const struct policy_set *p, void *buf, size_t cap, size_t *ret_len);
+int policy_set_decode(struct policy_set *ret, const void *bytes, size_t len);
+
+/*
+ * Genesis, entry 0, the same on every node and known to `init`: [origin, time ms, governance str, [[name, channel key
+ * bin32, signing key bin32]…] administrators, [[node id, url, log key bin32, cosigner key bin32, channel key bin32]…],
+ * policy source bin, policy compiled bin, nil or [old origin, old size, old root]].
+ * The entry's time is this time, its prev is zero, it has no private fields.
+ */
+#define GENESIS_ADMINS_MAX 16
+#define GENESIS_NODES_MAX 7
+struct genesis {
+	struct text origin, governance;
+	uint64_t time_ms;
+	unsigned n_admins, n_nodes;
+	struct {
+		struct text name;
+		const uint8_t *channel_pub, *sign_pub;
+	} admins[GENESIS_ADMINS_MAX];
+	struct {
+		uint64_t id;
+		struct text url;
+		const uint8_t *log_pub, *cosigner_pub, *channel_pub;
+	} nodes[GENESIS_NODES_MAX];
+	const uint8_t *policy_source, *policy_compiled;
+	size_t policy_source_len, policy_compiled_len;
+};
+int genesis_encode(const struct genesis *g, void *buf, size_t cap, size_t *ret_len);
+int genesis_decode(struct genesis *ret, const void *bytes, size_t len);
+
+#endif

@@ -1,0 +1,141 @@
+/* decide: the pure function (state, time, command) -> (entry, changed state), and the state that it changes. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NODE_DECIDE_DECIDE_H
+#define NODE_DECIDE_DECIDE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ledger/entry.h"
+#include "ledger/hash.h"
+#include "ledger/limits.h"
+#include "node/decide/command.h"
+
+enum verdict { VERDICT_ALLOW = 1, VERDICT_STEP_UP = 2, VERDICT_DEFER = 3, VERDICT_DENY = 4 };
+const char *verdict_text(unsigned verdict); /* "allow", "step_up", "defer", "deny"; "unknown" otherwise. */
+
+/* --- the state: a fold over the ledger, in memory, owned by one thread --- */
+
+struct state;
+
+struct state_limits {
+	uint32_t subjects_max;    /* Profiles kept; the least recently used goes first. 0: 100,000. */
+	uint32_t principals_max;  /* Enrolled keys. 0: 4,096. */
+	uint32_t challenges_max;  /* Open challenges; never evicted before they expire: when full, refuse. 0: 65,536. */
+	uint32_t requests_max;    /* Recorded answers; never evicted within the window: when full, refuse. 0: 1,048,576. */
+	uint32_t requests_per_principal_max; /* Quota. 0: half of requests_max. */
+};
+
+int state_new(const struct state_limits *l, struct state **ret); /* l NULL: defaults. */
+void state_free(struct state *s);
+
+/* Where the ledger stands in this state. */
+struct state_head {
+	uint64_t size;        /* Entries made so far: the next index. */
+	struct hash last_leaf; /* Zero bytes at size 0. */
+	uint64_t time_ms;     /* Of the newest entry or command. */
+};
+void state_head(const struct state *s, struct state_head *ret);
+
+/* Coalesced write-back: every record changed since the last take, as key and value (value NULL, 0: deleted). */
+typedef int (*state_record_fn)(void *ctx, const void *key, size_t key_len, const void *value, size_t value_len);
+size_t state_dirty(const struct state *s); /* Number of records that a take would give. */
+int state_take_dirty(struct state *s, state_record_fn f, void *ctx); /* All, the head among them; clears. */
+/* Start: load every record that was written back, then state_loaded checks the whole and rebuilds what is derived. */
+int state_load(struct state *s, const void *key, size_t key_len, const void *value, size_t value_len);
+int state_loaded(struct state *s); /* CS_ERR_DAMAGED. Also for an empty state (nothing loaded). */
+
+/* An enrolled principal. */
+struct principal {
+	uint64_t id;         /* From 1, never used again. */
+	char name[65];
+	uint32_t roles;
+	bool has_channel, has_sign, removed;
+	uint8_t channel_pub[32], sign_pub[32];
+	char subject_type[65], subject_id[REQUEST_STR_SIZE_MAX + 1]; /* Of a device key; else empty. */
+	uint64_t version;    /* Index of the entry that enrolled or changed it. */
+	uint64_t sequence;   /* Administrator: last sequence used. */
+};
+/* Borrowed until the state next changes. NULL: none (removed ones are found by id only). */
+const struct principal *state_principal(const struct state *s, uint64_t id);
+const struct principal *state_principal_by_name(const struct state *s, const char *name, size_t len);
+const struct principal *state_principal_by_channel(const struct state *s, const uint8_t pub[32]);
+void state_each_principal(const struct state *s, void (*f)(void *ctx, const struct principal *p), void *ctx);
+
+/* An open challenge, by the index of the decision that made it. */
+struct challenge {
+	uint64_t index, expiry_ms;
+	uint64_t principal;        /* Who asked, and alone may bring the answer. */
+	struct hash digest;        /* Of the request. */
+	uint8_t nonce[32];
+	char level[33];
+};
+bool state_challenge(const struct state *s, uint64_t index, struct challenge *ret);
+
+/* The recorded answer to a request id. */
+struct recorded {
+	uint64_t index;      /* The newest entry for this request: an answer's replaces its decision's. */
+	uint64_t time_ms;
+	unsigned verdict;
+	struct hash request_hash; /* SHA-256 of type and payload. */
+};
+bool state_recorded(const struct state *s, uint64_t principal, const uint8_t request_id[16], struct recorded *ret);
+
+const char *state_origin(const struct state *s);           /* "" before genesis. */
+void state_policy_hash(const struct state *s, struct hash *ret);
+uint64_t state_governance(const struct state *s);          /* Version, from 1 at genesis. */
+
+/* --- the function --- */
+
+enum decide_outcome {
+	DECIDE_ENTRY = 1,  /* A new entry: leaf, body, leaf_hash, index, kind. */
+	DECIDE_REPEAT = 2, /* This request id was answered before: index is that entry's. Nothing changed. */
+	DECIDE_REFUSED = 3 /* err and text; no entry, and nothing changed. */
+};
+
+struct decide_out {
+	enum decide_outcome outcome;
+	int err;             /* DECIDE_REFUSED. */
+	char text[160];      /* DECIDE_REFUSED: names what and where. */
+	uint64_t index;
+	unsigned kind;       /* enum entry_kind. */
+	unsigned verdict;    /* 0 where the kind has none. */
+	int32_t risk;
+	bool principals_changed;
+	uint8_t leaf[LIMIT_ENTRY_SIZE_MAX];
+	uint8_t body[LIMIT_BODY_SIZE_MAX];
+	size_t leaf_len, body_len;
+	struct hash leaf_hash;
+	/* Evidence that stands on its own and that the leader says it verified: followers verify again before they cosign. */
+	bool has_evidence;
+	uint8_t evidence_pub[32], evidence_sig[64], evidence_message[ANSWER_MESSAGE_SIZE_MAX];
+	size_t evidence_message_len;
+};
+
+/*
+ * Applies one command of the log at time_ms (the batch's, never below the head's). Pure: the same state and bytes give
+ * the same entry bytes and state on every build. Never fails: whatever is wrong with the command is DECIDE_REFUSED.
+ * out is about 130 KiB: keep one, do not put it on a stack. No allocation beyond the state's own bounded tables.
+ */
+void decide(struct state *s, uint64_t time_ms, const void *command, size_t len, struct decide_out *out);
+
+/*
+ * The leader's part before it proposes: checks that need no log, so that what cannot succeed never enters it (roles of the
+ * asker, form of the payload, signature of an administrator, a challenge that is open); and the facts of an answer
+ * (verifies the evidence). facts has room for facts_cap bytes. Returns 0, or the error and text for the asker.
+ */
+int decide_prepare(const struct state *s, uint64_t now_ms, unsigned command_type, uint64_t principal,
+		   const uint8_t request_id[16], const void *payload, size_t len, uint8_t *facts, size_t facts_cap,
+		   size_t *ret_facts_len, char ret_text[160]);
+
+/* Is an earlier answer still good? By the asker's own request id. CS_ERR_NOT_FOUND. */
+struct check_result {
+	bool stands;         /* verdict is allow, and it is younger than the policy's `valid_for`. */
+	unsigned verdict;
+	uint64_t index, time_ms;
+};
+int decide_check(const struct state *s, uint64_t now_ms, uint64_t principal, const uint8_t request_id[16],
+		 struct check_result *ret);
+
+#endif

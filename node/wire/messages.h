@@ -1,0 +1,105 @@
+/* The clients' messages: envelopes and bodies, canonical msgpack arrays in a fixed order. See node/PROTOCOL.md. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NODE_WIRE_MESSAGES_H
+#define NODE_WIRE_MESSAGES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ledger/bytes.h"
+#include "ledger/hash.h"
+#include "ledger/limits.h"
+#include "node/wire/limits.h"
+
+#define WIRE_VERSION 1
+
+/* Numbers are for ever. X(name, number, text) */
+#define WIRE_TYPE_LIST(X)                                                                                      \
+	X(WIRE_HELLO, 1, "hello")             /* [] -> [node id, origin, leader id or 0, leader's url, version] */ \
+	X(WIRE_DECIDE, 2, "decide")           /* request (node/decide/command.h) -> proved reply */            \
+	X(WIRE_IMPORT, 3, "import")           /* import (command.h) -> proved reply */                         \
+	X(WIRE_ANSWER, 4, "answer")           /* answer (command.h) -> proved reply */                         \
+	X(WIRE_ENROLL, 5, "enroll")           /* enrolment (command.h), signed by an administrator -> proved reply */ \
+	X(WIRE_REMOVE, 6, "remove")           /* removal (command.h), signed -> proved reply */                \
+	X(WIRE_POLICY_SET, 7, "policy set")   /* policy (command.h), signed -> proved reply */                 \
+	X(WIRE_CHECK, 8, "check")             /* [request id] -> [stands, verdict, index, time ms, size, stale ms] */ \
+	X(WIRE_ENTRIES, 9, "entries")         /* [first, count, wait ms] -> [size, [[leaf, body or nil]…]] */  \
+	X(WIRE_PROVE, 10, "prove")            /* [index, wait ms] -> [quorum, leaf, body or nil, [hash…], checkpoint] */ \
+	X(WIRE_CONSISTENCY, 11, "consistency") /* [old size, new size] -> [[hash…]] */                         \
+	X(WIRE_CHECKPOINT, 12, "checkpoint")  /* [] -> [quorum, checkpoint] newest cosigned, else the leader's */ \
+	X(WIRE_STATUS, 13, "status")          /* [] -> status (below) */
+
+enum wire_type {
+#define WIRE_TYPE_ENUM(name, number, text) name = number,
+	WIRE_TYPE_LIST(WIRE_TYPE_ENUM)
+#undef WIRE_TYPE_ENUM
+};
+const char *wire_type_text(unsigned type);
+
+/* Request envelope: [version, request id bin16, type, deadline ms from now, body array]. */
+struct wire_request {
+	uint8_t id[WIRE_REQUEST_ID_SIZE];
+	unsigned type;
+	uint32_t deadline_ms;
+	const uint8_t *body; /* One canonical msgpack array, checked whole for canonical form; borrowed. */
+	size_t body_len;
+};
+/*
+ * Request ids: 48 bits of POSIX milliseconds, big-endian, then 80 random bits (as UUID version 7 orders them), so that
+ * "too old for the table of answers" can be told from the id alone.
+ */
+void wire_request_id(uint8_t ret[WIRE_REQUEST_ID_SIZE], uint64_t now_ms);
+uint64_t wire_request_id_time(const uint8_t id[WIRE_REQUEST_ID_SIZE]);
+int wire_request_encode(const struct wire_request *r, void *buf, size_t cap, size_t *ret_len);
+int wire_request_decode(struct wire_request *ret, const void *bytes, size_t len);
+
+/* Reply envelope: [version, request id bin16, error (negated cs_err, 0: success), detail]. */
+struct wire_reply {
+	uint8_t id[WIRE_REQUEST_ID_SIZE];
+	int err;               /* 0 or a negative cs_err. */
+	const uint8_t *body;   /* err 0: one array; borrowed. */
+	size_t body_len;
+	/* err < 0: detail = [text, leader's url or nil, retry ms or 0]. */
+	char text[WIRE_TEXT_SIZE_MAX];
+	char leader_url[WIRE_URL_SIZE_MAX];
+	uint32_t retry_ms;
+};
+int wire_reply_encode(const struct wire_reply *r, void *buf, size_t cap, size_t *ret_len);
+int wire_reply_decode(struct wire_reply *ret, const void *bytes, size_t len);
+
+/*
+ * The proved reply to whatever became an entry: [leaf bin, body bin, [hash bin32…], checkpoint str].
+ * body: the fields opened for the asker. checkpoint: the leader's signed note for a size that covers the entry. The
+ * proof is for that size.
+ */
+struct wire_proved {
+	const uint8_t *leaf, *body;
+	size_t leaf_len, body_len;
+	struct hash proof[LIMIT_PROOF_HASHES_MAX];
+	unsigned n_proof;
+	const char *checkpoint;
+	size_t checkpoint_len;
+};
+int wire_proved_encode(const struct wire_proved *p, void *buf, size_t cap, size_t *ret_len);
+int wire_proved_decode(struct wire_proved *ret, const void *bytes, size_t len);
+
+/* WIRE_STATUS: one node's own view. */
+struct wire_status {
+	uint64_t node_id, leader_id, term;
+	uint64_t raft_last, raft_commit, raft_applied;
+	uint64_t size;           /* Entries applied. */
+	uint64_t stored_size;    /* Entries committed to LMDB. */
+	uint64_t cosigned_size;  /* Newest quorum-cosigned checkpoint known here. */
+	uint64_t pending;        /* Requests waiting for a batch. */
+	uint64_t uptime_ms;
+	uint64_t guards[14];     /* How often each guard acted; [0] unused. */
+	struct hash root;        /* At size. */
+	char role[16];           /* leader, follower, candidate, starting */
+	char health[64];         /* "ok", or the worst that is wrong in words */
+	char version[32];
+};
+int wire_status_encode(const struct wire_status *s, void *buf, size_t cap, size_t *ret_len);
+int wire_status_decode(struct wire_status *ret, const void *bytes, size_t len);
+
+#endif
