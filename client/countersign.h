@@ -1,0 +1,214 @@
+/* libcountersign: ask a Countersign cluster for decisions, and check the proof in every answer. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef COUNTERSIGN_H
+#define COUNTERSIGN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * All functions return 0 or a negative code of this list; codes are the same on the wire (see node/PROTOCOL.md).
+ * cs_strerror gives their texts. Whatever fails is to be read as deny: only a result with verdict CS_ALLOW permits.
+ */
+enum cs_code {
+	CS_E_NOMEM = -1,
+	CS_E_MALFORMED = -2,
+	CS_E_TOO_LARGE = -3,
+	CS_E_UNAUTHENTICATED = -4,
+	CS_E_NOT_PERMITTED = -5,
+	CS_E_NOT_LEADER = -6,
+	CS_E_NO_QUORUM = -7,
+	CS_E_OVERLOADED = -8,
+	CS_E_TIMEOUT = -9, /* Outcome unknown: ask again with the same request id. */
+	CS_E_DISK_FULL = -10,
+	CS_E_DAMAGED = -11,
+	CS_E_NOT_FOUND = -12,
+	CS_E_ERASED = -13,
+	CS_E_IO = -14,
+	CS_E_INVALID = -15,
+	CS_E_REFUTED = -16, /* The reply's proof does not hold: an alarm, not a fault. */
+	CS_E_UNDECIDED = -17,
+	CS_E_CONFLICT = -18,
+	CS_E_EXPIRED = -19,
+	CS_E_EXISTS = -20,
+	CS_E_UNREACHABLE = -21,
+	CS_E_DIVERGED = -22,
+	CS_E_NOT_READY = -23
+};
+const char *cs_strerror(int code);
+
+enum cs_verdict { CS_ALLOW = 1, CS_STEP_UP = 2, CS_DEFER = 3, CS_DENY = 4 };
+const char *cs_verdict_text(int verdict);
+
+/* A connection to a cluster. May be used by several threads at once. */
+typedef struct cs_client cs_client;
+
+struct cs_options {
+	const char *cluster_file; /* Path of the cluster file that `countersign init` wrote. */
+	const char *key_file;     /* Path of this principal's key file (mode 0600). */
+	unsigned timeout_ms;      /* For a whole call, retries and a change of leader included; 0: 5,000. */
+	unsigned in_flight_max;   /* Asynchronous calls at once; 0: 1,024. Above it: CS_E_OVERLOADED. */
+	bool skip_proof;          /* Do not check the proof in replies (saves a signature check for each new checkpoint). */
+};
+
+/*
+ * Reads the files, finds the leader lazily. error (error_size bytes, may be NULL) gets a text that names file and cause.
+ * No thread is started beyond nng's own.
+ */
+int cs_open(const struct cs_options *options, cs_client **ret, char *error, size_t error_size);
+/* Ends the calls that are out with CS_E_TIMEOUT (their callbacks run before cs_close returns) and frees. NULL is fine. */
+void cs_close(cs_client *client);
+/* Text of the last failed call of this thread, naming what and where; never NULL. */
+const char *cs_last_error(void);
+
+/* A context attribute of a request (AuthZEN properties). */
+enum cs_type { CS_STRING = 1, CS_INTEGER = 2, CS_BOOLEAN = 3 };
+struct cs_attribute {
+	const char *name;
+	enum cs_type type;
+	const char *string;
+	int64_t integer; /* Also booleans: 0 or 1. */
+};
+
+/* A request; strings are UTF-8, NUL-terminated, at most 256 bytes; at most 24 attributes in any order, names unique. */
+struct cs_request {
+	uint8_t id[16];            /* Of cs_request_id; all zero: a fresh one is made (and stands in the result). */
+	const char *subject_type;  /* e.g. "user" */
+	const char *subject_id;
+	const char *actor_type;    /* NULL: nobody acts for the subject. */
+	const char *actor_id;
+	const char *action;
+	const char *resource_type;
+	const char *resource_id;
+	size_t n_attributes;
+	const struct cs_attribute *attributes;
+};
+/* A fresh request id: 48 bits of milliseconds and 80 random bits. Keep it to ask again after CS_E_TIMEOUT. */
+void cs_request_id(uint8_t ret[16]);
+
+/* An answer with its proof. Everything that it points to is owned by it: cs_result_free. */
+typedef struct cs_result {
+	uint8_t request_id[16];
+	uint64_t index;             /* Of its entry in the ledger. */
+	const char *kind;           /* "decision", "challenge answer", … */
+	int verdict;                /* enum cs_verdict; 0 for entries without one (an enrolment). */
+	int32_t risk;               /* Milli-logits. */
+	uint64_t time_ms;           /* POSIX milliseconds of the entry. */
+	bool proven;                /* The leader's signature and the inclusion proof hold (false only with skip_proof). */
+	size_t n_rules;
+	const char *const *rules;   /* Ids of the rules that decided. */
+	size_t n_reasons;
+	const char *const *reasons_user;  /* For the person; reasons_admin for the log. Same length. */
+	const char *const *reasons_admin;
+	size_t n_signals;
+	const struct cs_signal {
+		const char *name;
+		int64_t value;
+		int32_t weight;     /* Milli-logits. */
+	} *signals;
+	bool has_challenge;         /* verdict is step_up: what must be proven. */
+	struct {
+		uint8_t nonce[32];
+		uint64_t expiry_ms;
+		const char *level;
+		size_t n_methods;
+		const char *const *methods;
+	} challenge;
+	uint8_t digest[32];         /* Of the request, blinded; what a device signs (with the challenge). */
+	uint64_t tree_size;         /* The checkpoint's. */
+	size_t n_proof;
+	const uint8_t (*proof)[32];
+	const uint8_t *leaf, *body; /* Entry and opened fields, as in ledger/FORMAT.md. */
+	size_t leaf_size, body_size;
+	const char *checkpoint;     /* The signed note. */
+	size_t checkpoint_size;
+	size_t proof_bytes;         /* Bytes of leaf, hashes and checkpoint: what the proof in the reply costs. */
+} cs_result;
+void cs_result_free(cs_result *result); /* NULL is fine. */
+
+/* Asks for a decision; returns when it is durable on a quorum and its proof has been checked. */
+int cs_decide(cs_client *client, const struct cs_request *request, cs_result **ret);
+/* The same without waiting. callback runs once, on an nng thread, and owns result (NULL on error). */
+typedef void (*cs_callback)(void *context, int code, cs_result *result);
+int cs_decide_async(cs_client *client, const struct cs_request *request, cs_callback callback, void *context);
+
+/* A past event to import; its own time counts for the signals. Needs the import role. */
+struct cs_source {
+	const char *format;   /* e.g. "cloudtrail" */
+	const char *file;     /* Name of the file, without its folders. */
+	uint8_t file_hash[32]; /* SHA-256 of the file. */
+	uint64_t position;    /* Of the event in the file, from 0. */
+	uint64_t event_time_ms;
+};
+int cs_import_async(cs_client *client, const struct cs_request *request, const struct cs_source *source,
+		    cs_callback callback, void *context);
+
+/*
+ * Answers the challenge of a step_up decision with an Ed25519 device key. device_key_file: key file whose name is the
+ * enrolled credential's name. cs_answer_sign makes the signature alone (on the person's device); cs_answer sends one.
+ */
+int cs_answer_sign(const char *device_key_file, const char *origin, uint64_t challenge_index, const uint8_t digest[32],
+		   const uint8_t nonce[32], uint64_t expiry_ms, char ret_credential[65], uint8_t ret_signature[64]);
+int cs_answer(cs_client *client, uint64_t challenge_index, const char *credential, const uint8_t signature[64],
+	      cs_result **ret);
+
+/* Is an earlier answer, by its request id, still good? */
+struct cs_check_result {
+	bool stands;
+	int verdict;
+	uint64_t index, time_ms, size;
+	uint64_t stale_ms; /* How old the view was, at most. */
+};
+int cs_check(cs_client *client, const uint8_t request_id[16], struct cs_check_result *ret);
+typedef void (*cs_check_callback)(void *context, int code, const struct cs_check_result *result);
+int cs_check_async(cs_client *client, const uint8_t request_id[16], cs_check_callback callback, void *context);
+
+/* Administration: signed with the key file's `sign` key (the client's own key file). */
+struct cs_principal {
+	const char *name;
+	const char *roles;              /* Comma-separated: decide, import, audit, administer, device. */
+	const uint8_t *channel_pub;     /* 32 bytes or NULL. */
+	const uint8_t *sign_pub;        /* 32 bytes or NULL. */
+	const char *subject_type, *subject_id; /* Of a device; else NULL. */
+};
+int cs_enroll(cs_client *client, const struct cs_principal *principal, cs_result **ret);
+int cs_remove(cs_client *client, const char *name, const char *reason, cs_result **ret);
+/* Compiles and sets a policy; error gets "line:column: text". */
+int cs_policy_set(cs_client *client, const char *yaml, size_t size, cs_result **ret, char *error, size_t error_size);
+
+/* Reading (needs the audit role for private fields). One entry as stored. */
+struct cs_entry {
+	const uint8_t *leaf, *body; /* body NULL: not opened for this principal. */
+	size_t leaf_size, body_size;
+};
+/* A page of entries from `first`; waits up to wait_ms for the first one to exist. */
+typedef struct cs_page {
+	uint64_t size; /* Entries in the ledger. */
+	size_t n;
+	struct cs_entry entries[256];
+	void *owned;
+} cs_page;
+int cs_entries(cs_client *client, uint64_t first, unsigned count, unsigned wait_ms, cs_page **ret);
+void cs_page_free(cs_page *page);
+
+/*
+ * Proves one entry under the newest checkpoint that a quorum has cosigned (waits up to wait_ms for one that covers it).
+ * bundle: one JSON file for offline verification (ledger/FORMAT.md), malloc'ed. quorum: whether cosignatures of a
+ * quorum are in it.
+ */
+int cs_prove(cs_client *client, uint64_t index, unsigned wait_ms, char **ret_bundle, bool *ret_quorum);
+/* The newest checkpoint (malloc'ed note). */
+int cs_checkpoint(cs_client *client, char **ret_note, bool *ret_quorum);
+
+/* One node's own view; node_id 0: any that answers. JSON text, malloc'ed. */
+int cs_status(cs_client *client, uint64_t node_id, char **ret_json);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
