@@ -45,7 +45,8 @@ int keyfile_public(const struct keyfile *k, enum key_kind kind, uint8_t ret_pub[
  *   trust: trust.policy         # tlog-policy file, path relative to this file
  *   nodes:
  *     - {id: 1, url: "tcp://127.0.0.1:7101", channel: BASE64}
- * Unknown keys are refused with line and column.
+ * Unknown keys are refused with line and column. cluster_file_write takes a trust_path that is absolute, lies in the
+ * file's folder, or is a bare name (beside the file).
  */
 #define CLUSTER_NODES_MAX 7
 struct cluster_file {
