@@ -15,20 +15,20 @@
 #define WIRE_VERSION 1
 
 /* Numbers are for ever. X(name, number, text) */
-#define WIRE_TYPE_LIST(X)                                                                                      \
-	X(WIRE_HELLO, 1, "hello")             /* [] -> [node id, origin, leader id or 0, leader's url, version] */ \
-	X(WIRE_DECIDE, 2, "decide")           /* request (node/decide/command.h) -> proved reply */            \
-	X(WIRE_IMPORT, 3, "import")           /* import (command.h) -> proved reply */                         \
-	X(WIRE_ANSWER, 4, "answer")           /* answer (command.h) -> proved reply */                         \
-	X(WIRE_ENROLL, 5, "enroll")           /* enrolment (command.h), signed by an administrator -> proved reply */ \
-	X(WIRE_REMOVE, 6, "remove")           /* removal (command.h), signed -> proved reply */                \
-	X(WIRE_POLICY_SET, 7, "policy set")   /* policy (command.h), signed -> proved reply */                 \
-	X(WIRE_CHECK, 8, "check")             /* [request id] -> [stands, verdict, index, time ms, size, stale ms] */ \
-	X(WIRE_ENTRIES, 9, "entries")         /* [first, count, wait ms] -> [size, [[leaf, body or nil]…]] */  \
-	X(WIRE_PROVE, 10, "prove")            /* [index, wait ms] -> [quorum, leaf, body or nil, [hash…], checkpoint] */ \
-	X(WIRE_CONSISTENCY, 11, "consistency") /* [old size, new size] -> [[hash…]] */                         \
-	X(WIRE_CHECKPOINT, 12, "checkpoint")  /* [] -> [quorum, checkpoint] newest cosigned, else the leader's */ \
-	X(WIRE_STATUS, 13, "status")          /* [] -> status (below) */
+#define WIRE_TYPE_LIST(X)                                                                                              \
+	X(WIRE_HELLO, 1, "hello")           /* [] -> [node id, origin, leader id or 0, leader's url, version] */       \
+	X(WIRE_DECIDE, 2, "decide")         /* request (node/decide/command.h) -> proved reply */                      \
+	X(WIRE_IMPORT, 3, "import")         /* import (command.h) -> proved reply */                                   \
+	X(WIRE_ANSWER, 4, "answer")         /* answer (command.h) -> proved reply */                                   \
+	X(WIRE_ENROLL, 5, "enroll")         /* enrolment (command.h), signed by an administrator -> proved reply */    \
+	X(WIRE_REMOVE, 6, "remove")         /* removal (command.h), signed -> proved reply */                          \
+	X(WIRE_POLICY_SET, 7, "policy set") /* policy (command.h), signed -> proved reply */                           \
+	X(WIRE_CHECK, 8, "check")           /* [request id] -> [stands, verdict, index, time ms, size, stale ms] */    \
+	X(WIRE_ENTRIES, 9, "entries")       /* [first, count, wait ms] -> [size, [[leaf, body or nil]…]] */          \
+	X(WIRE_PROVE, 10, "prove") /* [index, wait ms] -> [quorum, leaf, body or nil, [hash…], checkpoint] */        \
+	X(WIRE_CONSISTENCY, 11, "consistency") /* [old size, new size] -> [[hash…]] */                               \
+	X(WIRE_CHECKPOINT, 12, "checkpoint")   /* [] -> [quorum, checkpoint] newest cosigned, else the leader's */     \
+	X(WIRE_STATUS, 13, "status")           /* [] -> status (below) */
 
 enum wire_type {
 #define WIRE_TYPE_ENUM(name, number, text) name = number,
@@ -57,8 +57,8 @@ int wire_request_decode(struct wire_request *ret, const void *bytes, size_t len)
 /* Reply envelope: [version, request id bin16, error (negated cs_err, 0: success), detail]. */
 struct wire_reply {
 	uint8_t id[WIRE_REQUEST_ID_SIZE];
-	int err;               /* 0 or a negative cs_err. */
-	const uint8_t *body;   /* err 0: one array; borrowed. */
+	int err;             /* 0 or a negative cs_err. */
+	const uint8_t *body; /* err 0: one array; borrowed. */
 	size_t body_len;
 	/* err < 0: detail = [text, leader's url or nil, retry ms or 0]. */
 	char text[WIRE_TEXT_SIZE_MAX];
@@ -88,15 +88,15 @@ int wire_proved_decode(struct wire_proved *ret, const void *bytes, size_t len);
 struct wire_status {
 	uint64_t node_id, leader_id, term;
 	uint64_t raft_last, raft_commit, raft_applied;
-	uint64_t size;           /* Entries applied. */
-	uint64_t stored_size;    /* Entries committed to LMDB. */
-	uint64_t cosigned_size;  /* Newest quorum-cosigned checkpoint known here. */
-	uint64_t pending;        /* Requests waiting for a batch. */
+	uint64_t size;          /* Entries applied. */
+	uint64_t stored_size;   /* Entries committed to LMDB. */
+	uint64_t cosigned_size; /* Newest quorum-cosigned checkpoint known here. */
+	uint64_t pending;       /* Requests waiting for a batch. */
 	uint64_t uptime_ms;
-	uint64_t guards[14];     /* How often each guard acted; [0] unused. */
-	struct hash root;        /* At size. */
-	char role[16];           /* leader, follower, candidate, starting */
-	char health[64];         /* "ok", or the worst that is wrong in words */
+	uint64_t guards[14]; /* How often each guard acted; [0] unused. */
+	struct hash root;    /* At size. */
+	char role[16];       /* leader, follower, candidate, starting */
+	char health[64];     /* "ok", or the worst that is wrong in words */
 	char version[32];
 };
 int wire_status_encode(const struct wire_status *s, void *buf, size_t cap, size_t *ret_len);

@@ -1,0 +1,268 @@
+/* The clients' messages: envelopes, the proved reply and the status, packed and read back within their bounds. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include "node/wire/messages.h"
+
+#include <sodium.h>
+#include <string.h>
+
+#include "ledger/errors.h"
+
+#define ERROR_MAX 255 /* REFUSE of the channel gives an error one byte; so do replies. */
+
+const char *wire_type_text(unsigned type)
+{
+	switch (type) {
+#define WIRE_TYPE_TEXT(name, number, text)                                                                             \
+	case number:                                                                                                   \
+		return text;
+		WIRE_TYPE_LIST(WIRE_TYPE_TEXT)
+#undef WIRE_TYPE_TEXT
+	default:
+		return NULL;
+	}
+}
+
+void wire_request_id(uint8_t ret[WIRE_REQUEST_ID_SIZE], uint64_t now_ms)
+{
+	put_u16be(ret, (uint16_t)(now_ms >> 32));
+	put_u32be(ret + 2, (uint32_t)now_ms);
+	randombytes_buf(ret + 6, WIRE_REQUEST_ID_SIZE - 6);
+}
+
+uint64_t wire_request_id_time(const uint8_t id[WIRE_REQUEST_ID_SIZE])
+{
+	return (uint64_t)get_u16be(id) << 32 | get_u32be(id + 2);
+}
+
+/* Passes over one value that must be an array, whatever is in it. */
+static void read_body(struct reader *r, const uint8_t **ret, size_t *ret_len)
+{
+	if (r->err == 0 && reader_peek(r) != VALUE_ARRAY)
+		r->err = CS_ERR_MALFORMED;
+	reader_skip(r, ret, ret_len);
+}
+
+/* Reads a string into a fixed array and ends it with NUL; cap counts the NUL. */
+static void read_text(struct reader *r, char *ret, size_t cap)
+{
+	const char *s;
+	size_t len;
+
+	if (reader_str(r, cap - 1, &s, &len) != 0)
+		return;
+	memcpy(ret, s, len);
+	ret[len] = '\0';
+}
+
+/* Begins [version, request id, …] with n elements. */
+static void write_head(struct writer *w, uint32_t n, const uint8_t *id)
+{
+	writer_array(w, n);
+	writer_uint(w, WIRE_VERSION);
+	writer_bin(w, id, WIRE_REQUEST_ID_SIZE);
+}
+
+static void read_head(struct reader *r, uint32_t n, uint8_t *ret_id)
+{
+	uint64_t version = WIRE_VERSION;
+
+	reader_array_exact(r, n);
+	reader_uint(r, UINT8_MAX, &version);
+	if (r->err == 0 && version != WIRE_VERSION)
+		r->err = CS_ERR_MALFORMED;
+	reader_bin_exact(r, ret_id, WIRE_REQUEST_ID_SIZE);
+}
+
+int wire_request_encode(const struct wire_request *r, void *buf, size_t cap, size_t *ret_len)
+{
+	struct writer w;
+
+	if (wire_type_text(r->type) == NULL || r->deadline_ms > WIRE_DEADLINE_MS_MAX)
+		return CS_ERR_INVALID;
+	writer_init(&w, buf, cap < WIRE_REQUEST_SIZE_MAX ? cap : WIRE_REQUEST_SIZE_MAX);
+	write_head(&w, 5, r->id);
+	writer_uint(&w, r->type);
+	writer_uint(&w, r->deadline_ms);
+	writer_raw(&w, r->body, r->body_len);
+	return writer_end(&w, ret_len);
+}
+
+int wire_request_decode(struct wire_request *ret, const void *bytes, size_t len)
+{
+	struct wire_request q = {0};
+	uint64_t type = 0, deadline_ms = 0;
+	struct reader r;
+	int rv;
+
+	if (len > WIRE_REQUEST_SIZE_MAX)
+		return CS_ERR_TOO_LARGE;
+	reader_init(&r, bytes, len);
+	read_head(&r, 5, q.id);
+	reader_uint(&r, UINT8_MAX, &type);
+	reader_uint(&r, WIRE_DEADLINE_MS_MAX, &deadline_ms);
+	read_body(&r, &q.body, &q.body_len);
+	rv = reader_end(&r);
+	if (rv != 0)
+		return rv;
+	if (wire_type_text((unsigned)type) == NULL)
+		return CS_ERR_MALFORMED;
+	q.type = (unsigned)type;
+	q.deadline_ms = (uint32_t)deadline_ms;
+	*ret = q;
+	return 0;
+}
+
+static void write_error(struct writer *w, const struct wire_reply *r)
+{
+	writer_array(w, 3);
+	writer_str(w, r->text, strnlen(r->text, sizeof r->text - 1));
+	if (r->leader_url[0] != '\0')
+		writer_str(w, r->leader_url, strnlen(r->leader_url, sizeof r->leader_url - 1));
+	else
+		writer_nil(w);
+	writer_uint(w, r->retry_ms);
+}
+
+static void read_error(struct reader *r, struct wire_reply *ret)
+{
+	uint64_t retry_ms = 0;
+
+	reader_array_exact(r, 3);
+	read_text(r, ret->text, sizeof ret->text);
+	if (!reader_nil(r))
+		read_text(r, ret->leader_url, sizeof ret->leader_url);
+	reader_uint(r, UINT32_MAX, &retry_ms);
+	ret->retry_ms = (uint32_t)retry_ms;
+}
+
+int wire_reply_encode(const struct wire_reply *r, void *buf, size_t cap, size_t *ret_len)
+{
+	struct writer w;
+
+	if (r->err > 0 || r->err < -ERROR_MAX)
+		return CS_ERR_INVALID;
+	writer_init(&w, buf, cap < WIRE_REPLY_SIZE_MAX ? cap : WIRE_REPLY_SIZE_MAX);
+	write_head(&w, 4, r->id);
+	writer_uint(&w, (uint64_t)-r->err);
+	if (r->err == 0)
+		writer_raw(&w, r->body, r->body_len);
+	else
+		write_error(&w, r);
+	return writer_end(&w, ret_len);
+}
+
+int wire_reply_decode(struct wire_reply *ret, const void *bytes, size_t len)
+{
+	struct wire_reply p = {0};
+	uint64_t err = 0;
+	struct reader r;
+	int rv;
+
+	if (len > WIRE_REPLY_SIZE_MAX)
+		return CS_ERR_TOO_LARGE;
+	reader_init(&r, bytes, len);
+	read_head(&r, 4, p.id);
+	reader_uint(&r, ERROR_MAX, &err);
+	if (err == 0)
+		read_body(&r, &p.body, &p.body_len);
+	else
+		read_error(&r, &p);
+	rv = reader_end(&r);
+	if (rv != 0)
+		return rv;
+	p.err = -(int)err;
+	*ret = p;
+	return 0;
+}
+
+int wire_proved_encode(const struct wire_proved *p, void *buf, size_t cap, size_t *ret_len)
+{
+	struct writer w;
+
+	if (p->n_proof > LIMIT_PROOF_HASHES_MAX)
+		return CS_ERR_INVALID;
+	writer_init(&w, buf, cap);
+	writer_array(&w, 4);
+	writer_bin(&w, p->leaf, p->leaf_len);
+	writer_bin(&w, p->body, p->body_len);
+	writer_array(&w, p->n_proof);
+	for (unsigned i = 0; i < p->n_proof; i++)
+		writer_bin(&w, p->proof[i].b, HASH_SIZE);
+	writer_str(&w, p->checkpoint, p->checkpoint_len);
+	return writer_end(&w, ret_len);
+}
+
+int wire_proved_decode(struct wire_proved *ret, const void *bytes, size_t len)
+{
+	struct wire_proved p = {0};
+	uint32_t n = 0;
+	struct reader r;
+	int rv;
+
+	reader_init(&r, bytes, len);
+	reader_array_exact(&r, 4);
+	reader_bin(&r, LIMIT_ENTRY_SIZE_MAX, &p.leaf, &p.leaf_len);
+	reader_bin(&r, LIMIT_BODY_SIZE_MAX, &p.body, &p.body_len);
+	reader_array(&r, LIMIT_PROOF_HASHES_MAX, &n);
+	for (uint32_t i = 0; i < n; i++)
+		reader_bin_exact(&r, p.proof[i].b, HASH_SIZE);
+	reader_str(&r, LIMIT_NOTE_SIZE_MAX, &p.checkpoint, &p.checkpoint_len);
+	rv = reader_end(&r);
+	if (rv != 0)
+		return rv;
+	p.n_proof = n;
+	*ret = p;
+	return 0;
+}
+
+#define STATUS_FIELDS 16
+#define STATUS_GUARDS (sizeof((struct wire_status *)0)->guards / sizeof(uint64_t) - 1)
+
+int wire_status_encode(const struct wire_status *s, void *buf, size_t cap, size_t *ret_len)
+{
+	const uint64_t numbers[] = {s->node_id,       s->leader_id,    s->term,     s->raft_last,
+	                            s->raft_commit,   s->raft_applied, s->size,     s->stored_size,
+	                            s->cosigned_size, s->pending,      s->uptime_ms};
+	struct writer w;
+
+	writer_init(&w, buf, cap);
+	writer_array(&w, STATUS_FIELDS);
+	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+		writer_uint(&w, numbers[i]);
+	writer_array(&w, STATUS_GUARDS);
+	for (size_t i = 1; i <= STATUS_GUARDS; i++)
+		writer_uint(&w, s->guards[i]);
+	writer_bin(&w, s->root.b, HASH_SIZE);
+	writer_str(&w, s->role, strnlen(s->role, sizeof s->role - 1));
+	writer_str(&w, s->health, strnlen(s->health, sizeof s->health - 1));
+	writer_str(&w, s->version, strnlen(s->version, sizeof s->version - 1));
+	return writer_end(&w, ret_len);
+}
+
+int wire_status_decode(struct wire_status *ret, const void *bytes, size_t len)
+{
+	struct wire_status s = {0};
+	uint64_t *const numbers[] = {&s.node_id,       &s.leader_id,    &s.term,     &s.raft_last,
+	                             &s.raft_commit,   &s.raft_applied, &s.size,     &s.stored_size,
+	                             &s.cosigned_size, &s.pending,      &s.uptime_ms};
+	struct reader r;
+	int rv;
+
+	reader_init(&r, bytes, len);
+	reader_array_exact(&r, STATUS_FIELDS);
+	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+		reader_uint(&r, UINT64_MAX, numbers[i]);
+	reader_array_exact(&r, STATUS_GUARDS);
+	for (size_t i = 1; i <= STATUS_GUARDS; i++)
+		reader_uint(&r, UINT64_MAX, &s.guards[i]);
+	reader_bin_exact(&r, s.root.b, HASH_SIZE);
+	read_text(&r, s.role, sizeof s.role);
+	read_text(&r, s.health, sizeof s.health);
+	read_text(&r, s.version, sizeof s.version);
+	rv = reader_end(&r);
+	if (rv == 0)
+		*ret = s;
+	return rv;
+}
