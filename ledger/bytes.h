@@ -12,6 +12,7 @@
  * shortest form of every value; no floats, maps or extension types), so that a value has one encoding and a hash has
  * one meaning. Depth and number of values are capped before anything is believed. Errors stick: after the first
  * one each call fails with the same error and leaves its outputs untouched, so that a decoder can check once.
+ * CS_ERR_TOO_LARGE: over a bound of the caller's or of limits.h; CS_ERR_MALFORMED: everything else.
  * The bytes read must outlive the reader and every str/bin it returned (zero copy).
  */
 struct reader {
@@ -61,12 +62,16 @@ void writer_uint(struct writer *w, uint64_t v);
 void writer_int(struct writer *w, int64_t v);
 void writer_bool(struct writer *w, bool v);
 void writer_nil(struct writer *w);
+/* What is not UTF-8, or has a NUL, is CS_ERR_MALFORMED: nothing is written that a reader would refuse. */
 void writer_str(struct writer *w, const char *s, size_t len);
 void writer_cstr(struct writer *w, const char *s); /* NUL-terminated. */
 void writer_bin(struct writer *w, const void *b, size_t len);
 void writer_raw(struct writer *w, const void *b, size_t len); /* Bytes as they are: a value encoded before. */
 /* 0 and the length, or the first error. */
 int writer_end(const struct writer *w, size_t *ret_len);
+
+/* True if s is well-formed UTF-8 (RFC 3629) and holds no NUL. */
+bool utf8_valid(const void *s, size_t len);
 
 /* Big-endian integers in plain byte strings (hash inputs, frames). */
 void put_u16be(uint8_t *p, uint16_t v);

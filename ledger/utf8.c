@@ -1,0 +1,50 @@
+/* Tells well-formed UTF-8. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include "ledger/bytes.h"
+
+/* RFC 3629 section 4, UTF8-octets: bytes of the character that starts at p, of n there are; 0 if ill-formed. */
+static size_t char_len(const uint8_t *p, size_t n)
+{
+	uint8_t second_min = 0x80, second_max = 0xbf;
+	size_t len;
+
+	if (p[0] >= 0xc2 && p[0] <= 0xdf)
+		len = 2;
+	else if (p[0] >= 0xe0 && p[0] <= 0xef)
+		len = 3;
+	else if (p[0] >= 0xf0 && p[0] <= 0xf4)
+		len = 4;
+	else
+		return 0;
+	if (p[0] == 0xe0)
+		second_min = 0xa0; /* Shortest form. */
+	else if (p[0] == 0xed)
+		second_max = 0x9f; /* No surrogates. */
+	else if (p[0] == 0xf0)
+		second_min = 0x90; /* Shortest form. */
+	else if (p[0] == 0xf4)
+		second_max = 0x8f; /* Nothing above U+10FFFF. */
+	if (n < len || p[1] < second_min || p[1] > second_max)
+		return 0;
+	for (size_t i = 2; i < len; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	return len;
+}
+
+bool utf8_valid(const void *s, size_t len)
+{
+	const uint8_t *p = s;
+	size_t step;
+
+	for (size_t i = 0; i < len; i += step) {
+		if (p[i] == 0)
+			return false;
+		step = p[i] < 0x80 ? 1 : char_len(p + i, len - i);
+		if (step == 0)
+			return false;
+	}
+	return true;
+}

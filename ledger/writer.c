@@ -1,0 +1,162 @@
+/* Writes canonical msgpack into a bounded buffer, and big-endian integers into plain byte strings. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include "ledger/bytes.h"
+
+#include <msgpack.h>
+#include <string.h>
+
+#include "ledger/errors.h"
+
+void writer_init(struct writer *w, void *buf, size_t cap)
+{
+	*w = (struct writer){.base = buf, .cap = cap};
+}
+
+static void fail(struct writer *w, int err)
+{
+	if (w->err == 0)
+		w->err = err;
+}
+
+void writer_raw(struct writer *w, const void *b, size_t len)
+{
+	if (w->err != 0)
+		return;
+	if (len > w->cap - w->len) {
+		fail(w, CS_ERR_TOO_LARGE);
+		return;
+	}
+	if (len > 0)
+		memcpy(w->base + w->len, b, len);
+	w->len += len;
+}
+
+/* msgpack-c's write callback. */
+static int append(void *ctx, const char *bytes, size_t len)
+{
+	struct writer *w = ctx;
+
+	writer_raw(w, bytes, len);
+	return w->err;
+}
+
+static msgpack_packer packer_of(struct writer *w)
+{
+	msgpack_packer pk;
+
+	msgpack_packer_init(&pk, w, append);
+	return pk;
+}
+
+void writer_array(struct writer *w, uint32_t n)
+{
+	msgpack_packer pk = packer_of(w);
+
+	msgpack_pack_array(&pk, n);
+}
+
+void writer_uint(struct writer *w, uint64_t v)
+{
+	msgpack_packer pk = packer_of(w);
+
+	msgpack_pack_uint64(&pk, v);
+}
+
+void writer_int(struct writer *w, int64_t v)
+{
+	msgpack_packer pk = packer_of(w);
+
+	msgpack_pack_int64(&pk, v);
+}
+
+void writer_bool(struct writer *w, bool v)
+{
+	msgpack_packer pk = packer_of(w);
+
+	if (v)
+		msgpack_pack_true(&pk);
+	else
+		msgpack_pack_false(&pk);
+}
+
+void writer_nil(struct writer *w)
+{
+	msgpack_packer pk = packer_of(w);
+
+	msgpack_pack_nil(&pk);
+}
+
+void writer_str(struct writer *w, const char *s, size_t len)
+{
+	msgpack_packer pk = packer_of(w);
+
+	if (!utf8_valid(s, len)) {
+		fail(w, CS_ERR_MALFORMED);
+		return;
+	}
+	if (len > UINT32_MAX) { /* msgpack specification: str 32 is the longest form. */
+		fail(w, CS_ERR_TOO_LARGE);
+		return;
+	}
+	msgpack_pack_str(&pk, len);
+	writer_raw(w, s, len);
+}
+
+void writer_cstr(struct writer *w, const char *s)
+{
+	writer_str(w, s, strlen(s));
+}
+
+void writer_bin(struct writer *w, const void *b, size_t len)
+{
+	msgpack_packer pk = packer_of(w);
+
+	if (len > UINT32_MAX) { /* msgpack specification: bin 32 is the longest form. */
+		fail(w, CS_ERR_TOO_LARGE);
+		return;
+	}
+	msgpack_pack_bin(&pk, len);
+	writer_raw(w, b, len);
+}
+
+int writer_end(const struct writer *w, size_t *ret_len)
+{
+	if (w->err == 0)
+		*ret_len = w->len;
+	return w->err;
+}
+
+void put_u16be(uint8_t *p, uint16_t v)
+{
+	p[0] = (uint8_t)(v >> 8);
+	p[1] = (uint8_t)v;
+}
+
+void put_u32be(uint8_t *p, uint32_t v)
+{
+	put_u16be(p, (uint16_t)(v >> 16));
+	put_u16be(p + 2, (uint16_t)v);
+}
+
+void put_u64be(uint8_t *p, uint64_t v)
+{
+	put_u32be(p, (uint32_t)(v >> 32));
+	put_u32be(p + 4, (uint32_t)v);
+}
+
+uint16_t get_u16be(const uint8_t *p)
+{
+	return (uint16_t)(p[0] << 8 | p[1]);
+}
+
+uint32_t get_u32be(const uint8_t *p)
+{
+	return (uint32_t)get_u16be(p) << 16 | get_u16be(p + 2);
+}
+
+uint64_t get_u64be(const uint8_t *p)
+{
+	return (uint64_t)get_u32be(p) << 32 | get_u32be(p + 4);
+}
