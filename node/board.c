@@ -1,0 +1,144 @@
+/* The board: facts under one lock, a count of changes to wait for. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include "node/board.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "ledger/errors.h"
+
+struct board {
+	pthread_mutex_t lock;
+	pthread_cond_t bell;
+	uint64_t rung;
+	unsigned waiting;
+	struct wire_status status;
+	char leader_url[WIRE_URL_SIZE_MAX];
+	struct board_note leader, cosigned;
+};
+
+int board_new(struct board **ret)
+{
+	struct board *b = calloc(1, sizeof *b);
+	pthread_condattr_t attr;
+
+	if (!b)
+		return CS_ERR_NOMEM;
+	pthread_mutex_init(&b->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&b->bell, &attr);
+	pthread_condattr_destroy(&attr);
+	*ret = b;
+	return 0;
+}
+
+void board_free(struct board *b)
+{
+	if (!b)
+		return;
+	pthread_cond_destroy(&b->bell);
+	pthread_mutex_destroy(&b->lock);
+	free(b);
+}
+
+/* Ends a change that was begun with the lock taken. No system call where nobody waits. */
+static void ring_unlock(struct board *b)
+{
+	b->rung++;
+	if (b->waiting)
+		pthread_cond_broadcast(&b->bell);
+	pthread_mutex_unlock(&b->lock);
+}
+
+void board_ring(struct board *b)
+{
+	pthread_mutex_lock(&b->lock);
+	ring_unlock(b);
+}
+
+void board_set_status(struct board *b, const struct wire_status *s, const char *leader_url)
+{
+	pthread_mutex_lock(&b->lock);
+	b->status = *s;
+	snprintf(b->leader_url, sizeof b->leader_url, "%s", leader_url);
+	ring_unlock(b);
+}
+
+static void set_note(struct board *b, struct board_note *n, uint64_t size, const char *text, size_t len)
+{
+	if (len > sizeof n->text)
+		return;
+	pthread_mutex_lock(&b->lock);
+	n->size = size;
+	n->len = len;
+	memcpy(n->text, text, len);
+	ring_unlock(b);
+}
+
+void board_set_leader_note(struct board *b, uint64_t size, const char *text, size_t len)
+{
+	set_note(b, &b->leader, size, text, len);
+}
+
+void board_set_cosigned_note(struct board *b, uint64_t size, const char *text, size_t len)
+{
+	set_note(b, &b->cosigned, size, text, len);
+}
+
+void board_status(struct board *b, struct wire_status *ret, char ret_leader_url[WIRE_URL_SIZE_MAX])
+{
+	pthread_mutex_lock(&b->lock);
+	*ret = b->status;
+	memcpy(ret_leader_url, b->leader_url, WIRE_URL_SIZE_MAX);
+	pthread_mutex_unlock(&b->lock);
+}
+
+static void get_note(struct board *b, const struct board_note *n, struct board_note *ret)
+{
+	pthread_mutex_lock(&b->lock);
+	ret->size = n->size;
+	ret->len = n->len;
+	memcpy(ret->text, n->text, n->len);
+	pthread_mutex_unlock(&b->lock);
+}
+
+void board_leader_note(struct board *b, struct board_note *ret)
+{
+	get_note(b, &b->leader, ret);
+}
+
+void board_cosigned_note(struct board *b, struct board_note *ret)
+{
+	get_note(b, &b->cosigned, ret);
+}
+
+uint64_t board_cosigned_size(struct board *b)
+{
+	uint64_t size;
+
+	pthread_mutex_lock(&b->lock);
+	size = b->cosigned.size;
+	pthread_mutex_unlock(&b->lock);
+	return size;
+}
+
+void board_wait(struct board *b, uint64_t *seen, uint64_t until_ns)
+{
+	struct timespec t = {.tv_sec = (time_t)(until_ns / 1000000000), .tv_nsec = (long)(until_ns % 1000000000)};
+	int rv = 0;
+
+	pthread_mutex_lock(&b->lock);
+	b->waiting++;
+	while (b->rung == *seen && rv != ETIMEDOUT)
+		rv = until_ns ? pthread_cond_timedwait(&b->bell, &b->lock, &t) : pthread_cond_wait(&b->bell, &b->lock);
+	b->waiting--;
+	*seen = b->rung;
+	pthread_mutex_unlock(&b->lock);
+}

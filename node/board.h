@@ -1,0 +1,41 @@
+/* The board: what the core tells the node's other threads about itself (status, checkpoints), with a bell. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NODE_BOARD_H
+#define NODE_BOARD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ledger/limits.h"
+#include "node/wire/messages.h"
+
+/* A signed note for a size. */
+struct board_note {
+	uint64_t size;
+	size_t len;
+	char text[LIMIT_NOTE_SIZE_MAX];
+};
+
+struct board;
+
+int board_new(struct board **ret);
+void board_free(struct board *b); /* NULL is fine. */
+
+/* Core's thread. Each rings the bell. */
+void board_set_status(struct board *b, const struct wire_status *s, const char *leader_url);
+void board_set_leader_note(struct board *b, uint64_t size, const char *text, size_t len);
+void board_set_cosigned_note(struct board *b, uint64_t size, const char *text, size_t len);
+/* Any thread: something else has moved (a commit of the writer, a new job). */
+void board_ring(struct board *b);
+
+/* Any thread: copies. */
+void board_status(struct board *b, struct wire_status *ret, char ret_leader_url[WIRE_URL_SIZE_MAX]);
+void board_leader_note(struct board *b, struct board_note *ret);   /* size 0: none yet */
+void board_cosigned_note(struct board *b, struct board_note *ret); /* size 0: none yet */
+uint64_t board_cosigned_size(struct board *b);
+
+/* Waits until the bell has rung since *seen (which is brought up to date) or until the time (CLOCK_MONOTONIC; 0: no
+ * end). */
+void board_wait(struct board *b, uint64_t *seen, uint64_t until_ns);
+
+#endif

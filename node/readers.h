@@ -1,0 +1,36 @@
+/* The reader: one thread that answers what needs no order: entries, proofs, checkpoints, status, repeated answers. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NODE_READERS_H
+#define NODE_READERS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ledger/store.h"
+#include "node/board.h"
+#include "node/job.h"
+#include "node/writer.h"
+
+struct reader_options {
+	uint64_t node_id;
+	const char *origin;  /* Borrowed. */
+	struct store *store; /* Borrowed, as the following. */
+	struct writer *writer;
+	struct board *board;
+};
+
+struct reading_room; /* `struct reader` is the msgpack reader of ledger/bytes.h. */
+
+int reading_room_open(const struct reader_options *o, struct reading_room **ret);
+/* Answers what waits with CS_ERR_NOT_READY and ends the thread. NULL is fine. */
+void reading_room_close(struct reading_room *r);
+/* Takes a job whose type reading_room_serves. Any thread. */
+void reading_room_submit(struct reading_room *r, struct job *j);
+bool reading_room_serves(unsigned wire_type);
+/*
+ * Answers a job of the asker of entry `index` with that entry once more, proved under the leader's newest checkpoint.
+ * Core's thread, on the leader.
+ */
+void reading_room_repeat(struct reading_room *r, struct job *j, uint64_t index);
+
+#endif

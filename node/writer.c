@@ -1,0 +1,421 @@
+/* The writer thread: bundles, state blocks and checkpoints into LMDB, coalesced. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include "node/writer.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "ledger/errors.h"
+#include "ledger/limits.h"
+
+#define BYTES_COMMIT (1u << 20) /* Commit at once when this much waits: bounds the transaction and the loss of time.   \
+	                         */
+
+/* --- bundles --- */
+
+struct bundle *bundle_new(uint64_t index, uint64_t term, uint64_t first, unsigned n_max)
+{
+	struct bundle *b = calloc(1, sizeof *b);
+
+	if (!b)
+		return NULL;
+	*b = (struct bundle){.index = index, .term = term, .first = first, .n_max = n_max};
+	if (n_max && !(b->entries = calloc(n_max, sizeof *b->entries))) {
+		free(b);
+		return NULL;
+	}
+	return b;
+}
+
+static int bundle_reserve(struct bundle *b, size_t more)
+{
+	size_t cap = b->cap ? b->cap : 4096;
+	uint8_t *data;
+
+	while (cap - b->bytes < more)
+		cap *= 2;
+	if (cap == b->cap)
+		return 0;
+	data = realloc(b->data, cap);
+	if (!data)
+		return CS_ERR_NOMEM;
+	b->data = data;
+	b->cap = cap;
+	return 0;
+}
+
+int bundle_add(struct bundle *b, const void *leaf, size_t leaf_len, const void *body, size_t body_len,
+               const struct hash *leaf_hash)
+{
+	struct store_entry *e;
+
+	if (b->n == b->n_max)
+		return CS_ERR_TOO_LARGE;
+	if (bundle_reserve(b, leaf_len + body_len))
+		return CS_ERR_NOMEM;
+	memcpy(b->data + b->bytes, leaf, leaf_len);
+	memcpy(b->data + b->bytes + leaf_len, body, body_len);
+	b->bytes += leaf_len + body_len;
+	e = &b->entries[b->n++];
+	e->leaf_len = (uint32_t)leaf_len;
+	e->body_len = (uint32_t)body_len;
+	e->leaf_hash = *leaf_hash;
+	return 0;
+}
+
+void bundle_seal(struct bundle *b)
+{
+	size_t at = 0;
+
+	for (unsigned i = 0; i < b->n; i++) {
+		struct store_entry *e = &b->entries[i];
+		e->leaf = b->data + at;
+		e->body = b->data + at + e->leaf_len;
+		at += (size_t)e->leaf_len + e->body_len;
+	}
+}
+
+void bundle_free(struct bundle *b)
+{
+	if (!b)
+		return;
+	free(b->data);
+	free(b->entries);
+	free(b);
+}
+
+/* --- state blocks --- */
+
+struct state_block {
+	struct state_block *next;
+	uint64_t index, term;
+	bool sync;
+	uint8_t *data; /* Keys and values one after the other; records hold offsets until they are written. */
+	size_t bytes, cap;
+	struct store_record *records;
+	size_t n, n_cap;
+};
+
+struct state_block *state_block_new(uint64_t index, uint64_t term)
+{
+	struct state_block *b = calloc(1, sizeof *b);
+
+	if (b)
+		*b = (struct state_block){.index = index, .term = term};
+	return b;
+}
+
+static int grow(void **p, size_t *cap, size_t need, size_t unit, size_t start)
+{
+	size_t c = *cap ? *cap : start;
+	void *q;
+
+	while (c < need)
+		c *= 2;
+	if (c == *cap)
+		return 0;
+	q = realloc(*p, c * unit);
+	if (!q)
+		return CS_ERR_NOMEM;
+	*p = q;
+	*cap = c;
+	return 0;
+}
+
+int state_block_add(void *ctx, const void *key, size_t key_len, const void *value, size_t value_len)
+{
+	struct state_block *b = ctx;
+
+	if (grow((void **)&b->data, &b->cap, b->bytes + key_len + value_len, 1, 65536) ||
+	    grow((void **)&b->records, &b->n_cap, b->n + 1, sizeof *b->records, 256))
+		return CS_ERR_NOMEM;
+	memcpy(b->data + b->bytes, key, key_len);
+	if (value_len)
+		memcpy(b->data + b->bytes + key_len, value, value_len);
+	b->bytes += key_len + value_len;
+	b->records[b->n++] = (struct store_record){.key_len = (uint32_t)key_len, .value_len = (uint32_t)value_len};
+	return 0;
+}
+
+static void state_block_seal(struct state_block *b)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < b->n; i++) {
+		struct store_record *r = &b->records[i];
+		r->key = b->data + at;
+		r->value = r->value_len ? b->data + at + r->key_len : NULL;
+		at += (size_t)r->key_len + r->value_len;
+	}
+}
+
+void state_block_free(struct state_block *b)
+{
+	if (!b)
+		return;
+	free(b->data);
+	free(b->records);
+	free(b);
+}
+
+/* --- the thread --- */
+
+struct writer {
+	struct writer_options o;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	struct bundle *first, **last;
+	struct state_block *states, **states_last;
+	uint64_t checkpoint_size; /* The newest pushed one; older ones need not be stored. */
+	size_t checkpoint_len;
+	uint8_t checkpoint[LIMIT_NOTE_SIZE_MAX];
+	bool flush, stop;
+	atomic_size_t backlog;
+	atomic_uint_fast64_t stored_size, state_index;
+};
+
+/* What one round writes, taken from the writer under its lock. */
+struct round {
+	struct bundle *bundles;
+	struct state_block *states;
+	uint64_t checkpoint_size;
+	size_t checkpoint_len;
+	uint8_t checkpoint[LIMIT_NOTE_SIZE_MAX];
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+static void check(struct writer *w, int err, const char *what)
+{
+	if (err)
+		w->o.fatal(w->o.ctx, err, what);
+}
+
+static void write_bundles(struct writer *w, const struct round *r)
+{
+	uint64_t size = 0;
+
+	check(w, store_begin(w->o.store), "begin a transaction");
+	for (struct bundle *b = r->bundles; b; b = b->next) {
+		if (b->n)
+			check(w, store_append(w->o.store, b->first, b->entries, b->n), "append entries");
+		check(w, store_applied(w->o.store, b->index, b->term), "record the applied index");
+		size = b->first + b->n;
+	}
+	if (r->checkpoint_len)
+		check(w, store_put_checkpoint(w->o.store, r->checkpoint_size, r->checkpoint, r->checkpoint_len),
+		      "store a checkpoint");
+	check(w, store_commit(w->o.store), "commit entries");
+	if (r->bundles)
+		atomic_store(&w->stored_size, size);
+}
+
+static void write_states(struct writer *w, struct state_block *states)
+{
+	for (struct state_block *b = states; b; b = b->next) {
+		state_block_seal(b);
+		check(w, store_write_state(w->o.store, b->records, b->n, b->index, b->term), "write the state");
+		if (b->sync) {
+			check(w, store_sync(w->o.store), "sync the store");
+			atomic_store(&w->state_index, b->index);
+		}
+	}
+}
+
+static void round_free(struct writer *w, struct round *r)
+{
+	while (r->bundles) {
+		struct bundle *b = r->bundles;
+		r->bundles = b->next;
+		atomic_fetch_sub(&w->backlog, b->bytes);
+		bundle_free(b);
+	}
+	while (r->states) {
+		struct state_block *b = r->states;
+		r->states = b->next;
+		atomic_fetch_sub(&w->backlog, b->bytes);
+		state_block_free(b);
+	}
+}
+
+/* True if it is time to write; otherwise *ret_until is when it will be (0: nothing waits). Locked. */
+static bool due(const struct writer *w, uint64_t *ret_until)
+{
+	*ret_until = 0;
+	if (w->states || w->stop)
+		return true;
+	if (!w->first)
+		return false;
+	if (w->flush || atomic_load(&w->backlog) >= BYTES_COMMIT)
+		return true;
+	*ret_until = w->first->pushed_ns + (uint64_t)w->o.interval_ms * 1000000;
+	return now_ns() >= *ret_until;
+}
+
+static void wait_due(struct writer *w)
+{
+	uint64_t until;
+
+	while (!due(w, &until)) {
+		if (!until) {
+			w->flush = false; /* Whoever wanted it has it. */
+			pthread_cond_wait(&w->wake, &w->lock);
+			continue;
+		}
+		struct timespec t = {.tv_sec = (time_t)(until / 1000000000), .tv_nsec = (long)(until % 1000000000)};
+		pthread_cond_timedwait(&w->wake, &w->lock, &t);
+	}
+}
+
+static bool take(struct writer *w, struct round *r)
+{
+	bool stop;
+
+	pthread_mutex_lock(&w->lock);
+	wait_due(w);
+	r->bundles = w->first;
+	r->states = w->states;
+	r->checkpoint_size = w->checkpoint_size;
+	r->checkpoint_len = w->checkpoint_len;
+	memcpy(r->checkpoint, w->checkpoint, w->checkpoint_len);
+	w->first = NULL;
+	w->last = &w->first;
+	w->states = NULL;
+	w->states_last = &w->states;
+	w->checkpoint_len = 0;
+	w->flush = false;
+	stop = w->stop;
+	pthread_mutex_unlock(&w->lock);
+	return stop && !r->bundles && !r->states && !r->checkpoint_len;
+}
+
+static void *run(void *arg)
+{
+	struct writer *w = arg;
+	struct round r;
+
+	while (!take(w, &r)) {
+		if (r.bundles || r.checkpoint_len)
+			write_bundles(w, &r);
+		write_states(w, r.states);
+		round_free(w, &r);
+		w->o.progress(w->o.ctx);
+	}
+	check(w, store_sync(w->o.store), "sync the store");
+	return NULL;
+}
+
+int writer_open(const struct writer_options *o, struct writer **ret)
+{
+	struct writer *w = calloc(1, sizeof *w);
+	pthread_condattr_t attr;
+	struct store_head head;
+
+	if (!w)
+		return CS_ERR_NOMEM;
+	w->o = *o;
+	w->last = &w->first;
+	w->states_last = &w->states;
+	store_head(o->store, &head);
+	atomic_init(&w->stored_size, head.size);
+	/* What is in the file at start survived whatever came before it, but NOMETASYNC may still undo a commit. */
+	atomic_init(&w->state_index, 0);
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&w->wake, &attr);
+	pthread_condattr_destroy(&attr);
+	if (pthread_create(&w->thread, NULL, run, w)) {
+		free(w);
+		return CS_ERR_NOMEM;
+	}
+	*ret = w;
+	return 0;
+}
+
+void writer_close(struct writer *w)
+{
+	if (!w)
+		return;
+	pthread_mutex_lock(&w->lock);
+	w->stop = true;
+	pthread_cond_signal(&w->wake);
+	pthread_mutex_unlock(&w->lock);
+	pthread_join(w->thread, NULL);
+	pthread_cond_destroy(&w->wake);
+	pthread_mutex_destroy(&w->lock);
+	free(w);
+}
+
+void writer_push(struct writer *w, struct bundle *b)
+{
+	b->next = NULL;
+	b->pushed_ns = now_ns();
+	pthread_mutex_lock(&w->lock);
+	bool idle = !w->first;
+	size_t before = atomic_fetch_add(&w->backlog, b->bytes);
+	*w->last = b;
+	w->last = &b->next;
+	/* The thread sleeps until the first bundle's time: wake it only for that one, or when there is enough. */
+	if (idle || w->flush || (before < BYTES_COMMIT && before + b->bytes >= BYTES_COMMIT))
+		pthread_cond_signal(&w->wake);
+	pthread_mutex_unlock(&w->lock);
+}
+
+void writer_push_state(struct writer *w, struct state_block *b, bool sync)
+{
+	b->next = NULL;
+	b->sync = sync;
+	pthread_mutex_lock(&w->lock);
+	atomic_fetch_add(&w->backlog, b->bytes);
+	*w->states_last = b;
+	w->states_last = &b->next;
+	pthread_cond_signal(&w->wake);
+	pthread_mutex_unlock(&w->lock);
+}
+
+void writer_push_checkpoint(struct writer *w, uint64_t size, const void *note, size_t len)
+{
+	if (len > sizeof w->checkpoint)
+		return;
+	pthread_mutex_lock(&w->lock);
+	w->checkpoint_size = size;
+	w->checkpoint_len = len;
+	memcpy(w->checkpoint, note, len);
+	pthread_mutex_unlock(&w->lock);
+}
+
+void writer_flush(struct writer *w)
+{
+	pthread_mutex_lock(&w->lock);
+	w->flush = true;
+	pthread_cond_signal(&w->wake);
+	pthread_mutex_unlock(&w->lock);
+}
+
+size_t writer_backlog(const struct writer *w)
+{
+	return atomic_load(&w->backlog);
+}
+
+uint64_t writer_stored_size(const struct writer *w)
+{
+	return atomic_load(&w->stored_size);
+}
+
+uint64_t writer_state_index(const struct writer *w)
+{
+	return atomic_load(&w->state_index);
+}
