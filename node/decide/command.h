@@ -50,9 +50,15 @@ struct command {
 int command_encode(const struct command *c, void *buf, size_t cap, size_t *ret_len);
 int command_decode(struct command *ret, const void *bytes, size_t len);
 
-/* Bounds of a request, with their reasons in command.c. */
+/* Bounds of a request and of names. */
 #define REQUEST_STR_SIZE_MAX 256   /* Type, id, action, name or string value. ARNs and user agents fit. */
 #define REQUEST_CONTEXT_MAX 24     /* Context attributes of one request. */
+#define REQUEST_SIZE_MAX 8192      /* A request's encoding: it is kept with its challenge, and its fields fit an entry. */
+#define REQUEST_ID_SIZE 16         /* As on the wire. */
+#define PRINCIPAL_NAME_SIZE_MAX 64 /* Characters of [A-Za-z0-9._@:/-]. */
+#define SUBJECT_TYPE_SIZE_MAX 64   /* Of a device key's subject. */
+#define IMPORT_FORMAT_SIZE_MAX 32  /* "cloudtrail", "sshd", … */
+#define REMOVAL_REASON_SIZE_MAX 1024
 
 struct text {
 	const char *s;
@@ -175,7 +181,7 @@ int policy_set_decode(struct policy_set *ret, const void *bytes, size_t len);
 /*
  * Genesis, entry 0, the same on every node and known to `init`: [origin, time ms, governance str, [[name, channel key
  * bin32, signing key bin32]…] administrators, [[node id, url, log key bin32, cosigner key bin32, channel key bin32]…],
- * policy source bin, policy compiled bin, nil or [old origin, old size, old root]].
+ * policy source bin, policy compiled bin, nil (later: old origin, size and root of a restore)].
  * The entry's time is this time, its prev is zero, it has no private fields.
  */
 #define GENESIS_ADMINS_MAX 16
@@ -198,5 +204,10 @@ struct genesis {
 };
 int genesis_encode(const struct genesis *g, void *buf, size_t cap, size_t *ret_len);
 int genesis_decode(struct genesis *ret, const void *bytes, size_t len);
+/*
+ * The leaf that this payload becomes, and its hash: it depends on the payload alone (no private fields, no seed), so that
+ * `init` knows it beforehand. leaf: cap must be LIMIT_ENTRY_SIZE_MAX.
+ */
+int genesis_leaf(const void *payload, size_t len, uint8_t *leaf, size_t cap, size_t *ret_len, struct hash *ret_hash);
 
 #endif

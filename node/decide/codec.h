@@ -1,0 +1,35 @@
+/* Pieces that the codecs of commands share; sticky errors as in ledger/bytes.h. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NODE_DECIDE_CODEC_H
+#define NODE_DECIDE_CODEC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ledger/bytes.h"
+#include "node/decide/command.h"
+
+void codec_text(struct reader *r, size_t len_min, size_t len_max, struct text *ret);
+/* One whole array, passed over. */
+void codec_array(struct reader *r, const uint8_t **ret, size_t *ret_len);
+/* A bin of exactly len bytes, not copied. */
+void codec_fixed(struct reader *r, size_t len, const uint8_t **ret);
+void codec_fixed_or_nil(struct reader *r, size_t len, const uint8_t **ret); /* nil: *ret untouched. */
+bool codec_is_array(const void *bytes, size_t len);                         /* Exactly one canonical array. */
+
+void codec_write_text(struct writer *w, struct text t);
+void codec_write_pair(struct writer *w, struct text type, struct text id); /* [type, id] */
+void codec_write_context(struct writer *w, const struct named_value *v);   /* [name, value] */
+
+/* domain || 0 || origin || 0, the beginning of whatever is signed here; returns its length. */
+size_t codec_domain(uint8_t *ret, const char *domain, const char *origin);
+
+/* Order by bytes, the shorter first: names in a request have one order. */
+int text_compare(struct text a, struct text b);
+bool text_is(struct text t, const char *s);
+
+/* [name, sequence, expiry ms, signature bin64] */
+void admin_signature_write(struct writer *w, const struct admin_signature *a);
+
+#endif

@@ -1,0 +1,402 @@
+/* Commands and the clients' bodies in them, read and written: no state, the client library links this too. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include "node/decide/command.h"
+
+#include <string.h>
+
+#include "ledger/errors.h"
+#include "ledger/limits.h"
+#include "node/decide/codec.h"
+
+#define COMMAND_SIZE_MAX  (1u << 17) /* A payload of one client message (64 KiB) and its frame, twice over. */
+#define EVIDENCE_SIZE_MAX 4096       /* An OIDC token or a WebAuthn assertion fits; Ed25519 takes 64. */
+#define METHOD_SIZE_MAX   32
+#define ANSWER_DOMAIN     "countersign/answer/v1"
+#define REQUEST_DOMAIN    "countersign/request/v1"
+
+const char *role_text(uint32_t bit)
+{
+	switch (bit) {
+	case ROLE_DECIDE:
+		return "decide";
+	case ROLE_IMPORT:
+		return "import";
+	case ROLE_AUDIT:
+		return "audit";
+	case ROLE_ADMINISTER:
+		return "administer";
+	case ROLE_DEVICE:
+		return "device";
+	case ROLE_NODE:
+		return "node";
+	default:
+		return NULL;
+	}
+}
+
+/* --- pieces that several bodies share --- */
+
+void codec_text(struct reader *r, size_t len_min, size_t len_max, struct text *ret)
+{
+	const char *s = NULL;
+	size_t len = 0;
+
+	if (reader_str(r, len_max, &s, &len) != 0)
+		return;
+	if (len < len_min) {
+		r->err = CS_ERR_MALFORMED;
+		return;
+	}
+	ret->s = s;
+	ret->len = len;
+}
+
+void codec_array(struct reader *r, const uint8_t **ret, size_t *ret_len)
+{
+	if (r->err == 0 && reader_peek(r) != VALUE_ARRAY)
+		r->err = CS_ERR_MALFORMED;
+	reader_skip(r, ret, ret_len);
+}
+
+void codec_fixed(struct reader *r, size_t len, const uint8_t **ret)
+{
+	const uint8_t *bytes = NULL;
+	size_t found = 0;
+
+	if (reader_bin(r, len, &bytes, &found) != 0)
+		return;
+	if (found != len)
+		r->err = CS_ERR_MALFORMED;
+	else
+		*ret = bytes;
+}
+
+void codec_fixed_or_nil(struct reader *r, size_t len, const uint8_t **ret)
+{
+	if (!reader_nil(r))
+		codec_fixed(r, len, ret);
+}
+
+bool codec_is_array(const void *bytes, size_t len)
+{
+	struct reader r;
+	const uint8_t *start = NULL;
+	size_t start_len = 0;
+
+	reader_init(&r, bytes, len);
+	codec_array(&r, &start, &start_len);
+	return reader_end(&r) == 0;
+}
+
+void codec_write_text(struct writer *w, struct text t)
+{
+	writer_str(w, t.s, t.len);
+}
+
+void codec_write_pair(struct writer *w, struct text type, struct text id)
+{
+	writer_array(w, 2);
+	codec_write_text(w, type);
+	codec_write_text(w, id);
+}
+
+static void read_pair(struct reader *r, struct text *ret_type, struct text *ret_id)
+{
+	reader_array_exact(r, 2);
+	codec_text(r, 1, REQUEST_STR_SIZE_MAX, ret_type);
+	codec_text(r, 1, REQUEST_STR_SIZE_MAX, ret_id);
+}
+
+/* --- the command --- */
+
+int command_encode(const struct command *c, void *buf, size_t cap, size_t *ret_len)
+{
+	struct writer w;
+
+	if (!codec_is_array(c->payload, c->payload_len) || !codec_is_array(c->facts, c->facts_len))
+		return CS_ERR_INVALID;
+	writer_init(&w, buf, cap);
+	writer_array(&w, 7);
+	writer_uint(&w, COMMAND_VERSION);
+	writer_uint(&w, c->type);
+	writer_uint(&w, c->principal);
+	writer_bin(&w, c->seed, SEED_SIZE);
+	writer_bin(&w, c->request_id, REQUEST_ID_SIZE);
+	writer_raw(&w, c->payload, c->payload_len);
+	writer_raw(&w, c->facts, c->facts_len);
+	return writer_end(&w, ret_len);
+}
+
+int command_decode(struct command *ret, const void *bytes, size_t len)
+{
+	struct command c = {0};
+	struct reader r;
+	uint64_t version = 0, type = 0;
+
+	if (len > COMMAND_SIZE_MAX)
+		return CS_ERR_TOO_LARGE;
+	reader_init(&r, bytes, len);
+	reader_array_exact(&r, 7);
+	reader_uint(&r, UINT64_MAX, &version);
+	if (r.err == 0 && version != COMMAND_VERSION)
+		return CS_ERR_MALFORMED;
+	reader_uint(&r, UINT8_MAX, &type);
+	reader_uint(&r, UINT64_MAX, &c.principal);
+	codec_fixed(&r, SEED_SIZE, &c.seed);
+	codec_fixed(&r, REQUEST_ID_SIZE, &c.request_id);
+	codec_array(&r, &c.payload, &c.payload_len);
+	codec_array(&r, &c.facts, &c.facts_len);
+	if (reader_end(&r) != 0)
+		return r.err;
+	c.type = (unsigned)type;
+	*ret = c;
+	return 0;
+}
+
+/* --- requests --- */
+
+int text_compare(struct text a, struct text b)
+{
+	size_t shorter = a.len < b.len ? a.len : b.len;
+	int order = shorter > 0 ? memcmp(a.s, b.s, shorter) : 0;
+
+	if (order != 0)
+		return order;
+	return a.len < b.len ? -1 : a.len > b.len;
+}
+
+bool text_is(struct text t, const char *s)
+{
+	return t.len == strlen(s) && (t.len == 0 || memcmp(t.s, s, t.len) == 0);
+}
+
+static void write_value(struct writer *w, const struct named_value *v)
+{
+	writer_array(w, 2);
+	codec_write_text(w, v->name);
+	if (v->type == VALUE_STR)
+		codec_write_text(w, v->str);
+	else if (v->type == VALUE_BOOL)
+		writer_bool(w, v->integer != 0);
+	else
+		writer_int(w, v->integer);
+}
+
+void codec_write_context(struct writer *w, const struct named_value *v)
+{
+	write_value(w, v);
+}
+
+static void read_value(struct reader *r, struct named_value *ret)
+{
+	bool b = false;
+
+	reader_array_exact(r, 2);
+	codec_text(r, 1, REQUEST_STR_SIZE_MAX, &ret->name);
+	ret->type = reader_peek(r);
+	switch (ret->type) {
+	case VALUE_STR:
+		codec_text(r, 0, REQUEST_STR_SIZE_MAX, &ret->str);
+		break;
+	case VALUE_INT:
+		reader_int(r, &ret->integer);
+		break;
+	case VALUE_BOOL:
+		reader_bool(r, &b);
+		ret->integer = b;
+		break;
+	default:
+		if (r->err == 0)
+			r->err = CS_ERR_MALFORMED;
+	}
+}
+
+static int request_write(const struct request *r, void *buf, size_t cap, size_t *ret_len)
+{
+	struct writer w;
+
+	writer_init(&w, buf, cap);
+	writer_array(&w, 5);
+	codec_write_pair(&w, r->subject_type, r->subject_id);
+	if (r->actor_id.len > 0)
+		codec_write_pair(&w, r->actor_type, r->actor_id);
+	else
+		writer_nil(&w);
+	codec_write_text(&w, r->action);
+	codec_write_pair(&w, r->resource_type, r->resource_id);
+	writer_array(&w, r->n_context);
+	for (unsigned i = 0; i < r->n_context; i++)
+		write_value(&w, &r->context[i]);
+	return writer_end(&w, ret_len);
+}
+
+int request_encode(const struct request *r, void *buf, size_t cap, size_t *ret_len)
+{
+	struct request check;
+	size_t len;
+	int err;
+
+	if (r->n_context > REQUEST_CONTEXT_MAX)
+		return CS_ERR_TOO_LARGE;
+	err = request_write(r, buf, cap, &len);
+	if (err == 0 && request_decode(&check, buf, len) != 0)
+		err = CS_ERR_INVALID; /* Nobody may send what nobody will read. */
+	if (err == 0)
+		*ret_len = len;
+	return err;
+}
+
+int request_decode(struct request *ret, const void *bytes, size_t len)
+{
+	struct request q = {0};
+	struct reader r;
+	uint32_t n = 0;
+
+	if (len > REQUEST_SIZE_MAX)
+		return CS_ERR_TOO_LARGE;
+	reader_init(&r, bytes, len);
+	reader_array_exact(&r, 5);
+	read_pair(&r, &q.subject_type, &q.subject_id);
+	if (!reader_nil(&r))
+		read_pair(&r, &q.actor_type, &q.actor_id);
+	codec_text(&r, 1, REQUEST_STR_SIZE_MAX, &q.action);
+	read_pair(&r, &q.resource_type, &q.resource_id);
+	reader_array(&r, REQUEST_CONTEXT_MAX, &n);
+	for (uint32_t i = 0; i < n && r.err == 0; i++) {
+		read_value(&r, &q.context[i]);
+		if (r.err == 0 && i > 0 && text_compare(q.context[i - 1].name, q.context[i].name) >= 0)
+			return CS_ERR_MALFORMED;
+	}
+	if (reader_end(&r) != 0)
+		return r.err;
+	q.n_context = n;
+	*ret = q;
+	return 0;
+}
+
+const struct named_value *request_context(const struct request *r, const char *name)
+{
+	for (unsigned i = 0; i < r->n_context; i++)
+		if (text_is(r->context[i].name, name))
+			return &r->context[i];
+	return NULL;
+}
+
+void request_digest(struct hash *ret, const uint8_t blind[32], const void *request, size_t len)
+{
+	static const char domain[] = REQUEST_DOMAIN; /* With its NUL. */
+	struct hasher h;
+
+	hasher_init(&h);
+	hasher_update(&h, domain, sizeof(domain));
+	hasher_update(&h, blind, 32);
+	hasher_update(&h, request, len);
+	hasher_final(&h, ret);
+}
+
+/* --- imports --- */
+
+int import_encode(const struct import *i, void *buf, size_t cap, size_t *ret_len)
+{
+	struct writer w;
+	struct request q;
+	int err = request_decode(&q, i->request, i->request_len);
+
+	if (err != 0)
+		return err;
+	writer_init(&w, buf, cap);
+	writer_array(&w, 3);
+	writer_uint(&w, i->event_time_ms);
+	writer_array(&w, 4);
+	codec_write_text(&w, i->format);
+	codec_write_text(&w, i->file);
+	writer_bin(&w, i->file_hash, HASH_SIZE);
+	writer_uint(&w, i->position);
+	writer_raw(&w, i->request, i->request_len);
+	return writer_end(&w, ret_len);
+}
+
+int import_decode(struct import *ret, const void *bytes, size_t len)
+{
+	struct import i = {0};
+	struct request q;
+	struct reader r;
+	int err;
+
+	reader_init(&r, bytes, len);
+	reader_array_exact(&r, 3);
+	reader_uint(&r, UINT64_MAX, &i.event_time_ms);
+	reader_array_exact(&r, 4);
+	codec_text(&r, 1, IMPORT_FORMAT_SIZE_MAX, &i.format);
+	codec_text(&r, 1, REQUEST_STR_SIZE_MAX, &i.file);
+	codec_fixed(&r, HASH_SIZE, &i.file_hash);
+	reader_uint(&r, UINT64_MAX, &i.position);
+	codec_array(&r, &i.request, &i.request_len);
+	if (reader_end(&r) != 0)
+		return r.err;
+	err = request_decode(&q, i.request, i.request_len);
+	if (err == 0)
+		*ret = i;
+	return err;
+}
+
+/* --- answers --- */
+
+int answer_encode(const struct answer *a, void *buf, size_t cap, size_t *ret_len)
+{
+	struct writer w;
+
+	if (a->evidence_len > EVIDENCE_SIZE_MAX)
+		return CS_ERR_TOO_LARGE;
+	writer_init(&w, buf, cap);
+	writer_array(&w, 4);
+	writer_uint(&w, a->challenge);
+	codec_write_text(&w, a->method);
+	codec_write_text(&w, a->credential);
+	writer_bin(&w, a->evidence, a->evidence_len);
+	return writer_end(&w, ret_len);
+}
+
+int answer_decode(struct answer *ret, const void *bytes, size_t len)
+{
+	struct answer a = {0};
+	struct reader r;
+
+	reader_init(&r, bytes, len);
+	reader_array_exact(&r, 4);
+	reader_uint(&r, UINT64_MAX, &a.challenge);
+	codec_text(&r, 1, METHOD_SIZE_MAX, &a.method);
+	codec_text(&r, 1, PRINCIPAL_NAME_SIZE_MAX, &a.credential);
+	reader_bin(&r, EVIDENCE_SIZE_MAX, &a.evidence, &a.evidence_len);
+	if (reader_end(&r) != 0)
+		return r.err;
+	*ret = a;
+	return 0;
+}
+
+size_t codec_domain(uint8_t *ret, const char *domain, const char *origin)
+{
+	size_t domain_size = strlen(domain) + 1, origin_len = strnlen(origin, LIMIT_ORIGIN_SIZE_MAX);
+
+	memcpy(ret, domain, domain_size);
+	memcpy(ret + domain_size, origin, origin_len);
+	ret[domain_size + origin_len] = 0;
+	return domain_size + origin_len + 1;
+}
+
+size_t answer_message(uint8_t ret[ANSWER_MESSAGE_SIZE_MAX], const char *origin, uint64_t challenge,
+                      const struct hash *digest, const uint8_t nonce[32], uint64_t expiry_ms)
+{
+	_Static_assert(sizeof(ANSWER_DOMAIN) + LIMIT_ORIGIN_SIZE_MAX + 1 + 8 + HASH_SIZE + 32 + 8 <=
+	                       ANSWER_MESSAGE_SIZE_MAX,
+	               "the longest origin fits");
+	uint8_t *p = ret + codec_domain(ret, ANSWER_DOMAIN, origin);
+
+	put_u64be(p, challenge);
+	memcpy(p + 8, digest->b, HASH_SIZE);
+	memcpy(p + 8 + HASH_SIZE, nonce, 32);
+	put_u64be(p + 8 + HASH_SIZE + 32, expiry_ms);
+	return (size_t)(p + 8 + HASH_SIZE + 32 + 8 - ret);
+}
