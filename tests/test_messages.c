@@ -1,0 +1,264 @@
+/* The clients' messages: round trips, every truncation, flipped bytes, bounds, what must be refused. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include <setjmp.h>
+#include <sodium.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "ledger/errors.h"
+#include "node/wire/messages.h"
+
+static const uint8_t body[] = {0x92, 0x01, 0xa1, 'x'}; /* [1, "x"] */
+static uint8_t buf[WIRE_REPLY_SIZE_MAX + 64];
+
+typedef int (*decode_fn)(const uint8_t *bytes, size_t len);
+
+/* A copy of exactly len bytes, so that a sanitizer sees one byte read too far. */
+static int decode_tight(decode_fn decode, const uint8_t *bytes, size_t len)
+{
+	uint8_t *copy = malloc(len > 0 ? len : 1);
+	int rv;
+
+	assert_non_null(copy);
+	memcpy(copy, bytes, len);
+	rv = decode(copy, len);
+	free(copy);
+	return rv;
+}
+
+/* Truncations and a surplus byte are refused; any single changed byte is read without harm. */
+static void attack(decode_fn decode, size_t len)
+{
+	assert_int_equal(decode_tight(decode, buf, len), 0);
+	for (size_t n = 0; n < len; n++)
+		assert_true(decode_tight(decode, buf, n) < 0);
+	buf[len] = 0xc0;
+	assert_true(decode_tight(decode, buf, len + 1) < 0);
+	for (size_t i = 0; i < len; i++) {
+		uint8_t old = buf[i];
+
+		for (unsigned v = 0; v < 256; v++) {
+			buf[i] = (uint8_t)v;
+			(void)decode_tight(decode, buf, len);
+		}
+		buf[i] = old;
+	}
+}
+
+static int decode_request(const uint8_t *bytes, size_t len)
+{
+	struct wire_request r;
+
+	return wire_request_decode(&r, bytes, len);
+}
+
+static int decode_reply(const uint8_t *bytes, size_t len)
+{
+	struct wire_reply r;
+
+	return wire_reply_decode(&r, bytes, len);
+}
+
+static int decode_proved(const uint8_t *bytes, size_t len)
+{
+	struct wire_proved p;
+
+	return wire_proved_decode(&p, bytes, len);
+}
+
+static int decode_status(const uint8_t *bytes, size_t len)
+{
+	struct wire_status s;
+
+	return wire_status_decode(&s, bytes, len);
+}
+
+static void test_request(void **state)
+{
+	struct wire_request q = {.type = WIRE_DECIDE, .deadline_ms = 250, .body = body, .body_len = sizeof body};
+	struct wire_request back;
+	size_t len;
+
+	(void)state;
+	wire_request_id(q.id, UINT64_C(0x0123456789ab));
+	assert_true(wire_request_id_time(q.id) == UINT64_C(0x0123456789ab));
+	assert_int_equal(wire_request_encode(&q, buf, sizeof buf, &len), 0);
+	assert_int_equal(wire_request_decode(&back, buf, len), 0);
+	assert_memory_equal(back.id, q.id, sizeof q.id);
+	assert_int_equal(back.type, WIRE_DECIDE);
+	assert_int_equal(back.deadline_ms, 250);
+	assert_int_equal(back.body_len, sizeof body);
+	assert_memory_equal(back.body, body, sizeof body);
+	attack(decode_request, len);
+}
+
+static void test_request_bounds(void **state)
+{
+	static const uint8_t scalar[] = {0x01}, wide[] = {0x92, 0xcc, 0x01, 0xa1, 'x'}, cut[] = {0x92, 0x01};
+	struct wire_request q = {.type = 200, .deadline_ms = 1, .body = body, .body_len = sizeof body}, back;
+	size_t len;
+
+	(void)state;
+	assert_int_equal(wire_request_encode(&q, buf, sizeof buf, &len), CS_ERR_INVALID);
+	q.type = WIRE_HELLO;
+	q.deadline_ms = WIRE_DEADLINE_MS_MAX + 1;
+	assert_int_equal(wire_request_encode(&q, buf, sizeof buf, &len), CS_ERR_INVALID);
+	q.deadline_ms = WIRE_DEADLINE_MS_MAX;
+	assert_int_equal(wire_request_encode(&q, buf, 10, &len), CS_ERR_TOO_LARGE);
+	assert_int_equal(wire_request_encode(&q, buf, sizeof buf, &len), 0);
+	buf[1] = WIRE_VERSION + 1;
+	assert_int_equal(wire_request_decode(&back, buf, len), CS_ERR_MALFORMED);
+	buf[1] = WIRE_VERSION;
+	buf[20] = 99; /* The type: after array 1, version 1, bin 2 + 16. */
+	assert_int_equal(wire_request_decode(&back, buf, len), CS_ERR_MALFORMED);
+	assert_int_equal(wire_request_decode(&back, buf, WIRE_REQUEST_SIZE_MAX + 1), CS_ERR_TOO_LARGE);
+	q.body = scalar; /* Not an array. */
+	q.body_len = sizeof scalar;
+	assert_int_equal(wire_request_encode(&q, buf, sizeof buf, &len), 0);
+	assert_int_equal(wire_request_decode(&back, buf, len), CS_ERR_MALFORMED);
+	q.body = wide; /* Not the shortest form. */
+	q.body_len = sizeof wide;
+	assert_int_equal(wire_request_encode(&q, buf, sizeof buf, &len), 0);
+	assert_int_equal(wire_request_decode(&back, buf, len), CS_ERR_MALFORMED);
+	q.body = cut;
+	q.body_len = sizeof cut;
+	assert_int_equal(wire_request_encode(&q, buf, sizeof buf, &len), 0);
+	assert_int_equal(wire_request_decode(&back, buf, len), CS_ERR_MALFORMED);
+}
+
+static void test_types(void **state)
+{
+	(void)state;
+	assert_string_equal(wire_type_text(WIRE_DECIDE), "decide");
+	assert_string_equal(wire_type_text(WIRE_STATUS), "status");
+	assert_null(wire_type_text(0));
+	assert_null(wire_type_text(255));
+}
+
+static void test_reply(void **state)
+{
+	struct wire_reply p = {.id = "0123456789abcde", .body = body, .body_len = sizeof body}, back;
+	size_t len;
+
+	(void)state;
+	assert_int_equal(wire_reply_encode(&p, buf, sizeof buf, &len), 0);
+	assert_int_equal(wire_reply_decode(&back, buf, len), 0);
+	assert_int_equal(back.err, 0);
+	assert_memory_equal(back.id, p.id, sizeof p.id);
+	assert_int_equal(back.body_len, sizeof body);
+	assert_memory_equal(back.body, body, sizeof body);
+	attack(decode_reply, len);
+	assert_int_equal(wire_reply_decode(&back, buf, WIRE_REPLY_SIZE_MAX + 1), CS_ERR_TOO_LARGE);
+}
+
+static void test_reply_error(void **state)
+{
+	struct wire_reply p = {.err = CS_ERR_NOT_LEADER, .text = "not the leader", .leader_url = "tcp://[::1]:7000"};
+	struct wire_reply back;
+	size_t len;
+
+	(void)state;
+	p.retry_ms = 5;
+	assert_int_equal(wire_reply_encode(&p, buf, sizeof buf, &len), 0);
+	assert_int_equal(wire_reply_decode(&back, buf, len), 0);
+	assert_int_equal(back.err, CS_ERR_NOT_LEADER);
+	assert_string_equal(back.text, p.text);
+	assert_string_equal(back.leader_url, p.leader_url);
+	assert_int_equal(back.retry_ms, 5);
+	assert_null(back.body);
+	attack(decode_reply, len);
+	p.leader_url[0] = '\0';
+	assert_int_equal(wire_reply_encode(&p, buf, sizeof buf, &len), 0);
+	assert_int_equal(wire_reply_decode(&back, buf, len), 0);
+	assert_string_equal(back.leader_url, "");
+	memset(p.text, 'x', sizeof p.text); /* No NUL at all: cut, not overrun. */
+	assert_int_equal(wire_reply_encode(&p, buf, sizeof buf, &len), 0);
+	assert_int_equal(wire_reply_decode(&back, buf, len), 0);
+	assert_int_equal(strlen(back.text), sizeof back.text - 1);
+	p.err = 1;
+	assert_int_equal(wire_reply_encode(&p, buf, sizeof buf, &len), CS_ERR_INVALID);
+	p.err = -256;
+	assert_int_equal(wire_reply_encode(&p, buf, sizeof buf, &len), CS_ERR_INVALID);
+}
+
+static void test_proved(void **state)
+{
+	static struct wire_proved p, back;
+	static const uint8_t leaf[] = {1, 2, 3}, fields[] = {4, 5};
+	size_t len;
+
+	(void)state;
+	p.leaf = leaf;
+	p.leaf_len = sizeof leaf;
+	p.body = fields;
+	p.body_len = sizeof fields;
+	p.checkpoint = "origin\n1\n";
+	p.checkpoint_len = 9;
+	for (p.n_proof = 0; p.n_proof <= LIMIT_PROOF_HASHES_MAX; p.n_proof += 21) {
+		randombytes_buf(p.proof, sizeof p.proof);
+		assert_int_equal(wire_proved_encode(&p, buf, sizeof buf, &len), 0);
+		assert_int_equal(wire_proved_decode(&back, buf, len), 0);
+		assert_int_equal(back.n_proof, p.n_proof);
+		assert_memory_equal(back.proof, p.proof, p.n_proof * sizeof *p.proof);
+		assert_int_equal(back.leaf_len, sizeof leaf);
+		assert_memory_equal(back.leaf, leaf, sizeof leaf);
+		assert_int_equal(back.body_len, sizeof fields);
+		assert_memory_equal(back.body, fields, sizeof fields);
+		assert_int_equal(back.checkpoint_len, 9);
+		assert_memory_equal(back.checkpoint, p.checkpoint, 9);
+	}
+	p.n_proof = LIMIT_PROOF_HASHES_MAX + 1;
+	assert_int_equal(wire_proved_encode(&p, buf, sizeof buf, &len), CS_ERR_INVALID);
+	p.n_proof = 2;
+	assert_int_equal(wire_proved_encode(&p, buf, sizeof buf, &len), 0);
+	attack(decode_proved, len);
+}
+
+static void test_status(void **state)
+{
+	struct wire_status s = {.node_id = 1,
+	                        .leader_id = 3,
+	                        .term = 7,
+	                        .raft_last = UINT64_MAX,
+	                        .raft_commit = 9,
+	                        .raft_applied = 8,
+	                        .size = 100,
+	                        .stored_size = 90,
+	                        .cosigned_size = 80,
+	                        .pending = 4,
+	                        .uptime_ms = 123456,
+	                        .role = "leader",
+	                        .health = "ok",
+	                        .version = "0.1.0"};
+	struct wire_status back;
+	size_t len;
+
+	(void)state;
+	for (unsigned i = 1; i < 14; i++)
+		s.guards[i] = 1000 * i;
+	randombytes_buf(s.root.b, sizeof s.root.b);
+	assert_int_equal(wire_status_encode(&s, buf, sizeof buf, &len), 0);
+	assert_int_equal(wire_status_decode(&back, buf, len), 0);
+	assert_memory_equal(&back, &s, sizeof s);
+	attack(decode_status, len);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(test_request), cmocka_unit_test(test_request_bounds), cmocka_unit_test(test_types),
+	        cmocka_unit_test(test_reply),   cmocka_unit_test(test_reply_error),    cmocka_unit_test(test_proved),
+	        cmocka_unit_test(test_status),
+	};
+
+	if (sodium_init() < 0)
+		return 1;
+	return cmocka_run_group_tests_name("messages", tests, NULL, NULL);
+}
