@@ -1,0 +1,142 @@
+/* countersign init: makes a new cluster's folder. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/tool/files.h"
+#include "client/tool/newcluster.h"
+#include "client/tool/policyfile.h"
+#include "client/tool/tool.h"
+
+static const struct usage usage = {
+        .command = "init",
+        .arguments = "DIR",
+        .about = "Makes a new cluster: an origin that is used for ever, keys, genesis entry, one folder a node, the\n"
+                 "cluster file for clients, the trust policy for auditors, an administrator's key, a policy to start\n"
+                 "with, and a ceremony sheet. DIR must be empty or not exist. All nodes are on this machine's\n"
+                 "loopback; to spread them, move their folders and change the addresses in the settings.\n",
+        .exits = "  0  made\n" TOOL_EXIT_TEXT,
+        .n_min = 1,
+        .n_max = 1,
+};
+
+static bool name_ok(const char *name)
+{
+	size_t n = strlen(name);
+
+	return n >= 1 && n <= NEWCLUSTER_NAME_SIZE_MAX &&
+	       strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_") == n &&
+	       name[0] != '-' && name[0] != '.';
+}
+
+static int check(const struct newcluster_settings *s, uint64_t base_port)
+{
+	static const char *const levels[] = {"error", "warning", "info", "debug"};
+	bool level_ok = false;
+
+	if (!name_ok(s->name))
+		return tool_fail(
+		        EXIT_USAGE, usage.command,
+		        "option --name: \"%s\": 1 to %d letters, digits and . _ - are allowed, with a letter or "
+		        "digit first",
+		        s->name, NEWCLUSTER_NAME_SIZE_MAX);
+	if (s->n_nodes % 2 == 0)
+		return tool_fail(
+		        EXIT_USAGE, usage.command,
+		        "option --nodes: %u: an even number survives no more failures than one less; take 1, 3, 5 "
+		        "or 7",
+		        s->n_nodes);
+	if (base_port && base_port + (uint64_t)s->n_nodes * 2 - 1 > 65535)
+		return tool_fail(EXIT_USAGE, usage.command,
+		                 "option --base-port: %u nodes take two ports each from there, which passes 65535",
+		                 s->n_nodes);
+	if (s->heartbeat_ms * 3 > s->election_timeout_ms)
+		return tool_fail(EXIT_USAGE, usage.command,
+		                 "option --election-timeout-ms: must be at least three times --heartbeat-ms");
+	for (size_t i = 0; i < sizeof levels / sizeof *levels; i++)
+		level_ok |= !strcmp(levels[i], s->log_level);
+	if (!level_ok)
+		return tool_fail(EXIT_USAGE, usage.command,
+		                 "option --log-level: \"%s\" is none of error, warning, info, debug", s->log_level);
+	if (!files_empty_folder(s->dir))
+		return tool_fail(EXIT_USAGE, usage.command, "%s: %s", s->dir,
+		                 errno == ENOTEMPTY ? "is not empty; nothing was changed" : strerror(errno));
+	return 0;
+}
+
+static int make(const struct newcluster_settings *s)
+{
+	struct newcluster *c = malloc(sizeof *c);
+	int code;
+
+	if (!c)
+		return tool_fail(EXIT_LOCAL, usage.command, "out of memory");
+	code = newcluster_make(s, c);
+	if (!code) {
+		code = newcluster_write(c);
+		if (code)
+			fprintf(stderr, "%s is incomplete: remove it before trying again.\n", s->dir);
+	}
+	if (!code) {
+		fputs(c->sheet, stdout);
+		printf("\nThe sheet is in %s/ceremony-sheet.txt, to be printed, compared and signed.\n"
+		       "Next: countersign cluster up %s\n",
+		       s->dir, s->dir);
+		fprintf(stderr, "warning: governance is \"single\": %s/admin.key alone can change every rule\n",
+		        s->dir);
+	}
+	newcluster_close(c);
+	free(c);
+	return code;
+}
+
+int init_run(int argc, char **argv)
+{
+	const char *name = "countersign", *log_level = "info", *policy_path = NULL;
+	uint64_t nodes = 3, base_port = 0, election = 300, heartbeat = 50;
+	const struct option options[] = {
+	        {"name", OPTION_TEXT, &name, "NAME", "the cluster's name; 16 random hex digits follow it", 0, 0},
+	        {"nodes", OPTION_NUMBER, &nodes, "N", "1, 3, 5 or 7 (default: 3)", 1, CLUSTER_NODES_MAX},
+	        {"base-port", OPTION_NUMBER, &base_port, "PORT", "first of two ports a node (default: free ones)", 1024,
+	         65535},
+	        {"policy", OPTION_TEXT, &policy_path, "FILE", "the policy to start with (default: a built-in one)", 0,
+	         0},
+	        {"election-timeout-ms", OPTION_NUMBER, &election, "MS", "of the nodes (default: 300)", 50, 60000},
+	        {"heartbeat-ms", OPTION_NUMBER, &heartbeat, "MS", "of the leader (default: 50)", 5, 10000},
+	        {"log-level", OPTION_TEXT, &log_level, "LEVEL", "error, warning, info or debug (default: info)", 0, 0},
+	        {NULL, OPTION_FLAG, NULL, NULL, NULL, 0, 0},
+	};
+	struct policyfile policy;
+	struct newcluster_settings s;
+	unsigned n;
+	int code = options_parse(&usage, options, argc, argv, &n);
+
+	if (code != OPTIONS_GO_ON)
+		return code;
+	s = (struct newcluster_settings){
+	        .dir = argv[0],
+	        .name = name,
+	        .n_nodes = (unsigned)nodes,
+	        .base_port = (uint16_t)base_port,
+	        .election_timeout_ms = (unsigned)election,
+	        .heartbeat_ms = (unsigned)heartbeat,
+	        .log_level = log_level,
+	};
+	code = check(&s, base_port);
+	if (code)
+		return code;
+	code = policyfile_load(usage.command, policy_path, &policy);
+	if (code)
+		return code;
+	s.policy_source = policy.source;
+	s.policy_source_len = policy.source_len;
+	s.policy_compiled = policy.compiled;
+	s.policy_compiled_len = policy.compiled_len;
+	code = make(&s);
+	policyfile_close(&policy);
+	return code;
+}

@@ -1,0 +1,30 @@
+/* Key files as the tool makes and shows them. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLIENT_TOOL_KEYS_H
+#define CLIENT_TOOL_KEYS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "node/wire/keyfile.h"
+
+#define KEYS_CLIENT (1u << KEY_CHANNEL | 1u << KEY_SIGN)
+#define KEYS_DEVICE (1u << KEY_SIGN)
+#define KEYS_NODE   (1u << KEY_CHANNEL | 1u << KEY_LOG | 1u << KEY_COSIGNER)
+
+#define KEYS_PUBLIC_TEXT_SIZE 45 /* Base64 of 32 bytes and NUL. */
+void keys_public_text(const uint8_t pub[32], char ret[KEYS_PUBLIC_TEXT_SIZE]);
+/* Standard base64 of exactly 32 bytes. */
+bool keys_parse_public(const char *text, uint8_t ret[32]);
+
+/* A principal's name: 1 to 64 bytes of letters, digits and "._-/@". */
+bool keys_name_ok(const char *name);
+/*
+ * Makes a key file with fresh keys of the kinds in the mask. Prints what went wrong; 0 or the exit code. On 0 the
+ * caller wipes *ret.
+ */
+int keys_create(const char *command, const char *path, const char *name, unsigned kinds, struct keyfile *ret);
+/* Prints name and public keys, one a line. */
+void keys_print(const struct keyfile *k);
+
+#endif

@@ -1,0 +1,300 @@
+/* Makes a new cluster: origin, ports, keys and genesis, then its folder. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include "client/tool/newcluster.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "client/tool/files.h"
+#include "client/tool/keys.h"
+#include "client/tool/text.h"
+#include "client/tool/tool.h"
+#include "ledger/errors.h"
+#include "node/decide/command.h"
+#include "node/decide/decide.h"
+
+#define COMMAND  "init"
+#define PORTS    2 /* Of each node: for clients, and for the other nodes. */
+#define ADMIN    "admin"
+#define LOOPBACK "127.0.0.1"
+
+/* A loopback port that is free now; the socket that holds it, or -1. */
+static int hold_free_port(uint16_t *ret)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof a;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -1;
+	if (bind(fd, (struct sockaddr *)&a, sizeof a) || getsockname(fd, (struct sockaddr *)&a, &len)) {
+		close(fd);
+		return -1;
+	}
+	*ret = ntohs(a.sin_port);
+	return fd;
+}
+
+/* All are held open together, so that the kernel gives none of them twice. */
+static int choose_ports(const struct newcluster_settings *s, uint16_t ports[CLUSTER_NODES_MAX * PORTS])
+{
+	int fds[CLUSTER_NODES_MAX * PORTS];
+	unsigned n = 0, n_ports = s->n_nodes * PORTS;
+	int err = 0;
+
+	if (s->base_port) {
+		for (unsigned i = 0; i < n_ports; i++)
+			ports[i] = (uint16_t)(s->base_port + i);
+		return 0;
+	}
+	for (; n < n_ports && !err; n++) {
+		fds[n] = hold_free_port(&ports[n]);
+		if (fds[n] < 0)
+			err = errno;
+	}
+	while (n)
+		if (fds[--n] >= 0)
+			close(fds[n]);
+	return err ? tool_fail(EXIT_LOCAL, COMMAND, "no free port on %s: %s", LOOPBACK, strerror(err)) : 0;
+}
+
+static void make_node(struct newcluster *c, unsigned i, const uint16_t ports[PORTS])
+{
+	struct newcluster_node *n = &c->nodes[i];
+	char name[LIMIT_KEY_NAME_SIZE_MAX + 1];
+	uint8_t pub[32];
+	int err;
+
+	n->id = i + 1;
+	snprintf(n->url, sizeof n->url, "tcp://%s:%u", LOOPBACK, ports[0]);
+	snprintf(n->link, sizeof n->link, "%s:%u", LOOPBACK, ports[1]);
+	snprintf(name, sizeof name, "node-%u", i + 1);
+	keyfile_random(&n->keys, name, KEYS_NODE);
+	err = keyfile_public(&n->keys, KEY_CHANNEL, n->channel_pub, NULL);
+	assert(!err);
+	err = keyfile_public(&n->keys, KEY_LOG, pub, NULL);
+	assert(!err);
+	err = note_key_init(&n->log_key, c->origin, NOTE_KEY_ED25519, pub);
+	assert(!err);
+	snprintf(name, sizeof name, "%s/node-%u", c->origin, i + 1);
+	err = keyfile_public(&n->keys, KEY_COSIGNER, pub, NULL);
+	assert(!err);
+	err = note_key_init(&n->cosigner_key, name, NOTE_KEY_COSIGNATURE, pub);
+	assert(!err);
+}
+
+static void describe_genesis(const struct newcluster *c, struct genesis *g)
+{
+	*g = (struct genesis){
+	        .origin = {c->origin, strlen(c->origin)},
+	        .governance = {"single", 6},
+	        .time_ms = c->time_ms,
+	        .n_admins = 1,
+	        .n_nodes = c->settings.n_nodes,
+	        .policy_source = (const uint8_t *)c->settings.policy_source,
+	        .policy_source_len = c->settings.policy_source_len,
+	        .policy_compiled = c->settings.policy_compiled,
+	        .policy_compiled_len = c->settings.policy_compiled_len,
+	};
+	g->admins[0].name = (struct text){c->admin.name, strlen(c->admin.name)};
+	g->admins[0].channel_pub = c->admin_channel_pub;
+	g->admins[0].sign_pub = c->admin_sign_pub;
+	for (unsigned i = 0; i < c->settings.n_nodes; i++) {
+		const struct newcluster_node *n = &c->nodes[i];
+
+		g->nodes[i].id = n->id;
+		g->nodes[i].url = (struct text){n->url, strlen(n->url)};
+		g->nodes[i].log_pub = n->log_key.pub;
+		g->nodes[i].cosigner_pub = n->cosigner_key.pub;
+		g->nodes[i].channel_pub = n->channel_pub;
+	}
+}
+
+/* The leaf is what the nodes will make of the command: it comes from the same function. */
+static int genesis_leaf_hash(const void *payload, size_t len, uint64_t time_ms, struct hash *ret)
+{
+	static const uint8_t nothing[SEED_SIZE]; /* Genesis has no private fields, so no salts and no asker. */
+	static const uint8_t no_facts = 0x90;    /* An empty array. */
+	struct command command = {
+	        .type = COMMAND_GENESIS,
+	        .seed = nothing,
+	        .request_id = nothing,
+	        .payload = payload,
+	        .payload_len = len,
+	        .facts = &no_facts,
+	        .facts_len = 1,
+	};
+	struct decide_out *out = malloc(sizeof *out);
+	uint8_t *bytes = malloc(2 * LIMIT_ENTRY_SIZE_MAX);
+	struct state *s = NULL;
+	size_t n = 0;
+	int err = out && bytes ? state_new(NULL, &s) : CS_ERR_NOMEM;
+
+	if (!err)
+		err = command_encode(&command, bytes, 2 * LIMIT_ENTRY_SIZE_MAX, &n);
+	if (!err) {
+		decide(s, time_ms, bytes, n, out);
+		err = out->outcome == DECIDE_ENTRY ? 0 : out->err;
+	}
+	if (!err)
+		*ret = out->leaf_hash;
+	state_free(s);
+	free(bytes);
+	free(out);
+	return err;
+}
+
+static int make_genesis(struct newcluster *c)
+{
+	struct genesis g;
+	int err;
+
+	describe_genesis(c, &g);
+	c->genesis = malloc(LIMIT_ENTRY_SIZE_MAX);
+	if (!c->genesis)
+		return tool_fail(EXIT_LOCAL, COMMAND, "out of memory");
+	err = genesis_encode(&g, c->genesis, LIMIT_ENTRY_SIZE_MAX, &c->genesis_len);
+	if (!err)
+		err = genesis_leaf_hash(c->genesis, c->genesis_len, c->time_ms, &c->genesis_hash);
+	return err ? tool_fail(EXIT_USAGE, COMMAND, "the genesis entry: %s", err_text(err)) : 0;
+}
+
+int newcluster_make(const struct newcluster_settings *s, struct newcluster *ret)
+{
+	uint16_t ports[CLUSTER_NODES_MAX * PORTS];
+	uint8_t random[8];
+	char hex[2 * sizeof random + 1];
+	int code, err;
+
+	memset(ret, 0, sizeof *ret);
+	ret->settings = *s;
+	code = choose_ports(s, ports);
+	if (code)
+		return code;
+	randombytes_buf(random, sizeof random);
+	sodium_bin2hex(hex, sizeof hex, random, sizeof random);
+	snprintf(ret->origin, sizeof ret->origin, "%s-%s", s->name, hex);
+	ret->time_ms = text_now_ms();
+	for (unsigned i = 0; i < s->n_nodes; i++)
+		make_node(ret, i, ports + (size_t)i * PORTS);
+	keyfile_random(&ret->admin, ADMIN, KEYS_CLIENT);
+	err = keyfile_public(&ret->admin, KEY_CHANNEL, ret->admin_channel_pub, NULL);
+	assert(!err);
+	err = keyfile_public(&ret->admin, KEY_SIGN, ret->admin_sign_pub, NULL);
+	assert(!err);
+	return make_genesis(ret);
+}
+
+static int make_folder(const char *path, mode_t mode)
+{
+	return mkdir(path, mode) && errno != EEXIST ? tool_fail(EXIT_LOCAL, COMMAND, "%s: %s", path, strerror(errno))
+	                                            : 0;
+}
+
+static int write_file(const char *path, const void *bytes, size_t size, mode_t mode)
+{
+	int err = bytes ? files_write(path, bytes, size, mode) : ENOMEM;
+
+	return err ? tool_fail(EXIT_LOCAL, COMMAND, "%s: %s", path, strerror(err)) : 0;
+}
+
+/* Takes over text. */
+static int write_text(const char *dir, const char *name, char *text)
+{
+	char path[FILES_PATH_SIZE];
+	int code = EXIT_LOCAL;
+
+	if (files_join(path, dir, name))
+		code = write_file(path, text, text ? strlen(text) : 0, 0644);
+	free(text);
+	return code;
+}
+
+static int write_key(const char *dir, const char *name, const struct keyfile *k)
+{
+	char path[FILES_PATH_SIZE], text[256] = "";
+	int err = CS_ERR_TOO_LARGE;
+
+	if (files_join(path, dir, name))
+		err = keyfile_write(path, k, text);
+	return err ? tool_fail(EXIT_LOCAL, COMMAND, "%s", *text ? text : err_text(err)) : 0;
+}
+
+static int write_node(const struct newcluster *c, unsigned i)
+{
+	char dir[FILES_PATH_SIZE], path[FILES_PATH_SIZE];
+	int code;
+
+	if (!files_join_node(dir, c->settings.dir, c->nodes[i].id, "") || !files_join(path, dir, "genesis"))
+		return tool_fail(EXIT_LOCAL, COMMAND, "%s: the path is too long", c->settings.dir);
+	code = make_folder(dir, 0700);
+	if (!code)
+		code = write_key(dir, "node.key", &c->nodes[i].keys);
+	if (!code)
+		code = write_file(path, c->genesis, c->genesis_len, 0644);
+	if (!code)
+		code = write_text(dir, "countersignd.yaml", node_settings(c, i));
+	return code;
+}
+
+static int write_cluster_file(const struct newcluster *c)
+{
+	struct cluster_file f = {
+	        .genesis = c->genesis_hash, .trust_path = "trust.policy", .n_nodes = c->settings.n_nodes};
+	char path[FILES_PATH_SIZE], text[256] = "";
+	int err = CS_ERR_TOO_LARGE;
+
+	memcpy(f.origin, c->origin, sizeof f.origin);
+	for (unsigned i = 0; i < f.n_nodes; i++) {
+		f.nodes[i].id = c->nodes[i].id;
+		snprintf(f.nodes[i].url, sizeof f.nodes[i].url, "%s", c->nodes[i].url);
+		memcpy(f.nodes[i].channel_pub, c->nodes[i].channel_pub, 32);
+	}
+	if (files_join(path, c->settings.dir, "cluster.yaml"))
+		err = cluster_file_write(path, &f, text);
+	return err ? tool_fail(EXIT_LOCAL, COMMAND, "%s", *text ? text : err_text(err)) : 0;
+}
+
+int newcluster_write(struct newcluster *c)
+{
+	const char *dir = c->settings.dir;
+	int code = make_folder(dir, 0755);
+
+	for (unsigned i = 0; i < c->settings.n_nodes && !code; i++)
+		code = write_node(c, i);
+	if (!code)
+		code = write_key(dir, "admin.key", &c->admin);
+	if (!code)
+		code = write_text(dir, "policy.yaml",
+		                  strndup(c->settings.policy_source, c->settings.policy_source_len));
+	if (!code)
+		code = write_text(dir, "trust.policy", trust_policy(c));
+	if (!code)
+		code = write_cluster_file(c);
+	if (!code) {
+		c->sheet = ceremony_sheet(c);
+		code = write_text(dir, "ceremony-sheet.txt", c->sheet ? strdup(c->sheet) : NULL);
+	}
+	return code;
+}
+
+void newcluster_close(struct newcluster *c)
+{
+	for (unsigned i = 0; i < CLUSTER_NODES_MAX; i++)
+		keyfile_wipe(&c->nodes[i].keys);
+	keyfile_wipe(&c->admin);
+	free(c->genesis);
+	free(c->sheet);
+	c->genesis = NULL;
+	c->sheet = NULL;
+}

@@ -1,0 +1,63 @@
+/* A new cluster: its keys, its genesis, and the files that nodes, clients and auditors start from. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLIENT_TOOL_NEWCLUSTER_H
+#define CLIENT_TOOL_NEWCLUSTER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ledger/hash.h"
+#include "ledger/note.h"
+#include "node/wire/keyfile.h"
+
+#define NEWCLUSTER_NAME_SIZE_MAX 100 /* With "-", 16 hex digits and "/node-7" a key name still fits. */
+
+struct newcluster_settings {
+	const char *dir;
+	const char *name;
+	unsigned n_nodes;
+	uint16_t base_port; /* 0: ask the kernel for free ones. */
+	unsigned election_timeout_ms, heartbeat_ms;
+	const char *log_level;
+	const char *policy_source; /* YAML. */
+	size_t policy_source_len;
+	const uint8_t *policy_compiled;
+	size_t policy_compiled_len;
+};
+
+struct newcluster_node {
+	uint64_t id;
+	char url[64], link[64];
+	struct keyfile keys;
+	uint8_t channel_pub[32];
+	struct note_key log_key, cosigner_key;
+};
+
+struct newcluster {
+	struct newcluster_settings settings;
+	char origin[LIMIT_ORIGIN_SIZE_MAX + 1];
+	uint64_t time_ms;
+	struct newcluster_node nodes[CLUSTER_NODES_MAX];
+	struct keyfile admin;
+	uint8_t admin_channel_pub[32], admin_sign_pub[32];
+	uint8_t *genesis; /* The payload of the genesis command; malloc'ed. */
+	size_t genesis_len;
+	struct hash genesis_hash; /* Leaf hash of entry 0. */
+	char *sheet;              /* The ceremony sheet, after newcluster_write. */
+};
+
+/* Makes origin, ports, keys and genesis in memory. 0, or the exit code after printing why. *ret is zeroed first. */
+int newcluster_make(const struct newcluster_settings *s, struct newcluster *ret);
+/* Creates the folder and every file. 0, or the exit code after printing why. */
+int newcluster_write(struct newcluster *c);
+/* Wipes and frees; fine after a failed make. */
+void newcluster_close(struct newcluster *c);
+
+/* The ceremony sheet: what must reach others by a way that nobody between can change. malloc'ed; NULL: no memory. */
+char *ceremony_sheet(const struct newcluster *c);
+/* Trust policy (C2SP tlog-policy): log keys, each node as a witness, a majority of them as quorum. malloc'ed. */
+char *trust_policy(const struct newcluster *c);
+/* A node's settings file. malloc'ed. */
+char *node_settings(const struct newcluster *c, unsigned i);
+
+#endif
