@@ -12,7 +12,10 @@
 /* Guards that a test build (GUARD_SWITCHES) can turn off, one bit each: bit k for guard k of node/CONSENSUS.md. */
 #define GUARD_BIT(k) (UINT32_C(1) << (k))
 
-/* What the guard needs from its surroundings. Every function is called on the loop's thread. */
+/*
+ * What the guard needs from its surroundings. Every function is called on the loop's thread. All but stepped run inside
+ * a step (guard_propose refuses there). durable, install_ready: NULL means always; backlogged: NULL means never.
+ */
 struct guard_hooks {
 	void *ctx;
 	/*
@@ -22,7 +25,8 @@ struct guard_hooks {
 	bool (*net_send)(void *ctx, const struct raft_message *message);
 	/*
 	 * Called after each outermost call into libraft has returned (guard 12): the place to propose, to send replies,
-	 * to look at the role. It may call guard_* and raft_*; it is not entered again while it runs.
+	 * to look at the role. It may call guard_* and raft_*; it is not entered again while it runs, but is called
+	 * again afterwards if what it did entered libraft.
 	 */
 	void (*stepped)(void *ctx);
 	/* A disk error, RAFT_UNAVAILABLE or a broken invariant (guard 8): log and end the process. Must not return. */
@@ -40,8 +44,22 @@ struct guard_options {
 	raft_index applied_index; /* Guard 9: highest index known to have been applied through Raft here; 0: none. */
 	size_t message_bytes_max; /* Guard 13: entries in one AppendEntries, bytes. */
 	size_t entry_bytes_max;   /* Guard 5: one entry. */
-	uint32_t off;             /* GUARD_BIT set; ignored without GUARD_SWITCHES. */
+	unsigned window;          /* Guard 7: proposals in flight, at most GUARD_WINDOW_MAX; 0: one. */
+	/*
+	 * Guard 6: a local snapshot is due after this many entries or bytes of entries since the last one. 0 entries:
+	 * the threshold set in raft; 0 bytes: entries only. Guard 7: from twice snapshot_bytes_max on, proposals are
+	 * refused while a snapshot is being written.
+	 */
+	unsigned snapshot_entries_max;
+	uint64_t snapshot_bytes_max;
+	uint32_t off; /* GUARD_BIT set; ignored without GUARD_SWITCHES. */
 };
+
+/* More in flight than a handful only starves commit (guard 7: libraft counts a quorum only at its last stored entry).
+ */
+#define GUARD_WINDOW_MAX 64
+/* Servers whose results are held, or whose lag is bounded, at once: more than any configuration has. */
+#define GUARD_PEERS_MAX 32
 
 struct guard_stats {
 	uint64_t acted[14]; /* How often guard k changed what would have happened. */
@@ -50,27 +68,51 @@ struct guard_stats {
 struct guard;
 
 /*
- * Wraps disk (a raft_io whose network half is never used; borrowed, must outlive the guard) and fills *ret_io, to be
- * given to raft_init. Set raft with guard_attach after raft_init and before raft_start.
+ * Wraps disk (a raft_io whose network half is never used; borrowed, must outlive the guard; its data field becomes the
+ * guard's) and fills *ret_io, to be given to raft_init; ret_io itself must stay where it is until guard_free. Hooks and
+ * options are copied. Set raft with guard_attach after raft_init and before raft_start. CS_ERR_INVALID, CS_ERR_NOMEM.
  */
 int guard_new(struct raft_io *disk, const struct guard_options *o, const struct guard_hooks *h, struct raft_io *ret_io,
-	      struct guard **ret);
+              struct guard **ret);
 void guard_attach(struct guard *g, struct raft *r);
-/* After raft_start: guard 10. */
+/* After raft_start has succeeded, before the loop runs: guard 10, and the first stepped. */
 void guard_started(struct guard *g);
-void guard_free(struct guard *g); /* After raft_close's callback. */
+/*
+ * raft_close through the guard: the callbacks that fire inside cannot propose. Plain raft_close is safe too, as long as
+ * they do not. cb may be NULL.
+ */
+void guard_close(struct guard *g, raft_close_cb cb);
+void guard_free(struct guard *g); /* After raft_close's callback; NULL is fine. */
 
-/* A message from the network, already decoded and authenticated; ownership as raft_io's recv. */
+/*
+ * A message from the network, already decoded and authenticated; ownership as raft_io's recv: entries (one batch a
+ * message), configuration and snapshot data are taken over, the struct and its address are borrowed.
+ */
 void guard_recv(struct guard *g, struct raft_message *message);
-/* Proposes one entry (guards 2, 5, 7, 12). buf: raft_malloc'ed, taken over on success only. Outside callbacks only. */
+/*
+ * Proposes one entry (guards 2, 5, 7, 12). buf: raft_malloc'ed, a multiple of 8 bytes, taken over on success only. req
+ * must live until cb; req->index is the entry's index. CS_ERR_NOT_LEADER (also while handing over), CS_ERR_INVALID
+ * (length; or called inside a callback), CS_ERR_TOO_LARGE, CS_ERR_OVERLOADED (window full, snapshot behind),
+ * CS_ERR_NOMEM.
+ */
 int guard_propose(struct guard *g, struct raft_apply *req, struct raft_buffer *buf, raft_apply_cb cb);
 /* True if this server leads and an entry of its own term has been committed and applied. */
 bool guard_leads(const struct guard *g);
-/* Guard 3: give up leadership now; hand leadership over to id when it matches (TimeoutNow by the guard itself). */
+/* Guard 3: give up leadership now (inside a callback: when it has returned). Nothing happens if it does not lead. */
 void guard_step_down(struct guard *g);
+/*
+ * Hands leadership over to the voter id: proposals are refused, TimeoutNow is sent once it matches, by the guard
+ * itself; after one election timeout without success leading goes on. CS_ERR_NOT_LEADER, CS_ERR_INVALID (no such
+ * voter).
+ */
 int guard_hand_over(struct guard *g, raft_id id);
 raft_term guard_term_of(const struct guard *g, raft_index index); /* 0: not in the log. */
-/* The writer has made progress: looks again at whatever waited for durable() or backlogged(). */
+/* Guard 6: false while a configuration is uncommitted; the fsm's snapshot then returns RAFT_BUSY. */
+bool guard_snapshot_allowed(const struct guard *g);
+/*
+ * The writer has made progress: looks again at whatever waited for durable(), install_ready() or backlogged(). Also to
+ * be called after raft_add, raft_assign or raft_remove outside of stepped, so that what they queued is completed.
+ */
 void guard_poke(struct guard *g);
 void guard_stats(const struct guard *g, struct guard_stats *ret);
 
