@@ -1,0 +1,253 @@
+/* The state machine: committed batches through decide into tree, bundle and state; snapshots of where it stands. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include <assert.h>
+#include <inttypes.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ledger/bytes.h"
+#include "ledger/errors.h"
+#include "node/core/core_internal.h"
+#include "node/log.h"
+
+/*
+ * Payload of a Raft snapshot: "CSS1" | zero u32 | Raft index u64 | term u64 | ledger size u64 | root 32 | last leaf 32.
+ * Neither entries nor state: both are in LMDB, durable up to this index before the snapshot is written (guard 6).
+ */
+#define SNAPSHOT_SIZE 96
+static const uint8_t snapshot_magic[8] = {'C', 'S', 'S', '1', 0, 0, 0, 0};
+
+_Noreturn static void halt(struct core *c, const char *what, uint64_t index)
+{
+	char why[256];
+
+	snprintf(why, sizeof why, "%s at ledger index %" PRIu64 ", raft index %llu", what, index,
+	         raft_last_applied(&c->raft) + 1);
+	core_halt(c->o.settings->data_path, why);
+}
+
+/* An entry that the store holds already comes out again: a self-check at every start. */
+static void compare_stored(struct core *c, const struct decide_out *out)
+{
+	const void *leaf, *body;
+	size_t leaf_len, body_len;
+	int err = store_view_entry(c->view, out->index, &leaf, &leaf_len);
+
+	if (err || leaf_len != out->leaf_len || memcmp(leaf, out->leaf, leaf_len) != 0)
+		halt(c, "the entry decided again differs from the stored one", out->index);
+	err = store_view_body(c->view, out->index, &body, &body_len);
+	if (err == CS_ERR_ERASED)
+		return;
+	if (err || body_len != out->body_len || memcmp(body, out->body, body_len) != 0)
+		halt(c, "the private fields decided again differ from the stored ones", out->index);
+}
+
+static void verify_evidence(uv_work_t *work)
+{
+	struct evidence *e = work->data;
+
+	e->good = crypto_sign_verify_detached(e->sig, e->message, e->message_len, e->pub) == 0;
+}
+
+static void evidence_verified(uv_work_t *work, int status)
+{
+	struct evidence *e = work->data;
+	struct core *c = e->core;
+
+	c->evidence_out--;
+	if (status == 0 && !e->good) {
+		c->evidence_bad = true;
+		log_error(
+		        "the leader took evidence that does not verify: this node cosigns nothing more index=%" PRIu64,
+		        e->index);
+	}
+	free(e);
+	if (c->evidence_out == 0 && !c->stopping)
+		checkpoint_applied(c);
+}
+
+/* A corrupt leader cannot invent a person: evidence is verified again by every node (decisions.md: Flow, 3). */
+static void check_evidence(struct core *c, const struct decide_out *out)
+{
+	struct evidence *e = malloc(sizeof *e);
+
+	if (!e)
+		core_fatal(c, "out of memory");
+	e->core = c;
+	e->index = out->index;
+	e->good = false;
+	e->message_len = out->evidence_message_len;
+	memcpy(e->pub, out->evidence_pub, sizeof e->pub);
+	memcpy(e->sig, out->evidence_sig, sizeof e->sig);
+	memcpy(e->message, out->evidence_message, e->message_len);
+	e->work.data = e;
+	c->evidence_out++;
+	if (uv_queue_work(&c->loop, &e->work, verify_evidence, evidence_verified))
+		core_fatal(c, "cannot queue work");
+}
+
+static void apply_command(struct core *c, const struct batch *b, const uint8_t *command, size_t len)
+{
+	struct decide_out *out = c->out;
+	struct outcome *oc = &c->outcomes[c->n_outcomes++];
+
+	decide(c->state, b->time_ms, command, len, out);
+	oc->outcome = out->outcome;
+	oc->err = out->err;
+	oc->index = out->index;
+	if (out->outcome == DECIDE_REFUSED)
+		memcpy(oc->text, out->text, sizeof oc->text);
+	if (out->outcome != DECIDE_ENTRY)
+		return;
+	assert(out->index == tree_size(c->tree));
+	if (tree_append(c->tree, &out->leaf_hash))
+		core_fatal(c, "appending to the tree failed");
+	c->principals_changed |= out->principals_changed;
+	if (out->index < c->stored_at_start) {
+		compare_stored(c, out);
+		return;
+	}
+	oc->entry = c->bundle->n;
+	if (bundle_add(c->bundle, out->leaf, out->leaf_len, out->body, out->body_len, &out->leaf_hash))
+		core_fatal(c, "out of memory");
+	if (out->has_evidence)
+		check_evidence(c, out);
+}
+
+/* A follower must not cosign times that are ahead of its own clock: one bad clock must not expire everything. */
+static void check_clock(struct core *c, const struct batch *b)
+{
+	uint64_t now = core_wall_ms();
+	bool ahead = b->node != c->id && b->time_ms > now + CLOCK_AHEAD_MS_MAX;
+
+	if (ahead && !c->clock_ahead)
+		log_error("the leader's clock is ahead of ours: nothing is cosigned leader=%" PRIu32
+		          " ahead_ms=%" PRIu64,
+		          b->node, b->time_ms - now);
+	c->clock_ahead = ahead;
+}
+
+static int fsm_apply(struct raft_fsm *fsm, const struct raft_buffer *buf, void **result)
+{
+	struct core *c = fsm->data;
+	raft_index index = raft_last_applied(&c->raft) + 1;
+	struct state_head head;
+	struct batch b;
+	struct hash root;
+
+	*result = NULL;
+	c->n_outcomes = 0;
+	if (index <= c->o.state_index)
+		return 0; /* The state that was written back has it already. */
+	if (batch_decode(&b, buf->base, buf->len))
+		halt(c, "a committed batch is malformed", tree_size(c->tree));
+	state_head(c->state, &head);
+	tree_root(c->tree, &root);
+	if (b.size != head.size || !hash_equal(&b.root, &root))
+		halt(c, "the leader's batch extends another history than ours", head.size);
+	if (index > c->last_at_start)
+		check_clock(c, &b);
+	c->bundle = bundle_new(index, guard_term_of(c->guard, index), head.size, b.count);
+	if (!c->bundle)
+		core_fatal(c, "out of memory");
+	for (uint32_t i = 0; i < b.count; i++) {
+		const uint8_t *command;
+		size_t len;
+		batch_next(&b, &command, &len);
+		apply_command(c, &b, command, len);
+	}
+	/* What was stored before the restart is not stored again; the bundle then begins at the store's size. */
+	if (c->bundle->first < c->stored_at_start)
+		c->bundle->first = tree_size(c->tree) - c->bundle->n;
+	bundle_seal(c->bundle);
+	*c->bundles_last = c->bundle;
+	c->bundles_last = &c->bundle->next;
+	return 0;
+}
+
+void apply_hand_over(struct core *c)
+{
+	struct bundle *next;
+
+	for (struct bundle *b = c->bundles; b; b = next) {
+		next = b->next;
+		/* Applied again after a restart: the store has it, and its applied index must not go back. */
+		if (b->index <= c->applied_at_start)
+			bundle_free(b);
+		else
+			writer_push(c->writer, b);
+	}
+	c->bundles = NULL;
+	c->bundles_last = &c->bundles;
+	c->bundle = NULL;
+}
+
+void apply_take_state(struct core *c, raft_index index, bool sync)
+{
+	struct state_block *block;
+
+	if (index <= c->o.state_index || (index == c->state_taken_index && !sync))
+		return;
+	apply_hand_over(c); /* The state at an index follows the entries up to it. */
+	block = state_block_new(index, guard_term_of(c->guard, index));
+	if (!block || state_take_dirty(c->state, state_block_add, block))
+		core_fatal(c, "out of memory");
+	writer_push_state(c->writer, block, sync);
+	c->state_taken_index = index;
+	c->state_taken_ns = core_now_ns();
+}
+
+static int fsm_snapshot(struct raft_fsm *fsm, struct raft_buffer *bufs[], unsigned *n_bufs)
+{
+	struct core *c = fsm->data;
+	raft_index index = raft_last_applied(&c->raft);
+	struct state_head head;
+	struct hash root;
+	uint8_t *p;
+
+	if (!guard_snapshot_allowed(c->guard) || !c->writer)
+		return RAFT_BUSY;
+	p = raft_malloc(SNAPSHOT_SIZE);
+	*bufs = raft_malloc(sizeof **bufs);
+	if (!p || !*bufs)
+		core_fatal(c, "out of memory");
+	state_head(c->state, &head);
+	tree_root(c->tree, &root);
+	memcpy(p, snapshot_magic, 8);
+	put_u64be(p + 8, index);
+	put_u64be(p + 16, guard_term_of(c->guard, index));
+	put_u64be(p + 24, head.size);
+	memcpy(p + 32, root.b, HASH_SIZE);
+	memcpy(p + 64, head.last_leaf.b, HASH_SIZE);
+	(*bufs)[0] = (struct raft_buffer){.base = p, .len = SNAPSHOT_SIZE};
+	*n_bufs = 1;
+	apply_take_state(c, index, true);
+	log_info("snapshot raft_index=%llu size=%" PRIu64, index, head.size);
+	return 0;
+}
+
+/* At start: what the snapshot covers must be in the store. (A node behind its leader's snapshot: install_ready.) */
+static int fsm_restore(struct raft_fsm *fsm, struct raft_buffer *buf)
+{
+	struct core *c = fsm->data;
+	const uint8_t *p = buf->base;
+
+	if (buf->len != SNAPSHOT_SIZE || memcmp(p, snapshot_magic, 8) != 0)
+		core_fatal(c, "the snapshot in the log is not ours or is damaged");
+	if (get_u64be(p + 8) > c->o.state_index)
+		core_halt(c->o.settings->data_path,
+		          "the store is behind the log's snapshot: its disk went back or was replaced");
+	raft_free(buf->base);
+	return 0;
+}
+
+void apply_init(struct core *c)
+{
+	c->fsm = (struct raft_fsm){
+	        .version = 1, .data = c, .apply = fsm_apply, .snapshot = fsm_snapshot, .restore = fsm_restore};
+	c->bundles_last = &c->bundles;
+}

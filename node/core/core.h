@@ -1,0 +1,56 @@
+/* The core: one thread that orders, decides, appends and answers. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NODE_CORE_CORE_H
+#define NODE_CORE_CORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ledger/store.h"
+#include "node/board.h"
+#include "node/decide/decide.h"
+#include "node/front.h"
+#include "node/readers.h"
+#include "node/settings.h"
+#include "node/signer.h"
+#include "node/writer.h"
+
+/* What the core works with. All borrowed, opened before core_open and closed after core_close. */
+struct core_options {
+	const struct settings *settings;
+	const struct channel_keypair *channel_keys;
+	struct signer *signer;
+	struct store *store;
+	struct state *state;  /* Loaded from the store. */
+	uint64_t state_index; /* Raft index that the loaded state is the state of. */
+	struct board *board;
+	const uint8_t *genesis; /* Payload of the genesis command, its hash already checked. */
+	size_t genesis_len;
+};
+
+struct core;
+
+/* Prepares loop, log, guard and link, and starts Raft. Errors are logged with their cause. */
+int core_open(const struct core_options *o, struct core **ret);
+/* The threads that the core hands work to and that hand work to it; before core_run. Borrowed. */
+void core_attach(struct core *c, struct front *f, struct writer *w, struct reading_room *r);
+/* Runs until core_stop, SIGTERM or SIGINT. */
+void core_run(struct core *c);
+void core_close(struct core *c);
+/* Any thread: ends core_run; hands over a job (ownership too); tells that the writer has stored more. */
+void core_stop(struct core *c);
+void core_submit(struct core *c, struct job *j);
+void core_stored(struct core *c);
+
+/*
+ * Ends the process for good: a history that differs or went back. Writes the reason to a file in the data folder, which
+ * keeps later starts from serving until an operator has acted; then exits with status 3.
+ */
+_Noreturn void core_halt(const char *data_path, const char *why);
+/* The reason that an earlier run halted for, or NULL. buf takes it. */
+const char *core_halted(const char *data_path, char *buf, size_t cap);
+
+/* Exit statuses of the daemon, for operators and systemd. */
+enum { EXIT_OK = 0, EXIT_USAGE = 2, EXIT_HALTED = 3, EXIT_CRASH = 4 };
+
+#endif

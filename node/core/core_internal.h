@@ -1,0 +1,177 @@
+/* What the core's files share: one struct, one owner (the loop's thread). */
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NODE_CORE_CORE_INTERNAL_H
+#define NODE_CORE_CORE_INTERNAL_H
+
+#include <raft.h>
+#include <raft/uv.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <uv.h>
+
+#include "ledger/note.h"
+#include "ledger/tree.h"
+#include "node/core/batch.h"
+#include "node/core/core.h"
+#include "node/core/frame.h"
+#include "node/core/guard.h"
+#include "node/link.h"
+
+#define MEMBERS_MAX          (LINK_PEERS_MAX + 1)
+#define PENDING_MAX          4096        /* Requests waiting for a batch; above it: overloaded, at once. */
+#define BACKLOG_BYTES_MAX    (64u << 20) /* What the writer may be behind before a follower withholds appends. */
+#define STATE_DIRTY_MAX      4096        /* Records changed that start a write-back before its time: bounds its copy. */
+#define STATE_INTERVAL_MS    2000        /* Write-back of changed state at least this often. */
+#define SNAPSHOT_ENTRIES_MAX 16384       /* Raft entries between snapshots. */
+#define SNAPSHOT_BYTES_MAX   (UINT64_C(64) << 20) /* And bytes: what a restart replays, what the log holds in memory. */
+#define SNAPSHOT_TRAILING    8192 /* Entries kept behind a snapshot for followers that are a little behind. */
+#define CLOCK_AHEAD_MS_MAX   2000 /* A leader's time further ahead of ours is not cosigned (decisions.md: Flow). */
+
+/* A member of the cluster as the settings and the genesis name it. */
+struct member {
+	uint64_t id;
+	const char *url;
+	char address[32]; /* In Raft's configuration: "node-N"; where it listens is the settings' matter. */
+	struct note_key log_key, cosigner_key;
+	uint64_t cosigned_size; /* The largest size that we know it has cosigned. */
+};
+
+/* The batch that we proposed and that is not yet applied. */
+struct flight {
+	bool busy;
+	bool genesis;
+	struct raft_apply req;
+	unsigned n;
+	struct job *jobs[BATCH_COMMANDS_MAX];
+};
+
+/* What a command of the batch that was applied last came to: kept for the replies. */
+struct outcome {
+	enum decide_outcome outcome;
+	int err;
+	uint64_t index;
+	unsigned entry; /* DECIDE_ENTRY: which one of the bundle. */
+	char text[160];
+};
+
+/* Evidence that a follower verifies again, off the loop, before it cosigns. */
+struct evidence {
+	uv_work_t work;
+	struct core *core;
+	uint64_t index;
+	bool good;
+	uint8_t pub[32], sig[64], message[ANSWER_MESSAGE_SIZE_MAX];
+	size_t message_len;
+};
+
+struct core {
+	struct core_options o;
+	uint64_t id;
+	struct member members[MEMBERS_MAX];
+	unsigned n_members;
+
+	uv_loop_t loop;
+	uv_async_t wake;
+	uv_signal_t sigterm, sigint;
+	uv_timer_t beat;
+	struct raft_uv_transport transport;
+	struct raft_io disk, io;
+	struct raft_fsm fsm;
+	struct raft raft;
+	struct guard *guard;
+	struct link *link;
+	struct frame_parts parts; /* Of the frame being sent. */
+	struct front *front;
+	struct writer *writer;
+	struct reading_room *readers;
+	uint64_t started_ns;
+	bool stopping, raft_closed, link_closed;
+	atomic_bool stop_asked;
+	atomic_bool closed; /* Jobs are refused by whoever submits them. */
+
+	/* Requests. */
+	_Atomic(struct job *) inbox;
+	struct job *pending, **pending_last;
+	unsigned n_pending;
+	struct flight flight;
+	uint8_t *scratch; /* BATCH_SIZE_MAX bytes: the batch being built. */
+	uint8_t *reply;   /* WIRE_REPLY_SIZE_MAX bytes: the reply being built. */
+
+	/* The ledger, as applied. */
+	struct state *state;
+	struct tree *tree;
+	struct store_view *view;     /* For tiles older than the tree's right edge, and the comparison at start. */
+	uint64_t stored_at_start;    /* Entries that the store held: those that come out again must be equal. */
+	raft_index applied_at_start; /* Raft index that the store's entries reach. */
+	raft_index last_at_start;    /* The log's last entry at start: nothing is signed before it is applied. */
+	uint64_t size_at_start;      /* The largest size that the log's last batch may lead to. */
+	struct decide_out *out;
+	struct bundle *bundles, **bundles_last; /* Applied, not yet handed to the writer. */
+	struct bundle *bundle;                  /* Of the batch applied last. */
+	struct outcome outcomes[BATCH_COMMANDS_MAX];
+	unsigned n_outcomes;
+	bool principals_changed;
+	uint64_t state_taken_ns;
+	raft_index state_taken_index;
+
+	/* Checkpoints. */
+	raft_term note_term;    /* Term in which the note was signed. */
+	struct board_note note; /* The leader's newest signed checkpoint. */
+	struct hash note_root;
+	struct board_note announced; /* What cosignatures are gathered for. */
+	struct hash announced_root;
+	uint64_t cosigned_size;  /* Newest quorum-cosigned one. */
+	bool announced_cosigned; /* Our own cosignature for the announced size is among the lines. */
+	struct {
+		uint64_t id;
+		size_t len;
+		char text[FRAME_COSIGNATURE_SIZE_MAX];
+	} lines[MEMBERS_MAX];
+	unsigned n_lines;
+	struct { /* Follower: what the leader asked to cosign and we have not applied yet. */
+		uint64_t from, size;
+		struct hash root;
+	} asked;
+	unsigned evidence_out; /* Being verified. */
+	bool evidence_bad, clock_ahead;
+
+	int role_seen;
+	raft_term term_seen;
+};
+
+/* apply.c: the state machine that libraft drives. */
+void apply_init(struct core *c);
+void apply_hand_over(struct core *c); /* Bundles to the writer, principals to the front. */
+void apply_take_state(struct core *c, raft_index index, bool sync);
+
+/* propose.c: jobs to batches, batches to replies. */
+void propose_drain(struct core *c);  /* The inbox. */
+void propose_pump(struct core *c);   /* A batch, if one may go. */
+void propose_expire(struct core *c); /* Deadlines of those who wait. */
+void propose_refuse_all(struct core *c, int err);
+void propose_refuse_inbox(struct core *c); /* Any thread, once the core is closed. */
+void propose_abandon(struct core *c);      /* Stopping: whoever waits for the batch in flight is told so. */
+
+/* checkpoint.c: signing, announcing, cosigning. */
+void checkpoint_sign(struct core *c); /* Leader: the tree as it is now, if it has not been signed in this term. */
+void checkpoint_beat(struct core *c); /* Each heartbeat: announce what is new. */
+void checkpoint_announced(struct core *c, uint64_t from, uint64_t size, const struct hash *root, const char *note,
+                          size_t len);
+void checkpoint_cosignature(struct core *c, uint64_t from, uint64_t size, const char *line, size_t len);
+void checkpoint_applied(struct core *c); /* Follower: cosign what was asked for, if it is here now. */
+void checkpoint_restore(struct core *c); /* At start: the newest cosigned one in the store. */
+
+/* peers.c: frames from and to the other members. */
+int peers_open(struct core *c);
+void peers_send(struct core *c, uint64_t to, const struct frame *f);
+bool peers_send_raft(void *ctx, const struct raft_message *m);
+struct member *peers_member(struct core *c, uint64_t id); /* NULL: no such member. */
+
+/* core.c */
+bool core_leads(const struct core *c);
+const char *core_leader_url(const struct core *c); /* "" if none is known. */
+uint64_t core_wall_ms(void);
+uint64_t core_now_ns(void);
+void core_fatal(void *ctx, const char *why) __attribute__((noreturn)); /* Crash: the process ends, a restart recovers. */
+
+#endif

@@ -1,0 +1,125 @@
+/* The other members: frames out to their links, frames in to guard and checkpoints, and who has gone back. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include <inttypes.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ledger/errors.h"
+#include "node/core/core_internal.h"
+#include "node/log.h"
+
+struct member *peers_member(struct core *c, uint64_t id)
+{
+	for (unsigned i = 0; i < c->n_members; i++)
+		if (c->members[i].id == id)
+			return &c->members[i];
+	return NULL;
+}
+
+bool peers_send_raft(void *ctx, const struct raft_message *m)
+{
+	struct core *c = ctx;
+
+	if (!c->link || frame_encode_raft(m, &c->parts))
+		return false;
+	return link_send(c->link, m->server_id, c->parts.parts, c->parts.n);
+}
+
+void peers_send(struct core *c, uint64_t to, const struct frame *f)
+{
+	if (frame_encode(f, &c->parts) == 0)
+		link_send(c->link, to, c->parts.parts, c->parts.n);
+}
+
+/*
+ * Guard 9: a member that cannot reach the size that it has cosigned before has lost its disk or was rolled back. It
+ * must neither vote nor sign again under this identity.
+ */
+static void check_gone_back(struct core *c, uint64_t from, const struct frame_hello *h)
+{
+	char why[200];
+
+	if (h->cosigned_size <= c->size_at_start || h->cosigned_size <= tree_size(c->tree))
+		return;
+	snprintf(why, sizeof why,
+	         "node %" PRIu64 " has this node's cosignature for size %" PRIu64
+	         ", but its log and ledger reach only %" PRIu64 ": its disk went back",
+	         from, h->cosigned_size, c->size_at_start);
+	core_halt(c->o.settings->data_path, why);
+}
+
+static void on_frame(void *ctx, uint64_t from, uint8_t *bytes, size_t len)
+{
+	struct core *c = ctx;
+	struct member *m = peers_member(c, from);
+	struct frame f;
+	int err = frame_decode(bytes, len, &f);
+
+	if (err || !m) {
+		log_error("a frame is refused from=%" PRIu64 ": %s", from, err_text(err));
+		return;
+	}
+	switch (f.type) {
+	case FRAME_ANNOUNCE:
+		checkpoint_announced(c, from, f.announce.size, &f.announce.root, f.announce.note, f.announce.note_len);
+		return;
+	case FRAME_COSIGNATURE:
+		checkpoint_cosignature(c, from, f.cosignature.size, f.cosignature.line, f.cosignature.line_len);
+		return;
+	case FRAME_HELLO:
+		check_gone_back(c, from, &f.hello);
+		return;
+	case FRAME_FETCH:
+	case FRAME_CHUNK:
+		return; /* No version that speaks them has been released. */
+	default:
+		frame_set_sender(&f, from, m->address);
+		guard_recv(c->guard, &f.raft);
+	}
+}
+
+static void on_state(void *ctx, uint64_t peer, bool up)
+{
+	struct core *c = ctx;
+	struct member *m = peers_member(c, peer);
+	struct frame f = {.type = FRAME_HELLO};
+
+	log_info("link peer=%" PRIu64 " state=%s", peer, up ? "up" : "down");
+	if (!up || !m)
+		return;
+	f.hello.version = FRAME_VERSION;
+	f.hello.cosigned_size = m->cosigned_size;
+	f.hello.applied_size = tree_size(c->tree);
+	peers_send(c, peer, &f);
+}
+
+int peers_open(struct core *c)
+{
+	const struct settings *s = c->o.settings;
+	struct link_peer peers[LINK_PEERS_MAX];
+	struct link_options o = {.loop = &c->loop,
+	                         .node_id = c->id,
+	                         .origin = s->origin,
+	                         .listen_host = s->link_host,
+	                         .listen_port = s->link_port,
+	                         .keys = *c->o.channel_keys,
+	                         .peers = peers,
+	                         .n_peers = s->n_peers,
+	                         .recv = on_frame,
+	                         .state = on_state,
+	                         .ctx = c};
+	int err;
+
+	for (unsigned i = 0; i < s->n_peers; i++) {
+		peers[i] = (struct link_peer){.id = s->peers[i].id, .host = s->peers[i].host, .port = s->peers[i].port};
+		memcpy(peers[i].channel_pub, s->peers[i].channel_pub, sizeof peers[i].channel_pub);
+	}
+	err = link_open(&o, &c->link);
+	sodium_memzero(&o.keys, sizeof o.keys);
+	if (err)
+		log_error("link %s:%u: %s", s->link_host, s->link_port, err_text(err));
+	return err;
+}

@@ -1,0 +1,367 @@
+/* Jobs to batches, committed batches to replies: group commit with whatever has arrived meanwhile. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include <assert.h>
+#include <inttypes.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ledger/bytes.h"
+#include "ledger/errors.h"
+#include "node/core/core_internal.h"
+#include "node/log.h"
+
+#define RETRY_MS 50 /* What a refused client is told to wait: about one election's heartbeat. */
+
+static const uint8_t no_facts[1] = {0x90}; /* An empty msgpack array. */
+
+static unsigned command_of(unsigned wire_type)
+{
+	switch (wire_type) {
+	case WIRE_DECIDE:
+		return COMMAND_DECIDE;
+	case WIRE_IMPORT:
+		return COMMAND_IMPORT;
+	case WIRE_ANSWER:
+		return COMMAND_ANSWER;
+	case WIRE_ENROLL:
+		return COMMAND_ENROLL;
+	case WIRE_REMOVE:
+		return COMMAND_REMOVE;
+	case WIRE_POLICY_SET:
+		return COMMAND_POLICY_SET;
+	default:
+		return 0;
+	}
+}
+
+static void refuse_not_leader(struct core *c, struct job *j)
+{
+	const char *url = core_leader_url(c);
+
+	if (*url)
+		job_error(j, CS_ERR_NOT_LEADER, NULL, url, 0);
+	else
+		job_error(j, CS_ERR_NO_QUORUM, "no leader is known: the cluster may be electing one", NULL, RETRY_MS);
+}
+
+/* Read by the leader alone, from memory; how stale it may be: a leader without its quorum steps down within this time.
+ */
+static void answer_check(struct core *c, struct job *j)
+{
+	uint64_t stale_ms = 2 * (uint64_t)c->o.settings->election_timeout_ms;
+	const uint8_t *id;
+	struct check_result r;
+	struct reader b;
+	struct writer w;
+	size_t len;
+	int err;
+
+	if (!core_leads(c)) {
+		refuse_not_leader(c, j);
+		return;
+	}
+	reader_init(&b, j->request.body, j->request.body_len);
+	reader_array_exact(&b, 1);
+	reader_bin(&b, WIRE_REQUEST_ID_SIZE, &id, &len);
+	err = reader_end(&b);
+	if (!err && len != WIRE_REQUEST_ID_SIZE)
+		err = CS_ERR_MALFORMED;
+	if (!err)
+		err = decide_check(c->state, core_wall_ms(), j->principal, id, &r);
+	if (err) {
+		job_error(j, err, err == CS_ERR_NOT_FOUND ? "no answer is recorded for this request id" : NULL, NULL,
+		          0);
+		return;
+	}
+	writer_init(&w, c->reply, WIRE_REPLY_SIZE_MAX);
+	writer_array(&w, 6);
+	writer_bool(&w, r.stands);
+	writer_uint(&w, r.verdict);
+	writer_uint(&w, r.index);
+	writer_uint(&w, r.time_ms);
+	writer_uint(&w, tree_size(c->tree));
+	writer_uint(&w, stale_ms);
+	job_reply(j, c->reply, w.len);
+}
+
+static void receive(struct core *c, struct job *j)
+{
+	if (j->request.type == WIRE_CHECK) {
+		answer_check(c, j);
+		return;
+	}
+	if (c->raft.state != RAFT_LEADER) {
+		refuse_not_leader(c, j);
+		return;
+	}
+	if (c->n_pending == PENDING_MAX) {
+		job_error(j, CS_ERR_OVERLOADED, NULL, NULL, RETRY_MS);
+		return;
+	}
+	j->next = NULL;
+	*c->pending_last = j;
+	c->pending_last = &j->next;
+	c->n_pending++;
+}
+
+void propose_drain(struct core *c)
+{
+	/* The stack gives the newest first: turn it round, so that who came first goes first. */
+	struct job *j = atomic_exchange(&c->inbox, NULL), *in_order = NULL, *next;
+
+	for (; j; j = next) {
+		next = j->next;
+		j->next = in_order;
+		in_order = j;
+	}
+	for (j = in_order; j; j = next) {
+		next = j->next;
+		receive(c, j);
+	}
+}
+
+static struct job *take_pending(struct core *c)
+{
+	struct job *j = c->pending;
+
+	c->pending = j->next;
+	if (!c->pending)
+		c->pending_last = &c->pending;
+	c->n_pending--;
+	return j;
+}
+
+void propose_refuse_all(struct core *c, int err)
+{
+	while (c->pending) {
+		struct job *j = take_pending(c);
+		if (err == CS_ERR_NOT_LEADER)
+			refuse_not_leader(c, j);
+		else
+			job_error(j, err, NULL, NULL, RETRY_MS);
+	}
+}
+
+void propose_refuse_inbox(struct core *c)
+{
+	struct job *j = atomic_exchange(&c->inbox, NULL), *next;
+
+	for (; j; j = next) {
+		next = j->next;
+		job_error(j, CS_ERR_NOT_READY, "the node is stopping", NULL, RETRY_MS);
+	}
+}
+
+void propose_abandon(struct core *c)
+{
+	for (unsigned i = 0; i < c->flight.n; i++)
+		job_error(c->flight.jobs[i], CS_ERR_TIMEOUT, NULL, NULL, RETRY_MS);
+	c->flight.n = 0;
+}
+
+void propose_expire(struct core *c)
+{
+	uint64_t now = core_now_ns();
+	struct job **at = &c->pending;
+
+	while (*at) {
+		struct job *j = *at;
+		if (j->deadline_ns > now) {
+			at = &j->next;
+			continue;
+		}
+		*at = j->next;
+		c->n_pending--;
+		job_error(j, CS_ERR_OVERLOADED,
+		          "the deadline passed before the request was ordered: nothing was logged", NULL, RETRY_MS);
+	}
+	c->pending_last = at;
+}
+
+/* --- replies --- */
+
+static void reply_entry(struct core *c, struct job *j, const struct outcome *oc)
+{
+	const struct store_entry *e = &c->bundle->entries[oc->entry];
+	struct wire_proved p = {.leaf = e->leaf,
+	                        .leaf_len = e->leaf_len,
+	                        .body = e->body,
+	                        .body_len = e->body_len,
+	                        .checkpoint = c->note.text,
+	                        .checkpoint_len = c->note.len};
+	size_t len;
+	int err = tree_inclusion(c->tree, oc->index, c->note.size, p.proof, &p.n_proof);
+
+	if (!err)
+		err = wire_proved_encode(&p, c->reply, WIRE_REPLY_SIZE_MAX, &len);
+	if (err)
+		job_error(j, err, "making the proof", NULL, 0);
+	else
+		job_reply(j, c->reply, len);
+}
+
+static void reply_outcome(struct core *c, struct job *j, const struct outcome *oc)
+{
+	switch (oc->outcome) {
+	case DECIDE_ENTRY:
+		reply_entry(c, j, oc);
+		return;
+	case DECIDE_REPEAT:
+		reading_room_repeat(c->readers, j, oc->index);
+		return;
+	case DECIDE_REFUSED:
+		job_error(j, oc->err, oc->text, NULL, oc->err == CS_ERR_OVERLOADED ? RETRY_MS : 0);
+		return;
+	}
+}
+
+/* libraft's callback for our batch: applied just now, or lost with the leadership (which may commit it yet). */
+static void applied(struct raft_apply *req, int status, void *result)
+{
+	struct core *c = req->data;
+	struct flight *f = &c->flight;
+
+	(void)result;
+	assert(f->busy);
+	f->busy = false;
+	if (status == 0 && f->n) {
+		assert(c->n_outcomes == f->n);
+		checkpoint_sign(c);
+	}
+	for (unsigned i = 0; i < f->n; i++) {
+		if (status == 0)
+			reply_outcome(c, f->jobs[i], &c->outcomes[i]);
+		else
+			job_error(f->jobs[i], CS_ERR_TIMEOUT, NULL, NULL, RETRY_MS);
+	}
+	if (status == 0 && f->genesis && c->outcomes[0].outcome != DECIDE_ENTRY)
+		core_halt(c->o.settings->data_path, c->outcomes[0].text);
+	f->n = 0;
+}
+
+/* --- batches --- */
+
+/* Encodes the job's command; true if it is in the batch, false if it was refused (the job is gone). */
+static bool add_job(struct core *c, struct batch_writer *w, uint8_t *at, size_t room, struct job *j, uint64_t now_ms)
+{
+	uint8_t seed[SEED_SIZE], facts[256];
+	char text[160];
+	struct command cmd = {.type = command_of(j->request.type),
+	                      .principal = j->principal,
+	                      .seed = seed,
+	                      .request_id = j->request.id,
+	                      .payload = j->request.body,
+	                      .payload_len = j->request.body_len,
+	                      .facts = no_facts,
+	                      .facts_len = sizeof no_facts};
+	size_t facts_len = 0, len;
+	int err;
+
+	err = decide_prepare(c->state, now_ms, cmd.type, j->principal, j->request.id, cmd.payload, cmd.payload_len,
+	                     facts, sizeof facts, &facts_len, text);
+	if (err) {
+		job_error(j, err, text, NULL, 0);
+		return false;
+	}
+	if (facts_len) {
+		cmd.facts = facts;
+		cmd.facts_len = facts_len;
+	}
+	randombytes_buf(seed, sizeof seed);
+	err = command_encode(&cmd, at, room, &len);
+	sodium_memzero(seed, sizeof seed);
+	if (err) {
+		job_error(j, err, NULL, NULL, 0);
+		return false;
+	}
+	batch_add(w, len);
+	return true;
+}
+
+static void propose(struct core *c, struct batch_writer *w, uint64_t time_ms)
+{
+	struct flight *f = &c->flight;
+	struct raft_buffer buf;
+	struct hash root;
+	int err;
+
+	tree_root(c->tree, &root);
+	buf.len = batch_end(w, (uint32_t)c->id, time_ms, tree_size(c->tree), &root);
+	buf.base = raft_malloc(buf.len);
+	if (!buf.base)
+		core_fatal(c, "out of memory");
+	memcpy(buf.base, w->base, buf.len);
+	f->req.data = c;
+	f->busy = true;
+	err = guard_propose(c->guard, &f->req, &buf, applied);
+	if (!err)
+		return;
+	raft_free(buf.base);
+	f->busy = false;
+	for (unsigned i = 0; i < f->n; i++)
+		if (err == CS_ERR_NOT_LEADER)
+			refuse_not_leader(c, f->jobs[i]);
+		else
+			job_error(f->jobs[i], CS_ERR_OVERLOADED, NULL, NULL, RETRY_MS);
+	f->n = 0;
+}
+
+static void propose_genesis(struct core *c)
+{
+	static const uint8_t zero_seed[SEED_SIZE], zero_id[WIRE_REQUEST_ID_SIZE];
+	struct command cmd = {.type = COMMAND_GENESIS,
+	                      .seed = zero_seed,
+	                      .request_id = zero_id,
+	                      .payload = c->o.genesis,
+	                      .payload_len = c->o.genesis_len,
+	                      .facts = no_facts,
+	                      .facts_len = sizeof no_facts};
+	struct batch_writer w;
+	uint8_t *at;
+	size_t room, len;
+
+	batch_begin(&w, c->scratch, BATCH_SIZE_MAX);
+	room = batch_room(&w, &at);
+	if (command_encode(&cmd, at, room, &len))
+		core_halt(c->o.settings->data_path, "the genesis does not fit a command");
+	batch_add(&w, len);
+	c->flight.genesis = true;
+	c->flight.n = 0;
+	propose(c, &w, core_wall_ms());
+}
+
+void propose_pump(struct core *c)
+{
+	struct flight *f = &c->flight;
+	struct batch_writer w;
+	struct state_head head;
+	uint64_t time_ms = core_wall_ms();
+	uint8_t *at;
+	size_t room;
+
+	if (f->busy || !core_leads(c) || c->stopping)
+		return;
+	state_head(c->state, &head);
+	if (head.size == 0) {
+		propose_genesis(c);
+		return;
+	}
+	if (!c->pending)
+		return;
+	if (time_ms < head.time_ms)
+		time_ms = head.time_ms; /* Never backwards, whoever led before. */
+	batch_begin(&w, c->scratch, BATCH_SIZE_MAX);
+	f->genesis = false;
+	f->n = 0;
+	while (c->pending && f->n < c->o.settings->batch_commands_max && (room = batch_room(&w, &at))) {
+		struct job *j = take_pending(c);
+		if (add_job(c, &w, at, room, j, time_ms))
+			f->jobs[f->n++] = j;
+	}
+	if (f->n)
+		propose(c, &w, time_ms);
+}
