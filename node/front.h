@@ -13,15 +13,15 @@
 
 struct front_options {
 	uint64_t node_id;
-	const char *origin;                     /* Borrowed for the front's life. */
-	const char *urls[FRONT_URLS_MAX];       /* tcp://… and ipc://…; NULL after the last. */
-	struct channel_keypair keys;            /* This node's channel keys (copied; wiped at close). */
-	unsigned contexts;                      /* Requests in flight at once; 0: 512. */
-	unsigned sessions_max;                  /* Sessions at once; 0: 4,096; the longest idle one goes first. */
-	unsigned handshakes_per_s;              /* Overall; 0: 200. Above it INIT frames are dropped before any DH. */
+	const char *origin;               /* Borrowed for the front's life. */
+	const char *urls[FRONT_URLS_MAX]; /* tcp://… and ipc://…; NULL after the last. */
+	struct channel_keypair keys;      /* This node's channel keys (copied; wiped at close). */
+	unsigned contexts;                /* Requests in flight at once; 0: 512. */
+	unsigned sessions_max;            /* Sessions at once; 0: 4,096; the longest idle one goes first. */
+	unsigned handshakes_per_s;        /* Overall; 0: 200. Above it INIT frames are dropped before any DH. */
 	/*
-	 * Takes a job whose envelope, session and roles are checked. Called on nng's threads; must not block long. Takes
-	 * ownership of the job.
+	 * Takes a job whose envelope, session and roles are checked. Called on nng's threads; must not block long.
+	 * Takes ownership of the job.
 	 */
 	void (*submit)(void *ctx, struct job *j);
 	void *ctx;
@@ -34,8 +34,8 @@ int front_open(const struct front_options *o, struct front **ret);
 void front_close(struct front *f);
 
 /*
- * Who may open channels: the whole table, replaced at once (copied). Called by the core when principals change. Sessions of
- * keys that are no longer in it end at once.
+ * Who may open channels: the whole table, replaced at once (copied). Called by the core when principals change.
+ * Sessions of keys that are no longer in it end at once.
  */
 struct front_principal {
 	uint8_t channel_pub[CHANNEL_KEY_SIZE];

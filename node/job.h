@@ -13,11 +13,11 @@
  * front. request.body points into memory that lives as long as the job.
  */
 struct job {
-	struct job *next;          /* For the holder's queues. */
+	struct job *next; /* For the holder's queues. */
 	struct wire_request request;
-	uint64_t principal;        /* Enrolled id of the asker. */
+	uint64_t principal; /* Enrolled id of the asker. */
 	uint32_t roles;
-	uint64_t deadline_ns;      /* CLOCK_MONOTONIC: nobody waits for an answer after this. */
+	uint64_t deadline_ns; /* CLOCK_MONOTONIC: nobody waits for an answer after this. */
 	uint64_t received_ns;
 };
 

@@ -1,0 +1,456 @@
+/* The front: nng contexts that take requests, hand them on as jobs, and send the replies. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include "node/front.h"
+
+#include <assert.h>
+#include <nng/nng.h>
+#include <nng/protocol/reqrep0/rep.h>
+#include <nng/transport/tcp/tcp.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "ledger/errors.h"
+#include "node/front_request.h"
+#include "node/front_session.h"
+#include "node/wire/limits.h"
+
+#define CONTEXTS_DEFAULT     512
+#define CONTEXTS_MAX         65536
+#define SEND_TIMEOUT_MS      5000 /* A client that does not read must not keep a context for longer. */
+#define SP_HEADER_SIZE_MAX   64   /* nng counts its own header (4 bytes a hop, at most 15 hops) into a message. */
+#define REPLY_HEAD_SIZE      21   /* Envelope before a successful reply's body: array, version, id, error. */
+#define ERROR_REPLY_SIZE_MAX 512  /* Envelope, text, url, time. */
+#define NS_PER_MS            UINT64_C(1000000)
+
+enum slot_stage { SLOT_RECV, SLOT_OUT, SLOT_SEND };
+
+/* One request in flight: everything that it needs but its message. Owned by nng's callback, or by the job's holder. */
+struct slot {
+	struct job job; /* First: a job is its slot. */
+	struct front *front;
+	enum slot_stage stage;
+	nng_ctx ctx;
+	nng_aio *aio;
+	nng_msg *msg; /* The request, opened in place; job.request.body points into it. */
+	struct session_hold hold;
+};
+
+struct front {
+	void (*submit)(void *ctx, struct job *j);
+	void *submit_ctx;
+	nng_socket socket;
+	bool has_socket;
+	struct sessions sessions;
+	unsigned n_slots, n_made;
+	struct slot *slots;
+	atomic_bool closing;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	unsigned n_receiving, n_out; /* Slots by stage; SLOT_SEND counts as out. */
+	atomic_uint_fast64_t requests, replies, handshakes, refused_handshakes, malformed, too_large, unauthenticated;
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
+}
+
+static int err_from_nng(int rv)
+{
+	switch (rv) {
+	case 0:
+		return CS_OK;
+	case NNG_ENOMEM:
+		return CS_ERR_NOMEM;
+	case NNG_EADDRINUSE:
+		return CS_ERR_EXISTS;
+	case NNG_EADDRINVAL:
+	case NNG_EINVAL:
+	case NNG_ENOTSUP:
+		return CS_ERR_INVALID;
+	case NNG_EPERM:
+		return CS_ERR_NOT_PERMITTED;
+	default:
+		return CS_ERR_IO;
+	}
+}
+
+/* --- one request's way --- */
+
+static void count_change(struct front *f, int receiving, int out)
+{
+	pthread_mutex_lock(&f->lock);
+	f->n_receiving += (unsigned)receiving;
+	f->n_out += (unsigned)out;
+	if (atomic_load(&f->closing))
+		pthread_cond_broadcast(&f->changed);
+	pthread_mutex_unlock(&f->lock);
+}
+
+/* Takes the next request, unless the front closes. The slot comes from SLOT_SEND (out) or is new. */
+static void slot_recv(struct slot *s, bool was_out)
+{
+	struct front *f = s->front;
+
+	s->stage = SLOT_RECV;
+	if (atomic_load(&f->closing)) {
+		count_change(f, 0, was_out ? -1 : 0);
+		return;
+	}
+	count_change(f, 1, was_out ? -1 : 0);
+	nng_aio_set_timeout(s->aio, NNG_DURATION_INFINITE);
+	nng_ctx_recv(s->ctx, s->aio);
+}
+
+static void slot_send(struct slot *s, nng_msg *m)
+{
+	s->stage = SLOT_SEND;
+	nng_aio_set_msg(s->aio, m);
+	nng_aio_set_timeout(s->aio, SEND_TIMEOUT_MS);
+	nng_ctx_send(s->ctx, s->aio);
+}
+
+/* The REFUSE frame; it goes into the request's own message, so that it cannot fail for want of memory. */
+static void slot_refuse(struct slot *s, nng_msg *m, int err)
+{
+	const uint8_t frame[2] = {CHANNEL_REFUSE, (uint8_t)-err};
+
+	nng_msg_clear(m);
+	if (nng_msg_append(m, frame, sizeof(frame)) != 0) {
+		nng_msg_free(m);
+		slot_recv(s, true);
+		return;
+	}
+	slot_send(s, m);
+}
+
+/* What tells one peer's address from another's: IPv4 address, IPv6 /64 (a host has a whole one), else the family. */
+static size_t peer_address(nng_msg *m, uint8_t ret[8])
+{
+	nng_sockaddr sa;
+
+	if (nng_pipe_get_addr(nng_msg_get_pipe(m), NNG_OPT_REMADDR, &sa) != 0)
+		return 0;
+	if (sa.s_family == NNG_AF_INET) {
+		memcpy(ret, &sa.s_in.sa_addr, 4);
+		return 4;
+	}
+	if (sa.s_family == NNG_AF_INET6) {
+		memcpy(ret, &sa.s_in6.sa_addr, 8);
+		return 8;
+	}
+	ret[0] = (uint8_t)sa.s_family;
+	return 1;
+}
+
+static void slot_handshake(struct slot *s, nng_msg *m)
+{
+	struct front *f = s->front;
+	uint8_t accept[CHANNEL_ACCEPT_SIZE], address[8];
+	size_t address_len = peer_address(m, address);
+
+	int err = sessions_handshake(&f->sessions, nng_msg_body(m), nng_msg_len(m), address, address_len, now_ns(),
+	                             accept);
+	if (err < 0) {
+		atomic_fetch_add(err == CS_ERR_MALFORMED ? &f->malformed : &f->refused_handshakes, 1);
+		slot_refuse(s, m, err);
+		return;
+	}
+	atomic_fetch_add(&f->handshakes, 1);
+	nng_msg_clear(m);
+	if (nng_msg_append(m, accept, sizeof(accept)) != 0) {
+		nng_msg_free(m);
+		slot_recv(s, true);
+		return;
+	}
+	slot_send(s, m);
+}
+
+/* Opened: envelope and roles; then it is the holder's. */
+static void slot_submit(struct slot *s, const uint8_t *plain, size_t len)
+{
+	struct front *f = s->front;
+	struct job *j = &s->job;
+
+	j->next = NULL;
+	j->principal = s->hold.principal;
+	j->roles = s->hold.roles;
+	j->received_ns = now_ns();
+	j->deadline_ns = j->received_ns;
+	int err = wire_request_decode(&j->request, plain, len);
+	if (err < 0) {
+		memset(&j->request, 0, sizeof(j->request));
+		atomic_fetch_add(err == CS_ERR_TOO_LARGE ? &f->too_large : &f->malformed, 1);
+		job_error(j, err, request_fault(plain, len, j->request.id), NULL, 0);
+		return;
+	}
+	j->deadline_ns += j->request.deadline_ms * NS_PER_MS;
+	const char *refusal = request_refusal(j->request.type, j->roles);
+	if (refusal != NULL) {
+		job_error(j, CS_ERR_NOT_PERMITTED, refusal, NULL, 0);
+		return;
+	}
+	atomic_fetch_add(&f->requests, 1);
+	f->submit(f->submit_ctx, j);
+}
+
+static void slot_data(struct slot *s, nng_msg *m)
+{
+	struct front *f = s->front;
+	uint8_t *plain;
+	size_t len;
+
+	int err = sessions_open(&f->sessions, nng_msg_body(m), nng_msg_len(m), now_ns(), &s->hold, &plain, &len);
+	if (err < 0) {
+		atomic_fetch_add(err == CS_ERR_MALFORMED ? &f->malformed : &f->unauthenticated, 1);
+		slot_refuse(s, m, err);
+		return;
+	}
+	s->msg = m;
+	slot_submit(s, plain, len);
+}
+
+static void slot_frame(struct slot *s, nng_msg *m)
+{
+	struct front *f = s->front;
+
+	if (atomic_load(&f->closing)) {
+		slot_refuse(s, m, CS_ERR_NOT_READY);
+		return;
+	}
+	switch (channel_frame_type(nng_msg_body(m), nng_msg_len(m))) {
+	case CHANNEL_INIT:
+		slot_handshake(s, m);
+		break;
+	case CHANNEL_DATA:
+		slot_data(s, m);
+		break;
+	default:
+		atomic_fetch_add(&f->malformed, 1);
+		slot_refuse(s, m, CS_ERR_MALFORMED);
+	}
+}
+
+static void slot_callback(void *arg)
+{
+	struct slot *s = arg;
+	int rv = nng_aio_result(s->aio);
+
+	if (s->stage == SLOT_SEND) {
+		/* Not sent: the client is gone or does not read. The message is ours again. */
+		if (rv != 0)
+			nng_msg_free(nng_aio_get_msg(s->aio));
+		slot_recv(s, true);
+		return;
+	}
+	assert(s->stage == SLOT_RECV);
+	if (rv == NNG_ECLOSED || rv == NNG_ECANCELED) {
+		count_change(s->front, -1, 0);
+		return;
+	}
+	if (rv != 0) { /* Out of memory for one message: the next may fit. */
+		count_change(s->front, -1, 1);
+		slot_recv(s, true);
+		return;
+	}
+	s->stage = SLOT_OUT;
+	count_change(s->front, -1, 1);
+	nng_msg *m = nng_aio_get_msg(s->aio);
+	nng_aio_set_msg(s->aio, NULL);
+	slot_frame(s, m);
+}
+
+/* --- the holder's side --- */
+
+/* Gives the job back: m has the reply's plain bytes behind the frame's header and room for the tag, or is NULL. */
+static void job_finish(struct job *j, nng_msg *m, size_t plain_len)
+{
+	struct slot *s = (struct slot *)j;
+	struct front *f = s->front;
+	nng_msg *request = s->msg;
+
+	assert(s->stage == SLOT_OUT && request != NULL);
+	int err = m == NULL ? CS_ERR_NOMEM : sessions_seal(&f->sessions, &s->hold, plain_len, nng_msg_body(m));
+	sessions_release(&f->sessions, &s->hold);
+	s->msg = NULL;
+	if (err < 0) {
+		nng_msg_free(m);
+		slot_refuse(s, request, err);
+		return;
+	}
+	nng_msg_free(request);
+	atomic_fetch_add(&f->replies, 1);
+	slot_send(s, m);
+}
+
+void job_reply(struct job *j, const void *body, size_t len)
+{
+	struct wire_reply r;
+	size_t plain_len;
+	nng_msg *m;
+
+	assert(len <= WIRE_REPLY_SIZE_MAX - REPLY_HEAD_SIZE);
+	memcpy(r.id, j->request.id, sizeof(r.id));
+	r.err = CS_OK;
+	r.body = body;
+	r.body_len = len;
+	if (nng_msg_alloc(&m, REPLY_HEAD_SIZE + len + CHANNEL_OVERHEAD) != 0) {
+		job_finish(j, NULL, 0);
+		return;
+	}
+	int err = wire_reply_encode(&r, (uint8_t *)nng_msg_body(m) + CHANNEL_DATA_HEADER_SIZE, REPLY_HEAD_SIZE + len,
+	                            &plain_len);
+	assert(err == CS_OK && plain_len == REPLY_HEAD_SIZE + len);
+	job_finish(j, m, plain_len);
+}
+
+void job_error(struct job *j, int err, const char *text, const char *leader_url, uint32_t retry_ms)
+{
+	struct wire_reply r;
+	uint8_t plain[ERROR_REPLY_SIZE_MAX];
+	size_t len;
+	nng_msg *m;
+
+	assert(err < 0);
+	memset(&r, 0, sizeof(r));
+	memcpy(r.id, j->request.id, sizeof(r.id));
+	r.err = err;
+	r.retry_ms = retry_ms;
+	snprintf(r.text, sizeof(r.text), "%s", text == NULL ? err_text(err) : text);
+	snprintf(r.leader_url, sizeof(r.leader_url), "%s", leader_url == NULL ? "" : leader_url);
+	if (wire_reply_encode(&r, plain, sizeof(plain), &len) < 0) {
+		/* A text cut within a character is not UTF-8: the code says enough. */
+		snprintf(r.text, sizeof(r.text), "%s", err_text(err));
+		r.leader_url[0] = '\0';
+		int again = wire_reply_encode(&r, plain, sizeof(plain), &len);
+		assert(again == CS_OK);
+	}
+	if (nng_msg_alloc(&m, len + CHANNEL_OVERHEAD) != 0)
+		m = NULL;
+	else
+		memcpy((uint8_t *)nng_msg_body(m) + CHANNEL_DATA_HEADER_SIZE, plain, len);
+	job_finish(j, m, len);
+}
+
+/* --- open and close --- */
+
+static int listen_on(struct front *f, const char *url)
+{
+	nng_listener l;
+	int rv = nng_listener_create(&l, f->socket, url);
+
+	if (rv != 0)
+		return err_from_nng(rv);
+	rv = nng_listener_set_size(l, NNG_OPT_RECVMAXSZ, WIRE_REQUEST_SIZE_MAX + CHANNEL_OVERHEAD + SP_HEADER_SIZE_MAX);
+	if (rv == 0 && strncmp(url, "tcp", 3) == 0)
+		rv = nng_listener_set_bool(l, NNG_OPT_TCP_NODELAY, true);
+	if (rv == 0)
+		rv = nng_listener_start(l, 0);
+	if (rv != 0)
+		nng_listener_close(l);
+	return err_from_nng(rv);
+}
+
+static int slots_make(struct front *f)
+{
+	for (; f->n_made < f->n_slots; f->n_made++) {
+		struct slot *s = &f->slots[f->n_made];
+		s->front = f;
+		int rv = nng_aio_alloc(&s->aio, slot_callback, s);
+		if (rv == 0 && (rv = nng_ctx_open(&s->ctx, f->socket)) != 0)
+			nng_aio_free(s->aio);
+		if (rv != 0)
+			return err_from_nng(rv);
+	}
+	return CS_OK;
+}
+
+int front_open(const struct front_options *o, struct front **ret)
+{
+	if (o->contexts > CONTEXTS_MAX || o->submit == NULL || o->origin == NULL)
+		return CS_ERR_INVALID;
+	struct front *f = calloc(1, sizeof(*f));
+	if (f == NULL)
+		return CS_ERR_NOMEM;
+	pthread_mutex_init(&f->lock, NULL);
+	pthread_cond_init(&f->changed, NULL);
+	f->submit = o->submit;
+	f->submit_ctx = o->ctx;
+	f->n_slots = o->contexts == 0 ? CONTEXTS_DEFAULT : o->contexts;
+	f->slots = calloc(f->n_slots, sizeof(*f->slots));
+	int err = f->slots == NULL ? CS_ERR_NOMEM : sessions_init(&f->sessions, o);
+	if (err == CS_OK)
+		err = err_from_nng(nng_rep0_open(&f->socket));
+	f->has_socket = err == CS_OK;
+	if (err == CS_OK)
+		err = err_from_nng(nng_socket_set_size(f->socket, NNG_OPT_RECVMAXSZ,
+		                                       WIRE_REQUEST_SIZE_MAX + CHANNEL_OVERHEAD + SP_HEADER_SIZE_MAX));
+	if (err == CS_OK)
+		err = slots_make(f);
+	for (unsigned i = 0; err == CS_OK && i < f->n_made; i++)
+		slot_recv(&f->slots[i], false);
+	for (unsigned i = 0; err == CS_OK && i < FRONT_URLS_MAX && o->urls[i] != NULL; i++)
+		err = listen_on(f, o->urls[i]);
+	if (err < 0) {
+		front_close(f);
+		return err;
+	}
+	*ret = f;
+	return CS_OK;
+}
+
+void front_close(struct front *f)
+{
+	if (f == NULL)
+		return;
+	/*
+	 * In this order: whoever still asks is told to go elsewhere; what is out is answered; then the socket takes its
+	 * listeners, pipes and contexts with it (nng_listener_close would cut off the replies); then the aios.
+	 */
+	atomic_store(&f->closing, true);
+	pthread_mutex_lock(&f->lock);
+	while (f->n_out > 0)
+		pthread_cond_wait(&f->changed, &f->lock);
+	pthread_mutex_unlock(&f->lock);
+	if (f->has_socket)
+		nng_close(f->socket);
+	pthread_mutex_lock(&f->lock);
+	while (f->n_receiving > 0 || f->n_out > 0)
+		pthread_cond_wait(&f->changed, &f->lock);
+	pthread_mutex_unlock(&f->lock);
+	for (unsigned i = 0; i < f->n_made; i++) {
+		nng_aio_stop(f->slots[i].aio);
+		nng_aio_free(f->slots[i].aio);
+	}
+	free(f->slots);
+	sessions_free(&f->sessions);
+	pthread_cond_destroy(&f->changed);
+	pthread_mutex_destroy(&f->lock);
+	free(f);
+}
+
+int front_set_principals(struct front *f, const struct front_principal *p, unsigned n)
+{
+	return sessions_set_principals(&f->sessions, p, n);
+}
+
+void front_stats(const struct front *f, struct front_stats *ret)
+{
+	ret->requests = atomic_load(&f->requests);
+	ret->replies = atomic_load(&f->replies);
+	ret->handshakes = atomic_load(&f->handshakes);
+	ret->sessions = sessions_count((struct sessions *)&f->sessions);
+	ret->refused_handshakes = atomic_load(&f->refused_handshakes);
+	ret->malformed = atomic_load(&f->malformed);
+	ret->too_large = atomic_load(&f->too_large);
+	ret->unauthenticated = atomic_load(&f->unauthenticated);
+}

@@ -1,0 +1,67 @@
+/* What a request must be before it becomes a job: a whole envelope, and within its asker's roles. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include "node/front_request.h"
+
+#include <assert.h>
+
+#include "ledger/bytes.h"
+#include "node/decide/command.h"
+#include "node/wire/messages.h"
+
+/* Which roles a request needs (any one of them; 0: whoever is enrolled), and how to say so. */
+static const struct {
+	uint32_t roles;
+	const char *text;
+} needs[] = {
+        [WIRE_HELLO] = {0, NULL},
+        [WIRE_DECIDE] = {ROLE_DECIDE, "decide needs the role decide"},
+        [WIRE_IMPORT] = {ROLE_IMPORT, "import needs the role import"},
+        [WIRE_ANSWER] = {ROLE_DECIDE, "answer needs the role decide"},
+        [WIRE_ENROLL] = {ROLE_ADMINISTER, "enroll needs the role administer"},
+        [WIRE_REMOVE] = {ROLE_ADMINISTER, "remove needs the role administer"},
+        [WIRE_POLICY_SET] = {ROLE_ADMINISTER, "policy set needs the role administer"},
+        [WIRE_CHECK] = {ROLE_DECIDE, "check needs the role decide"},
+        [WIRE_ENTRIES] = {ROLE_AUDIT | ROLE_DECIDE, "entries needs the role audit or decide"},
+        [WIRE_PROVE] = {ROLE_AUDIT | ROLE_DECIDE, "prove needs the role audit or decide"},
+        [WIRE_CONSISTENCY] = {ROLE_AUDIT | ROLE_DECIDE, "consistency needs the role audit or decide"},
+        [WIRE_CHECKPOINT] = {ROLE_AUDIT | ROLE_DECIDE, "checkpoint needs the role audit or decide"},
+        [WIRE_STATUS] = {0, NULL},
+};
+
+/* Reads an envelope that wire_request_decode refused again, step by step, to say what is wrong with it. */
+const char *request_fault(const uint8_t *bytes, size_t len, uint8_t ret_id[WIRE_REQUEST_ID_SIZE])
+{
+	struct reader r;
+	uint64_t v;
+	const uint8_t *body;
+	size_t body_len;
+
+	reader_init(&r, bytes, len);
+	if (len > WIRE_REQUEST_SIZE_MAX)
+		return "the request is over 65536 bytes";
+	if (reader_array_exact(&r, 5) < 0)
+		return "the envelope is not an array of 5";
+	if (reader_uint(&r, UINT8_MAX, &v) < 0)
+		return "the version is not a number";
+	if (v != WIRE_VERSION)
+		return "unknown version of the envelope";
+	if (reader_bin_exact(&r, ret_id, WIRE_REQUEST_ID_SIZE) < 0)
+		return "the request id is not 16 bytes";
+	if (reader_uint(&r, UINT8_MAX, &v) < 0 || wire_type_text((unsigned)v) == NULL)
+		return "unknown type of request";
+	if (reader_uint(&r, WIRE_DEADLINE_MS_MAX, &v) < 0)
+		return "the deadline is not a number up to 60000";
+	if (reader_peek(&r) != VALUE_ARRAY)
+		return "the body is not an array";
+	if (reader_skip(&r, &body, &body_len) < 0)
+		return "the body is not canonical msgpack within the bounds of depth and size";
+	return "there are bytes after the envelope";
+}
+
+const char *request_refusal(unsigned type, uint32_t roles)
+{
+	static_assert(sizeof(needs) / sizeof(needs[0]) == WIRE_STATUS + 1, "every type of request has its roles");
+	return needs[type].roles == 0 || (needs[type].roles & roles) != 0 ? NULL : needs[type].text;
+}

@@ -1,0 +1,602 @@
+/* The front against a raw nng client: handshakes, replays, bounds, roles, many requests at once. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include <setjmp.h>
+#include <sodium.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <nng/nng.h>
+#include <nng/protocol/reqrep0/req.h>
+
+#include "ledger/errors.h"
+#include "node/decide/command.h"
+#include "node/front.h"
+#include "node/wire/channel.h"
+#include "tests/echo_node.h"
+
+#define ORIGIN     "test-0123456789abcdef"
+#define TIMEOUT_MS 10000 /* Only a broken front ever waits so long. */
+
+static char folder[64], url[128];
+static struct echo_node node;
+static struct channel_keypair alice;
+static uint64_t last_timestamp;
+
+static void enroll_alice(uint32_t roles)
+{
+	struct front_principal p = {.id = 7, .roles = roles};
+
+	memcpy(p.channel_pub, alice.pub, sizeof(p.channel_pub));
+	assert_int_equal(front_set_principals(node.front, &p, 1), 0);
+}
+
+static int start(const struct front_options *o)
+{
+	if (sodium_init() < 0)
+		return -1;
+	snprintf(folder, sizeof(folder), "/tmp/cs-front-XXXXXX");
+	if (mkdtemp(folder) == NULL)
+		return -1;
+	snprintf(url, sizeof(url), "ipc://%s/front", folder);
+	if (channel_keypair_random(&alice) < 0 || echo_node_start(&node, 1, ORIGIN, url, o, NULL, NULL) < 0)
+		return -1;
+	enroll_alice(ROLE_DECIDE);
+	return 0;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	return start(NULL);
+}
+
+static int setup_small(void **state)
+{
+	const struct front_options o = {.contexts = 4, .sessions_max = 4, .handshakes_per_s = 100000};
+
+	(void)state;
+	return start(&o);
+}
+
+static int setup_slow(void **state)
+{
+	const struct front_options o = {.handshakes_per_s = 2};
+
+	(void)state;
+	return start(&o);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	echo_node_stop(&node);
+	unlink(url + strlen("ipc://"));
+	return rmdir(folder);
+}
+
+/* --- a raw client --- */
+
+static nng_socket dial(void)
+{
+	nng_socket s;
+
+	assert_int_equal(nng_req0_open(&s), 0);
+	assert_int_equal(nng_socket_set_ms(s, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE), 0);
+	assert_int_equal(nng_socket_set_ms(s, NNG_OPT_RECVTIMEO, TIMEOUT_MS), 0);
+	assert_int_equal(nng_dial(s, url, NULL, 0), 0);
+	return s;
+}
+
+static nng_msg *message(const void *frame, size_t len)
+{
+	nng_msg *m;
+
+	assert_int_equal(nng_msg_alloc(&m, 0), 0);
+	assert_int_equal(nng_msg_append(m, frame, len), 0);
+	return m;
+}
+
+static nng_msg *exchange(nng_socket s, const void *frame, size_t len)
+{
+	nng_msg *m = message(frame, len);
+
+	assert_int_equal(nng_sendmsg(s, m, 0), 0);
+	assert_int_equal(nng_recvmsg(s, &m, 0), 0);
+	return m;
+}
+
+static void expect_refuse(nng_socket s, const void *frame, size_t len, int err)
+{
+	nng_msg *m = exchange(s, frame, len);
+	const uint8_t *b = nng_msg_body(m);
+
+	assert_int_equal(nng_msg_len(m), 2);
+	assert_int_equal(b[0], CHANNEL_REFUSE);
+	assert_int_equal(-(int)b[1], err);
+	nng_msg_free(m);
+}
+
+static uint64_t timestamp(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	uint64_t v = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+	last_timestamp = v > last_timestamp ? v : last_timestamp + 1;
+	return last_timestamp;
+}
+
+/* Returns 0, or the error of a REFUSE. */
+static int handshake(nng_socket s, const struct channel_keypair *self, struct channel_session *ret)
+{
+	struct channel_initiator hs;
+	uint8_t init[CHANNEL_INIT_SIZE];
+
+	assert_int_equal(channel_initiate(&hs, self, node.keys.pub, CHANNEL_CLIENT, 1, ORIGIN, timestamp(), init), 0);
+	nng_msg *m = exchange(s, init, sizeof(init));
+	const uint8_t *b = nng_msg_body(m);
+	int err = nng_msg_len(m) == 2 && b[0] == CHANNEL_REFUSE ? -(int)b[1]
+	                                                        : channel_finish(&hs, b, nng_msg_len(m), 0, ret);
+	nng_msg_free(m);
+	return err;
+}
+
+static size_t seal(struct channel_session *x, const void *plain, size_t len, uint8_t *frame)
+{
+	assert_int_equal(channel_seal(x, NULL, plain, len, frame), 0);
+	return len + CHANNEL_OVERHEAD;
+}
+
+/* Sends plain bytes; the reply's envelope is in *ret, its memory in *ret_msg. */
+static void ask(nng_socket s, struct channel_session *x, const void *plain, size_t len, struct wire_reply *ret,
+                nng_msg **ret_msg)
+{
+	uint8_t *frame = malloc(len + CHANNEL_OVERHEAD), *back;
+	size_t n = seal(x, plain, len, frame), back_len;
+
+	*ret_msg = exchange(s, frame, n);
+	assert_int_equal(channel_open(x, frame, nng_msg_body(*ret_msg), nng_msg_len(*ret_msg), &back, &back_len), 0);
+	assert_int_equal(wire_reply_decode(ret, back, back_len), 0);
+	free(frame);
+}
+
+static size_t request(uint8_t *buf, size_t cap, unsigned type, const void *body, size_t body_len)
+{
+	struct wire_request r = {.type = type, .deadline_ms = 1000, .body = body, .body_len = body_len};
+	size_t len;
+
+	randombytes_buf(r.id, sizeof(r.id));
+	assert_int_equal(wire_request_encode(&r, buf, cap, &len), 0);
+	return len;
+}
+
+static int ask_type(nng_socket s, struct channel_session *x, unsigned type)
+{
+	static const uint8_t body[] = {0x92, 0x01, 0x02}; /* [1, 2] */
+	uint8_t plain[128];
+	struct wire_reply r;
+	nng_msg *m;
+
+	ask(s, x, plain, request(plain, sizeof(plain), type, body, sizeof(body)), &r, &m);
+	if (r.err == 0) {
+		assert_int_equal(r.body_len, sizeof(body));
+		assert_memory_equal(r.body, body, sizeof(body));
+	} else {
+		assert_true(r.text[0] != '\0');
+	}
+	nng_msg_free(m);
+	return r.err;
+}
+
+/* --- tests --- */
+
+static void test_echo(void **state)
+{
+	struct channel_session x;
+	struct front_stats st;
+	nng_socket s = dial();
+
+	(void)state;
+	assert_int_equal(handshake(s, &alice, &x), 0);
+	for (unsigned i = 0; i < 100; i++)
+		assert_int_equal(ask_type(s, &x, WIRE_DECIDE), 0);
+	front_stats(node.front, &st);
+	assert_int_equal(st.requests, 100);
+	assert_int_equal(st.replies, 100);
+	assert_int_equal(st.handshakes, 1);
+	assert_int_equal(st.sessions, 1);
+	nng_close(s);
+}
+
+static void test_wrong_keys(void **state)
+{
+	struct channel_session x;
+	struct channel_keypair mallory;
+	struct front_stats st;
+	struct channel_initiator hs;
+	uint8_t init[CHANNEL_INIT_SIZE];
+	nng_socket s = dial();
+
+	(void)state;
+	assert_int_equal(channel_keypair_random(&mallory), 0);
+	assert_int_equal(handshake(s, &mallory, &x), CS_ERR_UNAUTHENTICATED);
+	/* Another cluster, another node, another role, another node key. */
+	channel_initiate(&hs, &alice, node.keys.pub, CHANNEL_CLIENT, 1, "other-0123456789abcdef", timestamp(), init);
+	expect_refuse(s, init, sizeof(init), CS_ERR_UNAUTHENTICATED);
+	channel_initiate(&hs, &alice, node.keys.pub, CHANNEL_CLIENT, 2, ORIGIN, timestamp(), init);
+	expect_refuse(s, init, sizeof(init), CS_ERR_UNAUTHENTICATED);
+	channel_initiate(&hs, &alice, node.keys.pub, CHANNEL_NODE, 1, ORIGIN, timestamp(), init);
+	expect_refuse(s, init, sizeof(init), CS_ERR_UNAUTHENTICATED);
+	channel_initiate(&hs, &alice, mallory.pub, CHANNEL_CLIENT, 1, ORIGIN, timestamp(), init);
+	expect_refuse(s, init, sizeof(init), CS_ERR_UNAUTHENTICATED);
+	channel_initiator_wipe(&hs);
+	assert_int_equal(handshake(s, &alice, &x), 0);
+	assert_int_equal(ask_type(s, &x, WIRE_HELLO), 0);
+	front_stats(node.front, &st);
+	assert_int_equal(st.refused_handshakes, 5);
+	nng_close(s);
+}
+
+static void test_replayed_handshake(void **state)
+{
+	struct channel_initiator hs;
+	uint8_t init[CHANNEL_INIT_SIZE];
+	struct channel_session x;
+	nng_socket s = dial();
+
+	(void)state;
+	channel_initiate(&hs, &alice, node.keys.pub, CHANNEL_CLIENT, 1, ORIGIN, timestamp(), init);
+	nng_msg *m = exchange(s, init, sizeof(init));
+	assert_int_equal(channel_finish(&hs, nng_msg_body(m), nng_msg_len(m), 0, &x), 0);
+	nng_msg_free(m);
+	expect_refuse(s, init, sizeof(init), CS_ERR_UNAUTHENTICATED);
+	/* A principals' change forgets no timestamps. */
+	enroll_alice(ROLE_DECIDE);
+	expect_refuse(s, init, sizeof(init), CS_ERR_UNAUTHENTICATED);
+	assert_int_equal(ask_type(s, &x, WIRE_HELLO), 0);
+	nng_close(s);
+}
+
+static void test_replayed_data(void **state)
+{
+	struct channel_session x;
+	uint8_t plain[128], frame[256], copy[256];
+	struct front_stats st;
+	nng_socket s = dial();
+
+	(void)state;
+	assert_int_equal(handshake(s, &alice, &x), 0);
+	size_t n = seal(&x, plain, request(plain, sizeof(plain), WIRE_HELLO, "\x90", 1), frame);
+	memcpy(copy, frame, n);
+	nng_msg_free(exchange(s, frame, n));
+	expect_refuse(s, copy, n, CS_ERR_UNAUTHENTICATED);
+	/* Any bit changed: session, nonce, text, tag. */
+	for (size_t i = 1; i < n; i++) {
+		n = seal(&x, plain, request(plain, sizeof(plain), WIRE_HELLO, "\x90", 1), frame);
+		frame[i] ^= 1;
+		expect_refuse(s, frame, n, CS_ERR_UNAUTHENTICATED);
+	}
+	assert_int_equal(ask_type(s, &x, WIRE_HELLO), 0);
+	front_stats(node.front, &st);
+	assert_int_equal(st.unauthenticated, n);
+	assert_int_equal(st.requests, 2);
+	nng_close(s);
+}
+
+static void test_malformed_frames(void **state)
+{
+	static const uint8_t frames[][40] = {{0},   {CHANNEL_INIT}, {CHANNEL_ACCEPT}, {CHANNEL_DATA}, {CHANNEL_REFUSE},
+	                                     {0xff}};
+	struct front_stats st;
+	struct channel_session x;
+	nng_socket s = dial();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(frames) / sizeof(frames[0]); i++)
+		for (size_t len = 0; len < 33; len += 8)
+			expect_refuse(s, frames[i], len, CS_ERR_MALFORMED);
+	/* Long enough, but of no session. */
+	expect_refuse(s, frames[3], 40, CS_ERR_UNAUTHENTICATED);
+	front_stats(node.front, &st);
+	assert_int_equal(st.malformed, 30);
+	assert_int_equal(handshake(s, &alice, &x), 0);
+	assert_int_equal(ask_type(s, &x, WIRE_HELLO), 0);
+	nng_close(s);
+}
+
+static void test_malformed_envelopes(void **state)
+{
+	uint8_t id[16] = {9}, good[64];
+	size_t good_len;
+	struct writer w;
+	struct wire_reply r;
+	nng_msg *m;
+	struct channel_session x;
+	nng_socket s = dial();
+
+	(void)state;
+	assert_int_equal(handshake(s, &alice, &x), 0);
+	writer_init(&w, good, sizeof(good));
+	writer_array(&w, 5);
+	writer_uint(&w, 1);
+	writer_bin(&w, id, 16);
+	writer_uint(&w, WIRE_HELLO);
+	writer_uint(&w, 1000);
+	writer_array(&w, 0);
+	assert_int_equal(writer_end(&w, &good_len), 0);
+	const struct {
+		size_t at;
+		uint8_t byte;
+		const char *text;
+		bool has_id;
+	} bad[] = {
+	        {0, 0x94, "array of 5", false}, {1, 0x02, "version", false},        {1, 0x90, "version", false},
+	        {2, 0xc0, "request id", false}, {20, 0x7f, "type", true},           {20, 0x90, "type", true},
+	        {21, 0x90, "deadline", true},   {good_len - 1, 0xc0, "body", true}, {good_len - 1, 0x92, "body", true},
+	};
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		uint8_t plain[64];
+		memcpy(plain, good, good_len);
+		plain[bad[i].at] = bad[i].byte;
+		ask(s, &x, plain, good_len, &r, &m);
+		assert_int_equal(r.err, CS_ERR_MALFORMED);
+		if (strstr(r.text, bad[i].text) == NULL)
+			fail_msg("envelope %zu: \"%s\" does not say \"%s\"", i, r.text, bad[i].text);
+		assert_int_equal(memcmp(r.id, id, 16) == 0, bad[i].has_id);
+		nng_msg_free(m);
+	}
+	for (size_t len = 0; len < good_len; len++) {
+		ask(s, &x, good, len, &r, &m);
+		assert_int_equal(r.err, CS_ERR_MALFORMED);
+		nng_msg_free(m);
+	}
+	good[good_len] = 0;
+	ask(s, &x, good, good_len + 1, &r, &m);
+	assert_non_null(strstr(r.text, "after the envelope"));
+	nng_msg_free(m);
+	ask(s, &x, good, good_len, &r, &m);
+	assert_int_equal(r.err, 0);
+	nng_msg_free(m);
+	nng_close(s);
+}
+
+static void test_oversized(void **state)
+{
+	struct channel_session x;
+	struct wire_reply r;
+	struct front_stats st;
+	nng_socket s = dial();
+	nng_msg *m;
+	static uint8_t big[1 << 20], body[WIRE_REQUEST_SIZE_MAX];
+
+	(void)state;
+	assert_int_equal(handshake(s, &alice, &x), 0);
+	/* The largest that fits. */
+	struct writer w;
+	size_t len;
+	writer_init(&w, body, sizeof(body));
+	writer_array(&w, 1);
+	writer_bin(&w, big, WIRE_REQUEST_SIZE_MAX - 64);
+	assert_int_equal(writer_end(&w, &len), 0);
+	ask(s, &x, big, request(big, sizeof(big), WIRE_DECIDE, body, len), &r, &m);
+	assert_int_equal(r.err, 0);
+	assert_int_equal(r.body_len, len);
+	nng_msg_free(m);
+	/* One byte too many for an envelope, not for nng: refused in words. */
+	memset(big, 0, sizeof(big));
+	ask(s, &x, big, WIRE_REQUEST_SIZE_MAX + 1, &r, &m);
+	assert_int_equal(r.err, CS_ERR_TOO_LARGE);
+	nng_msg_free(m);
+	front_stats(node.front, &st);
+	assert_int_equal(st.too_large, 1);
+	/* Far too many: nng closes that pipe, and the front goes on with others. */
+	m = message(big, sizeof(big));
+	assert_int_equal(nng_sendmsg(s, m, 0), 0);
+	assert_int_not_equal(nng_recvmsg(s, &m, 0), 0);
+	nng_close(s);
+	s = dial();
+	assert_int_equal(ask_type(s, &x, WIRE_HELLO), 0);
+	nng_close(s);
+}
+
+static void test_roles(void **state)
+{
+	static const struct {
+		unsigned type;
+		uint32_t roles;
+	} needs[] = {
+	        {WIRE_DECIDE, ROLE_DECIDE},
+	        {WIRE_ANSWER, ROLE_DECIDE},
+	        {WIRE_CHECK, ROLE_DECIDE},
+	        {WIRE_IMPORT, ROLE_IMPORT},
+	        {WIRE_ENROLL, ROLE_ADMINISTER},
+	        {WIRE_REMOVE, ROLE_ADMINISTER},
+	        {WIRE_POLICY_SET, ROLE_ADMINISTER},
+	        {WIRE_ENTRIES, ROLE_AUDIT | ROLE_DECIDE},
+	        {WIRE_PROVE, ROLE_AUDIT | ROLE_DECIDE},
+	        {WIRE_CONSISTENCY, ROLE_AUDIT | ROLE_DECIDE},
+	        {WIRE_CHECKPOINT, ROLE_AUDIT | ROLE_DECIDE},
+	        {WIRE_STATUS, UINT32_MAX},
+	        {WIRE_HELLO, UINT32_MAX},
+	};
+	static const uint32_t roles[] = {0,           ROLE_DECIDE, ROLE_IMPORT, ROLE_AUDIT, ROLE_ADMINISTER,
+	                                 ROLE_DEVICE, ROLE_NODE};
+	struct channel_session x;
+	nng_socket s = dial();
+
+	(void)state;
+	assert_int_equal(handshake(s, &alice, &x), 0);
+	for (size_t k = 0; k < sizeof(roles) / sizeof(roles[0]); k++) {
+		enroll_alice(roles[k]); /* Takes effect in the open session. */
+		for (size_t i = 0; i < sizeof(needs) / sizeof(needs[0]); i++) {
+			bool may = needs[i].roles == UINT32_MAX || (needs[i].roles & roles[k]) != 0;
+			assert_int_equal(ask_type(s, &x, needs[i].type), may ? 0 : CS_ERR_NOT_PERMITTED);
+		}
+	}
+	nng_close(s);
+}
+
+static void test_removed_key(void **state)
+{
+	struct channel_session x;
+	uint8_t plain[128], frame[256];
+	nng_socket s = dial();
+	nng_msg *m;
+
+	(void)state;
+	assert_int_equal(handshake(s, &alice, &x), 0);
+	assert_int_equal(ask_type(s, &x, WIRE_DECIDE), 0);
+	/* Removed while its request is out: no answer for it, and nothing later. */
+	echo_node_hold(&node, true);
+	size_t n = seal(&x, plain, request(plain, sizeof(plain), WIRE_HELLO, "\x90", 1), frame);
+	assert_int_equal(nng_sendmsg(s, message(frame, n), 0), 0);
+	echo_node_await(&node, 1);
+	assert_int_equal(front_set_principals(node.front, NULL, 0), 0);
+	echo_node_hold(&node, false);
+	assert_int_equal(nng_recvmsg(s, &m, 0), 0);
+	assert_int_equal(((uint8_t *)nng_msg_body(m))[0], CHANNEL_REFUSE);
+	nng_msg_free(m);
+	n = seal(&x, plain, request(plain, sizeof(plain), WIRE_HELLO, "\x90", 1), frame);
+	expect_refuse(s, frame, n, CS_ERR_UNAUTHENTICATED);
+	assert_int_equal(handshake(s, &alice, &x), CS_ERR_UNAUTHENTICATED);
+	nng_close(s);
+}
+
+#define FLIGHT 64
+
+struct flight {
+	nng_ctx ctx;
+	nng_aio *aio;
+	uint8_t header[CHANNEL_DATA_HEADER_SIZE];
+	uint8_t id[16];
+};
+
+static void test_many_in_flight(void **state)
+{
+	static struct flight out[FLIGHT];
+	struct channel_session x;
+	uint8_t plain[128], frame[256], *back;
+	size_t back_len;
+	struct wire_reply r;
+	nng_socket s = dial();
+
+	(void)state;
+	assert_int_equal(handshake(s, &alice, &x), 0);
+	echo_node_hold(&node, true);
+	for (unsigned i = 0; i < FLIGHT; i++) {
+		assert_int_equal(nng_ctx_open(&out[i].ctx, s), 0);
+		assert_int_equal(nng_aio_alloc(&out[i].aio, NULL, NULL), 0);
+		size_t len = request(plain, sizeof(plain), WIRE_DECIDE, "\x90", 1);
+		memcpy(out[i].id, plain + 4, 16);
+		size_t n = seal(&x, plain, len, frame);
+		memcpy(out[i].header, frame, sizeof(out[i].header));
+		nng_aio_set_msg(out[i].aio, message(frame, n));
+		nng_ctx_send(out[i].ctx, out[i].aio);
+		nng_aio_wait(out[i].aio);
+		assert_int_equal(nng_aio_result(out[i].aio), 0);
+		nng_aio_set_timeout(out[i].aio, TIMEOUT_MS);
+		nng_ctx_recv(out[i].ctx, out[i].aio);
+	}
+	echo_node_await(&node, FLIGHT);
+	echo_node_hold(&node, false);
+	for (unsigned i = 0; i < FLIGHT; i++) {
+		nng_aio_wait(out[i].aio);
+		assert_int_equal(nng_aio_result(out[i].aio), 0);
+		nng_msg *m = nng_aio_get_msg(out[i].aio);
+		assert_int_equal(channel_open(&x, out[i].header, nng_msg_body(m), nng_msg_len(m), &back, &back_len), 0);
+		assert_int_equal(wire_reply_decode(&r, back, back_len), 0);
+		assert_memory_equal(r.id, out[i].id, 16);
+		nng_msg_free(m);
+		nng_ctx_close(out[i].ctx);
+		nng_aio_free(out[i].aio);
+	}
+	nng_close(s);
+}
+
+static void test_full_table(void **state)
+{
+	struct channel_keypair keys[6];
+	struct front_principal p[6];
+	struct channel_session x[6], own[4];
+	struct front_stats st;
+	uint8_t plain[128], frame[256];
+	nng_socket s = dial();
+
+	(void)state; /* Four sessions at once, two of one key. */
+	for (unsigned i = 0; i < 6; i++) {
+		assert_int_equal(channel_keypair_random(&keys[i]), 0);
+		p[i] = (struct front_principal){.id = i + 1, .roles = ROLE_DECIDE};
+		memcpy(p[i].channel_pub, keys[i].pub, 32);
+	}
+	assert_int_equal(front_set_principals(node.front, p, 6), 0);
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(handshake(s, &keys[i], &x[i]), 0);
+	for (unsigned i = 4; i > 0; i--) /* 3 is now the longest idle one. */
+		assert_int_equal(ask_type(s, &x[i - 1], WIRE_HELLO), 0);
+	assert_int_equal(handshake(s, &keys[4], &x[4]), 0);
+	size_t n = seal(&x[3], plain, request(plain, sizeof(plain), WIRE_HELLO, "\x90", 1), frame);
+	expect_refuse(s, frame, n, CS_ERR_UNAUTHENTICATED);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(ask_type(s, &x[i], WIRE_HELLO), 0);
+	assert_int_equal(ask_type(s, &x[4], WIRE_HELLO), 0);
+	/* One key cannot take the others' places: its third session costs it its first. */
+	for (unsigned i = 0; i < 4; i++) {
+		assert_int_equal(handshake(s, &keys[5], &own[i]), 0);
+		assert_int_equal(ask_type(s, &own[i], WIRE_HELLO), 0);
+	}
+	front_stats(node.front, &st);
+	assert_int_equal(st.sessions, 4);
+	assert_int_equal(ask_type(s, &x[2], WIRE_HELLO), 0);
+	assert_int_equal(ask_type(s, &x[4], WIRE_HELLO), 0);
+	nng_close(s);
+}
+
+static void test_handshake_rate(void **state)
+{
+	struct channel_session x;
+	struct front_stats st;
+	unsigned accepted = 0;
+	nng_socket s = dial();
+
+	(void)state; /* Two a second, half of it for one address. */
+	for (unsigned i = 0; i < 20; i++) {
+		int err = handshake(s, &alice, &x);
+		assert_true(err == 0 || err == CS_ERR_OVERLOADED);
+		accepted += err == 0;
+	}
+	assert_in_range(accepted, 1, 19);
+	front_stats(node.front, &st);
+	assert_int_equal(st.handshakes, accepted);
+	assert_int_equal(st.refused_handshakes, 20 - accepted);
+	assert_int_equal(ask_type(s, &x, WIRE_HELLO), 0);
+	nng_close(s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test_setup_teardown(test_echo, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_wrong_keys, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_replayed_handshake, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_replayed_data, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_malformed_frames, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_malformed_envelopes, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_oversized, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_roles, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_removed_key, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_many_in_flight, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_full_table, setup_small, teardown),
+	        cmocka_unit_test_setup_teardown(test_handshake_rate, setup_slow, teardown),
+	};
+
+	return cmocka_run_group_tests_name("front", tests, NULL, NULL);
+}
