@@ -41,8 +41,10 @@ int tool_group(const char *group, const struct tool_command *commands, int argc,
 
 int init_run(int argc, char **argv);
 int cluster_run(int argc, char **argv);
+int clusterstatus_run(int argc, char **argv);
 int keygen_run(int argc, char **argv);
 int enroll_run(int argc, char **argv);
+int remove_run(int argc, char **argv);
 int decide_run(int argc, char **argv);
 int answer_run(int argc, char **argv);
 int check_run(int argc, char **argv);
@@ -68,8 +70,7 @@ struct tool_access {
 	{"cluster", OPTION_TEXT, &(a)->cluster, "FILE", "the cluster file (default: $COUNTERSIGN_CLUSTER)", 0, 0},     \
 	        {"key", OPTION_TEXT, &(a)->key, "FILE", "your key file (default: $COUNTERSIGN_KEY)", 0, 0},            \
 	{                                                                                                              \
-		"timeout-ms", OPTION_NUMBER, &(a)->timeout_ms, "MS", "longest wait for an answer (default: 5000)", 1,  \
-		        60000                                                                                          \
+		"timeout-ms", OPTION_NUMBER, &(a)->timeout_ms, "MS", "longest wait for an answer", 1, 60000            \
 	}
 /* Opens the client library, or prints why not; 0 or the exit code. in_flight_max 0: the library's default. */
 int tool_open(const char *command, const struct tool_access *a, unsigned in_flight_max, cs_client **ret);

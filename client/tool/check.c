@@ -1,0 +1,79 @@
+/* countersign check: does an earlier answer still stand? */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "client/tool/result.h"
+#include "client/tool/text.h"
+#include "client/tool/tool.h"
+
+static const struct usage usage = {
+        .command = "check",
+        .arguments = "REQUEST-ID",
+        .about = "Asks whether the answer to one of your own earlier requests is an allow that is still good. This is "
+                 "one\n"
+                 "node's word, without a proof: what must be provable is asked anew with `decide`.\n",
+        .exits = "  0  it stands\n  1  it does not stand, or is not known\n" TOOL_EXIT_TEXT,
+        .n_min = 1,
+        .n_max = 1,
+};
+
+static int report(const struct cs_check_result *r, bool json)
+{
+	char time[TEXT_TIME_SIZE];
+	int code = r->stands ? 0 : 1;
+
+	text_time(r->time_ms, time);
+	if (!json) {
+		printf("%s%s%s: %s, entry %" PRIu64 ", %s (this view is at most %" PRIu64 " ms old, of %" PRIu64
+		       " entries)\n",
+		       text_on(stdout, r->stands ? TINT_GREEN : TINT_RED), r->stands ? "stands" : "does not stand",
+		       text_off(stdout), cs_verdict_text(r->verdict), r->index, time, r->stale_ms, r->size);
+		return code;
+	}
+	if (result_dump(usage.command,
+	                json_pack("{s:b, s:s, s:I, s:I, s:s, s:I, s:I}", "stands", (int)r->stands, "verdict",
+	                          cs_verdict_text(r->verdict), "index", (json_int_t)r->index, "time_ms",
+	                          (json_int_t)r->time_ms, "time", time, "size", (json_int_t)r->size, "stale_ms",
+	                          (json_int_t)r->stale_ms),
+	                true))
+		return EXIT_LOCAL;
+	return code;
+}
+
+int check_run(int argc, char **argv)
+{
+	struct tool_access access = {.timeout_ms = TOOL_TIMEOUT_MS_DEFAULT};
+	bool json = false;
+	const struct option options[] = {
+	        TOOL_ACCESS_OPTIONS(&access),
+	        {"json", OPTION_FLAG, &json, NULL, "as JSON", 0, 0},
+	        {NULL, OPTION_FLAG, NULL, NULL, NULL, 0, 0},
+	};
+	struct cs_check_result result;
+	uint8_t id[16];
+	cs_client *client;
+	unsigned n;
+	int err, code = options_parse(&usage, options, argc, argv, &n);
+
+	if (code != OPTIONS_GO_ON)
+		return code;
+	if (!tool_parse_request_id(argv[0], id))
+		return tool_fail(EXIT_USAGE, usage.command, "\"%s\" is not a request id of 32 hex digits", argv[0]);
+	code = tool_open(usage.command, &access, 0, &client);
+	if (code)
+		return code;
+	err = cs_check(client, id, &result);
+	if (!err)
+		code = report(&result, json);
+	else if (err == CS_E_NOT_FOUND)
+		code = tool_fail(1, usage.command, "no answer to this request of yours is known: it does not stand");
+	else
+		code = tool_failed_call(usage.command, "not known, which means no", err);
+	if (err && json)
+		result_dump_error(err);
+	cs_close(client);
+	return code;
+}

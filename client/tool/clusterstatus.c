@@ -1,0 +1,81 @@
+/* countersign cluster status: each node's own view, side by side. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "client/tool/files.h"
+#include "client/tool/nodes.h"
+#include "client/tool/tool.h"
+
+static const struct usage usage = {
+        .command = "cluster status",
+        .arguments = "[DIR]",
+        .about =
+                "Asks each node of a cluster for its own view. DIR is a folder made by `countersign init`, and stands\n"
+                "for --cluster DIR/cluster.yaml --key DIR/admin.key. LAG is by how many entries a node is behind the\n"
+                "one that has most.\n",
+        .exits = "  0  there is a leader\n" TOOL_EXIT_TEXT,
+        .n_min = 0,
+        .n_max = 1,
+};
+
+static int show(cs_client *client, const struct cluster_file *file, bool json)
+{
+	struct nodes nodes;
+	json_t *o;
+	int code;
+
+	nodes_ask_all(client, file, &nodes);
+	code = nodes_leader(&nodes) ? EXIT_DONE : EXIT_UNREACHABLE;
+	if (json) {
+		o = nodes_json(&nodes, file->origin);
+		json_dumpf(o, stdout, JSON_INDENT(2));
+		putchar('\n');
+		json_decref(o);
+	} else {
+		printf("%s\n\n", file->origin);
+		nodes_print(&nodes);
+	}
+	nodes_close(&nodes);
+	return code ? tool_fail(code, usage.command, "no node leads") : code;
+}
+
+int clusterstatus_run(int argc, char **argv)
+{
+	struct tool_access access = {.timeout_ms = 2000};
+	char cluster[FILES_PATH_SIZE], key[FILES_PATH_SIZE], text[256] = "";
+	bool json = false;
+	const struct option options[] = {
+	        TOOL_ACCESS_OPTIONS(&access),
+	        {"json", OPTION_FLAG, &json, NULL, "as JSON", 0, 0},
+	        {NULL, OPTION_FLAG, NULL, NULL, NULL, 0, 0},
+	};
+	struct cluster_file file;
+	cs_client *client;
+	unsigned n;
+	int code = options_parse(&usage, options, argc, argv, &n);
+
+	if (code != OPTIONS_GO_ON)
+		return code;
+	if (n && access.cluster)
+		return tool_fail(EXIT_USAGE, usage.command, "DIR and --cluster exclude each other");
+	if (n) {
+		if (!files_join(cluster, argv[0], "cluster.yaml") || !files_join(key, argv[0], "admin.key"))
+			return tool_fail(EXIT_USAGE, usage.command, "%s: the path is too long", argv[0]);
+		access.cluster = cluster;
+		access.key = access.key ? access.key : key;
+	} else if (!access.cluster) {
+		access.cluster = getenv("COUNTERSIGN_CLUSTER");
+	}
+	code = tool_open(usage.command, &access, 0, &client);
+	if (code)
+		return code;
+	if (cluster_file_read(access.cluster, &file, text))
+		code = tool_fail(EXIT_USAGE, usage.command, "%s", text);
+	else
+		code = show(client, &file, json);
+	cs_close(client);
+	return code;
+}

@@ -1,0 +1,37 @@
+/* The nodes of a cluster as they see themselves, asked one by one. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLIENT_TOOL_NODES_H
+#define CLIENT_TOOL_NODES_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "client/countersign.h"
+#include "node/wire/keyfile.h"
+
+struct nodes_view {
+	uint64_t id;
+	char url[WIRE_URL_SIZE_MAX];
+	int err; /* Why it did not answer, or 0; the rest is then set. */
+	char role[16];
+	char health[64];
+	uint64_t leader, term, size, stored, cosigned;
+	json_t *json; /* The whole of its answer; owned. */
+};
+
+struct nodes {
+	unsigned n;
+	struct nodes_view views[CLUSTER_NODES_MAX];
+};
+
+/* Asks node i of the cluster file; what was there before is freed. */
+void nodes_ask(cs_client *client, const struct cluster_file *c, unsigned i, struct nodes_view *v);
+void nodes_ask_all(cs_client *client, const struct cluster_file *c, struct nodes *ret);
+void nodes_close(struct nodes *n);
+/* The node that says it leads, in the highest term that anybody named; NULL: none. */
+const struct nodes_view *nodes_leader(const struct nodes *n);
+void nodes_print(const struct nodes *n);
+json_t *nodes_json(const struct nodes *n, const char *origin);
+
+#endif
