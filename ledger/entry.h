@@ -7,44 +7,10 @@
 #include <stdint.h>
 
 #include "ledger/bytes.h"
+#include "ledger/format.h"
 #include "ledger/hash.h"
-#include "ledger/limits.h"
 
-#define ENTRY_VERSION 1
-#define SALT_SIZE 16
 #define SEED_SIZE 32
-
-/* Kinds of entries; numbers are for ever. X(name, number, text) */
-#define ENTRY_KIND_LIST(X)                                                                                     \
-	X(ENTRY_GENESIS, 1, "genesis")                                                                         \
-	X(ENTRY_DECISION, 2, "decision")                                                                       \
-	X(ENTRY_ANSWER, 3, "challenge answer")                                                                 \
-	X(ENTRY_POLICY_SET, 4, "policy set")                                                                   \
-	X(ENTRY_ENROLLED, 5, "principal enrolled")                                                             \
-	X(ENTRY_REMOVED, 6, "principal removed")                                                               \
-	X(ENTRY_IMPORTED, 7, "imported")                                                                       \
-	X(ENTRY_TICK, 8, "time tick")
-
-/* Kinds of private fields; numbers are for ever. */
-#define FIELD_KIND_LIST(X)                                                                                     \
-	X(FIELD_BLIND, 1, "blind")             /* bin 32: what the request digest is blinded with */           \
-	X(FIELD_SUBJECT, 2, "subject")         /* [type, id] */                                                \
-	X(FIELD_ACTOR, 3, "actor")             /* [type, id] */                                                \
-	X(FIELD_ACTION, 4, "action")           /* str */                                                       \
-	X(FIELD_RESOURCE, 5, "resource")       /* [type, id] */                                                \
-	X(FIELD_CONTEXT, 6, "context")         /* [[name, value]…] sorted, what no other field holds */        \
-	X(FIELD_DEVICE, 7, "device")           /* str */                                                       \
-	X(FIELD_ADDRESS, 8, "address")         /* str */                                                       \
-	X(FIELD_LOCATION, 9, "location")       /* [region or nil, country or nil] */                           \
-	X(FIELD_SIGNALS, 10, "signals")        /* [[signal id, value, weight]…] */                             \
-	X(FIELD_REASONS, 11, "reasons")        /* [[for the user, for the administrator]…] */                  \
-	X(FIELD_EVIDENCE, 12, "evidence")      /* per method */                                                \
-	X(FIELD_CLIENT, 13, "client")          /* [principal's name, request id bin 16] */                     \
-	X(FIELD_CHALLENGE, 14, "challenge")    /* [nonce bin 32, expiry ms, level, [method…]] */               \
-	X(FIELD_SOURCE, 15, "source")          /* of an import: [format, file, file's hash, position, time] */ \
-	X(FIELD_SUBJECT_CHAIN, 16, "subject chain") /* [previous index or nil, count before this] */           \
-	X(FIELD_ACTOR_CHAIN, 17, "actor chain")                                                                \
-	X(FIELD_TEXT, 18, "text")              /* str: free text of administrators */
 
 enum entry_kind {
 #define ENTRY_KIND_ENUM(name, number, text) name = number,
