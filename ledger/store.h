@@ -27,7 +27,12 @@ struct store_options {
 	bool create;        /* Make the folder's files if there are none. */
 };
 
-/* dir must exist. CS_ERR_NOT_FOUND, CS_ERR_IO, CS_ERR_DAMAGED (not ours, other version), CS_ERR_NOMEM. */
+/*
+ * dir must exist. CS_ERR_NOT_FOUND, CS_ERR_IO, CS_ERR_DAMAGED (not ours, other version, or the self-check failed: root
+ * from tiles, last leaf, number of entries), CS_ERR_EXISTS (another process is its writer), CS_ERR_NOMEM. Never open one
+ * folder twice in a process (LMDB's locks are the process's). A reader needs write access to lock.mdb, except on a
+ * copy of data.mdb alone in a folder where none can be made.
+ */
 int store_open(const char *dir, const struct store_options *o, struct store **ret);
 void store_close(struct store *s); /* NULL is fine. */
 
@@ -54,19 +59,25 @@ int store_append(struct store *s, uint64_t first, const struct store_entry *e, u
 /* Records the Raft index and term that the ledger has now been brought to (also for batches with no entry). */
 int store_applied(struct store *s, uint64_t index, uint64_t term);
 int store_put_checkpoint(struct store *s, uint64_t size, const void *note, size_t len);
-int store_put_meta(struct store *s, const char *name, const void *value, size_t len); /* len 0: delete. */
-int store_commit(struct store *s); /* CS_ERR_DISK_FULL when the map is full (transaction aborted). */
+/* len 0: delete. "format", "head" and "state" are the store's own: CS_ERR_INVALID. */
+int store_put_meta(struct store *s, const char *name, const void *value, size_t len);
+/*
+ * CS_ERR_DISK_FULL when the map is full (transaction aborted, the store goes on). CS_ERR_IO: end the process; nothing is
+ * written through this store again. The first error of an append or put sticks and is what the commit returns.
+ */
+int store_commit(struct store *s);
 void store_abort(struct store *s);
 /* One transaction of state records and the Raft index they are the state of. value_len 0 deletes. */
 struct store_record {
 	const void *key, *value;
 	uint32_t key_len, value_len; /* key at most 511 bytes (LMDB's bound). */
 };
+/* No transaction may be open. CS_ERR_INVALID if index is beyond the applied index or before the last one written. */
 int store_write_state(struct store *s, const struct store_record *r, size_t n, uint64_t index, uint64_t term);
 int store_sync(struct store *s);                    /* mdb_env_sync(force): before the Raft log is truncated. */
-void store_head(const struct store *s, struct store_head *ret); /* As of the last commit; any thread. */
+void store_head(const struct store *s, struct store_head *ret); /* As of the last commit (a reader: of open); any thread. */
 uint64_t store_state_index(const struct store *s);  /* Raft index of the state written back; 0: none. */
-unsigned store_fill_percent(const struct store *s); /* Of map_size; at 90 the node refuses writes. */
+unsigned store_fill_percent(const struct store *s); /* Of map_size, free pages counted as used. */
 
 /* Calls f for each state record, in key order; stops and returns f's result if it is not 0. */
 int store_each_state(struct store *s, int (*f)(void *ctx, const void *key, size_t key_len, const void *value,
@@ -80,7 +91,7 @@ int store_view_open(struct store *s, struct store_view **ret);
 int store_view_renew(struct store_view *v);
 void store_view_release(struct store_view *v); /* Keeps the view for a later renew; pins nothing meanwhile. */
 void store_view_close(struct store_view *v);
-void store_view_head(const struct store_view *v, struct store_head *ret); /* root is not filled in. */
+void store_view_head(const struct store_view *v, struct store_head *ret); /* root as recorded, not recomputed. */
 /* Borrowed bytes, good until the view is renewed, released or closed. CS_ERR_NOT_FOUND, CS_ERR_ERASED (body). */
 int store_view_entry(const struct store_view *v, uint64_t index, const void **ret_leaf, size_t *ret_len);
 int store_view_body(const struct store_view *v, uint64_t index, const void **ret_body, size_t *ret_len);

@@ -1,0 +1,308 @@
+/* The store's opening: folder, environment, databases, and the self-check of what is found there. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include "ledger/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "ledger/bytes.h"
+#include "ledger/errors.h"
+#include "ledger/store_internal.h"
+
+#define MAP_SIZE_DEFAULT (UINT64_C(64) << 30) /* Address space only: the file stays sparse. */
+#define READERS_MAX      510                  /* Four times LMDB's default: readers of other processes count too. */
+#define FILE_MODE        0660 /* Bodies are private: never for others; the umask decides on the group. */
+
+static const char *const db_names[DB_COUNT] = {
+#define DB_NAME(name, text) [name] = text,
+        STORE_DB_LIST(DB_NAME)
+#undef DB_NAME
+};
+
+/* --- opening --- */
+
+/* The kernel drops the lock with the process, so a crash never leaves one behind. */
+static int folder_lock(struct store *s, const char *dir)
+{
+	s->folder_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (s->folder_fd < 0)
+		return store_error(errno);
+	if (flock(s->folder_fd, LOCK_EX | LOCK_NB))
+		return errno == EWOULDBLOCK ? CS_ERR_EXISTS : CS_ERR_IO;
+	return CS_OK;
+}
+
+static int file_in(const char *dir, const char *name, struct stat *ret)
+{
+	char path[PATH_MAX];
+	int n = snprintf(path, sizeof path, "%s/%s", dir, name);
+
+	if (n < 0 || (size_t)n >= sizeof path)
+		return ENAMETOOLONG;
+	return stat(path, ret) ? errno : 0;
+}
+
+static int env_open(struct store *s, const char *dir, uint64_t map_size, unsigned flags)
+{
+	int rc = mdb_env_create(&s->env);
+
+	if (rc)
+		return rc;
+	rc = mdb_env_set_maxdbs(s->env, DB_COUNT);
+	if (!rc)
+		rc = mdb_env_set_maxreaders(s->env, READERS_MAX);
+	if (!rc && map_size)
+		rc = mdb_env_set_mapsize(s->env, map_size);
+	if (!rc)
+		rc = mdb_env_open(s->env, dir, flags | MDB_NOTLS, FILE_MODE);
+	if (rc) {
+		mdb_env_close(s->env);
+		s->env = NULL;
+	}
+	return rc;
+}
+
+/*
+ * Readers must enter themselves in lock.mdb, or the writer reuses pages under them. Only where there is no lock.mdb
+ * and none can be made (a copy in a folder that is read-only) can there be no writer either.
+ */
+static int env_open_reader(struct store *s, const char *dir)
+{
+	struct stat st;
+	int rc = env_open(s, dir, 0, MDB_RDONLY);
+
+	if ((rc == EACCES || rc == EPERM || rc == EROFS) && file_in(dir, "lock.mdb", &st) == ENOENT)
+		rc = env_open(s, dir, 0, MDB_RDONLY | MDB_NOLOCK);
+	return rc;
+}
+
+static int env_open_writer(struct store *s, const char *dir, const struct store_options *o)
+{
+	struct stat st;
+	bool present = file_in(dir, "data.mdb", &st) == 0 && st.st_size > 0;
+	uint64_t map_size = o->map_size;
+
+	if (!present && !o->create)
+		return ENOENT;
+	if (!present && map_size == 0)
+		map_size = MAP_SIZE_DEFAULT; /* A store that exists remembers its own. */
+	return env_open(s, dir, map_size, MDB_NOMETASYNC);
+}
+
+/* A file with databases of somebody else is left alone. */
+static int dbs_create(struct store *s, MDB_txn *txn)
+{
+	MDB_dbi main_db;
+	MDB_stat st;
+	struct store_head empty = {0};
+	int rc = mdb_dbi_open(txn, NULL, 0, &main_db);
+
+	if (!rc)
+		rc = mdb_stat(txn, main_db, &st);
+	if (rc)
+		return store_error(rc);
+	if (st.ms_entries != 0)
+		return CS_ERR_DAMAGED;
+	for (unsigned i = 0; i < DB_COUNT && !rc; i++)
+		rc = mdb_dbi_open(txn, db_names[i], MDB_CREATE, &s->db[i]);
+	hash_empty(&empty.root);
+	if (!rc)
+		rc = store_meta_put(s, txn, META_FORMAT, STORE_FORMAT, strlen(STORE_FORMAT));
+	if (!rc)
+		rc = store_head_put(s, txn, &empty);
+	if (!rc)
+		rc = store_state_put(s, txn, 0, 0);
+	return store_error(rc);
+}
+
+static int dbs_open(struct store *s, MDB_txn *txn, bool create)
+{
+	MDB_val key = {.mv_size = strlen(META_FORMAT), .mv_data = META_FORMAT};
+	MDB_val value;
+	int rc = mdb_dbi_open(txn, db_names[DB_META], 0, &s->db[DB_META]);
+
+	if (rc == MDB_NOTFOUND)
+		return create ? dbs_create(s, txn) : CS_ERR_NOT_FOUND;
+	for (unsigned i = 0; i < DB_COUNT && !rc; i++)
+		rc = mdb_dbi_open(txn, db_names[i], 0, &s->db[i]);
+	if (!rc)
+		rc = mdb_get(txn, s->db[DB_META], &key, &value);
+	if (rc == MDB_NOTFOUND)
+		return CS_ERR_DAMAGED;
+	if (rc)
+		return store_error(rc);
+	if (value.mv_size != strlen(STORE_FORMAT) || memcmp(value.mv_data, STORE_FORMAT, value.mv_size) != 0)
+		return CS_ERR_DAMAGED;
+	return CS_OK;
+}
+
+/* --- the self-check --- */
+
+static int tree_tile_read(void *ctx, unsigned level, uint64_t n, unsigned width, struct hash *out)
+{
+	const struct store *s = ctx;
+
+	if (!s->tree_txn)
+		return CS_ERR_INVALID;
+	return store_read_tile(s, s->tree_txn, level, n, width, out);
+}
+
+static int tree_tile_full(void *ctx, unsigned level, uint64_t n, const struct hash *hashes)
+{
+	struct store *s = ctx;
+	uint8_t buf[TILE_KEY_SIZE];
+	MDB_val key = store_tile_key(buf, level, n);
+	MDB_val value = {.mv_size = sizeof(struct hash) * TREE_TILE_WIDTH, .mv_data = (void *)(uintptr_t)hashes};
+
+	return store_error(mdb_put(s->txn, s->db[DB_TILES], &key, &value, 0));
+}
+
+static int check_last_entry(const struct store *s, MDB_txn *txn, const struct store_head *h)
+{
+	MDB_stat st;
+	MDB_val value;
+	struct hash leaf;
+	uint8_t buf[INDEX_KEY_SIZE];
+	int rc = mdb_stat(txn, s->db[DB_ENTRIES], &st);
+
+	if (rc)
+		return store_error(rc);
+	if (st.ms_entries != h->size)
+		return CS_ERR_DAMAGED;
+	if (h->size == 0)
+		return CS_OK;
+	MDB_val key = store_index_key(buf, h->size - 1);
+	rc = mdb_get(txn, s->db[DB_ENTRIES], &key, &value);
+	if (rc)
+		return rc == MDB_NOTFOUND ? CS_ERR_DAMAGED : store_error(rc);
+	hash_leaf(&leaf, value.mv_data, value.mv_size);
+	return hash_equal(&leaf, &h->last_leaf) ? CS_OK : CS_ERR_DAMAGED;
+}
+
+/* Loads the head and holds it against what can be recomputed at once; the scrubber does the rest. */
+static int head_load(struct store *s, MDB_txn *txn)
+{
+	MDB_val key = {.mv_size = strlen(META_STATE), .mv_data = META_STATE};
+	MDB_val value;
+	struct hash root;
+	int err = store_read_head(s, txn, &s->head);
+
+	if (!err)
+		err = check_last_entry(s, txn, &s->head);
+	if (!err)
+		err = store_tree_load(s, txn, s->head.size);
+	if (err)
+		return err;
+	tree_root(s->tree, &root);
+	if (!hash_equal(&root, &s->head.root))
+		return CS_ERR_DAMAGED;
+	if (mdb_get(txn, s->db[DB_META], &key, &value) || value.mv_size != META_STATE_SIZE)
+		return CS_ERR_DAMAGED;
+	s->state_index = get_u64be(value.mv_data);
+	return CS_OK;
+}
+
+static int store_start(struct store *s, const char *dir, const struct store_options *o)
+{
+	const struct tree_tiles tiles = {.read = tree_tile_read, .full = tree_tile_full, .ctx = s};
+	MDB_txn *txn;
+	int err = CS_OK;
+	int stale;
+
+	if (!s->read_only)
+		err = folder_lock(s, dir);
+	if (err)
+		return err;
+	int rc = s->read_only ? env_open_reader(s, dir) : env_open_writer(s, dir, o);
+	if (!rc)
+		rc = mdb_reader_check(s->env, &stale);
+	if (!rc)
+		rc = mdb_txn_begin(s->env, NULL, s->read_only ? MDB_RDONLY : 0, &txn);
+	if (rc)
+		return store_error(rc);
+	err = dbs_open(s, txn, o->create && !s->read_only);
+	if (!err)
+		err = tree_new(&tiles, &s->tree);
+	if (!err)
+		err = head_load(s, txn);
+	if (err) {
+		mdb_txn_abort(txn);
+		return err;
+	}
+	return store_error(mdb_txn_commit(txn)); /* Also what makes the handles of the databases last. */
+}
+
+int store_open(const char *dir, const struct store_options *o, struct store **ret)
+{
+	struct store *s = calloc(1, sizeof *s);
+
+	if (!s)
+		return CS_ERR_NOMEM;
+	s->folder_fd = -1;
+	s->read_only = o->read_only;
+	pthread_mutex_init(&s->lock, NULL);
+	int err = store_start(s, dir, o);
+	if (err) {
+		store_close(s);
+		return err;
+	}
+	*ret = s;
+	return CS_OK;
+}
+
+void store_close(struct store *s)
+{
+	if (!s)
+		return;
+	if (s->txn)
+		mdb_txn_abort(s->txn);
+	tree_free(s->tree);
+	if (s->env)
+		mdb_env_close(s->env);
+	if (s->folder_fd >= 0)
+		close(s->folder_fd);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}
+
+/* --- what any thread may ask --- */
+
+void store_head(const struct store *s, struct store_head *ret)
+{
+	struct store *m = (struct store *)(uintptr_t)s; /* The lock is not part of what const promises. */
+
+	pthread_mutex_lock(&m->lock);
+	*ret = m->head;
+	pthread_mutex_unlock(&m->lock);
+}
+
+uint64_t store_state_index(const struct store *s)
+{
+	struct store *m = (struct store *)(uintptr_t)s;
+
+	pthread_mutex_lock(&m->lock);
+	uint64_t index = m->state_index;
+	pthread_mutex_unlock(&m->lock);
+	return index;
+}
+
+unsigned store_fill_percent(const struct store *s)
+{
+	MDB_envinfo info;
+	MDB_stat st;
+
+	if (mdb_env_info(s->env, &info) || mdb_env_stat(s->env, &st) || info.me_mapsize < 100)
+		return 100;
+	uint64_t used = ((uint64_t)info.me_last_pgno + 1) * st.ms_psize;
+	uint64_t percent = used / (info.me_mapsize / 100);
+	return percent > 100 ? 100 : (unsigned)percent;
+}

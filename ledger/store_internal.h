@@ -1,0 +1,78 @@
+/* What the store's writing half (store.c) and reading half (store_read.c) share. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef LEDGER_STORE_INTERNAL_H
+#define LEDGER_STORE_INTERNAL_H
+
+#include <lmdb.h>
+#include <pthread.h>
+
+#include "ledger/store.h"
+
+/* X(name, database). */
+#define STORE_DB_LIST(X)                                                                                               \
+	X(DB_ENTRIES, "entries")                                                                                       \
+	X(DB_BODIES, "bodies")                                                                                         \
+	X(DB_TILES, "tiles")                                                                                           \
+	X(DB_CHECKPOINTS, "checkpoints")                                                                               \
+	X(DB_STATE, "state")                                                                                           \
+	X(DB_META, "meta")
+
+enum store_db {
+#define STORE_DB_ENUM(name, text) name,
+	STORE_DB_LIST(STORE_DB_ENUM)
+#undef STORE_DB_ENUM
+	        DB_COUNT
+};
+
+/* Names in "meta" that are the store's own; store_put_meta refuses them. */
+#define META_FORMAT  "format" /* STORE_FORMAT. */
+#define META_HEAD    "head"   /* size, applied index, applied term (u64be each), root, last leaf's hash. */
+#define META_STATE   "state"  /* Raft index and term of the state records (u64be each). */
+#define STORE_FORMAT "countersign/store/v1"
+
+#define META_HEAD_SIZE  (3 * 8 + 2 * HASH_SIZE)
+#define META_STATE_SIZE (2 * 8)
+#define INDEX_KEY_SIZE  8
+#define TILE_KEY_SIZE   9
+
+struct store {
+	MDB_env *env;
+	MDB_dbi db[DB_COUNT];
+	bool read_only;
+	bool dead;     /* A write or sync failed: nothing is written through this handle again. */
+	int folder_fd; /* Carries the one writer's flock; -1 for readers. */
+
+	/* The writer's own; no other thread looks at them. */
+	MDB_txn *txn;      /* The open write transaction, or NULL. */
+	int txn_err;       /* First error in it; it can then only be aborted. */
+	MDB_txn *tree_txn; /* What the tree reads its tiles through. */
+	struct tree *tree;
+	struct store_head next; /* The head that the open transaction makes. */
+	struct {
+		uint64_t n;
+		unsigned width;
+	} edge[TREE_TILE_LEVELS]; /* Partial tiles as committed, so that unchanged ones are not written again. */
+
+	pthread_mutex_t lock; /* Over the two below. */
+	struct store_head head;
+	uint64_t state_index;
+};
+
+/* The border: LMDB's and the system's error numbers become ours here and nowhere else. */
+int store_error(int rc);
+
+/* Keys; buf must live as long as the MDB_val. */
+MDB_val store_index_key(uint8_t buf[INDEX_KEY_SIZE], uint64_t index);
+MDB_val store_tile_key(uint8_t buf[TILE_KEY_SIZE], unsigned level, uint64_t n);
+
+int store_read_head(const struct store *s, MDB_txn *txn, struct store_head *ret);
+int store_read_tile(const struct store *s, MDB_txn *txn, unsigned level, uint64_t n, unsigned width, struct hash *out);
+
+/* The writer's records in "meta"; LMDB's result. */
+int store_meta_put(struct store *s, MDB_txn *txn, const char *name, const void *value, size_t len);
+int store_head_put(struct store *s, MDB_txn *txn, const struct store_head *h);
+int store_state_put(struct store *s, MDB_txn *txn, uint64_t index, uint64_t term);
+/* Makes the tree that of `size` from the tiles that txn sees. */
+int store_tree_load(struct store *s, MDB_txn *txn, uint64_t size);
+
+#endif

@@ -1,0 +1,272 @@
+/* The store's readers: consistent views for any thread or process, tiles for proofs, state records. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include "ledger/store.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ledger/bytes.h"
+#include "ledger/errors.h"
+#include "ledger/store_internal.h"
+
+struct store_view {
+	const struct store *store;
+	MDB_txn *txn;
+	bool live; /* Holds a snapshot now; false between release and renew. */
+	struct store_head head;
+};
+
+int store_error(int rc)
+{
+	switch (rc) {
+	case MDB_SUCCESS:
+		return CS_OK;
+	case MDB_NOTFOUND:
+	case ENOENT:
+		return CS_ERR_NOT_FOUND;
+	case MDB_MAP_FULL:
+		return CS_ERR_DISK_FULL;
+	case MDB_READERS_FULL:
+		return CS_ERR_OVERLOADED;
+	case MDB_TXN_FULL:
+	case MDB_BAD_VALSIZE:
+		return CS_ERR_TOO_LARGE;
+	case MDB_PAGE_NOTFOUND:
+	case MDB_CORRUPTED:
+	case MDB_VERSION_MISMATCH:
+	case MDB_INVALID:
+	case MDB_INCOMPATIBLE:
+	case MDB_KEYEXIST: /* MDB_APPEND met a key at or beyond the size: the file is not what its head says. */
+		return CS_ERR_DAMAGED;
+	case ENOMEM:
+		return CS_ERR_NOMEM;
+	default:
+		return CS_ERR_IO;
+	}
+}
+
+MDB_val store_index_key(uint8_t buf[INDEX_KEY_SIZE], uint64_t index)
+{
+	put_u64be(buf, index);
+	return (MDB_val){.mv_size = INDEX_KEY_SIZE, .mv_data = buf};
+}
+
+MDB_val store_tile_key(uint8_t buf[TILE_KEY_SIZE], unsigned level, uint64_t n)
+{
+	buf[0] = (uint8_t)level;
+	put_u64be(buf + 1, n);
+	return (MDB_val){.mv_size = TILE_KEY_SIZE, .mv_data = buf};
+}
+
+int store_read_head(const struct store *s, MDB_txn *txn, struct store_head *ret)
+{
+	MDB_val key = {.mv_size = strlen(META_HEAD), .mv_data = META_HEAD};
+	MDB_val value;
+	int rc = mdb_get(txn, s->db[DB_META], &key, &value);
+
+	if (rc == MDB_NOTFOUND)
+		return CS_ERR_DAMAGED;
+	if (rc)
+		return store_error(rc);
+	if (value.mv_size != META_HEAD_SIZE)
+		return CS_ERR_DAMAGED;
+	const uint8_t *p = value.mv_data;
+	ret->size = get_u64be(p);
+	ret->applied_index = get_u64be(p + 8);
+	ret->applied_term = get_u64be(p + 16);
+	memcpy(ret->root.b, p + 24, HASH_SIZE);
+	memcpy(ret->last_leaf.b, p + 24 + HASH_SIZE, HASH_SIZE);
+	return CS_OK;
+}
+
+int store_read_tile(const struct store *s, MDB_txn *txn, unsigned level, uint64_t n, unsigned width, struct hash *out)
+{
+	uint8_t buf[TILE_KEY_SIZE];
+	MDB_val key = store_tile_key(buf, level, n);
+	MDB_val value;
+
+	if (level >= TREE_TILE_LEVELS || width == 0 || width > TREE_TILE_WIDTH)
+		return CS_ERR_INVALID;
+	int rc = mdb_get(txn, s->db[DB_TILES], &key, &value);
+	if (rc)
+		return store_error(rc);
+	if (value.mv_size % HASH_SIZE != 0 || value.mv_size < (size_t)width * HASH_SIZE ||
+	    value.mv_size > (size_t)TREE_TILE_WIDTH * HASH_SIZE)
+		return CS_ERR_DAMAGED;
+	memcpy(out, value.mv_data, (size_t)width * HASH_SIZE);
+	return CS_OK;
+}
+
+static int view_start(struct store_view *v)
+{
+	int err = store_read_head(v->store, v->txn, &v->head);
+
+	v->live = err == CS_OK;
+	if (err)
+		mdb_txn_reset(v->txn);
+	return err;
+}
+
+int store_view_open(struct store *s, struct store_view **ret)
+{
+	struct store_view *v = calloc(1, sizeof *v);
+
+	if (!v)
+		return CS_ERR_NOMEM;
+	v->store = s;
+	int rc = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &v->txn);
+	int err = rc ? store_error(rc) : view_start(v);
+	if (err) {
+		store_view_close(v);
+		return err;
+	}
+	*ret = v;
+	return CS_OK;
+}
+
+void store_view_release(struct store_view *v)
+{
+	if (v->live)
+		mdb_txn_reset(v->txn);
+	v->live = false;
+}
+
+int store_view_renew(struct store_view *v)
+{
+	store_view_release(v);
+	int rc = mdb_txn_renew(v->txn);
+	return rc ? store_error(rc) : view_start(v);
+}
+
+void store_view_close(struct store_view *v)
+{
+	if (!v)
+		return;
+	if (v->txn)
+		mdb_txn_abort(v->txn);
+	free(v);
+}
+
+void store_view_head(const struct store_view *v, struct store_head *ret)
+{
+	*ret = v->head;
+}
+
+static int view_get(const struct store_view *v, enum store_db db, MDB_val key, const void **ret, size_t *ret_len)
+{
+	MDB_val value;
+
+	if (!v->live)
+		return CS_ERR_INVALID;
+	int rc = mdb_get(v->txn, v->store->db[db], &key, &value);
+	if (rc)
+		return store_error(rc);
+	*ret = value.mv_data;
+	*ret_len = value.mv_size;
+	return CS_OK;
+}
+
+int store_view_entry(const struct store_view *v, uint64_t index, const void **ret_leaf, size_t *ret_len)
+{
+	uint8_t buf[INDEX_KEY_SIZE];
+	int err = view_get(v, DB_ENTRIES, store_index_key(buf, index), ret_leaf, ret_len);
+
+	/* Leaves are never deleted: a hole below the size is damage, not absence. */
+	return err == CS_ERR_NOT_FOUND && index < v->head.size ? CS_ERR_DAMAGED : err;
+}
+
+int store_view_body(const struct store_view *v, uint64_t index, const void **ret_body, size_t *ret_len)
+{
+	uint8_t buf[INDEX_KEY_SIZE];
+	int err = view_get(v, DB_BODIES, store_index_key(buf, index), ret_body, ret_len);
+
+	/* Each entry came with a body, if only an empty one; what is gone now was erased. */
+	return err == CS_ERR_NOT_FOUND && index < v->head.size ? CS_ERR_ERASED : err;
+}
+
+int store_view_meta(const struct store_view *v, const char *name, const void **ret, size_t *ret_len)
+{
+	MDB_val key = {.mv_size = strlen(name), .mv_data = (void *)(uintptr_t)name};
+
+	return view_get(v, DB_META, key, ret, ret_len);
+}
+
+static int view_checkpoint(const struct store_view *v, MDB_cursor_op op, uint64_t size_min, uint64_t *ret_size,
+                           const void **ret_note, size_t *ret_len)
+{
+	uint8_t buf[INDEX_KEY_SIZE];
+	MDB_val key = store_index_key(buf, size_min);
+	MDB_val value;
+	MDB_cursor *cursor;
+
+	if (!v->live)
+		return CS_ERR_INVALID;
+	int rc = mdb_cursor_open(v->txn, v->store->db[DB_CHECKPOINTS], &cursor);
+	if (rc)
+		return store_error(rc);
+	rc = mdb_cursor_get(cursor, &key, &value, op);
+	mdb_cursor_close(cursor);
+	if (rc)
+		return store_error(rc);
+	if (key.mv_size != INDEX_KEY_SIZE)
+		return CS_ERR_DAMAGED;
+	*ret_size = get_u64be(key.mv_data);
+	*ret_note = value.mv_data;
+	*ret_len = value.mv_size;
+	return CS_OK;
+}
+
+int store_view_checkpoint(const struct store_view *v, uint64_t size_min, uint64_t *ret_size, const void **ret_note,
+                          size_t *ret_len)
+{
+	return view_checkpoint(v, MDB_SET_RANGE, size_min, ret_size, ret_note, ret_len);
+}
+
+int store_view_checkpoint_last(const struct store_view *v, uint64_t *ret_size, const void **ret_note, size_t *ret_len)
+{
+	return view_checkpoint(v, MDB_LAST, 0, ret_size, ret_note, ret_len);
+}
+
+static int view_tile_read(void *ctx, unsigned level, uint64_t n, unsigned width, struct hash *out)
+{
+	const struct store_view *v = ctx;
+
+	return v->live ? store_read_tile(v->store, v->txn, level, n, width, out) : CS_ERR_INVALID;
+}
+
+void store_view_tiles(const struct store_view *v, struct tree_tiles *ret)
+{
+	*ret = (struct tree_tiles){.read = view_tile_read, .ctx = (void *)(uintptr_t)v};
+}
+
+int store_each_state(struct store *s,
+                     int (*f)(void *ctx, const void *key, size_t key_len, const void *value, size_t value_len),
+                     void *ctx)
+{
+	MDB_txn *txn;
+	MDB_cursor *cursor;
+	MDB_val key, value;
+	int result = CS_OK;
+	int rc = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &txn);
+
+	if (rc)
+		return store_error(rc);
+	rc = mdb_cursor_open(txn, s->db[DB_STATE], &cursor);
+	if (rc)
+		goto out;
+	rc = mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
+	while (!rc && !result) {
+		result = f(ctx, key.mv_data, key.mv_size, value.mv_data, value.mv_size);
+		if (!result)
+			rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+	}
+	mdb_cursor_close(cursor);
+	if (rc == MDB_NOTFOUND)
+		rc = MDB_SUCCESS;
+out:
+	mdb_txn_abort(txn);
+	return rc ? store_error(rc) : result;
+}
