@@ -1,0 +1,255 @@
+/* Entries: golden bytes, commitments, refusals, disclosure of some fields. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "ledger/entry.h"
+#include "ledger/errors.h"
+
+static struct entry_builder builder; /* Large. */
+static uint8_t leaf[LIMIT_ENTRY_SIZE_MAX], body[LIMIT_BODY_SIZE_MAX];
+static size_t leaf_len, body_len;
+static const uint8_t seed[SEED_SIZE] = {7};
+
+static const uint8_t subject[] = {0x92, 0xa4, 'u', 's', 'e', 'r', 0xa3, 'a', 'd', 'a'};
+static const uint8_t action[] = {0xa4, 'r', 'e', 'a', 'd'};
+
+/* A decision with a subject and an action, at index 300. */
+static int build(void)
+{
+	struct hash prev;
+
+	memset(prev.b, 0xaa, HASH_SIZE);
+	entry_builder_init(&builder, 300, ENTRY_DECISION, 1700000000000, &prev, seed);
+	writer_array(&builder.public_, 2);
+	writer_uint(&builder.public_, 1);
+	writer_nil(&builder.public_);
+	entry_builder_field(&builder, FIELD_SUBJECT, subject, sizeof(subject));
+	entry_builder_field(&builder, FIELD_ACTION, action, sizeof(action));
+	return entry_builder_finish(&builder, leaf, &leaf_len, body, &body_len);
+}
+
+/* FORMAT.md by hand: salts by libsodium's BLAKE2b, commitments by its SHA-256, bytes written out. */
+static void test_golden(void **state)
+{
+	static const uint8_t kinds[2] = {2, 4};
+	uint8_t expected[300], id[9] = {0, 0, 0, 0, 0, 0, 1, 44, 0}, salts[2][16];
+	struct hash commitments[2];
+	uint8_t *p = expected;
+
+	(void)state;
+	assert_int_equal(build(), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		uint8_t input[21 + 1 + 16 + 16] = "countersign/field/v1";
+		const uint8_t *value = i == 0 ? subject : action;
+		size_t value_len = i == 0 ? sizeof(subject) : sizeof(action);
+
+		id[8] = input[21] = kinds[i];
+		crypto_generichash(salts[i], 16, id, sizeof(id), seed, 32);
+		memcpy(input + 22, salts[i], 16);
+		memcpy(input + 38, value, value_len);
+		crypto_hash_sha256(commitments[i].b, input, 38 + value_len);
+	}
+	memcpy(p, "\x97\x01\xcd\x01\x2c\x02\xcf\x00\x00\x01\x8b\xcf\xe5\x68\x00\xc4\x20", 17);
+	memset(p + 17, 0xaa, 32);
+	memcpy(p + 49, "\x92\x01\xc0\x92", 4);
+	p += 53;
+	for (unsigned i = 0; i < 2; i++, p += 36) {
+		memcpy(p, (const uint8_t[]){0x92, kinds[i], 0xc4, 0x20}, 4);
+		memcpy(p + 4, commitments[i].b, 32);
+	}
+	assert_int_equal(leaf_len, p - expected);
+	assert_memory_equal(leaf, expected, leaf_len);
+
+	p = expected;
+	*p++ = 0x92;
+	for (unsigned i = 0; i < 2; i++) {
+		const uint8_t *value = i == 0 ? subject : action;
+		size_t value_len = i == 0 ? sizeof(subject) : sizeof(action);
+
+		memcpy(p, (const uint8_t[]){0x93, kinds[i], 0xc4, 16}, 4);
+		memcpy(p + 4, salts[i], 16);
+		memcpy(p + 20, (const uint8_t[]){0xc4, (uint8_t)value_len}, 2);
+		memcpy(p + 22, value, value_len);
+		p += 22 + value_len;
+	}
+	assert_int_equal(body_len, p - expected);
+	assert_memory_equal(body, expected, body_len);
+}
+
+static void test_round_trip(void **state)
+{
+	struct field fields[LIMIT_FIELD_COUNT_MAX];
+	struct entry e;
+	unsigned n;
+
+	(void)state;
+	assert_int_equal(build(), 0);
+	assert_int_equal(entry_decode(&e, leaf, leaf_len), 0);
+	assert_int_equal(e.index, 300);
+	assert_int_equal(e.kind, ENTRY_DECISION);
+	assert_int_equal(e.time_ms, 1700000000000);
+	assert_memory_equal(e.public_, "\x92\x01\xc0", e.public_len);
+	assert_int_equal(e.n_fields, 2);
+	assert_int_equal(body_decode(fields, &n, body, body_len), 0);
+	assert_int_equal(n, 2);
+	assert_int_equal(body_check(&e, fields, n), 0);
+	assert_ptr_equal(body_find(fields, n, FIELD_ACTION), &fields[1]);
+	assert_null(body_find(fields, n, FIELD_DEVICE));
+	assert_memory_equal(fields[0].value, subject, sizeof(subject));
+	/* One field alone, as it is disclosed. */
+	assert_int_equal(body_check(&e, &fields[1], 1), 0);
+	/* Under another kind's commitment, or one that the entry does not have. */
+	fields[1].kind = FIELD_SUBJECT;
+	assert_int_equal(body_check(&e, &fields[1], 1), CS_ERR_REFUTED);
+	fields[1].kind = FIELD_DEVICE;
+	assert_int_equal(body_check(&e, &fields[1], 1), CS_ERR_REFUTED);
+}
+
+/* Any bit of salt or value changed: malformed, or the commitment is not opened. */
+static void test_every_bit_of_body(void **state)
+{
+	struct entry e;
+
+	(void)state;
+	assert_int_equal(build(), 0);
+	assert_int_equal(entry_decode(&e, leaf, leaf_len), 0);
+	for (size_t bit = 0; bit < body_len * 8; bit++) {
+		struct field fields[LIMIT_FIELD_COUNT_MAX];
+		unsigned n;
+
+		body[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		if (body_decode(fields, &n, body, body_len) == 0)
+			assert_int_equal(body_check(&e, fields, n), CS_ERR_REFUTED);
+		body[bit / 8] ^= (uint8_t)(1 << bit % 8);
+	}
+}
+
+/* Any bit of a leaf changed: refused, or it decodes to something that is written in exactly these bytes. */
+static void test_every_bit_of_leaf(void **state)
+{
+	static const unsigned cuts[] = {0, 1, 2, 17, 49, 60};
+	struct entry e;
+
+	(void)state;
+	assert_int_equal(build(), 0);
+	for (size_t i = 0; i < sizeof(cuts) / sizeof(cuts[0]); i++)
+		assert_int_equal(entry_decode(&e, leaf, cuts[i]), CS_ERR_MALFORMED);
+	assert_int_equal(entry_decode(&e, leaf, leaf_len + 1), CS_ERR_MALFORMED);
+	for (size_t bit = 0; bit < leaf_len * 8; bit++) {
+		uint8_t again[400];
+		struct writer w;
+
+		leaf[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		if (entry_decode(&e, leaf, leaf_len) == 0) {
+			writer_init(&w, again, sizeof(again));
+			writer_array(&w, 7);
+			writer_uint(&w, ENTRY_VERSION);
+			writer_uint(&w, e.index);
+			writer_uint(&w, e.kind);
+			writer_uint(&w, e.time_ms);
+			writer_bin(&w, e.prev.b, HASH_SIZE);
+			writer_raw(&w, e.public_, e.public_len);
+			writer_array(&w, e.n_fields);
+			for (unsigned f = 0; f < e.n_fields; f++) {
+				writer_array(&w, 2);
+				writer_uint(&w, e.fields[f].kind);
+				writer_bin(&w, e.fields[f].commitment.b, HASH_SIZE);
+			}
+			assert_int_equal(w.len, leaf_len);
+			assert_memory_equal(again, leaf, leaf_len);
+		}
+		leaf[bit / 8] ^= (uint8_t)(1 << bit % 8);
+	}
+}
+
+static void start(unsigned kind)
+{
+	struct hash prev = {{0}};
+
+	entry_builder_init(&builder, 0, kind, 0, &prev, seed);
+	writer_array(&builder.public_, 0);
+}
+
+static int finish(void)
+{
+	leaf_len = body_len = 77;
+	return entry_builder_finish(&builder, leaf, &leaf_len, body, &body_len);
+}
+
+static void test_builder_refuses(void **state)
+{
+	static const uint8_t two_values[] = {0xc0, 0xc0}, long_form[] = {0xcc, 0x01};
+	static uint8_t big[LIMIT_BODY_SIZE_MAX - 10];
+
+	(void)state;
+	start(ENTRY_TICK);
+	assert_int_equal(finish(), 0);
+	assert_memory_equal(body, "\x90", body_len);
+
+	start(0);
+	assert_int_equal(finish(), CS_ERR_INVALID);
+	start(ENTRY_KIND_MAX + 1);
+	assert_int_equal(finish(), CS_ERR_INVALID);
+	assert_int_equal(leaf_len, 77);
+	start(ENTRY_TICK);
+	entry_builder_field(&builder, FIELD_ACTION, action, sizeof(action));
+	entry_builder_field(&builder, FIELD_ACTION, action, sizeof(action));
+	assert_int_equal(finish(), CS_ERR_INVALID);
+	start(ENTRY_TICK);
+	entry_builder_field(&builder, FIELD_KIND_MAX + 1, action, sizeof(action));
+	assert_int_equal(finish(), CS_ERR_INVALID);
+	start(ENTRY_TICK);
+	entry_builder_field(&builder, FIELD_ACTION, two_values, sizeof(two_values));
+	assert_int_equal(finish(), CS_ERR_MALFORMED);
+	start(ENTRY_TICK);
+	entry_builder_field(&builder, FIELD_ACTION, long_form, sizeof(long_form));
+	assert_int_equal(finish(), CS_ERR_MALFORMED);
+	start(ENTRY_TICK);
+	writer_array(&builder.public_, 0); /* Two arrays. */
+	assert_int_equal(finish(), CS_ERR_MALFORMED);
+	start(ENTRY_TICK);
+	builder.public_.len = 0;
+	writer_nil(&builder.public_); /* No array. */
+	assert_int_equal(finish(), CS_ERR_MALFORMED);
+	start(ENTRY_TICK);
+	for (unsigned kind = 1; kind <= LIMIT_FIELD_COUNT_MAX + 1; kind++)
+		entry_builder_field(&builder, kind, action, sizeof(action));
+	assert_int_equal(finish(), CS_ERR_TOO_LARGE);
+	start(ENTRY_TICK);
+	memcpy(big, "\xc5\xff\xf2", 3);
+	assert_int_equal(sizeof(big) - 3, 0xfff2);
+	entry_builder_field(&builder, FIELD_TEXT, big, sizeof(big));
+	assert_int_equal(finish(), CS_ERR_TOO_LARGE);
+}
+
+static void test_texts(void **state)
+{
+	(void)state;
+	assert_string_equal(entry_kind_text(ENTRY_DECISION), "decision");
+	assert_string_equal(entry_kind_text(0), "unknown");
+	assert_string_equal(field_kind_text(FIELD_SUBJECT_CHAIN), "subject chain");
+	assert_string_equal(field_kind_text(255), "unknown");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(test_golden),
+	        cmocka_unit_test(test_round_trip),
+	        cmocka_unit_test(test_every_bit_of_body),
+	        cmocka_unit_test(test_every_bit_of_leaf),
+	        cmocka_unit_test(test_builder_refuses),
+	        cmocka_unit_test(test_texts),
+	};
+
+	if (sodium_init() < 0)
+		return 1;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
