@@ -50,6 +50,7 @@ int note_parse(struct note *ret, const char *bytes, size_t len); /* CS_ERR_MALFO
  * Checks the signature line of the note made by key k, if there is one.
  * 0: verified (and for a cosignature its POSIX time in *ret_time, which may be NULL).
  * CS_ERR_NOT_FOUND: no line of this key. CS_ERR_REFUTED: there is one and it is bad (the whole note must be refused).
+ * Where there are several lines of the key, all must be good, and the time is the latest.
  */
 int note_verify(const struct note *n, const struct note_key *k, uint64_t *ret_time);
 
