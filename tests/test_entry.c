@@ -83,6 +83,19 @@ static void test_golden(void **state)
 	assert_memory_equal(body, expected, body_len);
 }
 
+/* The example of FORMAT.md, whose numbers were made apart from this code. */
+static void test_example(void **state)
+{
+	char hex[2 * HASH_SIZE + 1];
+	struct hash h;
+
+	(void)state;
+	assert_int_equal(build(), 0);
+	hash_leaf(&h, leaf, leaf_len);
+	sodium_bin2hex(hex, sizeof(hex), h.b, HASH_SIZE);
+	assert_string_equal(hex, "b73513595021a8b1b78903dd61ab4f3b42e13886bbffc0cdc29380ef7b3441dc");
+}
+
 static void test_round_trip(void **state)
 {
 	struct field fields[LIMIT_FIELD_COUNT_MAX];
@@ -242,6 +255,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(test_golden),
+	        cmocka_unit_test(test_example),
 	        cmocka_unit_test(test_round_trip),
 	        cmocka_unit_test(test_every_bit_of_body),
 	        cmocka_unit_test(test_every_bit_of_leaf),
