@@ -21,7 +21,6 @@
 #include "client/tool/tool.h"
 #include "ledger/errors.h"
 #include "node/decide/command.h"
-#include "node/decide/decide.h"
 
 #define COMMAND  "init"
 #define PORTS    2 /* Of each node: for clients, and for the other nodes. */
@@ -120,52 +119,20 @@ static void describe_genesis(const struct newcluster *c, struct genesis *g)
 	}
 }
 
-/* The leaf is what the nodes will make of the command: it comes from the same function. */
-static int genesis_leaf_hash(const void *payload, size_t len, uint64_t time_ms, struct hash *ret)
-{
-	static const uint8_t nothing[SEED_SIZE]; /* Genesis has no private fields, so no salts and no asker. */
-	static const uint8_t no_facts = 0x90;    /* An empty array. */
-	struct command command = {
-	        .type = COMMAND_GENESIS,
-	        .seed = nothing,
-	        .request_id = nothing,
-	        .payload = payload,
-	        .payload_len = len,
-	        .facts = &no_facts,
-	        .facts_len = 1,
-	};
-	struct decide_out *out = malloc(sizeof *out);
-	uint8_t *bytes = malloc(2 * LIMIT_ENTRY_SIZE_MAX);
-	struct state *s = NULL;
-	size_t n = 0;
-	int err = out && bytes ? state_new(NULL, &s) : CS_ERR_NOMEM;
-
-	if (!err)
-		err = command_encode(&command, bytes, 2 * LIMIT_ENTRY_SIZE_MAX, &n);
-	if (!err) {
-		decide(s, time_ms, bytes, n, out);
-		err = out->outcome == DECIDE_ENTRY ? 0 : out->err;
-	}
-	if (!err)
-		*ret = out->leaf_hash;
-	state_free(s);
-	free(bytes);
-	free(out);
-	return err;
-}
-
 static int make_genesis(struct newcluster *c)
 {
+	uint8_t *leaf = malloc(LIMIT_ENTRY_SIZE_MAX);
 	struct genesis g;
-	int err;
+	size_t leaf_len;
+	int err = CS_ERR_NOMEM;
 
 	describe_genesis(c, &g);
 	c->genesis = malloc(LIMIT_ENTRY_SIZE_MAX);
-	if (!c->genesis)
-		return tool_fail(EXIT_LOCAL, COMMAND, "out of memory");
-	err = genesis_encode(&g, c->genesis, LIMIT_ENTRY_SIZE_MAX, &c->genesis_len);
+	if (leaf && c->genesis)
+		err = genesis_encode(&g, c->genesis, LIMIT_ENTRY_SIZE_MAX, &c->genesis_len);
 	if (!err)
-		err = genesis_leaf_hash(c->genesis, c->genesis_len, c->time_ms, &c->genesis_hash);
+		err = genesis_leaf(c->genesis, c->genesis_len, leaf, LIMIT_ENTRY_SIZE_MAX, &leaf_len, &c->genesis_hash);
+	free(leaf);
 	return err ? tool_fail(EXIT_USAGE, COMMAND, "the genesis entry: %s", err_text(err)) : 0;
 }
 
@@ -230,6 +197,21 @@ static int write_key(const char *dir, const char *name, const struct keyfile *k)
 	return err ? tool_fail(EXIT_LOCAL, COMMAND, "%s", *text ? text : err_text(err)) : 0;
 }
 
+/*
+ * The node's data folder, marked as fresh: countersignd begins a log only where it finds the mark, and takes it away. A
+ * node whose disk was lost finds none, and does not begin again under an identity that has voted and signed before.
+ */
+static int write_data(const char *dir)
+{
+	char data[FILES_PATH_SIZE], path[FILES_PATH_SIZE];
+	int code;
+
+	if (!files_join(data, dir, "data") || !files_join(path, data, "fresh"))
+		return tool_fail(EXIT_LOCAL, COMMAND, "%s: the path is too long", dir);
+	code = make_folder(data, 0700);
+	return code ? code : write_file(path, "", 0, 0600);
+}
+
 static int write_node(const struct newcluster *c, unsigned i)
 {
 	char dir[FILES_PATH_SIZE], path[FILES_PATH_SIZE];
@@ -244,6 +226,8 @@ static int write_node(const struct newcluster *c, unsigned i)
 		code = write_file(path, c->genesis, c->genesis_len, 0644);
 	if (!code)
 		code = write_text(dir, "countersignd.yaml", node_settings(c, i));
+	if (!code)
+		code = write_data(dir);
 	return code;
 }
 

@@ -1,0 +1,179 @@
+/* Makes, starts, hurts and stops a cluster of real processes through the tool. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include "tests/cluster.h"
+
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NODES 3
+
+/* What the tests wait for takes milliseconds; the bound is for a build with sanitizers on a busy machine. */
+#define WAIT_MS_MAX 60000
+
+static const char *tool(void)
+{
+	const char *path = getenv("COUNTERSIGN");
+
+	return path ? path : "./countersign";
+}
+
+static int run(const char *format, va_list ap, bool quiet)
+{
+	char command[4096];
+	int n = snprintf(command, sizeof command, "%s ", tool());
+
+	n += vsnprintf(command + n, sizeof command - (size_t)n, format, ap);
+	snprintf(command + n, sizeof command - (size_t)n, "%s", quiet ? " >/dev/null 2>&1" : " >&2");
+	int status = system(command);
+	if (!WIFEXITED(status)) {
+		fprintf(stderr, "ended by a signal: %s\n", command);
+		abort();
+	}
+	if (WEXITSTATUS(status) && !quiet)
+		fprintf(stderr, "exit status %d: %s\n", WEXITSTATUS(status), command);
+	return WEXITSTATUS(status);
+}
+
+void cluster_run(const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	int status = run(format, ap, false);
+	va_end(ap);
+	if (status)
+		abort();
+}
+
+int cluster_try(const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	int status = run(format, ap, true);
+	va_end(ap);
+	return status;
+}
+
+void cluster_create(struct cluster *c)
+{
+	const char *tmp = getenv("TMPDIR");
+
+	snprintf(c->dir, sizeof c->dir, "%s/countersign-test-XXXXXX", tmp ? tmp : "/tmp");
+	if (!mkdtemp(c->dir))
+		abort();
+	snprintf(c->cluster_file, sizeof c->cluster_file, "%s/c/cluster.yaml", c->dir);
+	snprintf(c->admin_key, sizeof c->admin_key, "%s/c/admin.key", c->dir);
+	snprintf(c->gateway_key, sizeof c->gateway_key, "%s/gateway.key", c->dir);
+	/* Wide timeouts: under sanitizers and a full machine the loop stalls longer than in production. */
+	cluster_run("init %s/c --name test --election-timeout-ms 600", c->dir);
+	cluster_run("cluster up %s/c", c->dir);
+	cluster_run("enroll --cluster %s --key %s --name gateway --roles decide,import,audit --new-key %s",
+	            c->cluster_file, c->admin_key, c->gateway_key);
+}
+
+void cluster_destroy(struct cluster *c)
+{
+	char command[320];
+
+	cluster_run("cluster down %s/c", c->dir);
+	if (getenv("CS_KEEP")) {
+		fprintf(stderr, "kept: %s\n", c->dir);
+		return;
+	}
+	snprintf(command, sizeof command, "rm -rf -- '%s'", c->dir);
+	if (system(command))
+		abort();
+}
+
+cs_client *cluster_client(const struct cluster *c)
+{
+	struct cs_options o = {.cluster_file = c->cluster_file, .key_file = c->gateway_key, .timeout_ms = 30000};
+	cs_client *client;
+	char text[256];
+
+	if (cs_open(&o, &client, text, sizeof text)) {
+		fprintf(stderr, "%s\n", text);
+		abort();
+	}
+	return client;
+}
+
+static json_t *status_of(cs_client *client, unsigned node)
+{
+	char *text;
+	json_t *j = NULL;
+
+	if (cs_status(client, node, &text) == 0) {
+		j = json_loads(text, 0, NULL);
+		free(text);
+	}
+	return j;
+}
+
+long long cluster_status(cs_client *client, unsigned node, const char *member)
+{
+	json_t *j = status_of(client, node);
+	long long v = j ? json_integer_value(json_object_get(j, member)) : -1;
+
+	json_decref(j);
+	return v;
+}
+
+static void nap(void)
+{
+	struct timespec t = {.tv_nsec = 20000000}; /* Between two looks at another process's state. */
+
+	nanosleep(&t, NULL);
+}
+
+unsigned cluster_leader(cs_client *client)
+{
+	for (int i = 0; i < WAIT_MS_MAX / 20; i++) {
+		for (unsigned n = 1; n <= NODES; n++) {
+			json_t *j = status_of(client, n);
+			const char *role = json_string_value(json_object_get(j, "role"));
+			bool leads = role && strcmp(role, "leader") == 0;
+			json_decref(j);
+			if (leads)
+				return n;
+		}
+		nap();
+	}
+	fprintf(stderr, "no leader\n");
+	abort();
+}
+
+unsigned long long cluster_converge(cs_client *client)
+{
+	for (int i = 0; i < WAIT_MS_MAX / 20; i++) {
+		long long size[NODES] = {0};
+		char root[NODES][80] = {{0}};
+		for (unsigned n = 0; n < NODES; n++) {
+			json_t *j = status_of(client, n + 1);
+			const char *r = json_string_value(json_object_get(j, "root"));
+			size[n] = j ? json_integer_value(json_object_get(j, "size")) : -1;
+			snprintf(root[n], sizeof root[n], "%s", r ? r : "");
+			json_decref(j);
+		}
+		if (size[0] > 0 && size[0] == size[1] && size[1] == size[2]) {
+			/* Equal sizes must mean equal roots, at once. */
+			if (strcmp(root[0], root[1]) || strcmp(root[1], root[2]) || !root[0][0]) {
+				fprintf(stderr, "roots differ at size %lld\n", size[0]);
+				abort();
+			}
+			return (unsigned long long)size[0];
+		}
+		nap();
+	}
+	fprintf(stderr, "the nodes did not come to the same size\n");
+	abort();
+}

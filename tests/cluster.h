@@ -1,0 +1,33 @@
+/* A cluster of real processes in a folder of its own, for tests: made, started, hurt and stopped through the tool. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TESTS_CLUSTER_H
+#define TESTS_CLUSTER_H
+
+#include "client/countersign.h"
+
+struct cluster {
+	char dir[256];          /* Temporary; removed by cluster_destroy. */
+	char cluster_file[320]; /* Paths for cs_options. */
+	char admin_key[320], gateway_key[320];
+};
+
+/*
+ * Makes a cluster of three nodes, starts it, and enrols a gateway that may decide, import and audit. Aborts the test
+ * with the command that failed.
+ */
+void cluster_create(struct cluster *c);
+/* Runs "countersign ARGS…" (printf-style); aborts the test if it fails. cluster_try returns its exit status instead. */
+void cluster_run(const char *format, ...) __attribute__((format(printf, 1, 2)));
+int cluster_try(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Stops all and removes the folder; keeps it and says where if CS_KEEP is set. */
+void cluster_destroy(struct cluster *c);
+/* A client with the gateway's key. */
+cs_client *cluster_client(const struct cluster *c);
+/* The leader's node id, asked until there is one (10 s at most, then the test is aborted). */
+unsigned cluster_leader(cs_client *client);
+/* A number out of a node's status (WIRE_STATUS member), -1 if the node does not answer. */
+long long cluster_status(cs_client *client, unsigned node, const char *member);
+/* Waits until all three nodes report the same size and root and nothing is pending; returns the size. */
+unsigned long long cluster_converge(cs_client *client);
+
+#endif
