@@ -10,13 +10,21 @@
 
 #include "node/wire/channel.h"
 
-#define LINK_PEERS_MAX 6
-#define LINK_FRAME_SIZE_MAX (4u << 20)  /* Plain bytes of one frame; an AppendEntries is cut below this by the guard. */
+#define LINK_PEERS_MAX       6
+#define LINK_FRAME_SIZE_MAX  (4u << 20)  /* Plain bytes of one frame; the guard cuts an AppendEntries below this. */
 #define LINK_QUEUE_BYTES_MAX (16u << 20) /* Bytes waiting for a slow peer; above it frames are dropped. */
+#define LINK_RETRY_MS_MIN    50          /* First pause before connecting again; doubles. */
+#define LINK_RETRY_MS_MAX    1000
+#define LINK_HANDSHAKE_MS    3000 /* From connect to a session, on either side. */
+#define LINK_SILENCE_MS      5000 /* A peer that has vanished without a word is noticed after about this. */
+/* Handshakes are counted before any DH: for each peer's address, and for all other addresses together. */
+#define LINK_HANDSHAKES_PER_S     16
+#define LINK_HANDSHAKES_BURST     32
+#define LINK_INBOUND_MAX(n_peers) (2 * (n_peers) + 4) /* Open and half-open streams; the oldest half-open one goes. */
 
 struct link_peer {
 	uint64_t id;
-	const char *host;      /* Numeric address or name; resolved at each connect. */
+	const char *host; /* Numeric address or name; resolved at each connect. */
 	uint16_t port;
 	uint8_t channel_pub[CHANNEL_KEY_SIZE];
 };
@@ -31,23 +39,35 @@ struct link_options {
 	const struct link_peer *peers; /* Copied. */
 	unsigned n_peers;
 	/*
-	 * A frame from a peer: authenticated as node `from`, decrypted. Borrowed (and writable) for the call. Loop's thread.
+	 * A frame from a peer: authenticated as node `from`, decrypted. Borrowed (and writable) for the call. Loop's
+	 * thread.
 	 */
 	void (*recv)(void *ctx, uint64_t from, uint8_t *frame, size_t len);
-	/* Our stream to the peer is ready for frames, or is gone. */
+	/*
+	 * Our stream to the peer is ready for frames, or is gone. Never called from within link_send. Neither callback
+	 * is called once link_close has been.
+	 */
 	void (*state)(void *ctx, uint64_t peer, bool up);
 	void *ctx;
 };
 
 struct link;
 
-/* Listens and starts connecting (retry after 50 ms, doubling to 1 s, for ever). Loop's thread, as everything here. */
+/*
+ * Listens and starts connecting (retry after 50 ms, doubling to 1 s, for ever; at once when the peer connects to us).
+ * Loop's thread, as everything here. CS_ERR_INVALID: too many peers, or a bad origin; CS_ERR_UNREACHABLE: listen_host
+ * is no address of ours; CS_ERR_EXISTS: the port is in use; CS_ERR_IO; CS_ERR_NOMEM. After an error the loop must still
+ * run once, to close what was opened.
+ */
 int link_open(const struct link_options *o, struct link **ret);
-/* Closes every handle; `done` runs once all are closed, and then the link is freed. */
+/* The port that the link listens on: listen_port, or the one that the system chose if that is 0. */
+uint16_t link_port(const struct link *l);
+/* Closes every handle; the link is freed, and then `done` (or NULL) runs, once all are closed. */
 void link_close(struct link *l, void (*done)(void *ctx), void *ctx);
 /*
- * Seals and sends one frame made of n parts. Returns false if it was dropped: not connected, or the queue is full. Tries to
- * write at once (uv_try_write), so that a frame on an idle link costs no copy into a queue.
+ * Seals and sends one frame made of n parts. Returns false if it was dropped: not connected, or the queue is full.
+ * Tries to write at once (uv_try_write), so that a frame on an idle link costs no copy into a queue. True is no promise
+ * of delivery. An empty frame arrives nowhere.
  */
 struct link_part {
 	const void *base;
