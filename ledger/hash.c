@@ -12,11 +12,6 @@
 
 #define BLOCK_SIZE  64
 #define LENGTH_SIZE 8 /* FIPS 180-4 5.1.1: the message's length in bits ends the padding. */
-#define NODE_SIZE   (1 + 2 * HASH_SIZE)
-
-/* FIPS 180-4 5.3.3. */
-static const uint32_t initial_state[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
-                                          0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
 
 static bool extensions;
 
@@ -123,44 +118,18 @@ void hash_leaf(struct hash *ret, const void *entry, size_t len)
 	hasher_final(&h, ret);
 }
 
-/* The two blocks of a node's message, padded. */
-static void node_blocks(uint8_t blocks[2 * BLOCK_SIZE], const struct hash *left, const struct hash *right)
-{
-	blocks[0] = 0x01;
-	memcpy(blocks + 1, left->b, HASH_SIZE);
-	memcpy(blocks + 1 + HASH_SIZE, right->b, HASH_SIZE);
-	blocks[NODE_SIZE] = 0x80;
-	memset(blocks + NODE_SIZE + 1, 0, 2 * BLOCK_SIZE - LENGTH_SIZE - NODE_SIZE - 1);
-	put_u64be(blocks + 2 * BLOCK_SIZE - LENGTH_SIZE, 8 * NODE_SIZE);
-}
-
 void hash_node(struct hash *ret, const struct hash *left, const struct hash *right)
 {
-	uint8_t blocks[2 * BLOCK_SIZE];
-	uint32_t state[8];
+	uint8_t node[1 + 2 * HASH_SIZE];
 
-	node_blocks(blocks, left, right);
-	if (!extensions) {
-		crypto_hash_sha256(ret->b, blocks, NODE_SIZE);
+	if (extensions) {
+		sha256ni_node(ret, left, right);
 		return;
 	}
-	memcpy(state, initial_state, sizeof(state));
-	sha256ni_compress(state, blocks, 2);
-	state_bytes(ret, state);
-}
-
-static void hash_node_pair(struct hash ret[2], const struct hash in[4])
-{
-	uint8_t blocks[2][2 * BLOCK_SIZE];
-	uint32_t state[2][8];
-
-	for (unsigned i = 0; i < 2; i++) {
-		node_blocks(blocks[i], &in[2 * i], &in[2 * i + 1]);
-		memcpy(state[i], initial_state, sizeof(state[i]));
-	}
-	sha256ni_compress2(state[0], state[1], blocks[0], blocks[1], 2);
-	for (unsigned i = 0; i < 2; i++)
-		state_bytes(&ret[i], state[i]);
+	node[0] = 0x01;
+	memcpy(node + 1, left->b, HASH_SIZE);
+	memcpy(node + 1 + HASH_SIZE, right->b, HASH_SIZE);
+	crypto_hash_sha256(ret->b, node, sizeof(node));
 }
 
 void hash_nodes(struct hash *ret, const struct hash *in, unsigned n)
@@ -168,7 +137,7 @@ void hash_nodes(struct hash *ret, const struct hash *in, unsigned n)
 	unsigned i = 0;
 
 	for (; extensions && i + 2 <= n; i += 2)
-		hash_node_pair(ret + i, in + 2 * (size_t)i);
+		sha256ni_node2(ret + i, in + 2 * (size_t)i);
 	for (; i < n; i++)
 		hash_node(ret + i, in + 2 * (size_t)i, in + 2 * (size_t)i + 1);
 }

@@ -1,4 +1,4 @@
-/* SHA-256 compression by the x86 SHA extensions (Intel SDM volume 2: SHA256RNDS2, SHA256MSG1, SHA256MSG2). */
+/* SHA-256 blocks and tree nodes by the x86 SHA extensions (Intel SDM volume 2: SHA256RNDS2, SHA256MSG1, SHA256MSG2). */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
@@ -24,6 +24,10 @@ static const uint32_t round_constants[64] __attribute__((aligned(16))) = {
         0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
 };
 
+/* FIPS 180-4 5.3.3. */
+static const uint32_t initial_state[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+                                          0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+
 /* The eight working variables as SHA256RNDS2 wants them, high lane first. */
 struct vars {
 	__m128i abef, cdgh;
@@ -43,10 +47,20 @@ bool sha256ni_available(void)
 	return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_SHA) != 0;
 }
 
+INLINE __m128i load(const void *p)
+{
+	return _mm_loadu_si128(p);
+}
+
+INLINE void store(void *p, __m128i v)
+{
+	_mm_storeu_si128(p, v);
+}
+
 INLINE struct vars vars_load(const uint32_t state[8])
 {
-	__m128i cdab = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)(const void *)state), 0xb1);
-	__m128i efgh = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)(const void *)(state + 4)), 0x1b);
+	__m128i cdab = _mm_shuffle_epi32(load(state), 0xb1);
+	__m128i efgh = _mm_shuffle_epi32(load(state + 4), 0x1b);
 
 	return (struct vars){.abef = _mm_alignr_epi8(cdab, efgh, 8), .cdgh = _mm_blend_epi16(efgh, cdab, 0xf0)};
 }
@@ -56,21 +70,19 @@ INLINE void vars_store(uint32_t state[8], struct vars v)
 	__m128i feba = _mm_shuffle_epi32(v.abef, 0x1b);
 	__m128i dchg = _mm_shuffle_epi32(v.cdgh, 0xb1);
 
-	_mm_storeu_si128((__m128i *)(void *)state, _mm_blend_epi16(feba, dchg, 0xf0));
-	_mm_storeu_si128((__m128i *)(void *)(state + 4), _mm_alignr_epi8(dchg, feba, 8));
+	store(state, _mm_blend_epi16(feba, dchg, 0xf0));
+	store(state + 4, _mm_alignr_epi8(dchg, feba, 8));
 }
 
-INLINE struct schedule schedule_load(const uint8_t *block)
+/* Words are big-endian in messages and digests. */
+INLINE __m128i swap_words(__m128i v)
 {
-	const __m128i swap = _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203);
-	const __m128i *p = (const __m128i *)(const void *)block;
+	return _mm_shuffle_epi8(v, _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203));
+}
 
-	return (struct schedule){
-	        .w0 = _mm_shuffle_epi8(_mm_loadu_si128(p), swap),
-	        .w1 = _mm_shuffle_epi8(_mm_loadu_si128(p + 1), swap),
-	        .w2 = _mm_shuffle_epi8(_mm_loadu_si128(p + 2), swap),
-	        .w3 = _mm_shuffle_epi8(_mm_loadu_si128(p + 3), swap),
-	};
+INLINE struct schedule schedule_of(__m128i b0, __m128i b1, __m128i b2, __m128i b3)
+{
+	return (struct schedule){swap_words(b0), swap_words(b1), swap_words(b2), swap_words(b3)};
 }
 
 /* The four words that follow sixteen. */
@@ -91,7 +103,7 @@ INLINE void schedule_advance(struct schedule *s)
 
 INLINE void rounds4(struct vars *v, __m128i w, unsigned round)
 {
-	__m128i wk = _mm_add_epi32(w, _mm_load_si128((const __m128i *)(const void *)(round_constants + round)));
+	__m128i wk = _mm_add_epi32(w, load(round_constants + round));
 
 	v->cdgh = _mm_sha256rnds2_epu32(v->cdgh, v->abef, wk);
 	v->abef = _mm_sha256rnds2_epu32(v->abef, v->cdgh, _mm_shuffle_epi32(wk, 0x0e));
@@ -103,54 +115,105 @@ INLINE void vars_add(struct vars *v, const struct vars *w)
 	v->cdgh = _mm_add_epi32(v->cdgh, w->cdgh);
 }
 
+/* FIPS 180-4 6.2.2 for one block. */
+INLINE void block(struct vars *v, struct schedule s)
+{
+	struct vars before = *v;
+
+	for (unsigned round = 0; round < 64; round += 16) {
+		if (round > 0)
+			schedule_advance(&s);
+		rounds4(v, s.w0, round);
+		rounds4(v, s.w1, round + 4);
+		rounds4(v, s.w2, round + 8);
+		rounds4(v, s.w3, round + 12);
+	}
+	vars_add(v, &before);
+}
+
+/* One block of each of two messages: the rounds of one fill the waits of the other. */
+INLINE void block2(struct vars v[2], struct schedule s, struct schedule t)
+{
+	struct vars before[2] = {v[0], v[1]};
+
+	for (unsigned round = 0; round < 64; round += 16) {
+		if (round > 0) {
+			schedule_advance(&s);
+			schedule_advance(&t);
+		}
+		rounds4(&v[0], s.w0, round);
+		rounds4(&v[1], t.w0, round);
+		rounds4(&v[0], s.w1, round + 4);
+		rounds4(&v[1], t.w1, round + 4);
+		rounds4(&v[0], s.w2, round + 8);
+		rounds4(&v[1], t.w2, round + 8);
+		rounds4(&v[0], s.w3, round + 12);
+		rounds4(&v[1], t.w3, round + 12);
+	}
+	vars_add(&v[0], &before[0]);
+	vars_add(&v[1], &before[1]);
+}
+
 TARGET void sha256ni_compress(uint32_t state[8], const uint8_t *blocks, size_t n)
 {
 	struct vars v = vars_load(state);
 
-	for (; n > 0; n--, blocks += 64) {
-		struct schedule s = schedule_load(blocks);
-		struct vars before = v;
-
-		for (unsigned round = 0; round < 64; round += 16) {
-			if (round > 0)
-				schedule_advance(&s);
-			rounds4(&v, s.w0, round);
-			rounds4(&v, s.w1, round + 4);
-			rounds4(&v, s.w2, round + 8);
-			rounds4(&v, s.w3, round + 12);
-		}
-		vars_add(&v, &before);
-	}
+	for (; n > 0; n--, blocks += 64)
+		block(&v, schedule_of(load(blocks), load(blocks + 16), load(blocks + 32), load(blocks + 48)));
 	vars_store(state, v);
 }
 
-TARGET void sha256ni_compress2(uint32_t a[8], uint32_t b[8], const uint8_t *blocks_a, const uint8_t *blocks_b, size_t n)
+/* First block of 01 || left || right: all but the last byte of right. Built in registers, from loads alone. */
+INLINE struct schedule node_first(const struct hash *left, const struct hash *right)
 {
-	struct vars va = vars_load(a), vb = vars_load(b);
+	const __m128i prefix = _mm_set_epi64x(0x01ll << 56, 0);
 
-	for (; n > 0; n--, blocks_a += 64, blocks_b += 64) {
-		struct schedule sa = schedule_load(blocks_a), sb = schedule_load(blocks_b);
-		struct vars before_a = va, before_b = vb;
+	return schedule_of(_mm_alignr_epi8(load(left->b), prefix, 15), load(left->b + 15),
+	                   _mm_alignr_epi8(load(right->b), load(left->b + 16), 15), load(right->b + 15));
+}
 
-		for (unsigned round = 0; round < 64; round += 16) {
-			if (round > 0) {
-				schedule_advance(&sa);
-				schedule_advance(&sb);
-			}
-			rounds4(&va, sa.w0, round);
-			rounds4(&vb, sb.w0, round);
-			rounds4(&va, sa.w1, round + 4);
-			rounds4(&vb, sb.w1, round + 4);
-			rounds4(&va, sa.w2, round + 8);
-			rounds4(&vb, sb.w2, round + 8);
-			rounds4(&va, sa.w3, round + 12);
-			rounds4(&vb, sb.w3, round + 12);
-		}
-		vars_add(&va, &before_a);
-		vars_add(&vb, &before_b);
-	}
-	vars_store(a, va);
-	vars_store(b, vb);
+/* Second block: the last byte, and the padding of a message of 65 bytes (FIPS 180-4 5.1.1). */
+INLINE struct schedule node_second(const struct hash *right)
+{
+	uint32_t first_word = (uint32_t)right->b[31] << 24 | 0x800000;
+
+	return (struct schedule){
+	        .w0 = _mm_set_epi32(0, 0, 0, (int)first_word),
+	        .w1 = _mm_setzero_si128(),
+	        .w2 = _mm_setzero_si128(),
+	        .w3 = _mm_set_epi32(8 * (1 + 2 * HASH_SIZE), 0, 0, 0),
+	};
+}
+
+/* The working variables as the digest's bytes. */
+INLINE void digest_store(struct hash *ret, struct vars v)
+{
+	__m128i feba = _mm_shuffle_epi32(v.abef, 0x1b);
+	__m128i dchg = _mm_shuffle_epi32(v.cdgh, 0xb1);
+
+	store(ret->b, swap_words(_mm_blend_epi16(feba, dchg, 0xf0)));
+	store(ret->b + 16, swap_words(_mm_alignr_epi8(dchg, feba, 8)));
+}
+
+TARGET void sha256ni_node(struct hash *ret, const struct hash *left, const struct hash *right)
+{
+	struct schedule second = node_second(right);
+	struct vars v = vars_load(initial_state);
+
+	block(&v, node_first(left, right));
+	block(&v, second);
+	digest_store(ret, v);
+}
+
+TARGET void sha256ni_node2(struct hash ret[2], const struct hash in[4])
+{
+	struct schedule second_a = node_second(&in[1]), second_b = node_second(&in[3]);
+	struct vars v[2] = {vars_load(initial_state), vars_load(initial_state)};
+
+	block2(v, node_first(&in[0], &in[1]), node_first(&in[2], &in[3]));
+	block2(v, second_a, second_b);
+	digest_store(&ret[0], v[0]);
+	digest_store(&ret[1], v[1]);
 }
 
 #else
@@ -168,9 +231,15 @@ void sha256ni_compress(uint32_t state[8], const uint8_t *blocks, size_t n)
 	abort();
 }
 
-void sha256ni_compress2(uint32_t a[8], uint32_t b[8], const uint8_t *blocks_a, const uint8_t *blocks_b, size_t n)
+void sha256ni_node(struct hash *ret, const struct hash *left, const struct hash *right)
 {
-	(void)a, (void)b, (void)blocks_a, (void)blocks_b, (void)n;
+	(void)ret, (void)left, (void)right;
+	abort();
+}
+
+void sha256ni_node2(struct hash ret[2], const struct hash in[4])
+{
+	(void)ret, (void)in;
 	abort();
 }
 
