@@ -11,80 +11,16 @@
 
 #include "ledger/bytes.h"
 #include "ledger/errors.h"
-#include "ledger/limits.h"
 #include "ledger/proof.h"
 #include "ledger/tree.h"
 #include "tests/memory_tiles.h"
+#include "tests/naive_tree.h"
 
 #define NAIVE_SIZE_MAX 600                    /* The recursive definitions cost O(size) hashes a proof. */
 #define LEAVES_MAX     (65536 + 2 * 256 + 40) /* Beyond the second level's first tile. */
 #define BATCH_MAX      256                    /* Leaves the node appends at once, at most. */
 
 static struct hash leaves[LEAVES_MAX];
-
-struct proof {
-	struct hash hashes[LIMIT_PROOF_HASHES_MAX];
-	unsigned n;
-};
-
-/* --- RFC 6962 2.1, 2.1.1, 2.1.2 as written --- */
-
-static unsigned split(unsigned n)
-{
-	unsigned k = 1;
-
-	while (2 * k < n)
-		k *= 2;
-	return k;
-}
-
-static void naive_root(const struct hash *d, unsigned n, struct hash *ret)
-{
-	struct hash left, right;
-
-	if (n == 0) {
-		hash_empty(ret);
-	} else if (n == 1) {
-		*ret = d[0];
-	} else {
-		naive_root(d, split(n), &left);
-		naive_root(d + split(n), n - split(n), &right);
-		hash_node(ret, &left, &right);
-	}
-}
-
-static void naive_path(const struct hash *d, unsigned m, unsigned n, struct proof *p)
-{
-	unsigned k = split(n);
-
-	if (n == 1)
-		return;
-	if (m < k) {
-		naive_path(d, m, k, p);
-		naive_root(d + k, n - k, &p->hashes[p->n++]);
-	} else {
-		naive_path(d + k, m - k, n - k, p);
-		naive_root(d, k, &p->hashes[p->n++]);
-	}
-}
-
-static void naive_subproof(const struct hash *d, unsigned m, unsigned n, int known, struct proof *p)
-{
-	unsigned k = split(n);
-
-	if (m == n) {
-		if (!known)
-			naive_root(d, n, &p->hashes[p->n++]);
-	} else if (m <= k) {
-		naive_subproof(d, m, k, known, p);
-		naive_root(d + k, n - k, &p->hashes[p->n++]);
-	} else {
-		naive_subproof(d + k, m - k, n - k, 0, p);
-		naive_root(d, k, &p->hashes[p->n++]);
-	}
-}
-
-/* --- helpers --- */
 
 static void assert_hash(const struct hash *a, const struct hash *b)
 {
@@ -152,8 +88,6 @@ static void check_consistency(struct tree *t, const struct memory_tiles *m, uint
 	assert_int_equal(tiles_root(&m->tiles, old_size, &root), 0);
 	assert_hash(&root, &old_root);
 }
-
-/* --- tests --- */
 
 /* The tree of Certificate Transparency's first test suite (merkle_tree_test.cc), all nine roots. */
 static void test_known_roots(void **state)
