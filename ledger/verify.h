@@ -1,0 +1,140 @@
+/* The offline verifier: checks bundles, proofs and checkpoints against a trust policy, and trusts nothing else. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef LEDGER_VERIFY_H
+#define LEDGER_VERIFY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ledger/format.h"
+
+/*
+ * The files verify*.c share nothing with those that make entries, trees, notes and bundles but the constants of
+ * ledger/format.h. Everything here is a pure function of its arguments: no files, no clock, no network, no globals.
+ * Call sodium_init once in the process before.
+ */
+
+/* Numbers are the exit status of the tool. */
+enum verify_outcome {
+	VERIFY_VERIFIED = 0,  /* All of it was checked and held, a quorum of cosignatures included. */
+	VERIFY_REFUTED = 1,   /* Something was shown to be false or malformed. */
+	VERIFY_UNDECIDED = 2, /* Nothing was shown false, but something that is needed could not be shown. */
+};
+
+enum verify_mark {
+	VERIFY_MARK_HELD,      /* Was checked and holds. */
+	VERIFY_MARK_BAD,       /* Was checked and does not hold. */
+	VERIFY_MARK_UNCHECKED, /* Is there, or is missing, and was not checked. */
+};
+
+/* Two texts of a line: a key's name and what it is said of. */
+#define VERIFY_TEXT_SIZE_MAX (LIMIT_KEY_NAME_SIZE_MAX + 192)
+/* Lines of one result: each field, each signature line, and a dozen more. */
+#define VERIFY_LINES_MAX (LIMIT_FIELD_COUNT_MAX + VERIFY_SIGNATURES_MAX + 16)
+/* Signature lines that are looked at: 7 nodes sign and cosign, and as many witnesses as a quorum could want. */
+#define VERIFY_SIGNATURES_MAX 64
+#define VERIFY_HASH_SIZE      32
+
+struct verify_line {
+	enum verify_mark mark;
+	char text[VERIFY_TEXT_SIZE_MAX];
+};
+
+/* About 50 KiB; owned by the caller, holds no pointers. Texts are NUL-terminated and free of control characters. */
+struct verify_result {
+	enum verify_outcome outcome;
+	char reason[VERIFY_TEXT_SIZE_MAX]; /* One sentence: why the outcome is what it is. */
+	unsigned n_lines;
+	struct verify_line lines[VERIFY_LINES_MAX]; /* What was checked, in order. */
+
+	bool has_checkpoint; /* The three below were read; they are worth what the outcome says. */
+	char origin[LIMIT_ORIGIN_SIZE_MAX + 1];
+	uint64_t size;
+	uint8_t root[VERIFY_HASH_SIZE];
+	unsigned n_log_signatures; /* That verified, by keys of the policy for this origin. */
+	unsigned n_cosignatures;   /* That verified, by witnesses of the policy. */
+	bool quorum_reached;       /* By them; false where the policy asks for none. */
+
+	bool has_bad_index; /* Refuted, and the fault lies at this entry. */
+	uint64_t bad_index;
+	char expected[80],
+	        found[80]; /* Hexadecimal hashes or decimal numbers; empty where the fault is of another kind. */
+};
+
+/* --- the trust policy (C2SP tlog-policy) --- */
+
+/*
+ * Lines "log <vkey> [url]" (several keys may have one origin: each node has its own), "witness <name> <vkey> [url]",
+ * "group <name> all|any|<k> <member>...", one "quorum <name>|none"; '#' comments. Log keys are Ed25519 (type 01),
+ * witness keys cosignature/v1 (type 04); another type, or a key twice, is an error. At most VERIFY_POLICY_LOGS_MAX logs
+ * and VERIFY_POLICY_NAMES_MAX witnesses and groups.
+ */
+#define VERIFY_POLICY_LOGS_MAX  64          /* The specification asks for at least 32 of each kind. */
+#define VERIFY_POLICY_NAMES_MAX 128         /* Witnesses and groups together. */
+#define VERIFY_POLICY_SIZE_MAX  (256 << 10) /* That many lines of the longest keys and URLs in use. */
+struct verify_policy;
+
+/*
+ * Copies what it needs out of text. On CS_ERR_MALFORMED or CS_ERR_TOO_LARGE reason (of reason_size bytes) says which
+ * line and why. CS_ERR_NOMEM. Free with verify_policy_free.
+ */
+int verify_policy_parse(const char *text, size_t len, struct verify_policy **ret, char *reason, size_t reason_size);
+void verify_policy_free(struct verify_policy *p); /* NULL is fine. */
+
+/* --- what can be verified; each fills *ret whole --- */
+
+/*
+ * A checkpoint (signed note). Held against: syntax; every line of a known key (one bad one refutes); a log key of the
+ * policy under the checkpoint's origin; the quorum. Lines of unknown keys are ignored and counted. Without a log
+ * signature of a known key, or without the quorum ("the leader's claim only"; also when the policy says "quorum none"),
+ * the outcome is VERIFY_UNDECIDED.
+ */
+void verify_checkpoint(const struct verify_policy *p, const void *note, size_t len, struct verify_result *ret);
+
+/* How an entry's bytes are looked at. */
+enum verify_entry {
+	VERIFY_ENTRY_COUNTERSIGN, /* Must be a canonical leaf of ours, with the proof's index in it. */
+	VERIFY_ENTRY_OPAQUE,      /* Any bytes: the proof covers them, but nothing in them is looked at. */
+};
+
+/* A .tlog-proof file and the entry that it is about. */
+void verify_tlog_proof(const struct verify_policy *p, const void *proof, size_t proof_len, const void *entry,
+                       size_t entry_len, enum verify_entry how, struct verify_result *ret);
+
+/* A bundle (ledger/bundle.h): the proof inside it, and each disclosed field against its commitment in the entry. */
+void verify_bundle(const struct verify_policy *p, const void *json, size_t len, struct verify_result *ret);
+
+/* --- the tree's arithmetic (RFC 9162 2.1.3.2, 2.1.4.2); hashes of VERIFY_HASH_SIZE bytes, one after the other --- */
+
+bool verify_tree_inclusion(uint64_t index, uint64_t size, const uint8_t *leaf_hash, const uint8_t *proof, size_t n,
+                           const uint8_t *root);
+/* Old size 0 proves nothing: false. */
+bool verify_tree_consistency(uint64_t old_size, uint64_t new_size, const uint8_t *old_root, const uint8_t *new_root,
+                             const uint8_t *proof, size_t n);
+
+/*
+ * A whole ledger, entry by entry, against a checkpoint: each leaf canonical, its index, its chain to the one before,
+ * times never going back, and the root over all of them. Names the first bad index.
+ */
+struct verify_audit {
+	struct verify_result *result;           /* Borrowed until the end. */
+	bool stopped;                           /* The result is final. */
+	uint64_t size;                          /* Entries taken in. */
+	uint64_t time_ms;                       /* Of the last one. */
+	uint8_t last_leaf[VERIFY_HASH_SIZE];    /* Its leaf hash. */
+	uint8_t frontier[64][VERIFY_HASH_SIZE]; /* [l]: root of the full subtree of 2^l leaves, where bit l of size is
+	                                           set. */
+};
+
+/* Checks the checkpoint first. Entries then come in order from index 0. result is filled by the end. */
+void verify_audit_begin(struct verify_audit *a, const struct verify_policy *p, const void *checkpoint, size_t len,
+                        struct verify_result *result);
+/*
+ * tile_hash: this entry's hash as the level-0 tile has it, or NULL. With it a bad entry is named exactly; without, a
+ * break of the chain lies at the entry named or at the one before. False: refuted, nothing more is needed.
+ */
+bool verify_audit_entry(struct verify_audit *a, const void *entry, size_t len, const uint8_t *tile_hash);
+void verify_audit_end(struct verify_audit *a);
+
+#endif

@@ -1,0 +1,195 @@
+/* The verifier's check of bundles: JSON with one entry, fields that open its commitments, and its proof. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include "ledger/verify_internal.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct bundle {
+	uint64_t index;
+	struct verify_slice entry; /* Into entry_bytes. */
+	json_t *fields;            /* Borrowed from the document, like proof. */
+	struct verify_slice proof;
+	uint8_t entry_bytes[LIMIT_ENTRY_SIZE_MAX];
+	uint8_t value_bytes[LIMIT_BODY_SIZE_MAX];
+};
+
+/* Exactly the members named, of which the last n_optional may be missing. */
+static bool members_are(json_t *object, const char *const *names, size_t n, size_t n_optional)
+{
+	const char *key;
+	json_t *value;
+
+	if (!json_is_object(object))
+		return false;
+	json_object_foreach(object, key, value)
+	{
+		size_t i = 0;
+
+		while (i < n && strcmp(names[i], key) != 0)
+			i++;
+		if (i == n)
+			return false;
+	}
+	for (size_t i = 0; i < n - n_optional; i++)
+		if (!json_object_get(object, names[i]))
+			return false;
+	return true;
+}
+
+static bool string_get(json_t *object, const char *name, struct verify_slice *ret)
+{
+	json_t *value = json_object_get(object, name);
+
+	if (!json_is_string(value))
+		return false;
+	*ret = (struct verify_slice){(const uint8_t *)json_string_value(value), json_string_length(value)};
+	return true;
+}
+
+static bool bundle_read(json_t *doc, struct bundle *ret)
+{
+	static const char *const names[] = {"format", "index", "entry", "fields", "proof"};
+	struct verify_slice format, entry;
+	json_t *index = json_object_get(doc, "index");
+
+	if (!members_are(doc, names, sizeof names / sizeof names[0], 0) || !string_get(doc, "format", &format) ||
+	    !verify_slice_is(format, FORMAT_BUNDLE) || !json_is_integer(index) || json_integer_value(index) < 0 ||
+	    !string_get(doc, "entry", &entry) || !string_get(doc, "proof", &ret->proof))
+		return false;
+	ret->index = (uint64_t)json_integer_value(index);
+	ret->fields = json_object_get(doc, "fields");
+	ret->entry.p = ret->entry_bytes;
+	return json_is_array(ret->fields) &&
+	       verify_base64(entry, ret->entry_bytes, sizeof ret->entry_bytes, &ret->entry.len);
+}
+
+/* FORMAT.md: SHA-256(domain with its NUL || kind || salt || value). */
+static void commitment_make(unsigned kind, const uint8_t salt[SALT_SIZE], struct verify_slice value,
+                            uint8_t ret[VERIFY_HASH_SIZE])
+{
+	crypto_hash_sha256_state state;
+
+	crypto_hash_sha256_init(&state);
+	crypto_hash_sha256_update(&state, (const uint8_t *)FORMAT_FIELD_DOMAIN, sizeof FORMAT_FIELD_DOMAIN);
+	crypto_hash_sha256_update(&state, (const uint8_t[]){(uint8_t)kind}, 1);
+	crypto_hash_sha256_update(&state, salt, SALT_SIZE);
+	crypto_hash_sha256_update(&state, value.p, value.len);
+	crypto_hash_sha256_final(&state, ret);
+}
+
+static const uint8_t *commitment_of(const struct verify_leaf *leaf, unsigned kind)
+{
+	for (unsigned i = 0; i < leaf->n_fields; i++)
+		if (leaf->fields[i].kind == kind)
+			return leaf->fields[i].commitment;
+	return NULL;
+}
+
+static bool field_bad(struct verify_result *r, const struct verify_leaf *leaf, const char *name, const char *why)
+{
+	r->has_bad_index = true;
+	r->bad_index = leaf->index;
+	return verify_refute(r, "field %s of entry %" PRIu64 ": %s", name, leaf->index, why);
+}
+
+/* *kind: of the field before, then of this one; kinds go up, so none can come twice. */
+static bool field_check(json_t *field, struct bundle *b, const struct verify_leaf *leaf, unsigned *kind,
+                        struct verify_result *r)
+{
+	static const char *const names[] = {"kind", "salt", "value", "text"};
+	struct verify_slice salt64, value64, value = {b->value_bytes, 0};
+	uint8_t salt[SALT_SIZE], made[VERIFY_HASH_SIZE];
+	json_t *name = json_object_get(field, "kind");
+	json_t *text = json_object_get(field, "text");
+	unsigned before = *kind;
+
+	if (!members_are(field, names, 4, 1) || !json_is_string(name) || (text && !json_is_string(text)) ||
+	    !string_get(field, "salt", &salt64) || !string_get(field, "value", &value64) ||
+	    !verify_base64_exact(salt64, salt, sizeof salt) ||
+	    !verify_base64(value64, b->value_bytes, sizeof b->value_bytes, &value.len))
+		return verify_refute(r, "bundle: a disclosed field is malformed");
+	*kind = verify_field_kind_of(json_string_value(name));
+	if (*kind == 0)
+		return verify_refute(r, "bundle: a disclosed field is of no known kind");
+	if (*kind <= before)
+		return field_bad(r, leaf, verify_field_kind_name(*kind), "it is there twice, or out of order");
+	if (!verify_value_canonical(value))
+		return field_bad(r, leaf, verify_field_kind_name(*kind), "its value is not canonical");
+	const uint8_t *commitment = commitment_of(leaf, *kind);
+	if (!commitment)
+		return field_bad(r, leaf, verify_field_kind_name(*kind), "the entry has no commitment to one");
+	commitment_make(*kind, salt, value, made);
+	if (memcmp(made, commitment, sizeof made) != 0) {
+		verify_bad_hash(r, commitment, made);
+		return field_bad(r, leaf, verify_field_kind_name(*kind), "it does not open its commitment");
+	}
+	verify_say(r, VERIFY_MARK_HELD, "field %s: opens its commitment", verify_field_kind_name(*kind));
+	return true;
+}
+
+static bool fields_check(struct bundle *b, const struct verify_leaf *leaf, struct verify_result *r)
+{
+	bool disclosed[FIELD_KIND_MAX + 1] = {false};
+	unsigned kind = 0;
+	json_t *field;
+	size_t i;
+
+	json_array_foreach(b->fields, i, field)
+	{
+		if (!field_check(field, b, leaf, &kind, r))
+			return false;
+		disclosed[kind] = true;
+	}
+	for (unsigned j = 0; j < leaf->n_fields; j++)
+		if (!disclosed[leaf->fields[j].kind])
+			verify_say(r, VERIFY_MARK_UNCHECKED, "field %s (%u): not disclosed",
+			           verify_field_kind_name(leaf->fields[j].kind), leaf->fields[j].kind);
+	return true;
+}
+
+static bool bundle_check(const struct verify_policy *p, json_t *doc, struct bundle *b, struct verify_result *r)
+{
+	struct verify_leaf leaf;
+	uint8_t leaf_hash[VERIFY_HASH_SIZE];
+
+	if (!bundle_read(doc, b))
+		return verify_refute(r, "bundle: not a " FORMAT_BUNDLE ", or with members that it must not have");
+	if (!verify_entry_leaf(b->entry, &leaf, r))
+		return false;
+	if (leaf.index != b->index) {
+		verify_bad_number(r, b->index, leaf.index);
+		return verify_refute(r, "bundle: its index is not the entry's");
+	}
+	if (!fields_check(b, &leaf, r))
+		return false;
+	verify_leaf_hash(b->entry, leaf_hash);
+	return verify_proof(p, b->proof, leaf_hash, &leaf.index, r);
+}
+
+void verify_bundle(const struct verify_policy *p, const void *json, size_t len, struct verify_result *ret)
+{
+	json_error_t error;
+
+	verify_result_init(ret);
+	if (len > FORMAT_BUNDLE_SIZE_MAX) {
+		verify_undecided(ret, "bundle: larger than this verifier takes");
+		return;
+	}
+	struct bundle *b = calloc(1, sizeof *b);
+	json_t *doc = json_loadb(json, len, JSON_REJECT_DUPLICATES, &error);
+	if (!b || (!doc && json_error_code(&error) == json_error_out_of_memory))
+		verify_undecided(ret, "out of memory");
+	else if (!doc)
+		verify_refute(ret, "bundle: not JSON (line %d, column %d), or a member twice", error.line,
+		              error.column);
+	else if (bundle_check(p, doc, b, ret))
+		verify_conclude(ret);
+	json_decref(doc);
+	free(b);
+}

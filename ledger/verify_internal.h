@@ -1,0 +1,103 @@
+/* What the verifier's files share among themselves. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef LEDGER_VERIFY_INTERNAL_H
+#define LEDGER_VERIFY_INTERNAL_H
+
+#include "ledger/verify.h"
+
+#define VERIFY_COSIGNATURE_SIZE (8 + 64) /* tlog-cosignature: u64 time and an Ed25519 signature. */
+
+/* Bytes of somebody else's, not NUL-terminated. */
+struct verify_slice {
+	const uint8_t *p;
+	size_t len;
+};
+
+struct verify_key {
+	char name[LIMIT_KEY_NAME_SIZE_MAX + 1];
+	uint8_t id[4]; /* signed-note: first bytes of SHA-256(name || 0A || type || pub). */
+	uint8_t pub[32];
+};
+
+/* A witness or a group; a name is defined before it is a member, so one pass in order evaluates the quorum. */
+struct verify_name {
+	char name[LIMIT_KEY_NAME_SIZE_MAX + 1];
+	bool is_group;
+	int parent;            /* The group it is a member of, or -1. */
+	unsigned need;         /* Of a group: members that must have cosigned. */
+	struct verify_key key; /* Of a witness. */
+};
+
+struct verify_policy {
+	struct verify_key logs[VERIFY_POLICY_LOGS_MAX];
+	unsigned n_logs;
+	struct verify_name names[VERIFY_POLICY_NAMES_MAX];
+	unsigned n_names;
+	int quorum; /* Of names, or -1: none. */
+};
+
+/* --- verify_text.c: results, and the little encodings --- */
+
+void verify_result_init(struct verify_result *r);
+void verify_say(struct verify_result *r, enum verify_mark mark, const char *format, ...)
+        __attribute__((format(printf, 3, 4)));
+/* Both end a verification: they set outcome and reason and return false. A refutation is never taken back. */
+bool verify_refute(struct verify_result *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
+bool verify_undecided(struct verify_result *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void verify_bad_number(struct verify_result *r, uint64_t expected, uint64_t found);
+void verify_bad_hash(struct verify_result *r, const uint8_t *expected, const uint8_t *found);
+
+bool verify_slice_is(struct verify_slice s, const char *text);
+bool verify_slice_begins(struct verify_slice s, const char *text);
+/* Cuts the first line off *rest, without its newline; false if there is no newline. */
+bool verify_line_take(struct verify_slice *rest, struct verify_slice *ret_line);
+bool verify_utf8(struct verify_slice s);                   /* RFC 3629; NUL is refused. */
+bool verify_controls(struct verify_slice s);               /* Has characters that could make a terminal lie. */
+bool verify_decimal(struct verify_slice s, uint64_t *ret); /* No sign, no leading zeros. */
+/* RFC 4648 4, canonical: padded, unused bits zero. */
+bool verify_base64(struct verify_slice s, uint8_t *out, size_t cap, size_t *ret_len);
+bool verify_base64_exact(struct verify_slice s, uint8_t *out, size_t len);
+
+/* --- verify_leaf.c --- */
+
+struct verify_leaf {
+	uint64_t index, kind, time_ms;
+	uint8_t prev[VERIFY_HASH_SIZE];
+	unsigned n_fields;
+	struct {
+		unsigned kind;
+		uint8_t commitment[VERIFY_HASH_SIZE];
+	} fields[LIMIT_FIELD_COUNT_MAX];
+};
+
+/* Takes a canonical leaf apart; false: it is none, and *ret_why says why. */
+bool verify_leaf_parse(struct verify_slice bytes, struct verify_leaf *ret, const char **ret_why);
+bool verify_value_canonical(struct verify_slice value); /* Exactly one canonical msgpack value. */
+const char *verify_entry_kind_name(uint64_t kind);      /* "unknown kind" for others. */
+const char *verify_field_kind_name(unsigned kind);
+unsigned verify_field_kind_of(const char *name); /* 0: no such name. */
+
+/* --- verify_tree.c --- */
+
+void verify_leaf_hash(struct verify_slice entry, uint8_t ret[VERIFY_HASH_SIZE]);
+void verify_node_hash(const uint8_t *left, const uint8_t *right, uint8_t ret[VERIFY_HASH_SIZE]);
+void verify_empty_root(uint8_t ret[VERIFY_HASH_SIZE]);
+
+/* --- verify_note.c --- */
+
+/*
+ * Checks a checkpoint's syntax and every signature line of a known key, and fills in what the result says of it. False:
+ * refuted, or too large for us. verify_conclude is what decides between verified and undecided, once all else held.
+ */
+bool verify_note(const struct verify_policy *p, struct verify_slice note, struct verify_result *r);
+void verify_conclude(struct verify_result *r);
+
+/* --- verify_proof.c --- */
+
+/* Checks a whole tlog-proof of this leaf hash at this index (NULL: any), its checkpoint included. */
+bool verify_proof(const struct verify_policy *p, struct verify_slice proof, const uint8_t *leaf_hash,
+                  const uint64_t *index, struct verify_result *r);
+/* Checks that the bytes are a leaf of ours, and says so. */
+bool verify_entry_leaf(struct verify_slice entry, struct verify_leaf *ret, struct verify_result *r);
+
+#endif

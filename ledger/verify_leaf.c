@@ -1,0 +1,227 @@
+/* The verifier's own reading of leaves: canonical msgpack, the fixed order of a leaf, names of kinds. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include "ledger/verify_internal.h"
+
+#include <string.h>
+
+enum item_type { ITEM_UINT, ITEM_NEGATIVE, ITEM_NIL, ITEM_BOOL, ITEM_STR, ITEM_BIN, ITEM_ARRAY };
+
+struct item {
+	enum item_type type;
+	uint64_t n; /* Value of ITEM_UINT; elements of an array; length of str and bin. */
+	const uint8_t *data;
+};
+
+/* Where we are in a document, and how many values it may still hold. */
+struct cursor {
+	struct verify_slice rest;
+	unsigned nodes_left;
+};
+
+static bool be_take(struct cursor *c, unsigned bytes, uint64_t *ret)
+{
+	uint64_t v = 0;
+
+	if (c->rest.len < bytes)
+		return false;
+	for (unsigned i = 0; i < bytes; i++)
+		v = v << 8 | c->rest.p[i];
+	c->rest.p += bytes;
+	c->rest.len -= bytes;
+	*ret = v;
+	return true;
+}
+
+/* The two's complement of `bytes` bytes must be negative and must not fit the next shorter form. */
+static bool negative_ok(unsigned bytes, uint64_t raw)
+{
+	static const int64_t below[] = {[1] = -32, [2] = INT8_MIN, [4] = INT16_MIN, [8] = INT32_MIN};
+	unsigned bits = 8 * bytes;
+	int64_t v = bits == 64 || !(raw >> (bits - 1)) ? (int64_t)raw : (int64_t)(raw | UINT64_MAX << bits);
+
+	return v < below[bytes];
+}
+
+/* The msgpack specification's long forms: first byte, bytes of length or value, least value that needs the form. */
+static bool item_long(struct cursor *c, uint8_t first, struct item *it)
+{
+	static const struct {
+		uint8_t first, bytes;
+		enum item_type type;
+		uint64_t least;
+	} forms[] = {
+	        {0xcc, 1, ITEM_UINT, 0x80},       {0xcd, 2, ITEM_UINT, 0x100},  {0xce, 4, ITEM_UINT, 0x10000},
+	        {0xcf, 8, ITEM_UINT, 1ull << 32}, {0xd0, 1, ITEM_NEGATIVE, 0},  {0xd1, 2, ITEM_NEGATIVE, 0},
+	        {0xd2, 4, ITEM_NEGATIVE, 0},      {0xd3, 8, ITEM_NEGATIVE, 0},  {0xd9, 1, ITEM_STR, 32},
+	        {0xda, 2, ITEM_STR, 0x100},       {0xdb, 4, ITEM_STR, 0x10000}, {0xc4, 1, ITEM_BIN, 0},
+	        {0xc5, 2, ITEM_BIN, 0x100},       {0xc6, 4, ITEM_BIN, 0x10000}, {0xdc, 2, ITEM_ARRAY, 16},
+	        {0xdd, 4, ITEM_ARRAY, 0x10000},
+	};
+
+	for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+		if (forms[i].first != first)
+			continue;
+		it->type = forms[i].type;
+		if (!be_take(c, forms[i].bytes, &it->n))
+			return false;
+		return it->type == ITEM_NEGATIVE ? negative_ok(forms[i].bytes, it->n) : it->n >= forms[i].least;
+	}
+	return false; /* Floats, maps, extension types, C1. */
+}
+
+static bool item_take(struct cursor *c, struct item *it)
+{
+	uint64_t first;
+
+	if (c->nodes_left == 0 || !be_take(c, 1, &first))
+		return false;
+	c->nodes_left--;
+	*it = (struct item){.type = ITEM_UINT, .n = first};
+	if (first >= 0xe0) {
+		it->type = ITEM_NEGATIVE;
+	} else if (first >= 0xa0 && first <= 0xbf) {
+		*it = (struct item){.type = ITEM_STR, .n = first & 0x1f};
+	} else if (first >= 0x90 && first <= 0x9f) {
+		*it = (struct item){.type = ITEM_ARRAY, .n = first & 0x0f};
+	} else if (first == 0xc0) {
+		it->type = ITEM_NIL;
+	} else if (first == 0xc2 || first == 0xc3) {
+		it->type = ITEM_BOOL;
+	} else if (first > 0x7f && !item_long(c, (uint8_t)first, it)) {
+		return false;
+	}
+	if (it->type != ITEM_STR && it->type != ITEM_BIN)
+		return true;
+	if (it->n > c->rest.len)
+		return false;
+	it->data = c->rest.p;
+	c->rest.p += it->n;
+	c->rest.len -= (size_t)it->n;
+	return it->type == ITEM_BIN || verify_utf8((struct verify_slice){it->data, (size_t)it->n});
+}
+
+/* A whole value that lies inside `depth` arrays. */
+static bool value_skip(struct cursor *c, unsigned depth)
+{
+	struct item it;
+
+	if (!item_take(c, &it))
+		return false;
+	if (it.type != ITEM_ARRAY)
+		return true;
+	if (depth >= LIMIT_MSGPACK_DEPTH_MAX)
+		return false;
+	for (uint64_t i = 0; i < it.n; i++)
+		if (!value_skip(c, depth + 1))
+			return false;
+	return true;
+}
+
+static bool uint_take(struct cursor *c, uint64_t max, uint64_t *ret)
+{
+	struct item it;
+
+	if (!item_take(c, &it) || it.type != ITEM_UINT || it.n > max)
+		return false;
+	*ret = it.n;
+	return true;
+}
+
+static bool hash_take(struct cursor *c, uint8_t ret[VERIFY_HASH_SIZE])
+{
+	struct item it;
+
+	if (!item_take(c, &it) || it.type != ITEM_BIN || it.n != VERIFY_HASH_SIZE)
+		return false;
+	memcpy(ret, it.data, VERIFY_HASH_SIZE);
+	return true;
+}
+
+static bool array_take(struct cursor *c, uint64_t min, uint64_t max, uint64_t *ret)
+{
+	struct item it;
+
+	if (!item_take(c, &it) || it.type != ITEM_ARRAY || it.n < min || it.n > max)
+		return false;
+	*ret = it.n;
+	return true;
+}
+
+static bool commitments_take(struct cursor *c, struct verify_leaf *leaf)
+{
+	uint64_t n, pair, kind, before = 0;
+
+	if (!array_take(c, 0, LIMIT_FIELD_COUNT_MAX, &n))
+		return false;
+	for (uint64_t i = 0; i < n; i++, before = kind) {
+		if (!array_take(c, 2, 2, &pair) || !uint_take(c, FIELD_KIND_MAX, &kind) || kind <= before ||
+		    !hash_take(c, leaf->fields[i].commitment))
+			return false;
+		leaf->fields[i].kind = (unsigned)kind;
+	}
+	leaf->n_fields = (unsigned)n;
+	return true;
+}
+
+bool verify_leaf_parse(struct verify_slice bytes, struct verify_leaf *ret, const char **ret_why)
+{
+	static const uint8_t zero[VERIFY_HASH_SIZE];
+	struct cursor c = {.rest = bytes, .nodes_left = LIMIT_MSGPACK_NODES_MAX};
+	struct verify_leaf leaf = {0};
+	uint64_t n, version;
+
+	*ret_why = "it is not a canonical leaf";
+	if (bytes.len > LIMIT_ENTRY_SIZE_MAX || !array_take(&c, 7, 7, &n) || !uint_take(&c, UINT64_MAX, &version))
+		return false;
+	if (version != ENTRY_VERSION) {
+		*ret_why = "its format version is not known";
+		return false;
+	}
+	if (!uint_take(&c, UINT64_MAX, &leaf.index) || !uint_take(&c, ENTRY_KIND_MAX, &leaf.kind) || leaf.kind == 0 ||
+	    !uint_take(&c, UINT64_MAX, &leaf.time_ms) || !hash_take(&c, leaf.prev))
+		return false;
+	if (c.rest.len == 0 || !((c.rest.p[0] & 0xf0) == 0x90 || c.rest.p[0] == 0xdc || c.rest.p[0] == 0xdd) ||
+	    !value_skip(&c, 1))
+		return false;
+	if (!commitments_take(&c, &leaf) || c.rest.len != 0)
+		return false;
+	if (leaf.index == 0 && memcmp(leaf.prev, zero, sizeof zero) != 0) {
+		*ret_why = "it is the first, and names one before it";
+		return false;
+	}
+	*ret = leaf;
+	return true;
+}
+
+bool verify_value_canonical(struct verify_slice value)
+{
+	struct cursor c = {.rest = value, .nodes_left = LIMIT_MSGPACK_NODES_MAX};
+
+	return value_skip(&c, 0) && c.rest.len == 0;
+}
+
+/* Numbers of kinds are dense enough for a table with holes. */
+#define KIND_ROW(name, number, text) [number] = text,
+static const char *const entry_kinds[ENTRY_KIND_MAX + 1] = {ENTRY_KIND_LIST(KIND_ROW)};
+static const char *const field_kinds[FIELD_KIND_MAX + 1] = {FIELD_KIND_LIST(KIND_ROW)};
+#undef KIND_ROW
+
+const char *verify_entry_kind_name(uint64_t kind)
+{
+	return kind <= ENTRY_KIND_MAX && entry_kinds[kind] ? entry_kinds[kind] : "unknown kind";
+}
+
+const char *verify_field_kind_name(unsigned kind)
+{
+	return kind <= FIELD_KIND_MAX && field_kinds[kind] ? field_kinds[kind] : "unknown kind";
+}
+
+unsigned verify_field_kind_of(const char *name)
+{
+	for (unsigned kind = 1; kind <= FIELD_KIND_MAX; kind++)
+		if (field_kinds[kind] && strcmp(field_kinds[kind], name) == 0)
+			return kind;
+	return 0;
+}

@@ -1,0 +1,285 @@
+/* Reads trust policies (C2SP tlog-policy): the keys that count, and how many of them. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include "ledger/verify_internal.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ledger/errors.h"
+
+#define WORDS_MAX       (VERIFY_POLICY_NAMES_MAX + 3) /* "group", its name and its need, and every name there is. */
+#define KEY_ED25519     0x01                          /* signed-note's types. */
+#define KEY_COSIGNATURE 0x04
+
+struct line {
+	struct verify_slice words[WORDS_MAX];
+	unsigned n;
+};
+
+/* tlog-policy, "Character set". */
+static bool octets_allowed(struct verify_slice s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (s.p[i] == 0x7f || (s.p[i] < 0x20 && s.p[i] != '\t' && s.p[i] != '\n'))
+			return false;
+	return true;
+}
+
+static bool words_split(struct verify_slice text, struct line *ret)
+{
+	ret->n = 0;
+	for (size_t i = 0; i < text.len;) {
+		size_t start = i;
+
+		if (text.p[i] == ' ' || text.p[i] == '\t') {
+			i++;
+			continue;
+		}
+		while (i < text.len && text.p[i] != ' ' && text.p[i] != '\t')
+			i++;
+		if (ret->n == WORDS_MAX)
+			return false;
+		ret->words[ret->n++] = (struct verify_slice){text.p + start, i - start};
+	}
+	return true;
+}
+
+static bool name_copy(struct verify_slice s, char ret[LIMIT_KEY_NAME_SIZE_MAX + 1])
+{
+	if (s.len == 0 || s.len > LIMIT_KEY_NAME_SIZE_MAX)
+		return false;
+	memcpy(ret, s.p, s.len);
+	ret[s.len] = '\0';
+	return true;
+}
+
+/* signed-note, "Verifier keys": name+hex(id)+base64(type || pub). The id must be the one that follows from the rest. */
+static const char *vkey_parse(struct verify_slice s, uint8_t type, struct verify_key *ret)
+{
+	const uint8_t *plus = memchr(s.p, '+', s.len);
+	size_t name_len = plus ? (size_t)(plus - s.p) : 0;
+	uint8_t typed[1 + sizeof ret->pub], id[sizeof ret->id], digest[crypto_hash_sha256_BYTES];
+	crypto_hash_sha256_state state;
+	size_t hex_len;
+
+	if (!plus || s.len < name_len + 10 || s.p[name_len + 9] != '+')
+		return "not a verifier key";
+	struct verify_slice name = {s.p, name_len}, rest = {s.p + name_len + 10, s.len - name_len - 10};
+	if (!verify_utf8(name) || !name_copy(name, ret->name))
+		return "bad name in the verifier key";
+	if (sodium_hex2bin(id, sizeof id, (const char *)plus + 1, 8, NULL, &hex_len, NULL) || hex_len != sizeof id)
+		return "bad key id";
+	if (!verify_base64_exact(rest, typed, sizeof typed))
+		return "not an Ed25519 key";
+	if (typed[0] != type)
+		return type == KEY_ED25519 ? "a log's key must be of type 01 (Ed25519)"
+		                           : "a witness's key must be of type 04 (cosignature/v1)";
+	crypto_hash_sha256_init(&state);
+	crypto_hash_sha256_update(&state, name.p, name.len);
+	crypto_hash_sha256_update(&state, (const uint8_t *)"\n", 1);
+	crypto_hash_sha256_update(&state, typed, sizeof typed);
+	crypto_hash_sha256_final(&state, digest);
+	if (memcmp(digest, id, sizeof id) != 0)
+		return "the key id does not belong to the key";
+	memcpy(ret->id, id, sizeof id);
+	memcpy(ret->pub, typed + 1, sizeof ret->pub);
+	return NULL;
+}
+
+static int name_find(const struct verify_policy *p, struct verify_slice s)
+{
+	for (unsigned i = 0; i < p->n_names; i++)
+		if (verify_slice_is(s, p->names[i].name))
+			return (int)i;
+	return -1;
+}
+
+/* A line of one of two keys with the same name and id would be held against the other, and spoil the note. */
+static bool key_ambiguous(const struct verify_policy *p, const struct verify_key *k)
+{
+	for (unsigned i = 0; i < p->n_logs; i++)
+		if (strcmp(p->logs[i].name, k->name) == 0 && memcmp(p->logs[i].id, k->id, sizeof k->id) == 0)
+			return true;
+	for (unsigned i = 0; i < p->n_names; i++)
+		if (!p->names[i].is_group && strcmp(p->names[i].key.name, k->name) == 0 &&
+		    memcmp(p->names[i].key.id, k->id, sizeof k->id) == 0)
+			return true;
+	return false;
+}
+
+/* Each line's parser returns NULL, or what is wrong. */
+static const char *log_line(struct verify_policy *p, const struct line *l)
+{
+	struct verify_key key;
+
+	if (l->n < 2 || l->n > 3)
+		return "expected: log <vkey> [url]";
+	if (p->n_logs == VERIFY_POLICY_LOGS_MAX)
+		return "too many logs";
+	const char *bad = vkey_parse(l->words[1], KEY_ED25519, &key);
+	if (bad)
+		return bad;
+	for (unsigned i = 0; i < p->n_logs; i++)
+		if (memcmp(p->logs[i].pub, key.pub, sizeof key.pub) == 0)
+			return "this log's key is there already";
+	if (key_ambiguous(p, &key))
+		return "another key has this name and id";
+	p->logs[p->n_logs++] = key;
+	return NULL;
+}
+
+static const char *name_define(struct verify_policy *p, struct verify_slice s, struct verify_name **ret)
+{
+	struct verify_name *n = &p->names[p->n_names];
+
+	if (p->n_names == VERIFY_POLICY_NAMES_MAX)
+		return "too many witnesses and groups";
+	if (verify_slice_is(s, "none") || name_find(p, s) >= 0)
+		return "this name is taken";
+	memset(n, 0, sizeof *n);
+	n->parent = -1;
+	if (!name_copy(s, n->name))
+		return "the name is too long";
+	*ret = n;
+	return NULL;
+}
+
+static const char *witness_line(struct verify_policy *p, const struct line *l)
+{
+	struct verify_name *n;
+
+	if (l->n < 3 || l->n > 4)
+		return "expected: witness <name> <vkey> [url]";
+	const char *bad = name_define(p, l->words[1], &n);
+	if (!bad)
+		bad = vkey_parse(l->words[2], KEY_COSIGNATURE, &n->key);
+	if (bad)
+		return bad;
+	/* The message that is cosigned does not name its signer: one key must not count for two. */
+	for (unsigned i = 0; i < p->n_names; i++)
+		if (!p->names[i].is_group && memcmp(p->names[i].key.pub, n->key.pub, sizeof n->key.pub) == 0)
+			return "this witness's key is there already";
+	if (key_ambiguous(p, &n->key))
+		return "another key has this name and id";
+	p->n_names++;
+	return NULL;
+}
+
+static const char *group_line(struct verify_policy *p, const struct line *l)
+{
+	struct verify_name *group;
+	uint64_t need, members = l->n - 3;
+
+	if (l->n < 4)
+		return "expected: group <name> all|any|<k> <member>...";
+	const char *bad = name_define(p, l->words[1], &group);
+	if (bad)
+		return bad;
+	if (verify_slice_is(l->words[2], "all"))
+		need = members;
+	else if (verify_slice_is(l->words[2], "any"))
+		need = 1;
+	else if (!verify_decimal(l->words[2], &need))
+		return "expected all, any or a number";
+	if (need < 1 || need > members)
+		return "the number must be from 1 to the number of members";
+	for (unsigned i = 3; i < l->n; i++) {
+		int member = name_find(p, l->words[i]);
+
+		if (member < 0)
+			return "a member is not defined above";
+		if (p->names[member].parent >= 0)
+			return "a member is in a group already";
+		p->names[member].parent = (int)p->n_names;
+	}
+	group->is_group = true;
+	group->need = (unsigned)need;
+	p->n_names++;
+	return NULL;
+}
+
+static const char *quorum_line(struct verify_policy *p, const struct line *l, bool *seen)
+{
+	if (l->n != 2)
+		return "expected: quorum <name>|none";
+	if (*seen)
+		return "a second quorum line";
+	*seen = true;
+	p->quorum = name_find(p, l->words[1]);
+	if (p->quorum < 0 && !verify_slice_is(l->words[1], "none"))
+		return "the quorum's name is not defined above";
+	return NULL;
+}
+
+static const char *line_parse(struct verify_policy *p, struct verify_slice text, struct line *l, bool *quorum_seen)
+{
+	if (!words_split(text, l))
+		return "too many words";
+	if (l->n == 0 || l->words[0].p[0] == '#')
+		return NULL;
+	if (verify_slice_is(l->words[0], "log"))
+		return log_line(p, l);
+	if (verify_slice_is(l->words[0], "witness"))
+		return witness_line(p, l);
+	if (verify_slice_is(l->words[0], "group"))
+		return group_line(p, l);
+	if (verify_slice_is(l->words[0], "quorum"))
+		return quorum_line(p, l, quorum_seen);
+	return "expected log, witness, group or quorum";
+}
+
+static const char *policy_parse(struct verify_policy *p, struct verify_slice rest, struct line *l, unsigned *ret_line)
+{
+	struct verify_slice text;
+	bool quorum_seen = false;
+
+	if (!octets_allowed(rest))
+		return "a control character";
+	while (rest.len > 0) {
+		++*ret_line;
+		if (!verify_line_take(&rest, &text))
+			return "the line does not end"; /* A file that was cut short could mean something else. */
+		const char *bad = line_parse(p, text, l, &quorum_seen);
+		if (bad)
+			return bad;
+	}
+	return quorum_seen ? NULL : "no quorum line";
+}
+
+int verify_policy_parse(const char *text, size_t len, struct verify_policy **ret, char *reason, size_t reason_size)
+{
+	struct verify_slice bytes = {(const uint8_t *)text, len};
+	unsigned line_number = 0;
+
+	if (len > VERIFY_POLICY_SIZE_MAX) {
+		snprintf(reason, reason_size, "more than %d bytes", VERIFY_POLICY_SIZE_MAX);
+		return CS_ERR_TOO_LARGE;
+	}
+	struct verify_policy *p = calloc(1, sizeof *p);
+	struct line *l = calloc(1, sizeof *l);
+	if (!p || !l) {
+		snprintf(reason, reason_size, "out of memory");
+		free(p);
+		free(l);
+		return CS_ERR_NOMEM;
+	}
+	p->quorum = -1;
+	const char *bad = policy_parse(p, bytes, l, &line_number);
+	free(l);
+	if (bad) {
+		snprintf(reason, reason_size, "line %u: %s", line_number, bad);
+		free(p);
+		return CS_ERR_MALFORMED;
+	}
+	*ret = p;
+	return CS_OK;
+}
+
+void verify_policy_free(struct verify_policy *p)
+{
+	free(p);
+}

@@ -1,0 +1,219 @@
+/* The verifier's own tree arithmetic: RFC 6962 hashes, inclusion, consistency, and the audit of a whole ledger. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include "ledger/verify_internal.h"
+
+#include <inttypes.h>
+#include <sodium.h>
+#include <string.h>
+
+/* RFC 6962 2.1. */
+void verify_leaf_hash(struct verify_slice entry, uint8_t ret[VERIFY_HASH_SIZE])
+{
+	crypto_hash_sha256_state state;
+
+	crypto_hash_sha256_init(&state);
+	crypto_hash_sha256_update(&state, (const uint8_t[]){0x00}, 1);
+	crypto_hash_sha256_update(&state, entry.p, entry.len);
+	crypto_hash_sha256_final(&state, ret);
+}
+
+void verify_node_hash(const uint8_t *left, const uint8_t *right, uint8_t ret[VERIFY_HASH_SIZE])
+{
+	crypto_hash_sha256_state state;
+
+	crypto_hash_sha256_init(&state);
+	crypto_hash_sha256_update(&state, (const uint8_t[]){0x01}, 1);
+	crypto_hash_sha256_update(&state, left, VERIFY_HASH_SIZE);
+	crypto_hash_sha256_update(&state, right, VERIFY_HASH_SIZE);
+	crypto_hash_sha256_final(&state, ret);
+}
+
+void verify_empty_root(uint8_t ret[VERIFY_HASH_SIZE])
+{
+	crypto_hash_sha256(ret, (const uint8_t *)"", 0);
+}
+
+/* RFC 9162 2.1.3.2 step by step; sn == 0 exactly when the hashes run out is the exact length. */
+bool verify_tree_inclusion(uint64_t index, uint64_t size, const uint8_t *leaf_hash, const uint8_t *proof, size_t n,
+                           const uint8_t *root)
+{
+	uint64_t fn = index, sn = size - 1;
+	uint8_t r[VERIFY_HASH_SIZE];
+
+	if (index >= size)
+		return false;
+	memcpy(r, leaf_hash, sizeof r);
+	for (size_t i = 0; i < n; i++) {
+		const uint8_t *p = proof + i * VERIFY_HASH_SIZE;
+
+		if (sn == 0)
+			return false;
+		if ((fn & 1) || fn == sn) {
+			verify_node_hash(p, r, r);
+			while (!(fn & 1) && fn != 0) {
+				fn >>= 1;
+				sn >>= 1;
+			}
+		} else {
+			verify_node_hash(r, p, r);
+		}
+		fn >>= 1;
+		sn >>= 1;
+	}
+	return sn == 0 && memcmp(r, root, sizeof r) == 0;
+}
+
+/* RFC 9162 2.1.4.2 step by step. */
+bool verify_tree_consistency(uint64_t old_size, uint64_t new_size, const uint8_t *old_root, const uint8_t *new_root,
+                             const uint8_t *proof, size_t n)
+{
+	uint64_t fn = old_size - 1, sn = new_size - 1;
+	uint8_t fr[VERIFY_HASH_SIZE], sr[VERIFY_HASH_SIZE];
+	bool power_of_two = (old_size & (old_size - 1)) == 0;
+	size_t i = 0;
+
+	if (old_size == 0 || old_size > new_size)
+		return false;
+	if (old_size == new_size)
+		return n == 0 && memcmp(old_root, new_root, VERIFY_HASH_SIZE) == 0;
+	if (n == 0)
+		return false;
+	memcpy(fr, power_of_two ? old_root : proof, sizeof fr);
+	memcpy(sr, fr, sizeof sr);
+	for (; fn & 1; fn >>= 1)
+		sn >>= 1;
+	for (i = power_of_two ? 0 : 1; i < n; i++) {
+		const uint8_t *c = proof + i * VERIFY_HASH_SIZE;
+
+		if (sn == 0)
+			return false;
+		if ((fn & 1) || fn == sn) {
+			verify_node_hash(c, fr, fr);
+			verify_node_hash(c, sr, sr);
+			while (!(fn & 1) && fn != 0) {
+				fn >>= 1;
+				sn >>= 1;
+			}
+		} else {
+			verify_node_hash(sr, c, sr);
+		}
+		fn >>= 1;
+		sn >>= 1;
+	}
+	return sn == 0 && memcmp(fr, old_root, sizeof fr) == 0 && memcmp(sr, new_root, sizeof sr) == 0;
+}
+
+/* --- the audit --- */
+
+void verify_audit_begin(struct verify_audit *a, const struct verify_policy *p, const void *checkpoint, size_t len,
+                        struct verify_result *result)
+{
+	memset(a, 0, sizeof *a);
+	a->result = result;
+	verify_result_init(result);
+	a->stopped = !verify_note(p, (struct verify_slice){checkpoint, len}, result);
+}
+
+static bool audit_bad(struct verify_audit *a, const char *why)
+{
+	a->stopped = true;
+	a->result->has_bad_index = true;
+	a->result->bad_index = a->size;
+	return verify_refute(a->result, "entry %" PRIu64 ": %s", a->size, why);
+}
+
+static bool audit_leaf(struct verify_audit *a, const struct verify_leaf *leaf)
+{
+	if (leaf->index != a->size) {
+		verify_bad_number(a->result, a->size, leaf->index);
+		return audit_bad(a, "it says that it has another index");
+	}
+	if (memcmp(leaf->prev, a->last_leaf, sizeof a->last_leaf) != 0) {
+		verify_bad_hash(a->result, a->last_leaf, leaf->prev);
+		return audit_bad(a, "it is not chained to the entry before it");
+	}
+	if (leaf->time_ms < a->time_ms) {
+		verify_bad_number(a->result, a->time_ms, leaf->time_ms);
+		return audit_bad(a, "its time goes back");
+	}
+	return true;
+}
+
+static void frontier_add(struct verify_audit *a, const uint8_t *leaf_hash)
+{
+	uint8_t h[VERIFY_HASH_SIZE];
+	unsigned level = 0;
+
+	memcpy(h, leaf_hash, sizeof h);
+	for (; a->size >> level & 1; level++)
+		verify_node_hash(a->frontier[level], h, h);
+	memcpy(a->frontier[level], h, sizeof h);
+	a->size++;
+}
+
+bool verify_audit_entry(struct verify_audit *a, const void *entry, size_t len, const uint8_t *tile_hash)
+{
+	struct verify_slice bytes = {entry, len};
+	struct verify_leaf leaf;
+	uint8_t hash[VERIFY_HASH_SIZE];
+	const char *why;
+
+	if (a->stopped)
+		return false;
+	if (a->size >= a->result->size)
+		return audit_bad(a, "the checkpoint does not cover it");
+	verify_leaf_hash(bytes, hash);
+	if (tile_hash && memcmp(hash, tile_hash, sizeof hash) != 0) {
+		verify_bad_hash(a->result, tile_hash, hash);
+		return audit_bad(a, "its hash is not the one in its tile");
+	}
+	if (!verify_leaf_parse(bytes, &leaf, &why))
+		return audit_bad(a, why);
+	if (!audit_leaf(a, &leaf))
+		return false;
+	frontier_add(a, hash);
+	memcpy(a->last_leaf, hash, sizeof hash);
+	a->time_ms = leaf.time_ms;
+	return true;
+}
+
+static void frontier_root(const struct verify_audit *a, uint8_t ret[VERIFY_HASH_SIZE])
+{
+	bool any = false;
+
+	verify_empty_root(ret);
+	for (unsigned level = 0; level < 64; level++) {
+		if (!(a->size >> level & 1))
+			continue;
+		if (any)
+			verify_node_hash(a->frontier[level], ret, ret);
+		else
+			memcpy(ret, a->frontier[level], VERIFY_HASH_SIZE);
+		any = true;
+	}
+}
+
+void verify_audit_end(struct verify_audit *a)
+{
+	struct verify_result *r = a->result;
+	uint8_t root[VERIFY_HASH_SIZE];
+
+	if (a->stopped)
+		return;
+	if (a->size != r->size) {
+		verify_bad_number(r, r->size, a->size);
+		audit_bad(a, "it is missing: the checkpoint covers more entries than there are");
+		return;
+	}
+	frontier_root(a, root);
+	if (memcmp(root, r->root, sizeof root) != 0) {
+		verify_bad_hash(r, r->root, root);
+		verify_refute(r, "the root over all %" PRIu64 " entries is not the checkpoint's", a->size);
+		return;
+	}
+	verify_say(r, VERIFY_MARK_HELD, "all %" PRIu64 " entries: canonical, chained, times in order, and their root",
+	           a->size);
+	verify_conclude(r);
+}
