@@ -22,7 +22,7 @@ struct tile {
 
 /*
  * The right end of a tile level. Tile n, the right-edge one, has width hashes (0..255); it lies in tiles[n & 1], and
- * the full one before it, if it is held, in the other. first: number of the oldest tile held.
+ * the full one before it, if it is held, in the other. first: number of the oldest tile held, n or n - 1.
  */
 struct level {
 	struct tile tiles[2];
@@ -53,7 +53,7 @@ static int node_get(void *ctx, unsigned height, uint64_t i, struct hash *ret)
 	struct tile_place place = tile_place_of(height, i);
 	struct level *level = &t->levels[place.level];
 
-	if (place.n < level->first || level->n - place.n > 1)
+	if (place.n < level->first)
 		return tile_reader_node(&t->old, &place, ret);
 	*ret = row(&level->tiles[place.n & 1], place.height)[place.pos];
 	return 0;

@@ -182,6 +182,30 @@ static void test_every_bit_of_leaf(void **state)
 	}
 }
 
+/* Fields twice, backwards, or of kind 0. */
+static void test_field_order(void **state)
+{
+	static const uint8_t pairs[][3] = {{2, 2, 0}, {4, 2, 0}, {0, 4, 0}, {2, 4, 1}};
+	struct field fields[LIMIT_FIELD_COUNT_MAX];
+	struct entry e;
+	unsigned n;
+
+	(void)state;
+	assert_int_equal(build(), 0);
+	assert_int_equal(leaf[54], 2); /* Kinds of the two commitments, and of the two fields of the body. */
+	assert_int_equal(leaf[90], 4);
+	assert_int_equal(body[2], 2);
+	assert_int_equal(body[34], 4);
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+		int expected = pairs[i][2] ? 0 : CS_ERR_MALFORMED;
+
+		leaf[54] = body[2] = pairs[i][0];
+		leaf[90] = body[34] = pairs[i][1];
+		assert_int_equal(entry_decode(&e, leaf, leaf_len), expected);
+		assert_int_equal(body_decode(fields, &n, body, body_len), expected);
+	}
+}
+
 static void start(unsigned kind)
 {
 	struct hash prev = {{0}};
@@ -261,6 +285,7 @@ int main(void)
 	        cmocka_unit_test(test_every_bit_of_leaf),
 	        cmocka_unit_test(test_builder_refuses),
 	        cmocka_unit_test(test_texts),
+	        cmocka_unit_test(test_field_order),
 	};
 
 	if (sodium_init() < 0)
