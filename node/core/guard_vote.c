@@ -36,7 +36,7 @@ static void follower_tick(struct guard *g)
 	raft_time now = guard_now(g);
 
 	if (guard_on(g, 4) && guard_in_flight(g)) {
-		if (now - r->election_timer_start >= r->follower_state.randomized_election_timeout)
+		if (now - g->heard >= r->follower_state.randomized_election_timeout)
 			guard_acted(g, 4);
 		r->election_timer_start = now;
 	}
