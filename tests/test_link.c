@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
+#include <netinet/tcp.h>
 #include <setjmp.h>
 #include <sodium.h>
 #include <stdarg.h>
@@ -10,11 +11,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include <cmocka.h>
 
 #include "ledger/bytes.h"
-#include "node/link.h"
+#include "node/link_internal.h"
 
 #define ORIGIN     "example.org/link-0011223344556677"
 #define NODES      3
@@ -603,6 +605,51 @@ static void test_handshake_limit(void **state)
 	assert_true(answered <= LINK_HANDSHAKES_BURST + elapsed_ms * LINK_HANDSHAKES_PER_S / 1000 + 1);
 }
 
+/* A session that has sent all its messages ends, and a new one follows at once. */
+static void test_spent(void **state)
+{
+	struct node *a = *state, *b = a + 1;
+	const struct link_part part = {"x", 1};
+
+	start_pair(a, b);
+	a->link->peers[0].session.send_nonce = CHANNEL_MESSAGES_MAX - 1;
+	assert_true(link_send(a->link, 2, &part, 1));
+	assert_false(link_send(a->link, 2, &part, 1));
+	assert_false(link_up(a->link, 2));
+	while (a->ups < 2)
+		uv_run(&loop, UV_RUN_ONCE);
+	assert_int_equal(a->downs, 1);
+	assert_true(link_send(a->link, 2, &part, 1));
+	while (b->frames < 2)
+		uv_run(&loop, UV_RUN_ONCE);
+}
+
+/* A vanished peer is the kernel's to notice: it must have been told how soon, on both ends of a stream. */
+static void test_silence(void **state)
+{
+	struct node *a = *state, *b = a + 1;
+	const uv_tcp_t *ends[2];
+
+	start_pair(a, b);
+	while (b->link->peers[0].in == NULL)
+		uv_run(&loop, UV_RUN_ONCE);
+	ends[0] = &a->link->peers[0].tcp;
+	ends[1] = &b->link->peers[0].in->tcp;
+	for (unsigned i = 0; i < 2; i++) {
+		int silence_ms = 0, idle_s = 0, nodelay = 0;
+		socklen_t len = sizeof silence_ms;
+		uv_os_fd_t fd;
+
+		assert_int_equal(uv_fileno((const uv_handle_t *)ends[i], &fd), 0);
+		assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &silence_ms, &len), 0);
+		assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, &len), 0);
+		assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &nodelay, &len), 0);
+		assert_int_equal(silence_ms, LINK_SILENCE_MS);
+		assert_true(idle_s * 1000 < LINK_SILENCE_MS);
+		assert_int_not_equal(nodelay, 0);
+	}
+}
+
 /* Closing from within a callback, while the peer sends on. */
 static void test_close_in_recv(void **state)
 {
@@ -640,10 +687,10 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-	        TEST(test_connect),       TEST(test_three),       TEST(test_names), TEST(test_wrong_key),
-	        TEST(test_reconnect),     TEST(test_sizes),       TEST(test_burst), TEST(test_queue_full),
-	        TEST(test_garbage),       TEST(test_replay),      TEST(test_flood), TEST(test_handshake_limit),
-	        TEST(test_close_in_recv), TEST(test_open_errors),
+	        TEST(test_connect),       TEST(test_three),  TEST(test_names),   TEST(test_wrong_key),
+	        TEST(test_reconnect),     TEST(test_sizes),  TEST(test_burst),   TEST(test_queue_full),
+	        TEST(test_garbage),       TEST(test_replay), TEST(test_flood),   TEST(test_handshake_limit),
+	        TEST(test_close_in_recv), TEST(test_spent),  TEST(test_silence), TEST(test_open_errors),
 	};
 
 	if (sodium_init() < 0)
