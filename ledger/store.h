@@ -99,6 +99,11 @@ int store_view_checkpoint(const struct store_view *v, uint64_t size_min, uint64_
 			  size_t *ret_len); /* The first stored one of at least size_min. */
 int store_view_checkpoint_last(const struct store_view *v, uint64_t *ret_size, const void **ret_note, size_t *ret_len);
 int store_view_meta(const struct store_view *v, const char *name, const void **ret, size_t *ret_len);
+/* The state records that the view sees, in key order, and the Raft index and term that they are the state of. */
+int store_view_each_state(const struct store_view *v,
+			  int (*f)(void *ctx, const void *key, size_t key_len, const void *value, size_t value_len),
+			  void *ctx);
+int store_view_state_index(const struct store_view *v, uint64_t *ret_index, uint64_t *ret_term); /* CS_ERR_NOT_FOUND. */
 /* Tiles as the view sees them, for tiles_inclusion and its like (read only). */
 void store_view_tiles(const struct store_view *v, struct tree_tiles *ret);
 

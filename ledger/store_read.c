@@ -242,21 +242,17 @@ void store_view_tiles(const struct store_view *v, struct tree_tiles *ret)
 	*ret = (struct tree_tiles){.read = view_tile_read, .ctx = (void *)(uintptr_t)v};
 }
 
-int store_each_state(struct store *s,
-                     int (*f)(void *ctx, const void *key, size_t key_len, const void *value, size_t value_len),
-                     void *ctx)
+static int each_state(const struct store *s, MDB_txn *txn,
+                      int (*f)(void *ctx, const void *key, size_t key_len, const void *value, size_t value_len),
+                      void *ctx)
 {
-	MDB_txn *txn;
 	MDB_cursor *cursor;
 	MDB_val key, value;
 	int result = CS_OK;
-	int rc = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &txn);
+	int rc = mdb_cursor_open(txn, s->db[DB_STATE], &cursor);
 
 	if (rc)
 		return store_error(rc);
-	rc = mdb_cursor_open(txn, s->db[DB_STATE], &cursor);
-	if (rc)
-		goto out;
 	rc = mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
 	while (!rc && !result) {
 		result = f(ctx, key.mv_data, key.mv_size, value.mv_data, value.mv_size);
@@ -264,9 +260,41 @@ int store_each_state(struct store *s,
 			rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
 	}
 	mdb_cursor_close(cursor);
-	if (rc == MDB_NOTFOUND)
-		rc = MDB_SUCCESS;
-out:
+	return rc && rc != MDB_NOTFOUND ? store_error(rc) : result;
+}
+
+int store_each_state(struct store *s,
+                     int (*f)(void *ctx, const void *key, size_t key_len, const void *value, size_t value_len),
+                     void *ctx)
+{
+	MDB_txn *txn;
+	int rc = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &txn);
+
+	if (rc)
+		return store_error(rc);
+	int err = each_state(s, txn, f, ctx);
 	mdb_txn_abort(txn);
-	return rc ? store_error(rc) : result;
+	return err;
+}
+
+int store_view_each_state(const struct store_view *v,
+                          int (*f)(void *ctx, const void *key, size_t key_len, const void *value, size_t value_len),
+                          void *ctx)
+{
+	return v->live ? each_state(v->store, v->txn, f, ctx) : CS_ERR_INVALID;
+}
+
+int store_view_state_index(const struct store_view *v, uint64_t *ret_index, uint64_t *ret_term)
+{
+	const void *value;
+	size_t len;
+	int err = store_view_meta(v, META_STATE, &value, &len);
+
+	if (err)
+		return err;
+	if (len != META_STATE_SIZE)
+		return CS_ERR_DAMAGED;
+	*ret_index = get_u64be(value);
+	*ret_term = get_u64be((const uint8_t *)value + 8);
+	return CS_OK;
 }

@@ -35,7 +35,7 @@ struct daemon {
 	struct state *state;
 	struct board *board;
 	struct core *core;
-	struct writer *writer;
+	struct ledger_writer *writer;
 	struct reading_room *readers;
 	struct front *front;
 };
@@ -200,11 +200,11 @@ static int open_parts(struct daemon *d)
 	                          .state_index = store_state_index(d->store),
 	                          .genesis = d->genesis,
 	                          .genesis_len = d->genesis_len};
-	struct writer_options wo = {.store = d->store,
-	                            .interval_ms = WRITER_INTERVAL_MS,
-	                            .progress = progress,
-	                            .fatal = writer_fatal,
-	                            .ctx = d};
+	struct ledger_writer_options wo = {.store = d->store,
+	                                   .interval_ms = WRITER_INTERVAL_MS,
+	                                   .progress = progress,
+	                                   .fatal = writer_fatal,
+	                                   .ctx = d};
 	struct front_options fo = {.node_id = s->node,
 	                           .origin = s->origin,
 	                           .keys = d->channel,
@@ -219,7 +219,7 @@ static int open_parts(struct daemon *d)
 	if (!err)
 		err = core_open(&co, &d->core);
 	if (!err)
-		err = writer_open(&wo, &d->writer);
+		err = ledger_writer_open(&wo, &d->writer);
 	struct reader_options ro = {
 	        .node_id = s->node, .origin = s->origin, .store = d->store, .writer = d->writer, .board = d->board};
 	if (!err)
@@ -240,8 +240,7 @@ static void close_parts(struct daemon *d)
 	front_close(d->front);
 	reading_room_close(d->readers);
 	core_close(d->core);
-	writer_close(d->writer);
-	state_free(d->state);
+	ledger_writer_close(d->writer);
 	store_close(d->store);
 	board_free(d->board);
 	signer_free(d->signer);

@@ -109,7 +109,7 @@ static bool serve_status(struct reading_room *r, struct item *it)
 	int err;
 
 	board_status(r->o.board, &s, url);
-	s.stored_size = writer_stored_size(r->o.writer);
+	s.stored_size = ledger_writer_stored_size(r->o.writer);
 	err = wire_status_encode(&s, r->buf, WIRE_REPLY_SIZE_MAX, &len);
 	if (err)
 		return refuse(it, err, NULL);
@@ -158,7 +158,7 @@ static bool serve_consistency(struct reading_room *r, struct item *it)
 		board_status(r->o.board, &s, url);
 		if (it->count > s.size)
 			return refuse(it, CS_ERR_NOT_FOUND, "the new size is beyond the ledger's");
-		writer_flush(r->o.writer);
+		ledger_writer_flush(r->o.writer);
 		return false;
 	}
 	store_view_tiles(r->view, &tiles);
@@ -183,7 +183,7 @@ static bool serve_entries(struct reading_room *r, struct item *it)
 	board_status(r->o.board, &s, url);
 	if (stored <= it->index && now_ns() < it->until_ns) {
 		if (s.size > it->index)
-			writer_flush(r->o.writer);
+			ledger_writer_flush(r->o.writer);
 		return false;
 	}
 	/* Values first, in the second half of the buffer: how many there are is known only then. */
@@ -256,7 +256,7 @@ static bool serve_proof(struct reading_room *r, struct item *it)
 		return now_ns() >= it->until_ns &&
 		       refuse(it, CS_ERR_NOT_FOUND, "no signed checkpoint covers this entry yet");
 	if (r->stored < it->note->size) {
-		writer_flush(r->o.writer);
+		ledger_writer_flush(r->o.writer);
 		return false;
 	}
 	err = store_view_entry(r->view, it->index, &leaf, &p.leaf_len);

@@ -15,7 +15,7 @@ struct reader_options {
 	uint64_t node_id;
 	const char *origin;  /* Borrowed. */
 	struct store *store; /* Borrowed, as the following. */
-	struct writer *writer;
+	struct ledger_writer *writer;
 	struct board *board;
 };
 

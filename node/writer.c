@@ -10,11 +10,13 @@
 #include <string.h>
 #include <time.h>
 
+#include "ledger/bytes.h"
 #include "ledger/errors.h"
 #include "ledger/limits.h"
 
-#define BYTES_COMMIT (1u << 20) /* Commit at once when this much waits: bounds the transaction and the loss of time.   \
-	                         */
+#define BYTES_COMMIT                                                                                                   \
+	(1u << 20) /* Commit at once when this much waits: bounds the transaction and the loss of time.                \
+	            */
 
 /* --- bundles --- */
 
@@ -165,8 +167,8 @@ void state_block_free(struct state_block *b)
 
 /* --- the thread --- */
 
-struct writer {
-	struct writer_options o;
+struct ledger_writer {
+	struct ledger_writer_options o;
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
@@ -197,13 +199,22 @@ static uint64_t now_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
-static void check(struct writer *w, int err, const char *what)
+static void check(struct ledger_writer *w, int err, const char *what)
 {
 	if (err)
 		w->o.fatal(w->o.ctx, err, what);
 }
 
-static void write_bundles(struct writer *w, const struct round *r)
+/* Guard 9 tells by it what went through this node's own log. */
+static int put_fetched(struct ledger_writer *w, uint64_t index)
+{
+	uint8_t value[8];
+
+	put_u64be(value, index);
+	return store_put_meta(w->o.store, WRITER_META_FETCHED, value, sizeof value);
+}
+
+static void write_bundles(struct ledger_writer *w, const struct round *r)
 {
 	uint64_t size = 0;
 
@@ -211,7 +222,10 @@ static void write_bundles(struct writer *w, const struct round *r)
 	for (struct bundle *b = r->bundles; b; b = b->next) {
 		if (b->n)
 			check(w, store_append(w->o.store, b->first, b->entries, b->n), "append entries");
-		check(w, store_applied(w->o.store, b->index, b->term), "record the applied index");
+		if (b->index)
+			check(w, store_applied(w->o.store, b->index, b->term), "record the applied index");
+		if (b->index && b->fetched)
+			check(w, put_fetched(w, b->index), "record the fetched index");
 		size = b->first + b->n;
 	}
 	if (r->checkpoint_len)
@@ -222,7 +236,7 @@ static void write_bundles(struct writer *w, const struct round *r)
 		atomic_store(&w->stored_size, size);
 }
 
-static void write_states(struct writer *w, struct state_block *states)
+static void write_states(struct ledger_writer *w, struct state_block *states)
 {
 	for (struct state_block *b = states; b; b = b->next) {
 		state_block_seal(b);
@@ -234,7 +248,7 @@ static void write_states(struct writer *w, struct state_block *states)
 	}
 }
 
-static void round_free(struct writer *w, struct round *r)
+static void round_free(struct ledger_writer *w, struct round *r)
 {
 	while (r->bundles) {
 		struct bundle *b = r->bundles;
@@ -251,7 +265,7 @@ static void round_free(struct writer *w, struct round *r)
 }
 
 /* True if it is time to write; otherwise *ret_until is when it will be (0: nothing waits). Locked. */
-static bool due(const struct writer *w, uint64_t *ret_until)
+static bool due(const struct ledger_writer *w, uint64_t *ret_until)
 {
 	*ret_until = 0;
 	if (w->states || w->stop)
@@ -264,7 +278,7 @@ static bool due(const struct writer *w, uint64_t *ret_until)
 	return now_ns() >= *ret_until;
 }
 
-static void wait_due(struct writer *w)
+static void wait_due(struct ledger_writer *w)
 {
 	uint64_t until;
 
@@ -279,7 +293,7 @@ static void wait_due(struct writer *w)
 	}
 }
 
-static bool take(struct writer *w, struct round *r)
+static bool take(struct ledger_writer *w, struct round *r)
 {
 	bool stop;
 
@@ -303,7 +317,7 @@ static bool take(struct writer *w, struct round *r)
 
 static void *run(void *arg)
 {
-	struct writer *w = arg;
+	struct ledger_writer *w = arg;
 	struct round r;
 
 	while (!take(w, &r)) {
@@ -317,9 +331,9 @@ static void *run(void *arg)
 	return NULL;
 }
 
-int writer_open(const struct writer_options *o, struct writer **ret)
+int ledger_writer_open(const struct ledger_writer_options *o, struct ledger_writer **ret)
 {
-	struct writer *w = calloc(1, sizeof *w);
+	struct ledger_writer *w = calloc(1, sizeof *w);
 	pthread_condattr_t attr;
 	struct store_head head;
 
@@ -345,7 +359,7 @@ int writer_open(const struct writer_options *o, struct writer **ret)
 	return 0;
 }
 
-void writer_close(struct writer *w)
+void ledger_writer_close(struct ledger_writer *w)
 {
 	if (!w)
 		return;
@@ -359,7 +373,7 @@ void writer_close(struct writer *w)
 	free(w);
 }
 
-void writer_push(struct writer *w, struct bundle *b)
+void ledger_writer_push(struct ledger_writer *w, struct bundle *b)
 {
 	b->next = NULL;
 	b->pushed_ns = now_ns();
@@ -374,7 +388,7 @@ void writer_push(struct writer *w, struct bundle *b)
 	pthread_mutex_unlock(&w->lock);
 }
 
-void writer_push_state(struct writer *w, struct state_block *b, bool sync)
+void ledger_writer_push_state(struct ledger_writer *w, struct state_block *b, bool sync)
 {
 	b->next = NULL;
 	b->sync = sync;
@@ -386,7 +400,7 @@ void writer_push_state(struct writer *w, struct state_block *b, bool sync)
 	pthread_mutex_unlock(&w->lock);
 }
 
-void writer_push_checkpoint(struct writer *w, uint64_t size, const void *note, size_t len)
+void ledger_writer_push_checkpoint(struct ledger_writer *w, uint64_t size, const void *note, size_t len)
 {
 	if (len > sizeof w->checkpoint)
 		return;
@@ -397,7 +411,7 @@ void writer_push_checkpoint(struct writer *w, uint64_t size, const void *note, s
 	pthread_mutex_unlock(&w->lock);
 }
 
-void writer_flush(struct writer *w)
+void ledger_writer_flush(struct ledger_writer *w)
 {
 	pthread_mutex_lock(&w->lock);
 	w->flush = true;
@@ -405,17 +419,17 @@ void writer_flush(struct writer *w)
 	pthread_mutex_unlock(&w->lock);
 }
 
-size_t writer_backlog(const struct writer *w)
+size_t ledger_writer_backlog(const struct ledger_writer *w)
 {
 	return atomic_load(&w->backlog);
 }
 
-uint64_t writer_stored_size(const struct writer *w)
+uint64_t ledger_writer_stored_size(const struct ledger_writer *w)
 {
 	return atomic_load(&w->stored_size);
 }
 
-uint64_t writer_state_index(const struct writer *w)
+uint64_t ledger_writer_state_index(const struct ledger_writer *w)
 {
 	return atomic_load(&w->state_index);
 }

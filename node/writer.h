@@ -15,6 +15,7 @@ struct bundle {
 	uint64_t index, term; /* Of the Raft entry. */
 	uint64_t first;       /* Ledger index of entries[0]. */
 	unsigned n, n_max;
+	bool fetched;      /* Came by catch-up: its index (0: none yet) was not applied through Raft. */
 	size_t bytes, cap; /* Of data. */
 	uint64_t pushed_ns;
 	uint8_t *data;
@@ -36,7 +37,10 @@ struct state_block *state_block_new(uint64_t index, uint64_t term);
 int state_block_add(void *ctx, const void *key, size_t key_len, const void *value, size_t value_len);
 void state_block_free(struct state_block *b);
 
-struct writer_options {
+/* Meta record: highest Raft index whose entries came by catch-up and not through Raft (u64be). */
+#define WRITER_META_FETCHED "fetched"
+
+struct ledger_writer_options {
 	struct store *store;  /* Borrowed; the writer thread is its only writer. */
 	unsigned interval_ms; /* How long applied entries may wait for a commit together. */
 	/* After each commit, on the writer's thread: durable indexes and size have moved. */
@@ -46,20 +50,21 @@ struct writer_options {
 	void *ctx;
 };
 
-struct writer;
+struct ledger_writer;
 
-int writer_open(const struct writer_options *o, struct writer **ret);
+int ledger_writer_open(const struct ledger_writer_options *o, struct ledger_writer **ret);
 /* Writes all that was pushed, syncs, ends the thread. NULL is fine. */
-void writer_close(struct writer *w);
+void ledger_writer_close(struct ledger_writer *w);
 /* These take ownership. Core's thread. */
-void writer_push(struct writer *w, struct bundle *b);
+void ledger_writer_push(struct ledger_writer *w, struct bundle *b);
 /* Written in order after the bundles pushed before it. sync: then force LMDB to disk, so that the log may be cut. */
-void writer_push_state(struct writer *w, struct state_block *b, bool sync);
-void writer_push_checkpoint(struct writer *w, uint64_t size, const void *note, size_t len); /* Copied. */
+void ledger_writer_push_state(struct ledger_writer *w, struct state_block *b, bool sync);
+void ledger_writer_push_checkpoint(struct ledger_writer *w, uint64_t size, const void *note, size_t len); /* Copied. */
 /* Commit what is pushed as soon as possible: a reader waits. Any thread. */
-void writer_flush(struct writer *w);
-size_t writer_backlog(const struct writer *w);       /* Bytes pushed and not yet committed. Any thread. */
-uint64_t writer_stored_size(const struct writer *w); /* Entries committed. Any thread. */
-uint64_t writer_state_index(const struct writer *w); /* Raft index of the state that is written *and synced*. */
+void ledger_writer_flush(struct ledger_writer *w);
+size_t ledger_writer_backlog(const struct ledger_writer *w);       /* Bytes pushed and not yet committed. Any thread. */
+uint64_t ledger_writer_stored_size(const struct ledger_writer *w); /* Entries committed. Any thread. */
+uint64_t
+ledger_writer_state_index(const struct ledger_writer *w); /* Raft index of the state that is written *and synced*. */
 
 #endif

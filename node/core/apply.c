@@ -178,8 +178,10 @@ void apply_hand_over(struct core *c)
 		/* Applied again after a restart: the store has it, and its applied index must not go back. */
 		if (b->index <= c->applied_at_start)
 			bundle_free(b);
-		else
-			writer_push(c->writer, b);
+		else {
+			c->pushed_size = b->first + b->n;
+			ledger_writer_push(c->writer, b);
+		}
 	}
 	c->bundles = NULL;
 	c->bundles_last = &c->bundles;
@@ -196,7 +198,7 @@ void apply_take_state(struct core *c, raft_index index, bool sync)
 	block = state_block_new(index, guard_term_of(c->guard, index));
 	if (!block || state_take_dirty(c->state, state_block_add, block))
 		core_fatal(c, "out of memory");
-	writer_push_state(c->writer, block, sync);
+	ledger_writer_push_state(c->writer, block, sync);
 	c->state_taken_index = index;
 	c->state_taken_ns = core_now_ns();
 }
@@ -230,15 +232,17 @@ static int fsm_snapshot(struct raft_fsm *fsm, struct raft_buffer *bufs[], unsign
 	return 0;
 }
 
-/* At start: what the snapshot covers must be in the store. (A node behind its leader's snapshot: install_ready.) */
+/* At start what the snapshot covers must be in the store; later it is an install, for which catch-up has fetched it. */
 static int fsm_restore(struct raft_fsm *fsm, struct raft_buffer *buf)
 {
 	struct core *c = fsm->data;
 	const uint8_t *p = buf->base;
+	struct hash root;
 
 	if (buf->len != SNAPSHOT_SIZE || memcmp(p, snapshot_magic, 8) != 0)
 		core_fatal(c, "the snapshot in the log is not ours or is damaged");
-	if (get_u64be(p + 8) > c->o.state_index)
+	memcpy(root.b, p + 32, HASH_SIZE);
+	if (get_u64be(p + 8) > c->o.state_index && !catchup_swap(c, get_u64be(p + 8), get_u64be(p + 24), &root))
 		core_halt(c->o.settings->data_path,
 		          "the store is behind the log's snapshot: its disk went back or was replaced");
 	raft_free(buf->base);

@@ -74,7 +74,7 @@ static void publish_cosigned(struct core *c)
 		return;
 	c->cosigned_size = n.size;
 	board_set_cosigned_note(c->o.board, n.size, n.text, n.len);
-	writer_push_checkpoint(c->writer, n.size, n.text, n.len);
+	ledger_writer_push_checkpoint(c->writer, n.size, n.text, n.len);
 	send_announce(c, &n, &c->announced_root);
 }
 
@@ -205,7 +205,7 @@ void checkpoint_announced(struct core *c, uint64_t from, uint64_t size, const st
 	if (size > c->cosigned_size && n.n_signatures > 1 && count_cosigners(c, &n, size) >= majority(c)) {
 		c->cosigned_size = size;
 		board_set_cosigned_note(c->o.board, size, text, len);
-		writer_push_checkpoint(c->writer, size, text, len);
+		ledger_writer_push_checkpoint(c->writer, size, text, len);
 		return;
 	}
 	c->asked.from = from;

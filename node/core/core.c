@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "ledger/bytes.h"
 #include "ledger/errors.h"
 #include "node/core/core_internal.h"
 #include "node/log.h"
@@ -118,7 +119,7 @@ static void publish_status(struct core *c)
 	                        .raft_commit = c->raft.commit_index,
 	                        .raft_applied = raft_last_applied(&c->raft),
 	                        .size = tree_size(c->tree),
-	                        .stored_size = writer_stored_size(c->writer),
+	                        .stored_size = ledger_writer_stored_size(c->writer),
 	                        .cosigned_size = c->cosigned_size,
 	                        .pending = c->n_pending,
 	                        .uptime_ms = (core_now_ns() - c->started_ns) / 1000000};
@@ -220,6 +221,7 @@ static void on_wake(uv_async_t *async)
 		return;
 	}
 	propose_drain(c);
+	catchup_stored(c);
 	guard_poke(c->guard);
 	propose_pump(c);
 }
@@ -232,6 +234,7 @@ static void on_beat(uv_timer_t *timer)
 		return;
 	propose_expire(c);
 	checkpoint_beat(c);
+	catchup_beat(c);
 	if (state_dirty(c->state) && core_now_ns() - c->state_taken_ns > STATE_INTERVAL_MS * UINT64_C(1000000))
 		apply_take_state(c, raft_last_applied(&c->raft), false);
 	publish_status(c);
@@ -297,26 +300,21 @@ static void no_close(struct raft_uv_transport *t, raft_uv_transport_close_cb cb)
 
 static bool install_ready(void *ctx, const struct raft_install_snapshot *s)
 {
-	struct core *c = ctx;
-
-	log_error("behind the leader's log: entries up to raft index %llu must be fetched, and this version cannot "
-	          "raft_last=%llu",
-	          s->last_index, raft_last_index(&c->raft));
-	return false;
+	return catchup_ready(ctx, s->last_index);
 }
 
 static bool durable(void *ctx, raft_index index)
 {
 	struct core *c = ctx;
 
-	return c->writer && writer_state_index(c->writer) >= index;
+	return c->writer && ledger_writer_state_index(c->writer) >= index;
 }
 
 static bool backlogged(void *ctx)
 {
 	struct core *c = ctx;
 
-	return c->writer && writer_backlog(c->writer) > BACKLOG_BYTES_MAX;
+	return c->writer && ledger_writer_backlog(c->writer) > BACKLOG_BYTES_MAX;
 }
 
 static int fail_raft(struct core *c, const char *what, int rv)
@@ -327,7 +325,7 @@ static int fail_raft(struct core *c, const char *what, int rv)
 	return rv == RAFT_NOMEM ? CS_ERR_NOMEM : CS_ERR_IO;
 }
 
-static int tile_read(void *ctx, unsigned level, uint64_t n, unsigned width, struct hash *out)
+int core_tile_read(void *ctx, unsigned level, uint64_t n, unsigned width, struct hash *out)
 {
 	struct core *c = ctx;
 	struct tree_tiles tiles;
@@ -341,14 +339,14 @@ static int tile_read(void *ctx, unsigned level, uint64_t n, unsigned width, stru
 
 static int open_ledger(struct core *c)
 {
-	struct tree_tiles tiles = {.read = tile_read, .ctx = c};
+	struct tree_tiles tiles = {.read = core_tile_read, .ctx = c};
 	struct store_head stored;
 	struct state_head head;
 	int err;
 
 	store_head(c->o.store, &stored);
 	state_head(c->state, &head);
-	c->stored_at_start = stored.size;
+	c->stored_at_start = c->pushed_size = stored.size;
 	c->applied_at_start = stored.applied_index;
 	if (head.size > stored.size) {
 		log_error("the state is ahead of the ledger's entries: the store is damaged");
@@ -389,11 +387,25 @@ static int bootstrap(struct core *c)
 	return 0;
 }
 
+/*
+ * The log must reach what was applied through it (guard 9). Entries that came by catch-up need not be in the log: after
+ * a crash between storing them and installing the snapshot, the leader sends it again.
+ */
+static raft_index applied_through_raft(struct core *c)
+{
+	const void *value;
+	size_t len;
+
+	if (store_view_meta(c->view, WRITER_META_FETCHED, &value, &len) || len != 8)
+		return c->applied_at_start;
+	return c->applied_at_start > get_u64be(value) ? c->applied_at_start : 0;
+}
+
 static int open_raft(struct core *c)
 {
 	const struct settings *s = c->o.settings;
 	struct guard_options options = {.id = c->id,
-	                                .applied_index = c->applied_at_start,
+	                                .applied_index = applied_through_raft(c),
 	                                .message_bytes_max = 1u << 20,
 	                                .entry_bytes_max = BATCH_SIZE_MAX,
 	                                .snapshot_entries_max = SNAPSHOT_ENTRIES_MAX,
@@ -528,8 +540,9 @@ int core_open(const struct core_options *o, struct core **ret)
 	c->scratch = malloc(BATCH_SIZE_MAX);
 	c->reply = malloc(WIRE_REPLY_SIZE_MAX);
 	c->out = malloc(sizeof *c->out);
+	c->taking = catchup_new();
 	apply_init(c);
-	err = c->scratch && c->reply && c->out ? open_loop(c) : CS_ERR_NOMEM;
+	err = c->scratch && c->reply && c->out && c->taking ? open_loop(c) : CS_ERR_NOMEM;
 	if (!err)
 		err = open_members(c);
 	if (!err)
@@ -546,7 +559,7 @@ int core_open(const struct core_options *o, struct core **ret)
 	return 0;
 }
 
-void core_attach(struct core *c, struct front *f, struct writer *w, struct reading_room *r)
+void core_attach(struct core *c, struct front *f, struct ledger_writer *w, struct reading_room *r)
 {
 	c->front = f;
 	c->writer = w;
@@ -591,7 +604,7 @@ void core_close(struct core *c)
 	c->raft.data = c;
 	link_close(c->link, on_link_closed, c);
 	guard_close(c->guard, on_raft_closed);
-	while (!c->raft_closed || !c->link_closed || c->evidence_out)
+	while (!c->raft_closed || !c->link_closed || c->evidence_out || c->givings_busy)
 		uv_run(&c->loop, UV_RUN_ONCE);
 	raft_uv_close(&c->disk);
 	guard_free(c->guard);
@@ -605,8 +618,10 @@ void core_close(struct core *c)
 		next = b->next;
 		bundle_free(b);
 	}
+	catchup_close(c);
 	store_view_close(c->view);
 	tree_free(c->tree);
+	state_free(c->state);
 	free(c->out);
 	free(c->reply);
 	free(c->scratch);

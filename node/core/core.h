@@ -33,7 +33,7 @@ struct core;
 /* Prepares loop, log, guard and link, and starts Raft. Errors are logged with their cause. */
 int core_open(const struct core_options *o, struct core **ret);
 /* The threads that the core hands work to and that hand work to it; before core_run. Borrowed. */
-void core_attach(struct core *c, struct front *f, struct writer *w, struct reading_room *r);
+void core_attach(struct core *c, struct front *f, struct ledger_writer *w, struct reading_room *r);
 /* Runs until core_stop, SIGTERM or SIGINT. */
 void core_run(struct core *c);
 void core_close(struct core *c);

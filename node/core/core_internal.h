@@ -12,6 +12,7 @@
 #include "ledger/note.h"
 #include "ledger/tree.h"
 #include "node/core/batch.h"
+#include "node/core/catchup.h"
 #include "node/core/core.h"
 #include "node/core/frame.h"
 #include "node/core/guard.h"
@@ -82,7 +83,7 @@ struct core {
 	struct link *link;
 	struct frame_parts parts; /* Of the frame being sent. */
 	struct front *front;
-	struct writer *writer;
+	struct ledger_writer *writer;
 	struct reading_room *readers;
 	uint64_t started_ns;
 	bool stopping, raft_closed, link_closed;
@@ -107,6 +108,7 @@ struct core {
 	uint64_t size_at_start;      /* The largest size that the log's last batch may lead to. */
 	struct decide_out *out;
 	struct bundle *bundles, **bundles_last; /* Applied, not yet handed to the writer. */
+	uint64_t pushed_size;                   /* Entries that the writer has or is given. */
 	struct bundle *bundle;                  /* Of the batch applied last. */
 	struct outcome outcomes[BATCH_COMMANDS_MAX];
 	unsigned n_outcomes;
@@ -134,6 +136,11 @@ struct core {
 	} asked;
 	unsigned evidence_out; /* Being verified. */
 	bool evidence_bad, clock_ahead;
+
+	/* Catch-up. */
+	struct taking *taking;
+	struct giving *givings[MEMBERS_MAX];
+	unsigned givings_busy;
 
 	int role_seen;
 	raft_term term_seen;
@@ -169,9 +176,11 @@ struct member *peers_member(struct core *c, uint64_t id); /* NULL: no such membe
 
 /* core.c */
 bool core_leads(const struct core *c);
-const char *core_leader_url(const struct core *c); /* "" if none is known. */
+const char *core_leader_url(const struct core *c);                                           /* "" if none is known. */
+int core_tile_read(void *ctx, unsigned level, uint64_t n, unsigned width, struct hash *out); /* ctx: the core. */
 uint64_t core_wall_ms(void);
 uint64_t core_now_ns(void);
-void core_fatal(void *ctx, const char *why) __attribute__((noreturn)); /* Crash: the process ends, a restart recovers. */
+void core_fatal(void *ctx, const char *why)
+        __attribute__((noreturn)); /* Crash: the process ends, a restart recovers. */
 
 #endif

@@ -73,8 +73,11 @@ static void on_frame(void *ctx, uint64_t from, uint8_t *bytes, size_t len)
 		check_gone_back(c, from, &f.hello);
 		return;
 	case FRAME_FETCH:
+		catchup_fetch(c, from, &f.fetch);
+		return;
 	case FRAME_CHUNK:
-		return; /* No version that speaks them has been released. */
+		catchup_chunk(c, from, &f.chunk);
+		return;
 	default:
 		frame_set_sender(&f, from, m->address);
 		guard_recv(c->guard, &f.raft);
