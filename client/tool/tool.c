@@ -4,24 +4,11 @@
 
 #include "client/tool/tool.h"
 
+#include <errno.h>
 #include <sodium.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-int tool_fail(int code, const char *command, const char *format, ...)
-{
-	va_list args;
-
-	fflush(stdout);
-	fprintf(stderr, "countersign%s%s: ", command ? " " : "", command ? command : "");
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fputc('\n', stderr);
-	return code;
-}
 
 int tool_open(const char *command, const struct tool_access *a, unsigned in_flight_max, cs_client **ret)
 {
@@ -107,4 +94,18 @@ bool tool_parse_request_id(const char *text, uint8_t ret[16])
 void tool_format_request_id(const uint8_t id[16], char ret[TOOL_REQUEST_ID_TEXT_SIZE])
 {
 	sodium_bin2hex(ret, TOOL_REQUEST_ID_TEXT_SIZE, id, 16);
+}
+
+bool tool_parse_index(const char *text, uint64_t *ret)
+{
+	unsigned long long v;
+
+	if (!*text || strlen(text) > 20 || strspn(text, "0123456789") != strlen(text))
+		return false;
+	errno = 0;
+	v = strtoull(text, NULL, 10);
+	if (errno)
+		return false;
+	*ret = v;
+	return true;
 }

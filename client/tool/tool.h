@@ -88,4 +88,7 @@ bool tool_parse_request_id(const char *text, uint8_t ret[16]);
 #define TOOL_REQUEST_ID_TEXT_SIZE 33
 void tool_format_request_id(const uint8_t id[16], char ret[TOOL_REQUEST_ID_TEXT_SIZE]);
 
+/* An entry's index: decimal digits. */
+bool tool_parse_index(const char *text, uint64_t *ret);
+
 #endif

@@ -1,0 +1,191 @@
+/* An entry of the ledger with its opened fields, as JSON and as one line for people. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include "client/tool/entryview.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/tool/fieldview.h"
+#include "client/tool/json.h"
+#include "client/tool/text.h"
+#include "ledger/bundle.h"
+#include "ledger/errors.h"
+
+#define KINDS_TEXT_SIZE 256
+
+/* The public part, as far as people are shown it (FORMAT.md, Public fields). */
+static void read_public(struct entryview *v)
+{
+	struct reader r;
+	uint32_t n;
+	uint64_t verdict = 0;
+	int64_t risk = 0;
+
+	if (v->entry.kind != ENTRY_DECISION && v->entry.kind != ENTRY_ANSWER && v->entry.kind != ENTRY_IMPORTED)
+		return;
+	reader_init(&r, v->entry.public_, v->entry.public_len);
+	reader_array(&r, LIMIT_MSGPACK_NODES_MAX, &n);
+	reader_skip(&r, NULL, NULL);
+	reader_uint(&r, CS_DENY, &verdict);
+	reader_int(&r, &risk);
+	reader_skip(&r, &v->rules, &v->rules_len);
+	if (r.err || risk < INT32_MIN || risk > INT32_MAX) {
+		v->rules = NULL;
+		return;
+	}
+	v->verdict = (int)verdict;
+	v->risk = (int32_t)risk;
+}
+
+int entryview_open(struct entryview *ret, const struct cs_entry *e)
+{
+	struct entryview v = {0};
+	int err = entry_decode(&v.entry, e->leaf, e->leaf_size);
+
+	if (err)
+		return err;
+	hash_leaf(&v.leaf_hash, e->leaf, e->leaf_size);
+	if (e->body) {
+		err = body_decode(v.fields, &v.n_fields, e->body, e->body_size);
+		if (!err)
+			err = body_check(&v.entry, v.fields, v.n_fields);
+		if (err)
+			return err;
+		v.opened = true;
+	}
+	read_public(&v);
+	*ret = v;
+	return 0;
+}
+
+json_t *entryview_json(const struct entryview *v)
+{
+	json_t *fields = json_object(), *closed = json_array(), *o;
+	char time[TEXT_TIME_SIZE];
+
+	text_time(v->entry.time_ms, time);
+	for (unsigned i = 0; i < v->entry.n_fields; i++) {
+		unsigned kind = v->entry.fields[i].kind;
+		const struct field *f = body_find(v->fields, v->n_fields, kind);
+
+		if (f)
+			json_object_set_new(fields, fieldview_name(kind), fieldview_json(kind, f->value, f->value_len));
+		else
+			json_array_append_new(closed, json_string(fieldview_name(kind)));
+	}
+	o = json_pack("{s:I, s:s, s:s, s:I}", "index", (json_int_t)v->entry.index, "kind",
+	              entry_kind_text(v->entry.kind), "time", time, "time_ms", (json_int_t)v->entry.time_ms);
+	if (v->verdict) {
+		json_object_set_new(o, "verdict", json_string(cs_verdict_text(v->verdict)));
+		json_object_set_new(o, "risk", json_integer(v->risk));
+		json_object_set_new(o, "probability", json_real(text_probability(v->risk)));
+		json_object_set_new(o, "rules", fieldview_value(v->rules, v->rules_len));
+	}
+	json_object_set_new(o, "public", fieldview_value(v->entry.public_, v->entry.public_len));
+	json_object_set_new(o, "fields", fields);
+	json_object_set_new(o, "closed", closed);
+	json_object_set_new(o, "prev", json_bytes(v->entry.prev.b, HASH_SIZE));
+	json_object_set_new(o, "leaf_hash", json_bytes(v->leaf_hash.b, HASH_SIZE));
+	return o;
+}
+
+/* A field for eyes; "-" if it is not there or not open. */
+static void field_text(const struct entryview *v, unsigned kind, char *buf, size_t cap)
+{
+	const struct field *f = body_find(v->fields, v->n_fields, kind);
+
+	if (!f || fieldview_text(kind, f->value, f->value_len, buf, cap))
+		snprintf(buf, cap, "-");
+}
+
+void entryview_print(const struct entryview *v)
+{
+	char time[TEXT_TIME_SIZE], subject[96], actor[96], action[96], resource[128];
+	bool has_actor = body_find(v->fields, v->n_fields, FIELD_ACTOR) != NULL;
+
+	text_time(v->entry.time_ms, time);
+	printf("%8" PRIu64 "  %s  ", v->entry.index, time);
+	if (!v->verdict) {
+		printf("%s\n", entry_kind_text(v->entry.kind));
+		return;
+	}
+	printf("%s%-7s%s  %5.1f %%", text_on(stdout, text_verdict_tint(v->verdict)), cs_verdict_text(v->verdict),
+	       text_off(stdout), 100 * text_probability(v->risk));
+	if (v->entry.kind != ENTRY_DECISION)
+		printf("  %s", entry_kind_text(v->entry.kind));
+	if (!v->opened) {
+		printf("  (private)\n");
+		return;
+	}
+	field_text(v, FIELD_SUBJECT, subject, sizeof subject);
+	field_text(v, FIELD_ACTOR, actor, sizeof actor);
+	field_text(v, FIELD_ACTION, action, sizeof action);
+	field_text(v, FIELD_RESOURCE, resource, sizeof resource);
+	printf("  %s%s%s  %s  %s\n", subject, has_actor ? " by " : "", has_actor ? actor : "", action, resource);
+}
+
+void entryview_print_long(const struct entryview *v)
+{
+	char time[TEXT_TIME_SIZE], text[1024];
+
+	text_time(v->entry.time_ms, time);
+	printf("%-14s %" PRIu64 "\n%-14s %s\n%-14s %s\n", "entry", v->entry.index, "kind",
+	       entry_kind_text(v->entry.kind), "time", time);
+	if (v->verdict) {
+		printf("%-14s %s%s%s\n", "verdict", text_on(stdout, text_verdict_tint(v->verdict)),
+		       cs_verdict_text(v->verdict), text_off(stdout));
+		printf("%-14s %" PRId32 " milli-logits (%.1f %%)\n", "risk", v->risk, 100 * text_probability(v->risk));
+		if (!fieldview_text(0, v->rules, v->rules_len, text, sizeof text))
+			printf("%-14s %s\n", "rules", text);
+	}
+	for (unsigned i = 0; i < v->entry.n_fields; i++) {
+		unsigned kind = v->entry.fields[i].kind;
+
+		if (!body_find(v->fields, v->n_fields, kind))
+			snprintf(text, sizeof text, "(private)");
+		else
+			field_text(v, kind, text, sizeof text);
+		printf("%-14s %s\n", field_kind_text(kind), text);
+	}
+}
+
+static const struct {
+	unsigned kind;
+	const char *text;
+} kinds[] = {
+#define KIND_ROW(name, number, text) {number, text},
+        ENTRY_KIND_LIST(KIND_ROW)
+#undef KIND_ROW
+};
+
+/* "policy-set" is "policy set". */
+static bool same_kind(const char *given, const char *text)
+{
+	for (; *given && *text; given++, text++)
+		if (*given != *text && !(*given == '-' && *text == ' '))
+			return false;
+	return *given == *text;
+}
+
+unsigned entryview_kind(const char *text)
+{
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+		if (same_kind(text, kinds[i].text))
+			return kinds[i].kind;
+	return 0;
+}
+
+const char *entryview_kinds(void)
+{
+	static char text[KINDS_TEXT_SIZE];
+	size_t n = 0;
+
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds && n < sizeof text; i++)
+		n += (size_t)snprintf(text + n, sizeof text - n, "%s%s", i ? ", " : "", kinds[i].text);
+	return text;
+}

@@ -1,0 +1,37 @@
+/* An entry of the ledger with its opened fields, as JSON and as one line for people. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLIENT_TOOL_ENTRYVIEW_H
+#define CLIENT_TOOL_ENTRYVIEW_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "client/countersign.h"
+#include "ledger/entry.h"
+
+struct entryview {
+	struct entry entry;
+	struct hash leaf_hash;
+	bool opened; /* The private fields came with it, and each opens its commitment. */
+	struct field fields[LIMIT_FIELD_COUNT_MAX];
+	unsigned n_fields;
+	int verdict; /* 0: the kind has none. */
+	int32_t risk;
+	const uint8_t *rules; /* Canonical array of rule ids; NULL: the kind has none. */
+	size_t rules_len;
+};
+
+/* Takes leaf and body apart; *ret points into e's bytes. CS_E_MALFORMED; CS_E_REFUTED: a field does not open. */
+int entryview_open(struct entryview *ret, const struct cs_entry *e);
+json_t *entryview_json(const struct entryview *v);
+/* One line on stdout. */
+void entryview_print(const struct entryview *v);
+/* Index, time, kind, verdict and each field on lines of their own. */
+void entryview_print_long(const struct entryview *v);
+
+/* --kind: a kind's text, with '-' for spaces; 0: there is no such kind. */
+unsigned entryview_kind(const char *text);
+/* Prints the kinds for an error message. */
+const char *entryview_kinds(void);
+
+#endif

@@ -1,0 +1,167 @@
+/* countersign verify: checks a proof offline, with the trust policy and nothing else. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include "ledger/verify.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/tool/files.h"
+#include "client/tool/json.h"
+#include "client/tool/result.h"
+#include "client/tool/text.h"
+#include "client/tool/tool.h"
+
+static const struct usage usage = {
+        .command = "verify",
+        .arguments = "FILE",
+        .about =
+                "Checks a bundle of `countersign prove`, a .tlog-proof (with --entry), or a checkpoint, against the "
+                "keys\n"
+                "of a trust policy that you got another way than the file. No server is asked, and no key in the file\n"
+                "is believed. Without a quorum of cosignatures it is the leader's claim only: exit code 2.\n",
+        .exits = "  0  verified\n  1  refuted: something in it is false\n  2  could not tell, an unreadable file "
+                 "included\n"
+                 "  4  the command line cannot be understood\n",
+        .n_min = 1,
+        .n_max = 1,
+};
+
+static int read_policy(const char *path, struct verify_policy **ret)
+{
+	char reason[256] = "", *text = NULL;
+	size_t size;
+	int err = files_read(path, VERIFY_POLICY_SIZE_MAX, &text, &size);
+
+	if (err)
+		return tool_fail(VERIFY_UNDECIDED, usage.command, "%s: %s", path, strerror(err));
+	err = verify_policy_parse(text, size, ret, reason, sizeof reason);
+	free(text);
+	return err ? tool_fail(VERIFY_UNDECIDED, usage.command, "%s: %s", path, *reason ? reason : cs_strerror(err))
+	           : 0;
+}
+
+static const char *const outcome_words[] = {"verified", "refuted", "could not tell"};
+static const char *const mark_words[] = {"held", "BAD", "not checked"};
+
+static void print(const struct verify_result *r)
+{
+	static const enum text_tint tints[] = {TINT_GREEN, TINT_RED, TINT_YELLOW};
+	static const enum text_tint mark_tints[] = {TINT_NONE, TINT_RED, TINT_YELLOW};
+
+	for (unsigned i = 0; i < r->n_lines; i++)
+		printf("%s%-12s%s %s\n", text_on(stdout, mark_tints[r->lines[i].mark]), mark_words[r->lines[i].mark],
+		       text_off(stdout), r->lines[i].text);
+	if (r->has_bad_index)
+		printf("%-12s %" PRIu64 "\n", "bad entry", r->bad_index);
+	if (*r->expected)
+		printf("%-12s %s\n%-12s %s\n", "expected", r->expected, "found", r->found);
+	printf("%s%s%s: %s\n", text_on(stdout, tints[r->outcome]), outcome_words[r->outcome], text_off(stdout),
+	       r->reason);
+}
+
+static json_t *to_json(const struct verify_result *r)
+{
+	static const char *const marks[] = {"held", "bad", "unchecked"};
+	json_t *lines = json_array(), *o;
+
+	for (unsigned i = 0; i < r->n_lines; i++)
+		json_array_append_new(
+		        lines, json_pack("{s:s, s:s}", "mark", marks[r->lines[i].mark], "text", r->lines[i].text));
+	o = json_pack("{s:s, s:i, s:s, s:o}", "outcome", outcome_words[r->outcome], "status", (int)r->outcome, "reason",
+	              r->reason, "checks", lines);
+	if (r->has_checkpoint)
+		json_object_set_new(o, "checkpoint",
+		                    json_pack("{s:s, s:I, s:o, s:i, s:i}", "origin", r->origin, "size",
+		                              (json_int_t)r->size, "root", json_bytes(r->root, sizeof r->root),
+		                              "log_signatures", (int)r->n_log_signatures, "cosignatures",
+		                              (int)r->n_cosignatures));
+	if (r->has_bad_index)
+		json_object_set_new(o, "bad_index", json_integer((json_int_t)r->bad_index));
+	if (*r->expected) {
+		json_object_set_new(o, "expected", json_string(r->expected));
+		json_object_set_new(o, "found", json_string(r->found));
+	}
+	return o;
+}
+
+/* The three kinds of file begin unlike each other. */
+static int verify_bytes(const struct verify_policy *policy, const char *bytes, size_t size, const char *entry_path,
+                        struct verify_result *r)
+{
+	char *entry = NULL;
+	size_t entry_size, head = strlen(FORMAT_PROOF_HEAD);
+	int err;
+
+	if (size && bytes[0] == '{') {
+		verify_bundle(policy, bytes, size, r);
+	} else if (size > head && !memcmp(bytes, FORMAT_PROOF_HEAD, head)) {
+		if (!entry_path)
+			return tool_fail(EXIT_USAGE, usage.command,
+			                 "a .tlog-proof needs --entry FILE, the entry that it is about");
+		err = files_read(entry_path, LIMIT_ENTRY_SIZE_MAX, &entry, &entry_size);
+		if (err)
+			return tool_fail(VERIFY_UNDECIDED, usage.command, "%s: %s", entry_path, strerror(err));
+		verify_tlog_proof(policy, bytes, size, entry, entry_size, VERIFY_ENTRY_COUNTERSIGN, r);
+		free(entry);
+	} else {
+		verify_checkpoint(policy, bytes, size, r);
+	}
+	return 0;
+}
+
+static int verify(const char *path, const char *entry_path, const struct verify_policy *policy, bool json)
+{
+	struct verify_result *r = malloc(sizeof *r);
+	char *bytes = NULL;
+	size_t size;
+	int code, err = files_read(path, FORMAT_BUNDLE_SIZE_MAX, &bytes, &size);
+
+	if (err || !r) {
+		free(r);
+		free(bytes);
+		return tool_fail(VERIFY_UNDECIDED, usage.command, "%s: %s", path, strerror(err ? err : ENOMEM));
+	}
+	code = verify_bytes(policy, bytes, size, entry_path, r);
+	if (!code) {
+		if (!json)
+			print(r);
+		else
+			code = result_dump(usage.command, to_json(r), true);
+		code = code ? VERIFY_UNDECIDED : (int)r->outcome;
+	}
+	free(bytes);
+	free(r);
+	return code;
+}
+
+int verify_run(int argc, char **argv)
+{
+	const char *trust = NULL, *entry = NULL;
+	bool json = false;
+	const struct option options[] = {
+	        {"trust", OPTION_TEXT, &trust, "POLICY", "the trust policy (tlog-policy): whose signatures count", 0,
+	         0},
+	        {"entry", OPTION_TEXT, &entry, "FILE", "the entry's bytes, for a .tlog-proof", 0, 0},
+	        {"json", OPTION_FLAG, &json, NULL, "as JSON", 0, 0},
+	        {NULL, OPTION_FLAG, NULL, NULL, NULL, 0, 0},
+	};
+	struct verify_policy *policy = NULL;
+	unsigned n;
+	int code = options_parse(&usage, options, argc, argv, &n);
+
+	if (code != OPTIONS_GO_ON)
+		return code;
+	if (!trust)
+		return tool_fail(EXIT_USAGE, usage.command,
+		                 "option --trust POLICY is missing: no key that came with the data counts");
+	code = read_policy(trust, &policy);
+	if (!code)
+		code = verify(argv[0], entry, policy, json);
+	verify_policy_free(policy);
+	return code;
+}
