@@ -308,7 +308,7 @@ static void test_abort(void **state)
 static void test_views(void **state)
 {
 	struct store *s = writer_open();
-	struct store_view *v;
+	struct store_view *v, *second;
 	struct store_head head;
 	const void *got;
 	size_t len;
@@ -328,6 +328,11 @@ static void test_views(void **state)
 	assert_int_equal(head.size, 300);
 	entries_check(v, 0, 300);
 	view_check(v);
+	/* A thread may hold several. */
+	assert_int_equal(store_view_open(s, &second), 0);
+	view_check(second);
+	view_check(v);
+	store_view_close(second);
 	store_view_close(v);
 	store_view_close(NULL);
 	store_close(s);
@@ -396,6 +401,8 @@ static void test_state(void **state)
 	const struct store_record third[] = {{"d", "4", 1, 1}, {"e", "5", 1, 1}};
 	const struct store_record no_key[] = {{"", "4", 0, 1}};
 	struct store *s = writer_open();
+	struct store_view *v;
+	uint64_t index, term;
 	struct seen seen = {0};
 
 	(void)state;
@@ -411,10 +418,19 @@ static void test_state(void **state)
 	assert_int_equal(store_state_index(s), 7);
 	assert_int_equal(store_each_state(s, state_seen, &seen), 0);
 	assert_string_equal(seen.text, "a=1;c=3;");
+	/* A view sees the state as it was, with the index that it belongs to. */
+	assert_int_equal(store_view_open(s, &v), 0);
 	assert_int_equal(store_write_state(s, third, 2, 7, 1), 0);
 	seen = (struct seen){0};
 	assert_int_equal(store_each_state(s, state_seen, &seen), 42);
 	assert_int_equal(seen.n, 3);
+	seen = (struct seen){0};
+	assert_int_equal(store_view_each_state(v, state_seen, &seen), 0);
+	assert_string_equal(seen.text, "a=1;c=3;");
+	assert_int_equal(store_view_state_index(v, &index, &term), 0);
+	assert_int_equal(index, 7);
+	assert_int_equal(term, 1);
+	store_view_close(v);
 	store_close(s);
 }
 
@@ -652,8 +668,8 @@ static void damage(const char *db, const void *key, size_t key_len, size_t at, b
 
 static void test_damage(void **state)
 {
-	static const uint8_t last[8] = {0, 0, 0, 0, 0, 0, 1, 43}, tile0[9] = {0, 0, 0, 0, 0, 0, 0, 0, 1},
-	                     tile1[9] = {1};
+	static const uint8_t last[8] = {0, 0, 0, 0, 0, 0, 1, 43}, middle[8] = {0, 0, 0, 0, 0, 0, 0, 5},
+	                     tile0[9] = {0, 0, 0, 0, 0, 0, 0, 0, 1}, tile1[9] = {1};
 	const struct store_options o = {.map_size = MAP_SIZE};
 	struct store *s = writer_open();
 
@@ -683,6 +699,19 @@ static void test_damage(void **state)
 	assert_int_equal(store_view_open(s, &v), 0);
 	assert_int_equal(store_view_body(v, 299, &got, &len), CS_ERR_ERASED);
 	store_view_close(v);
+	store_close(s);
+	damage("entries", middle, 8, 0, true); /* An entry may not. */
+	assert_int_equal(store_open(folder, &o, &s), CS_ERR_DAMAGED);
+}
+
+static void test_tile_missing(void **state)
+{
+	static const uint8_t tile0[9] = {0, 0, 0, 0, 0, 0, 0, 0, 1};
+	const struct store_options o = {.map_size = MAP_SIZE};
+	struct store *s = writer_open();
+
+	(void)state;
+	assert_int_equal(batch_commit(s, 300, 1, 1), 0);
 	store_close(s);
 	damage("tiles", tile0, 9, 0, true);
 	assert_int_equal(store_open(folder, &o, &s), CS_ERR_DAMAGED);
@@ -797,8 +826,8 @@ int main(void)
 	        STORE_TEST(test_append_reopen), STORE_TEST(test_many_in_one),      STORE_TEST(test_abort),
 	        STORE_TEST(test_views),         STORE_TEST(test_checkpoints_meta), STORE_TEST(test_state),
 	        STORE_TEST(test_kill),          STORE_TEST(test_other_process),    STORE_TEST(test_read_only_copy),
-	        STORE_TEST(test_open_refusals), STORE_TEST(test_damage),           STORE_TEST(test_not_ours),
-	        STORE_TEST(test_map_full),      STORE_TEST(test_disk_error),
+	        STORE_TEST(test_open_refusals), STORE_TEST(test_damage),           STORE_TEST(test_tile_missing),
+	        STORE_TEST(test_not_ours),      STORE_TEST(test_map_full),         STORE_TEST(test_disk_error),
 	};
 
 	return cmocka_run_group_tests_name("store", tests, NULL, NULL);

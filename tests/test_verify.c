@@ -478,6 +478,55 @@ static void test_audit_flips(void **state)
 	assert_int_equal(audit(note, SIZE, true), VERIFY_VERIFIED);
 }
 
+/* Entry 5 once more, in the place of entry 6, under checkpoints that are good. */
+static void test_wrong_place(void **state)
+{
+	char note[LIMIT_NOTE_SIZE_MAX], proof[FORMAT_PROOF_SIZE_MAX];
+	const struct fixture_entry *five = &fixture.entry[5];
+	struct hash kept = fixture.entry[6].hash;
+
+	(void)state;
+	fixture.entry[6].hash = five->hash;
+	fixture_checkpoint(&fixture, SIZE, (struct fixture_signers){.logs = 1, .cosigners = 3}, note);
+	size_t len = fixture_proof(&fixture, 6, SIZE, note, proof);
+	verify_tlog_proof(fixture.policy, proof, len, five->leaf, five->leaf_len, VERIFY_ENTRY_COUNTERSIGN, &result);
+	assert_int_equal(result.outcome, VERIFY_REFUTED);
+	assert_string_equal(result.expected, "5");
+	assert_string_equal(result.found, "6");
+	verify_tlog_proof(fixture.policy, proof, len, five->leaf, five->leaf_len, VERIFY_ENTRY_OPAQUE, &result);
+	assert_int_equal(result.outcome, VERIFY_VERIFIED);
+	fixture.entry[6].hash = kept;
+}
+
+/* A quorum that signs a ledger that is not one: entry 7 changed before it was hashed and signed. */
+static void audit_signed(size_t at, uint8_t flip, const char *why)
+{
+	struct fixture_entry *e = &fixture.entry[7];
+	struct hash kept = e->hash;
+	char note[LIMIT_NOTE_SIZE_MAX];
+
+	e->leaf[at] ^= flip;
+	hash_leaf(&e->hash, e->leaf, e->leaf_len);
+	fixture_checkpoint(&fixture, SIZE, (struct fixture_signers){.logs = 1, .cosigners = 3}, note);
+	assert_int_equal(audit(note, SIZE, true), VERIFY_REFUTED);
+	assert_int_equal(result.bad_index, 7);
+	if (!strstr(result.reason, why))
+		fail_msg("%s, not %s", result.reason, why);
+	e->leaf[at] ^= flip;
+	e->hash = kept;
+}
+
+static void test_audit_of_liars(void **state)
+{
+	(void)state;
+	/* 97 01 07 02 cf time8 c4 20 prev32: version, index, kind, time, chain. */
+	audit_signed(2, 0x01, "another index");
+	audit_signed(11, 0x08, "time goes back"); /* 1700000000119 is 018bcfe56877: two seconds less. */
+	audit_signed(20, 0x01, "not chained");
+	audit_signed(1, 0x02, "format version");
+	audit_signed(0, 0x01, "not a canonical leaf");
+}
+
 /* --- agreement with the makers, and with strangers --- */
 
 static void test_tree_agrees(void **state)
@@ -775,6 +824,8 @@ int main(void)
 	        cmocka_unit_test(test_value_not_canonical),
 	        cmocka_unit_test(test_audit),
 	        cmocka_unit_test(test_audit_flips),
+	        cmocka_unit_test(test_wrong_place),
+	        cmocka_unit_test(test_audit_of_liars),
 	        cmocka_unit_test(test_tree_agrees),
 	        cmocka_unit_test(test_leaf_agrees),
 	        cmocka_unit_test(test_values),
