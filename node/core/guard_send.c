@@ -175,8 +175,8 @@ static bool send_result(struct guard *g, struct raft_message *m)
 	}
 	/* While libraft installs it answers heartbeats so; a rejection would make the leader send the snapshot again.
 	 */
-	if (g->install_waits && result->rejected != 0 && g->delivering == RAFT_IO_APPEND_ENTRIES &&
-	    g->delivering_term == r->current_term) {
+	if (g->install_waits && g->install.install_snapshot.term == r->current_term && result->rejected != 0 &&
+	    g->delivering == RAFT_IO_APPEND_ENTRIES && g->delivering_term == r->current_term) {
 		result->rejected = 0;
 		result->last_log_index = 0;
 		return net_send(g, m);
