@@ -169,6 +169,11 @@ static void test_append_entries_bounds(void **state)
 	put_u32be(bytes + 33, FRAME_ENTRIES_MAX + 1);
 	assert_int_equal(frame_decode(bytes, len, &f), CS_ERR_TOO_LARGE);
 	put_u32be(bytes + 33, FRAME_ENTRIES_MAX);
+	put_u32be(bytes + 37 + 9, 7); /* The first entry's length: what it gives up goes to the second. */
+	put_u32be(bytes + 50 + 9, 9);
+	assert_int_equal(frame_decode(bytes, len, &f), CS_ERR_MALFORMED);
+	put_u32be(bytes + 37 + 9, 8);
+	put_u32be(bytes + 50 + 9, 8);
 	bytes[37 + 8] = 0; /* The first entry's type. */
 	assert_int_equal(frame_decode(bytes, len, &f), CS_ERR_MALFORMED);
 	bytes[37 + 8] = RAFT_CHANGE; /* Its data is no configuration. */

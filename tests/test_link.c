@@ -537,6 +537,78 @@ static void test_replay(void **state)
 		uv_run(&loop, UV_RUN_ONCE);
 }
 
+/* Whoever has not confirmed its session may not name a length, though its handshake was right. */
+static void test_unconfirmed_length(void **state)
+{
+	struct node *a = *state, *b = a + 1;
+	uint8_t frame[4 + CHANNEL_INIT_SIZE + 4];
+	struct channel_initiator hs;
+	struct stranger s;
+	uint16_t ports[2];
+
+	pair(a, b, ports);
+	assert_int_equal(start_on(b, ports[1]), 0);
+	put_u32be(frame, CHANNEL_INIT_SIZE);
+	assert_int_equal(channel_initiate(&hs, &a->keys, b->keys.pub, CHANNEL_NODE, 2, ORIGIN, 1, frame + 4), 0);
+	channel_initiator_wipe(&hs);
+	put_u32be(frame + 4 + CHANNEL_INIT_SIZE, LINK_FRAME_SIZE_MAX);
+	stranger_start(&s, ports[1], frame, sizeof frame);
+	while (!s.closed) {
+		uv_run(&loop, UV_RUN_ONCE);
+		if (b->link->ins != NULL)
+			assert_true(b->link->ins->large == NULL && b->link->ins->regular == NULL);
+	}
+}
+
+/* A peer's newer stream takes the place of its older one, and only once it is confirmed. */
+static void test_newer_stream(void **state)
+{
+	struct node *a = *state, *b = a + 1;
+	uint8_t frame[4 + CHANNEL_INIT_SIZE], confirm[4 + CHANNEL_OVERHEAD];
+	uv_buf_t buf = uv_buf_init((char *)confirm, sizeof confirm);
+	struct channel_initiator hs;
+	struct channel_session session;
+	struct stranger s;
+
+	start_pair(a, b);
+	put_u32be(frame, CHANNEL_INIT_SIZE);
+	assert_int_equal(channel_initiate(&hs, &a->keys, b->keys.pub, CHANNEL_NODE, 2, ORIGIN,
+	                                  a->link->timestamp_ns + 1, frame + 4),
+	                 0);
+	stranger_start(&s, link_port(b->link), frame, sizeof frame);
+	while (s.heard < 4 + CHANNEL_ACCEPT_SIZE)
+		uv_run(&loop, UV_RUN_ONCE);
+	assert_int_equal(channel_finish(&hs, (uint8_t *)s.buf + 4, CHANNEL_ACCEPT_SIZE, 0, &session), 0);
+	assert_true(link_send(a->link, 2, &(struct link_part){"x", 1}, 1)); /* The older one still counts. */
+	while (b->frames == 0)
+		uv_run(&loop, UV_RUN_ONCE);
+	put_u32be(confirm, CHANNEL_OVERHEAD);
+	assert_int_equal(channel_seal(&session, NULL, "", 0, confirm + 4), 0);
+	assert_int_equal(uv_try_write((uv_stream_t *)&s.tcp, &buf, 1), (int)sizeof confirm);
+	while (a->downs == 0)
+		uv_run(&loop, UV_RUN_ONCE);
+	while (!s.closed || a->ups < 2) /* And a, connecting again, takes its place in turn. */
+		uv_run(&loop, UV_RUN_ONCE);
+}
+
+/* A node that waits for its next attempt, however long, connects when the peer connects to it. */
+static void test_hurry(void **state)
+{
+	struct node *a = *state, *b = a + 1;
+	struct link_out *p;
+	uint16_t ports[2];
+
+	pair(a, b, ports);
+	assert_int_equal(start_on(a, ports[0]), 0);
+	p = &a->link->peers[0];
+	while (p->state != LINK_WAITING)
+		uv_run(&loop, UV_RUN_ONCE);
+	assert_int_equal(uv_timer_start(&p->timer, p->timer.timer_cb, 2 * GIVE_UP_MS, 0), 0);
+	assert_int_equal(start_on(b, ports[1]), 0);
+	while (!a->up[2] || !b->up[1])
+		uv_run(&loop, UV_RUN_ONCE);
+}
+
 /* More silent strangers than there is room for: the oldest are closed, and the peer still gets in. */
 static void test_flood(void **state)
 {
@@ -616,6 +688,7 @@ static void test_spent(void **state)
 	assert_true(link_send(a->link, 2, &part, 1));
 	assert_false(link_send(a->link, 2, &part, 1));
 	assert_false(link_up(a->link, 2));
+	assert_int_equal(a->link->peers[0].retry_ms, 0);
 	while (a->ups < 2)
 		uv_run(&loop, UV_RUN_ONCE);
 	assert_int_equal(a->downs, 1);
@@ -687,10 +760,11 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-	        TEST(test_connect),       TEST(test_three),  TEST(test_names),   TEST(test_wrong_key),
-	        TEST(test_reconnect),     TEST(test_sizes),  TEST(test_burst),   TEST(test_queue_full),
-	        TEST(test_garbage),       TEST(test_replay), TEST(test_flood),   TEST(test_handshake_limit),
-	        TEST(test_close_in_recv), TEST(test_spent),  TEST(test_silence), TEST(test_open_errors),
+	        TEST(test_connect),       TEST(test_three),  TEST(test_names),       TEST(test_wrong_key),
+	        TEST(test_reconnect),     TEST(test_sizes),  TEST(test_burst),       TEST(test_queue_full),
+	        TEST(test_garbage),       TEST(test_replay), TEST(test_flood),       TEST(test_handshake_limit),
+	        TEST(test_close_in_recv), TEST(test_spent),  TEST(test_silence),     TEST(test_unconfirmed_length),
+	        TEST(test_newer_stream),  TEST(test_hurry),  TEST(test_open_errors),
 	};
 
 	if (sodium_init() < 0)
