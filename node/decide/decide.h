@@ -25,7 +25,10 @@ struct state_limits {
 	uint32_t challenges_max;  /* Open challenges; never evicted before they expire: when full, refuse. 0: 65,536. */
 	uint32_t requests_max;    /* Recorded answers; never evicted within the window: when full, refuse. 0: 1,048,576. */
 	uint32_t requests_per_principal_max; /* Quota. 0: half of requests_max. */
+	uint32_t requests_window_ms; /* How old a request id may be. 0: 600,000. */
 };
+
+/* Limits take part in what decide gives: they must be the same on every node of a cluster. */
 
 int state_new(const struct state_limits *l, struct state **ret); /* l NULL: defaults. */
 void state_free(struct state *s);
@@ -87,6 +90,9 @@ void state_policy_hash(const struct state *s, struct hash *ret);
 uint64_t state_governance(const struct state *s);          /* Version, from 1 at genesis. */
 
 /* --- the function --- */
+
+/* Outcome of an answer, public in its entry: numbers are for ever. */
+enum answer_outcome { ANSWER_MET = 1, ANSWER_FAILED = 2, ANSWER_LATE = 3 };
 
 enum decide_outcome {
 	DECIDE_ENTRY = 1,  /* A new entry: leaf, body, leaf_hash, index, kind. */

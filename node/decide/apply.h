@@ -1,0 +1,112 @@
+/* One command on its way through decide: what its parts share. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NODE_DECIDE_APPLY_H
+#define NODE_DECIDE_APPLY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "node/decide/evaluate.h"
+#include "node/decide/state.h"
+
+/* Why a command is refused; text names what and where. */
+struct refusal {
+	char *text;
+	size_t cap;
+};
+/* Writes the text and returns err, so that a check can end with it. */
+int refuse(const struct refusal *r, int err, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* One command that is being applied. */
+struct apply {
+	struct state *s;
+	const struct command *c;
+	struct decide_out *out;
+	struct principal_slot *asker; /* NULL: genesis and ticks. */
+	uint64_t now_ms;              /* The entry's time. */
+	struct hash request_hash;
+	struct refusal why;
+};
+
+/*
+ * Each apply_… either refuses (returns the error, having changed nothing) or makes one entry and changes the state (0).
+ * First everything that can fail, the entry's bytes included, then the changes, which cannot.
+ */
+int apply_genesis(struct apply *a);
+int apply_tick(struct apply *a);
+int apply_decision(struct apply *a);
+int apply_import(struct apply *a);
+int apply_answer(struct apply *a);
+int apply_enrolment(struct apply *a);
+int apply_removal(struct apply *a);
+int apply_policy_set(struct apply *a);
+
+/* --- the entry (apply_entry.c) --- */
+
+/* Starts the next entry; then the public array through the builder, then fields in ascending order. */
+struct entry_builder *entry_start(struct apply *a, enum entry_kind kind);
+/* Fields that hold one encoded value each; w is over the state's scratch buffer. */
+struct writer field_start(const struct apply *a);
+void field_end(const struct apply *a, unsigned kind, const struct writer *w);
+void field_client(const struct apply *a);
+/* Leaf, body and hash into out. After it nothing may fail. */
+int entry_finish(struct apply *a);
+/* The entry is there: the head moves on, the request id is remembered. verdict 0: the kind has none. */
+void entry_commit(struct apply *a, unsigned verdict, int32_t risk);
+
+/* What a decision, an answer and an import say of their request, all in one place so that they say it alike. */
+struct account {
+	const struct request *request;
+	const uint8_t *request_bytes;
+	size_t request_len;
+	const struct evaluation *evaluation;
+	uint8_t subject_key[HASH_SIZE], actor_key[HASH_SIZE];
+	const struct chain *subject_chain, *actor_chain; /* As before this entry; NULL: no entry yet. */
+	uint8_t blind[32];
+	struct hash digest;
+	const struct answer *answer; /* Its evidence becomes a field. */
+	uint64_t credential_version;
+	const uint8_t *nonce; /* NULL: no challenge is opened. */
+	uint64_t challenge_expiry_ms;
+	const struct import *import; /* Its source becomes a field. */
+};
+/* Fills in keys and chains of the request's subject and actor. Returns the subject, NULL if unknown. */
+const struct subject *account_init(struct account *ret, const struct state *s, const struct request *q,
+                                   const uint8_t *bytes, size_t len);
+/* verdict, risk, policy hash, [rule…], digest, [obligation…]: six elements of the public array. */
+#define ACCOUNT_PUBLIC_ELEMENTS 6
+void account_public(const struct apply *a, const struct account *k, unsigned verdict);
+void account_fields(const struct apply *a, const struct account *k);
+/* Moves the chains on and returns the subject, now the most recently used. */
+struct subject *account_touch(struct apply *a, const struct account *k, uint64_t index);
+/* 32 bytes for a purpose, from the command's seed. */
+void derive(uint8_t ret[32], const uint8_t seed[SEED_SIZE], const char *purpose);
+/* If the verdict is step_up: makes sure of room, and fills in nonce and expiry. */
+int challenge_prepare(const struct apply *a, struct account *k, uint8_t nonce[32]);
+/* After the commit: opens it under this entry's index, for the principal that asked. */
+void challenge_open(struct apply *a, const struct account *k, const uint8_t request_id[REQUEST_ID_SIZE]);
+
+/* --- checks that the leader makes before and decide makes again (check.c) --- */
+
+int check_asker(const struct state *s, uint64_t principal, unsigned command_type, const struct refusal *why);
+/*
+ * 0: a new request. CS_ERR_EXISTS: the same one was answered before, *ret_recorded is that. CS_ERR_CONFLICT,
+ * CS_ERR_EXPIRED, CS_ERR_OVERLOADED: refused.
+ */
+int check_request_id(const struct state *s, uint64_t now_ms, uint64_t principal, const uint8_t id[REQUEST_ID_SIZE],
+                     const struct hash *request_hash, const struct answer_slot **ret_recorded,
+                     const struct refusal *why);
+void request_hash(struct hash *ret, unsigned command_type, const void *payload, size_t len);
+/* The administrator who signed, if everything about the signature holds. */
+int check_admin(const struct state *s, uint64_t now_ms, unsigned command_type, const struct admin_signature *sig,
+                const uint8_t *signed_elements, size_t len, const struct principal **ret, const struct refusal *why);
+bool name_valid(struct text name); /* Of a person or client: node-N are the nodes'. */
+int check_enrolment(const struct state *s, const struct enrolment *e, const struct refusal *why);
+int check_removal(const struct state *s, const struct removal *r, const struct principal **ret,
+                  const struct refusal *why);
+/* Is the credential one of the subject's, and does the evidence hold? What the leader finds and decide looks at again.
+ */
+bool credential_fits(const struct principal *credential, const struct challenge_slot *c, const struct answer *a);
+
+#endif

@@ -1,0 +1,82 @@
+/* Requests for decisions, and imports of past events. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include "ledger/errors.h"
+#include "node/decide/apply.h"
+
+static void blind(const struct apply *a, struct account *k)
+{
+	derive(k->blind, a->c->seed, "countersign/blind/v1");
+	request_digest(&k->digest, k->blind, k->request_bytes, k->request_len);
+}
+
+int apply_decision(struct apply *a)
+{
+	struct request q;
+	struct account k;
+	struct evaluation e;
+	uint8_t nonce[32];
+	int err = request_decode(&q, a->c->payload, a->c->payload_len);
+
+	if (err != 0)
+		return refuse(&a->why, err, "the request: %s", err_text(err));
+	const struct subject *known = account_init(&k, a->s, &q, a->c->payload, a->c->payload_len);
+	evaluate(&e, a->s, &q, known, a->asker, a->now_ms, a->now_ms, false, 0);
+	k.evaluation = &e;
+	err = challenge_prepare(a, &k, nonce);
+	if (err != 0)
+		return err;
+	blind(a, &k);
+	struct entry_builder *b = entry_start(a, ENTRY_DECISION);
+	writer_array(&b->public_, ACCOUNT_PUBLIC_ELEMENTS);
+	account_public(a, &k, e.verdict);
+	account_fields(a, &k);
+	err = entry_finish(a);
+	if (err != 0)
+		return err;
+
+	entry_commit(a, e.verdict, e.risk);
+	struct subject *u = account_touch(a, &k, a->out->index);
+	counter_add(&u->profile.rate, a->now_ms, RATE_HALF_LIFE_MS);
+	if (e.verdict == VERDICT_ALLOW)
+		profile_train(&u->profile, &e.observation, a->now_ms, false);
+	challenge_open(a, &k, a->c->request_id);
+	return 0;
+}
+
+int apply_import(struct apply *a)
+{
+	struct import i;
+	struct request q;
+	struct account k;
+	struct evaluation e;
+	int err = import_decode(&i, a->c->payload, a->c->payload_len);
+
+	if (err != 0)
+		return refuse(&a->why, err, "the import: %s", err_text(err));
+	if (i.event_time_ms > a->now_ms)
+		return refuse(&a->why, CS_ERR_INVALID, "the import: its event lies in the future");
+	err = request_decode(&q, i.request, i.request_len);
+	if (err != 0)
+		return refuse(&a->why, err, "the import's request: %s", err_text(err));
+	const struct subject *known = account_init(&k, a->s, &q, i.request, i.request_len);
+	evaluate(&e, a->s, &q, known, a->asker, i.event_time_ms, a->now_ms, true, 0);
+	evaluation_note(&e, "", "imported: a past event, scored as if it were asked; it permits nothing");
+	k.evaluation = &e;
+	k.import = &i;
+	blind(a, &k);
+	struct entry_builder *b = entry_start(a, ENTRY_IMPORTED);
+	writer_array(&b->public_, ACCOUNT_PUBLIC_ELEMENTS);
+	account_public(a, &k, e.verdict);
+	account_fields(a, &k);
+	err = entry_finish(a);
+	if (err != 0)
+		return err;
+
+	entry_commit(a, 0, e.risk);
+	struct subject *u = account_touch(a, &k, a->out->index);
+	counter_add(&u->profile.import_rate, i.event_time_ms, RATE_HALF_LIFE_MS);
+	profile_train_import(&u->profile, &e.observation, i.event_time_ms);
+	return 0;
+}

@@ -1,0 +1,368 @@
+/* The entry that a command becomes: public array, private fields, commit. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include <assert.h>
+#include <sodium.h>
+#include <string.h>
+
+#include "ledger/errors.h"
+#include "node/decide/apply.h"
+#include "node/decide/codec.h"
+
+struct entry_builder *entry_start(struct apply *a, enum entry_kind kind)
+{
+	struct entry_builder *b = a->s->builder;
+
+	entry_builder_init(b, a->s->head.size, kind, a->now_ms, &a->s->head.last_leaf, a->c->seed);
+	return b;
+}
+
+struct writer field_start(const struct apply *a)
+{
+	struct writer w;
+
+	writer_init(&w, a->s->scratch, STATE_RECORD_SIZE_MAX);
+	return w;
+}
+
+void field_end(const struct apply *a, unsigned kind, const struct writer *w)
+{
+	if (w->err != 0)
+		a->s->builder->err = w->err;
+	entry_builder_field(a->s->builder, kind, w->base, w->len);
+}
+
+void field_client(const struct apply *a)
+{
+	struct writer w = field_start(a);
+
+	writer_array(&w, 2);
+	writer_cstr(&w, a->asker->p.name);
+	writer_bin(&w, a->c->request_id, REQUEST_ID_SIZE);
+	field_end(a, FIELD_CLIENT, &w);
+}
+
+int entry_finish(struct apply *a)
+{
+	struct decide_out *o = a->out;
+	int err = entry_builder_finish(a->s->builder, o->leaf, &o->leaf_len, o->body, &o->body_len);
+
+	if (err != 0)
+		return refuse(&a->why, err, "the entry cannot be made: %s", err_text(err));
+	hash_leaf(&o->leaf_hash, o->leaf, o->leaf_len);
+	return 0;
+}
+
+void entry_commit(struct apply *a, unsigned verdict, int32_t risk)
+{
+	struct state *s = a->s;
+	struct decide_out *o = a->out;
+
+	o->outcome = DECIDE_ENTRY;
+	o->index = s->head.size;
+	o->kind = s->builder->kind;
+	o->verdict = verdict;
+	o->risk = risk;
+	s->head.size++;
+	s->head.last_leaf = o->leaf_hash;
+	s->head.time_ms = a->now_ms;
+	s->head_dirty = true;
+	if (a->asker == NULL)
+		return;
+	counter_add(&a->asker->rate, a->now_ms, RATE_HALF_LIFE_MS);
+	principal_dirty(s, a->asker);
+	answer_add(s, a->asker->p.id, a->c->request_id, a->now_ms)->r = (struct recorded){
+	        .index = o->index, .time_ms = a->now_ms, .verdict = verdict, .request_hash = a->request_hash};
+}
+
+void derive(uint8_t ret[32], const uint8_t seed[SEED_SIZE], const char *purpose)
+{
+	crypto_generichash(ret, 32, (const uint8_t *)purpose, strlen(purpose), seed, SEED_SIZE);
+}
+
+/* --- what decisions, answers and imports have in common --- */
+
+const struct subject *account_init(struct account *ret, const struct state *s, const struct request *q,
+                                   const uint8_t *bytes, size_t len)
+{
+	const struct subject *u, *actor = NULL;
+
+	memset(ret, 0, sizeof(*ret));
+	ret->request = q;
+	ret->request_bytes = bytes;
+	ret->request_len = len;
+	subject_key(ret->subject_key, q->subject_type, q->subject_id);
+	u = subject_find(s, ret->subject_key);
+	ret->subject_chain = u != NULL ? &u->subject_chain : NULL;
+	if (q->actor_id.len > 0) {
+		subject_key(ret->actor_key, q->actor_type, q->actor_id);
+		actor = subject_find(s, ret->actor_key);
+	}
+	ret->actor_chain = actor != NULL ? &actor->actor_chain : NULL;
+	return u;
+}
+
+void account_public(const struct apply *a, const struct account *k, unsigned verdict)
+{
+	struct writer *w = &a->s->builder->public_;
+	const struct policy *p = a->s->policy;
+	const struct evaluation *e = k->evaluation;
+	uint32_t obligations = 0;
+
+	writer_uint(w, verdict);
+	writer_int(w, e->risk);
+	writer_bin(w, p->hash.b, HASH_SIZE);
+	writer_array(w, e->n_rules);
+	for (unsigned i = 0; i < e->n_rules; i++)
+		codec_write_text(w, p->rules[e->rules[i]].id);
+	writer_bin(w, k->digest.b, HASH_SIZE);
+	for (unsigned i = 0; i < e->n_rules; i++)
+		obligations += p->rules[e->rules[i]].obligations.n;
+	writer_array(w, obligations);
+	for (unsigned i = 0; i < e->n_rules; i++) {
+		struct span o = p->rules[e->rules[i]].obligations;
+		for (unsigned n = o.first; n < (unsigned)o.first + o.n; n++)
+			codec_write_pair(w, p->obligations[n].type, p->obligations[n].id);
+	}
+}
+
+static void field_pair(const struct apply *a, unsigned kind, struct text type, struct text id)
+{
+	struct writer w = field_start(a);
+
+	codec_write_pair(&w, type, id);
+	field_end(a, kind, &w);
+}
+
+/* Attributes that have fields of their own. */
+static bool has_own_field(const struct named_value *v)
+{
+	return v->type == VALUE_STR && (text_is(v->name, "device") || text_is(v->name, "ip") ||
+	                                text_is(v->name, "region") || text_is(v->name, "country"));
+}
+
+static const struct named_value *own_text(const struct request *q, const char *name)
+{
+	const struct named_value *v = request_context(q, name);
+
+	return v != NULL && v->type == VALUE_STR ? v : NULL;
+}
+
+static void field_context(const struct apply *a, const struct request *q)
+{
+	struct writer w = field_start(a);
+	uint32_t n = 0;
+
+	for (unsigned i = 0; i < q->n_context; i++)
+		n += !has_own_field(&q->context[i]);
+	if (n == 0)
+		return;
+	writer_array(&w, n);
+	for (unsigned i = 0; i < q->n_context; i++)
+		if (!has_own_field(&q->context[i]))
+			codec_write_context(&w, &q->context[i]);
+	field_end(a, FIELD_CONTEXT, &w);
+}
+
+static void field_text(const struct apply *a, unsigned kind, const struct named_value *v)
+{
+	struct writer w = field_start(a);
+
+	if (v == NULL)
+		return;
+	codec_write_text(&w, v->str);
+	field_end(a, kind, &w);
+}
+
+static void field_location(const struct apply *a, const struct request *q)
+{
+	const struct named_value *place[2] = {own_text(q, "region"), own_text(q, "country")};
+	struct writer w = field_start(a);
+
+	if (place[0] == NULL && place[1] == NULL)
+		return;
+	writer_array(&w, 2);
+	for (unsigned i = 0; i < 2; i++) {
+		if (place[i] != NULL)
+			codec_write_text(&w, place[i]->str);
+		else
+			writer_nil(&w);
+	}
+	field_end(a, FIELD_LOCATION, &w);
+}
+
+static void field_signals(const struct apply *a, const struct evaluation *e)
+{
+	struct writer w = field_start(a);
+
+	writer_array(&w, e->signals.n);
+	for (unsigned i = 0; i < e->signals.n; i++) {
+		writer_array(&w, 3);
+		writer_uint(&w, e->signals.s[i].id);
+		writer_int(&w, e->signals.s[i].value);
+		writer_int(&w, e->weights[i]);
+	}
+	field_end(a, FIELD_SIGNALS, &w);
+}
+
+static void field_reasons(const struct apply *a, const struct evaluation *e)
+{
+	const struct policy *p = a->s->policy;
+	struct writer w = field_start(a);
+	uint32_t n = e->n_notes + e->signals.n;
+
+	for (unsigned i = 0; i < e->n_rules; i++)
+		n += p->rules[e->rules[i]].reason_user.len > 0 || p->rules[e->rules[i]].reason_admin.len > 0;
+	writer_array(&w, n);
+	for (unsigned i = 0; i < e->n_notes; i++) {
+		writer_array(&w, 2);
+		writer_cstr(&w, e->notes[i].user);
+		writer_cstr(&w, e->notes[i].admin);
+	}
+	for (unsigned i = 0; i < e->n_rules; i++) {
+		const struct rule *r = &p->rules[e->rules[i]];
+		if (r->reason_user.len > 0 || r->reason_admin.len > 0)
+			codec_write_pair(&w, r->reason_user, r->reason_admin);
+	}
+	for (unsigned i = 0; i < e->signals.n; i++) {
+		writer_array(&w, 2);
+		writer_cstr(&w, signal_reason_user(e->signals.s[i].id));
+		writer_cstr(&w, signal_reason_admin(e->signals.s[i].id));
+	}
+	field_end(a, FIELD_REASONS, &w);
+}
+
+static void field_evidence(const struct apply *a, const struct account *k)
+{
+	struct writer w = field_start(a);
+
+	if (k->answer == NULL)
+		return;
+	writer_array(&w, 4);
+	codec_write_text(&w, k->answer->method);
+	codec_write_text(&w, k->answer->credential);
+	writer_uint(&w, k->credential_version);
+	writer_bin(&w, k->answer->evidence, k->answer->evidence_len);
+	field_end(a, FIELD_EVIDENCE, &w);
+}
+
+static void field_challenge(const struct apply *a, const struct account *k)
+{
+	struct writer w = field_start(a);
+
+	if (k->nonce == NULL)
+		return;
+	writer_array(&w, 4);
+	writer_bin(&w, k->nonce, 32);
+	writer_uint(&w, k->challenge_expiry_ms);
+	writer_cstr(&w, level_text(k->evaluation->challenge.level));
+	methods_write(&w, k->evaluation->challenge.methods);
+	field_end(a, FIELD_CHALLENGE, &w);
+}
+
+static void field_source(const struct apply *a, const struct import *i)
+{
+	struct writer w = field_start(a);
+
+	if (i == NULL)
+		return;
+	writer_array(&w, 5);
+	codec_write_text(&w, i->format);
+	codec_write_text(&w, i->file);
+	writer_bin(&w, i->file_hash, HASH_SIZE);
+	writer_uint(&w, i->position);
+	writer_uint(&w, i->event_time_ms);
+	field_end(a, FIELD_SOURCE, &w);
+}
+
+static void field_chain(const struct apply *a, unsigned kind, const struct chain *c)
+{
+	struct writer w = field_start(a);
+
+	writer_array(&w, 2);
+	if (c != NULL && c->count > 0)
+		writer_uint(&w, c->last);
+	else
+		writer_nil(&w);
+	writer_uint(&w, c != NULL ? c->count : 0);
+	field_end(a, kind, &w);
+}
+
+void account_fields(const struct apply *a, const struct account *k)
+{
+	const struct request *q = k->request;
+	struct writer w = field_start(a);
+
+	writer_bin(&w, k->blind, sizeof(k->blind));
+	field_end(a, FIELD_BLIND, &w);
+	field_pair(a, FIELD_SUBJECT, q->subject_type, q->subject_id);
+	if (q->actor_id.len > 0)
+		field_pair(a, FIELD_ACTOR, q->actor_type, q->actor_id);
+	w = field_start(a);
+	codec_write_text(&w, q->action);
+	field_end(a, FIELD_ACTION, &w);
+	field_pair(a, FIELD_RESOURCE, q->resource_type, q->resource_id);
+	field_context(a, q);
+	field_text(a, FIELD_DEVICE, own_text(q, "device"));
+	field_text(a, FIELD_ADDRESS, own_text(q, "ip"));
+	field_location(a, q);
+	field_signals(a, k->evaluation);
+	field_reasons(a, k->evaluation);
+	field_evidence(a, k);
+	field_client(a);
+	field_challenge(a, k);
+	field_source(a, k->import);
+	field_chain(a, FIELD_SUBJECT_CHAIN, k->subject_chain);
+	if (q->actor_id.len > 0)
+		field_chain(a, FIELD_ACTOR_CHAIN, k->actor_chain);
+}
+
+static void chain_move(struct chain *c, uint64_t index)
+{
+	c->last = index;
+	c->count++;
+}
+
+struct subject *account_touch(struct apply *a, const struct account *k, uint64_t index)
+{
+	struct subject *u;
+
+	/* The actor first: touching it afterwards could evict nothing of ours, but the subject must come out newest. */
+	if (k->request->actor_id.len > 0)
+		chain_move(&subject_touch(a->s, k->actor_key)->actor_chain, index);
+	u = subject_touch(a->s, k->subject_key);
+	chain_move(&u->subject_chain, index);
+	return u;
+}
+
+int challenge_prepare(const struct apply *a, struct account *k, uint8_t nonce[32])
+{
+	if (k->evaluation->verdict != VERDICT_STEP_UP)
+		return 0;
+	if (!challenge_has_room(a->s, k->request_len))
+		return refuse(&a->why, CS_ERR_OVERLOADED, "too many open challenges: try again later");
+	derive(nonce, a->c->seed, "countersign/nonce/v1");
+	k->nonce = nonce;
+	k->challenge_expiry_ms = a->now_ms + k->evaluation->challenge.expiry_ms;
+	return 0;
+}
+
+void challenge_open(struct apply *a, const struct account *k, const uint8_t request_id[REQUEST_ID_SIZE])
+{
+	const struct policy_challenge *p = &k->evaluation->challenge;
+
+	if (k->nonce == NULL)
+		return;
+	struct challenge_slot *c = challenge_add(a->s, a->out->index, k->request_bytes, k->request_len);
+	c->c.expiry_ms = k->challenge_expiry_ms;
+	c->c.principal = a->asker->p.id;
+	c->c.digest = k->digest;
+	memcpy(c->c.nonce, k->nonce, sizeof(c->c.nonce));
+	strcpy(c->c.level, level_text(p->level));
+	c->made_ms = a->now_ms;
+	c->level = p->level;
+	c->methods = p->methods;
+	memcpy(c->blind, k->blind, sizeof(c->blind));
+	memcpy(c->request_id, request_id, REQUEST_ID_SIZE);
+}

@@ -1,0 +1,222 @@
+/* Checks that the leader makes before it proposes and decide makes again when it applies. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include <sodium.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ledger/errors.h"
+#include "node/decide/apply.h"
+#include "node/decide/codec.h"
+
+#define ROLES_KNOWN  (ROLE_DECIDE | ROLE_IMPORT | ROLE_AUDIT | ROLE_ADMINISTER | ROLE_DEVICE | ROLE_NODE)
+#define ID_TIME_SIZE 6 /* 48 bits of milliseconds, as UUID version 7 begins (RFC 9562 5.7). */
+
+int refuse(const struct refusal *r, int err, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(r->text, r->cap, format, args);
+	va_end(args);
+	return err;
+}
+
+static uint32_t role_needed(unsigned command_type)
+{
+	switch (command_type) {
+	case COMMAND_DECIDE:
+	case COMMAND_ANSWER:
+		return ROLE_DECIDE;
+	case COMMAND_IMPORT:
+		return ROLE_IMPORT;
+	case COMMAND_POLICY_SET:
+	case COMMAND_ENROLL:
+	case COMMAND_REMOVE:
+		return ROLE_ADMINISTER;
+	default:
+		return 0;
+	}
+}
+
+int check_asker(const struct state *s, uint64_t principal, unsigned command_type, const struct refusal *why)
+{
+	const struct principal *p = state_principal(s, principal);
+	uint32_t role = role_needed(command_type);
+
+	if (role == 0)
+		return refuse(why, CS_ERR_MALFORMED, "no client sends commands of type %u", command_type);
+	if (p == NULL || p->removed)
+		return refuse(why, CS_ERR_UNAUTHENTICATED, "the client is not enrolled");
+	if ((p->roles & role) == 0)
+		return refuse(why, CS_ERR_NOT_PERMITTED, "%s lacks the role %s", p->name, role_text(role));
+	return 0;
+}
+
+void request_hash(struct hash *ret, unsigned command_type, const void *payload, size_t len)
+{
+	uint8_t type = (uint8_t)command_type;
+	struct hasher h;
+
+	hasher_init(&h);
+	hasher_update(&h, &type, 1);
+	hasher_update(&h, payload, len);
+	hasher_final(&h, ret);
+}
+
+static uint64_t id_time_ms(const uint8_t id[REQUEST_ID_SIZE])
+{
+	uint64_t ms = 0;
+
+	for (unsigned i = 0; i < ID_TIME_SIZE; i++)
+		ms = ms << 8 | id[i];
+	return ms;
+}
+
+int check_request_id(const struct state *s, uint64_t now_ms, uint64_t principal, const uint8_t id[REQUEST_ID_SIZE],
+                     const struct hash *hash, const struct answer_slot **ret_recorded, const struct refusal *why)
+{
+	const struct answer_slot *a = answer_find(s, principal, id, now_ms);
+	uint64_t id_ms = id_time_ms(id), window_ms = s->limits.requests_window_ms;
+
+	if (a != NULL && memcmp(a->r.request_hash.b, hash->b, HASH_SIZE) != 0)
+		return refuse(why, CS_ERR_CONFLICT, "this request id was used for another request");
+	if (a != NULL) {
+		*ret_recorded = a;
+		return CS_ERR_EXISTS;
+	}
+	if (id_ms + window_ms < now_ms)
+		return refuse(why, CS_ERR_EXPIRED, "the request id is older than %llu s",
+		              (unsigned long long)window_ms / 1000);
+	if (id_ms > now_ms + STATE_AHEAD_MS)
+		return refuse(why, CS_ERR_EXPIRED, "the request id's time is more than 60 s ahead: check the clock");
+	if (!answer_has_room(s, principal))
+		return refuse(why, CS_ERR_OVERLOADED, "the table of answers is full: try again later");
+	return 0;
+}
+
+int check_admin(const struct state *s, uint64_t now_ms, unsigned command_type, const struct admin_signature *sig,
+                const uint8_t *signed_elements, size_t len, const struct principal **ret, const struct refusal *why)
+{
+	const struct principal *p = state_principal_by_name(s, sig->name.s, sig->name.len);
+	uint8_t message[ADMIN_MESSAGE_SIZE_MAX];
+
+	if (p == NULL || !p->has_sign || (p->roles & ROLE_ADMINISTER) == 0)
+		return refuse(why, CS_ERR_NOT_PERMITTED, "the signature: not by an administrator");
+	if (sig->sequence <= p->sequence)
+		return refuse(why, CS_ERR_CONFLICT, "the signature: sequence %llu was used, the next is above %llu",
+		              (unsigned long long)sig->sequence, (unsigned long long)p->sequence);
+	if (now_ms > sig->expiry_ms)
+		return refuse(why, CS_ERR_EXPIRED, "the signature has expired");
+	size_t message_len = admin_message(message, s->origin, s->governance, command_type, sig->sequence,
+	                                   sig->expiry_ms, signed_elements, len);
+	if (crypto_sign_verify_detached(sig->signature, message, message_len, p->sign_pub) != 0)
+		return refuse(why, CS_ERR_UNAUTHENTICATED, "the signature does not verify");
+	*ret = p;
+	return 0;
+}
+
+bool name_valid(struct text name)
+{
+	static const char node[] = "node-";
+
+	if (name.len == 0 || name.len > PRINCIPAL_NAME_SIZE_MAX)
+		return false;
+	if (name.len >= strlen(node) && memcmp(name.s, node, strlen(node)) == 0)
+		return false;
+	for (size_t i = 0; i < name.len; i++) {
+		char c = name.s[i];
+		if (!((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+		      strchr("._@:/-", c) != NULL))
+			return false;
+	}
+	return true;
+}
+
+/* Which keys and subject go with which roles. */
+static int check_roles(const struct enrolment *e, const struct refusal *why)
+{
+	if (e->roles == 0 || (e->roles & ~ROLES_KNOWN) != 0)
+		return refuse(why, CS_ERR_INVALID, "the enrolment: unknown roles");
+	if (e->roles & ROLE_NODE)
+		return refuse(why, CS_ERR_INVALID, "the enrolment: nodes come by membership, not by enrolment");
+	if (e->roles & ROLE_DEVICE) {
+		if (e->roles != ROLE_DEVICE || e->channel_pub != NULL || e->sign_pub == NULL || e->subject_id.len == 0)
+			return refuse(why, CS_ERR_INVALID,
+			              "the enrolment: a device key has a signing key and a subject, nothing else");
+		return 0;
+	}
+	if (e->channel_pub == NULL || e->subject_id.len > 0)
+		return refuse(why, CS_ERR_INVALID, "the enrolment: a client has a channel key and no subject");
+	if ((e->roles & ROLE_ADMINISTER) && e->sign_pub == NULL)
+		return refuse(why, CS_ERR_INVALID, "the enrolment: an administrator needs a signing key");
+	return 0;
+}
+
+int check_enrolment(const struct state *s, const struct enrolment *e, const struct refusal *why)
+{
+	static const uint8_t zero[32];
+	int err;
+
+	if (!name_valid(e->name))
+		return refuse(
+		        why, CS_ERR_INVALID,
+		        "the enrolment: names are 1 to 64 of A-Z a-z 0-9 . _ @ : / - and do not begin with node-");
+	err = check_roles(e, why);
+	if (err != 0)
+		return err;
+	if (e->channel_pub != NULL && memcmp(e->channel_pub, zero, sizeof(zero)) == 0)
+		return refuse(why, CS_ERR_INVALID, "the enrolment: the channel key is all zero");
+	if (e->sign_pub != NULL && crypto_core_ed25519_is_valid_point(e->sign_pub) == 0)
+		return refuse(why, CS_ERR_INVALID, "the enrolment: the signing key is no Ed25519 key");
+	if (state_principal_by_name(s, e->name.s, e->name.len) != NULL)
+		return refuse(why, CS_ERR_EXISTS, "the enrolment: the name is taken");
+	if (e->channel_pub != NULL && state_principal_by_channel(s, e->channel_pub) != NULL)
+		return refuse(why, CS_ERR_EXISTS, "the enrolment: the channel key is enrolled already");
+	if (!principal_has_room(s))
+		return refuse(why, CS_ERR_OVERLOADED, "the table of principals is full");
+	return 0;
+}
+
+struct count {
+	unsigned administrators;
+};
+
+static void count_administrator(void *ctx, const struct principal *p)
+{
+	struct count *c = ctx;
+
+	c->administrators += !p->removed && (p->roles & ROLE_ADMINISTER) != 0;
+}
+
+int check_removal(const struct state *s, const struct removal *r, const struct principal **ret,
+                  const struct refusal *why)
+{
+	const struct principal *p = state_principal_by_name(s, r->name.s, r->name.len);
+	struct count count = {0};
+
+	if (p == NULL)
+		return refuse(why, CS_ERR_NOT_FOUND, "the removal: nobody of that name is enrolled");
+	if (p->roles & ROLE_NODE)
+		return refuse(why, CS_ERR_INVALID, "the removal: nodes go by membership, not by removal");
+	state_each_principal(s, count_administrator, &count);
+	if ((p->roles & ROLE_ADMINISTER) && count.administrators == 1)
+		return refuse(why, CS_ERR_INVALID, "the removal: nobody could administer the cluster afterwards");
+	*ret = p;
+	return 0;
+}
+
+bool credential_fits(const struct principal *p, const struct challenge_slot *c, const struct answer *a)
+{
+	struct request q;
+
+	if (p->removed || p->roles != ROLE_DEVICE || !p->has_sign || !text_is(a->credential, p->name))
+		return false;
+	if (method_parse(a->method) != METHOD_ED25519 || (c->methods & METHOD_ED25519) == 0 ||
+	    a->evidence_len != crypto_sign_BYTES)
+		return false;
+	return request_decode(&q, c->request, c->request_len) == 0 && text_is(q.subject_type, p->subject_type) &&
+	       text_is(q.subject_id, p->subject_id);
+}

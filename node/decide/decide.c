@@ -1,0 +1,112 @@
+/* decide: one command of the log, dispatched. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include "node/decide/decide.h"
+
+#include <string.h>
+
+#include "ledger/errors.h"
+#include "node/decide/apply.h"
+
+/* Everything but the buffers: they are written where their lengths say. */
+static void out_clear(struct decide_out *o)
+{
+	o->outcome = DECIDE_REFUSED;
+	o->err = 0;
+	o->text[0] = 0;
+	o->index = 0;
+	o->kind = o->verdict = 0;
+	o->risk = 0;
+	o->principals_changed = o->has_evidence = false;
+	o->leaf_len = o->body_len = o->evidence_message_len = 0;
+}
+
+/* Commands of clients: who asks, and whether it was asked before. */
+static int admit(struct apply *a)
+{
+	const struct answer_slot *recorded = NULL;
+	int err = check_asker(a->s, a->c->principal, a->c->type, &a->why);
+
+	if (err != 0)
+		return err;
+	a->asker = principal_slot(a->s, a->c->principal);
+	request_hash(&a->request_hash, a->c->type, a->c->payload, a->c->payload_len);
+	err = check_request_id(a->s, a->now_ms, a->c->principal, a->c->request_id, &a->request_hash, &recorded,
+	                       &a->why);
+	if (err == CS_ERR_EXISTS) {
+		a->out->outcome = DECIDE_REPEAT;
+		a->out->index = recorded->r.index;
+		a->out->verdict = recorded->r.verdict;
+	}
+	return err;
+}
+
+static int facts_empty(const struct apply *a)
+{
+	static const uint8_t empty = 0x90; /* [] */
+
+	if (a->c->type != COMMAND_ANSWER && (a->c->facts_len != 1 || a->c->facts[0] != empty))
+		return refuse(&a->why, CS_ERR_MALFORMED, "the command: facts where none belong");
+	return 0;
+}
+
+static int apply_client(struct apply *a)
+{
+	int err = admit(a);
+
+	if (err != 0)
+		return err;
+	switch (a->c->type) {
+	case COMMAND_DECIDE:
+		return apply_decision(a);
+	case COMMAND_ANSWER:
+		return apply_answer(a);
+	case COMMAND_IMPORT:
+		return apply_import(a);
+	case COMMAND_POLICY_SET:
+		return apply_policy_set(a);
+	case COMMAND_ENROLL:
+		return apply_enrolment(a);
+	default: /* admit lets no other type pass. */
+		return apply_removal(a);
+	}
+}
+
+static int apply(struct apply *a)
+{
+	int err = facts_empty(a);
+
+	if (err != 0)
+		return err;
+	bool own = a->c->type == COMMAND_GENESIS || a->c->type == COMMAND_TICK;
+	if (own && a->c->principal != 0)
+		return refuse(&a->why, CS_ERR_NOT_PERMITTED, "only the node itself sends commands of type %u",
+		              a->c->type);
+	if (a->c->type == COMMAND_GENESIS)
+		return apply_genesis(a);
+	if (a->s->head.size == 0)
+		return refuse(&a->why, CS_ERR_NOT_READY, "there is no genesis yet");
+	state_purge(a->s, a->now_ms);
+	return own ? apply_tick(a) : apply_client(a);
+}
+
+void decide(struct state *s, uint64_t time_ms, const void *command, size_t len, struct decide_out *out)
+{
+	struct command c;
+	struct apply a = {.s = s, .c = &c, .out = out, .why = {out->text, sizeof(out->text)}};
+	int err = command_decode(&c, command, len);
+
+	out_clear(out);
+	a.now_ms = time_ms > s->head.time_ms ? time_ms : s->head.time_ms;
+	if (err != 0)
+		refuse(&a.why, err, "the command: %s", err_text(err));
+	else if (a.now_ms > STATE_TIME_MS_MAX)
+		err = refuse(&a.why, CS_ERR_INVALID, "the batch's time lies beyond the year 9999");
+	else
+		err = apply(&a);
+	if (err != 0 && out->outcome != DECIDE_REPEAT) {
+		out->outcome = DECIDE_REFUSED;
+		out->err = err;
+	}
+}

@@ -1,0 +1,111 @@
+/* Risk and verdict: signals weighed, rules matched, the strongest verdict wins. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include "node/decide/evaluate.h"
+
+#include <assert.h>
+
+_Static_assert(POLICY_RULES_MAX <= UINT8_MAX + 1, "rules are numbered by bytes");
+
+void evaluation_note(struct evaluation *e, const char *user, const char *admin)
+{
+	assert(e->n_notes < EVALUATION_NOTES_MAX);
+	e->notes[e->n_notes].user = user;
+	e->notes[e->n_notes].admin = admin;
+	e->n_notes++;
+}
+
+static int32_t clamp(int64_t v, int32_t max)
+{
+	return (int32_t)(v < -max ? -max : v > max ? max : v);
+}
+
+/* The sum of what signals and matching rules add. */
+static void weigh(struct evaluation *e, const struct policy *p)
+{
+	int64_t sum = p->bias;
+
+	for (unsigned i = 0; i < e->signals.n; i++) {
+		const struct signal_value *v = &e->signals.s[i];
+		e->weights[i] = clamp((int64_t)p->weights[v->id] * v->value, SIGNAL_WEIGHT_MAX);
+		sum += e->weights[i];
+	}
+	for (unsigned i = 0; i < e->n_rules; i++)
+		sum += p->rules[e->rules[i]].weight;
+	e->risk = clamp(sum, POLICY_RISK_MAX);
+}
+
+static unsigned by_risk(struct evaluation *e, const struct policy *p)
+{
+	if (e->risk >= p->deny) {
+		evaluation_note(e, "The risk is too high.", "risk: at or above the threshold of deny");
+		return VERDICT_DENY;
+	}
+	if (e->risk >= p->step_up) {
+		evaluation_note(e, "Please prove that it is you.", "risk: at or above the threshold of step_up");
+		return VERDICT_STEP_UP;
+	}
+	return VERDICT_ALLOW;
+}
+
+/* Order of strength: deny, defer, step_up, allow; the numbers of enum verdict say the same. */
+static void conclude(struct evaluation *e, const struct policy *p)
+{
+	bool risk = false, challenged = false;
+
+	e->verdict = 0;
+	e->challenge = p->challenge;
+	for (unsigned i = 0; i < e->n_rules; i++) {
+		const struct rule *r = &p->rules[e->rules[i]];
+		if (r->verdict == RULE_VERDICT_RISK)
+			risk = true;
+		else if (r->verdict > e->verdict)
+			e->verdict = r->verdict;
+		/* A rule's challenge stands in for the policy's; of several, the highest level. */
+		if (r->has_challenge && (!challenged || e->challenge.level < r->challenge.level)) {
+			e->challenge = r->challenge;
+			challenged = true;
+		}
+	}
+	if (risk) {
+		unsigned v = by_risk(e, p);
+		e->verdict = v > e->verdict ? v : e->verdict;
+	}
+	if (e->verdict == 0) { /* Default deny. */
+		e->verdict = VERDICT_DENY;
+		evaluation_note(e, "This is not permitted.",
+		                e->n_rules == 0 ? "no rule matches" : "no rule that matches gives a verdict");
+	}
+}
+
+void evaluate(struct evaluation *ret, const struct state *s, const struct request *q, const struct subject *u,
+              const struct principal_slot *client, uint64_t event_ms, uint64_t now_ms, bool import, unsigned met)
+{
+	const struct policy *p = s->policy;
+	const struct profile *profile = u != NULL ? &u->profile : NULL;
+	struct signal_input in = {.request = q,
+	                          .observation = &ret->observation,
+	                          .event_ms = event_ms,
+	                          .now_ms = now_ms,
+	                          .client_rate = &client->rate,
+	                          .rate_max = p->subject_rate,
+	                          .client_rate_max = p->client_rate,
+	                          .sensitive = policy_is_sensitive(p, q->action)};
+
+	if (profile != NULL)
+		in.rate = import ? &profile->import_rate : &profile->rate;
+	ret->n_notes = 0;
+	ret->n_rules = 0;
+	observe(&ret->observation, q);
+	signals_derive(&ret->signals, profile, &in);
+	for (unsigned i = 0; i < p->n_rules; i++)
+		if (policy_rule_matches(p, &p->rules[i], q))
+			ret->rules[ret->n_rules++] = (uint8_t)i;
+	weigh(ret, p);
+	conclude(ret, p);
+	if (ret->verdict == VERDICT_STEP_UP && met >= ret->challenge.level) {
+		ret->verdict = VERDICT_ALLOW;
+		evaluation_note(ret, "", "the evidence meets the challenge's level");
+	}
+}

@@ -1,0 +1,35 @@
+/* From a request and the state to risk and verdict; nothing changes here. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NODE_DECIDE_EVALUATE_H
+#define NODE_DECIDE_EVALUATE_H
+
+#include <stdint.h>
+
+#include "node/decide/state.h"
+
+#define EVALUATION_NOTES_MAX 4
+
+struct evaluation {
+	struct observation observation;
+	struct signal_list signals;
+	int32_t weights[SIGNAL_MAX]; /* What each signal of the list added. */
+	int32_t risk;
+	unsigned verdict;
+	unsigned n_rules;
+	uint8_t rules[POLICY_RULES_MAX];   /* Those that matched, in the policy's order. */
+	struct policy_challenge challenge; /* What a step_up demands. */
+	unsigned n_notes;
+	struct { /* Reasons that come from no signal and no rule. */
+		const char *user, *admin;
+	} notes[EVALUATION_NOTES_MAX];
+};
+
+/*
+ * u: the subject, NULL if unknown. event_ms: when it happened; import: its velocity counts among imports. met: level of
+ * the evidence that was verified for this very request; 0: none.
+ */
+void evaluate(struct evaluation *ret, const struct state *s, const struct request *q, const struct subject *u,
+              const struct principal_slot *client, uint64_t event_ms, uint64_t now_ms, bool import, unsigned met);
+void evaluation_note(struct evaluation *e, const char *user, const char *admin);
+
+#endif

@@ -1,0 +1,361 @@
+/* The compiled form of a policy: written, taken apart, matched. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include <string.h>
+
+#include "ledger/errors.h"
+#include "node/decide/codec.h"
+#include "node/decide/decide.h"
+#include "node/decide/policy_form.h"
+
+#define RULE_ELEMENTS       9
+#define POLICY_ELEMENTS     12
+#define OBLIGATION_SIZE_MAX 64
+
+/* --- writing --- */
+
+static void write_values(struct writer *w, const struct policy *p, struct span s)
+{
+	writer_array(w, s.n);
+	for (unsigned i = s.first; i < (unsigned)s.first + s.n; i++) {
+		const struct policy_value *v = &p->values[i];
+		if (v->type == VALUE_STR)
+			codec_write_text(w, v->str);
+		else if (v->type == VALUE_BOOL)
+			writer_bool(w, v->integer != 0);
+		else
+			writer_int(w, v->integer);
+	}
+}
+
+static void write_challenge(struct writer *w, const struct policy_challenge *c)
+{
+	writer_array(w, 3);
+	writer_uint(w, c->level);
+	methods_write(w, c->methods);
+	writer_uint(w, c->expiry_ms);
+}
+
+static void write_rule(struct writer *w, const struct policy *p, const struct rule *r)
+{
+	writer_array(w, RULE_ELEMENTS);
+	codec_write_text(w, r->id);
+	writer_array(w, r->conditions.n);
+	for (unsigned i = r->conditions.first; i < (unsigned)r->conditions.first + r->conditions.n; i++) {
+		const struct condition *c = &p->conditions[i];
+		writer_array(w, 3);
+		writer_uint(w, c->target);
+		if (c->target == MATCH_CONTEXT)
+			codec_write_text(w, c->name);
+		else
+			writer_nil(w);
+		write_values(w, p, c->values);
+	}
+	writer_nil(w); /* The place of CEL conditions. */
+	writer_int(w, r->weight);
+	writer_uint(w, r->verdict);
+	if (r->has_challenge)
+		write_challenge(w, &r->challenge);
+	else
+		writer_nil(w);
+	writer_array(w, r->obligations.n);
+	for (unsigned i = r->obligations.first; i < (unsigned)r->obligations.first + r->obligations.n; i++)
+		codec_write_pair(w, p->obligations[i].type, p->obligations[i].id);
+	codec_write_text(w, r->reason_user);
+	codec_write_text(w, r->reason_admin);
+}
+
+int policy_encode(const struct policy *p, uint8_t *buf, size_t cap, size_t *ret_len)
+{
+	struct writer w;
+
+	writer_init(&w, buf, cap < POLICY_COMPILED_SIZE_MAX ? cap : POLICY_COMPILED_SIZE_MAX);
+	writer_array(&w, POLICY_ELEMENTS);
+	writer_uint(&w, POLICY_VERSION);
+	codec_write_text(&w, p->name);
+	writer_int(&w, p->bias);
+	writer_int(&w, p->step_up);
+	writer_int(&w, p->deny);
+	writer_uint(&w, p->valid_for_ms);
+	writer_uint(&w, p->subject_rate);
+	writer_uint(&w, p->client_rate);
+	writer_array(&w, SIGNAL_MAX);
+	for (unsigned id = 1; id <= SIGNAL_MAX; id++)
+		writer_int(&w, p->weights[id]);
+	write_values(&w, p, p->sensitive);
+	write_challenge(&w, &p->challenge);
+	writer_array(&w, p->n_rules);
+	for (unsigned i = 0; i < p->n_rules; i++)
+		write_rule(&w, p, &p->rules[i]);
+	return writer_end(&w, ret_len);
+}
+
+/* --- taking apart --- */
+
+static void malformed(struct reader *r)
+{
+	if (r->err == 0)
+		r->err = CS_ERR_MALFORMED;
+}
+
+static int32_t read_int(struct reader *r, int32_t max)
+{
+	int64_t v = 0;
+
+	reader_int(r, &v);
+	if (v < -max || v > max)
+		malformed(r);
+	return (int32_t)v;
+}
+
+/* Room for n more of what an array of cap has used so far; enlarges used. */
+static struct span claim(struct reader *r, unsigned *used, unsigned cap, uint32_t n)
+{
+	struct span s = {(uint16_t)*used, (uint16_t)n};
+
+	if (n > cap - *used) {
+		if (r->err == 0)
+			r->err = CS_ERR_TOO_LARGE;
+		return (struct span){0};
+	}
+	*used += n;
+	return s;
+}
+
+static void read_value(struct reader *r, struct policy_value *v)
+{
+	bool b = false;
+
+	v->type = reader_peek(r);
+	switch (v->type) {
+	case VALUE_STR:
+		codec_text(r, 0, REQUEST_STR_SIZE_MAX, &v->str);
+		break;
+	case VALUE_INT:
+		reader_int(r, &v->integer);
+		break;
+	case VALUE_BOOL:
+		reader_bool(r, &b);
+		v->integer = b;
+		break;
+	default:
+		malformed(r);
+	}
+}
+
+static struct span read_values(struct reader *r, struct policy *p)
+{
+	uint32_t n = 0;
+
+	reader_array(r, POLICY_VALUES_MAX, &n);
+	struct span s = claim(r, &p->n_values, POLICY_VALUES_MAX, n);
+	for (unsigned i = 0; i < s.n && r->err == 0; i++)
+		read_value(r, &p->values[s.first + i]);
+	return s;
+}
+
+static void read_challenge(struct reader *r, struct policy_challenge *ret)
+{
+	uint64_t level = 0;
+
+	reader_array_exact(r, 3);
+	reader_uint(r, UINT8_MAX, &level);
+	if (level < LEVEL_POSSESSION || level > LEVEL_ATTESTED)
+		malformed(r);
+	ret->level = (unsigned)level;
+	methods_read(r, &ret->methods);
+	reader_uint(r, POLICY_CHALLENGE_MS_MAX, &ret->expiry_ms);
+	if (ret->expiry_ms < POLICY_CHALLENGE_MS_MIN)
+		malformed(r);
+}
+
+static void read_condition(struct reader *r, struct policy *p, struct condition *ret)
+{
+	uint64_t target = 0;
+
+	reader_array_exact(r, 3);
+	reader_uint(r, MATCH_CONTEXT, &target);
+	ret->target = (unsigned)target;
+	if (target == MATCH_CONTEXT)
+		codec_text(r, 1, REQUEST_STR_SIZE_MAX, &ret->name);
+	else if (target == 0 || !reader_nil(r))
+		malformed(r);
+	ret->values = read_values(r, p);
+}
+
+static void read_rule(struct reader *r, struct policy *p, struct rule *ret)
+{
+	uint32_t n = 0;
+	uint64_t verdict = 0;
+
+	reader_array_exact(r, RULE_ELEMENTS);
+	codec_text(r, 1, POLICY_NAME_SIZE_MAX, &ret->id);
+	reader_array(r, POLICY_CONDITIONS_MAX, &n);
+	ret->conditions = claim(r, &p->n_conditions, POLICY_CONDITIONS_MAX, n);
+	for (unsigned i = 0; i < ret->conditions.n && r->err == 0; i++)
+		read_condition(r, p, &p->conditions[ret->conditions.first + i]);
+	if (!reader_nil(r))
+		malformed(r); /* A condition that this version cannot evaluate must not be passed over. */
+	ret->weight = read_int(r, POLICY_RISK_MAX);
+	reader_uint(r, RULE_VERDICT_RISK, &verdict);
+	if (verdict == VERDICT_DEFER)
+		malformed(r);
+	ret->verdict = (unsigned)verdict;
+	ret->has_challenge = !reader_nil(r);
+	if (ret->has_challenge)
+		read_challenge(r, &ret->challenge);
+	reader_array(r, POLICY_OBLIGATIONS_MAX, &n);
+	ret->obligations = claim(r, &p->n_obligations, POLICY_OBLIGATIONS_MAX, n);
+	for (unsigned i = 0; i < ret->obligations.n && r->err == 0; i++) {
+		struct obligation *o = &p->obligations[ret->obligations.first + i];
+		reader_array_exact(r, 2);
+		codec_text(r, 1, OBLIGATION_SIZE_MAX, &o->type);
+		codec_text(r, 0, OBLIGATION_SIZE_MAX, &o->id);
+	}
+	codec_text(r, 0, POLICY_TEXT_SIZE_MAX, &ret->reason_user);
+	codec_text(r, 0, POLICY_TEXT_SIZE_MAX, &ret->reason_admin);
+}
+
+static void read_rules(struct reader *r, struct policy *p)
+{
+	uint32_t n = 0;
+
+	reader_array(r, POLICY_RULES_MAX, &n);
+	for (uint32_t i = 0; i < n && r->err == 0; i++)
+		read_rule(r, p, &p->rules[i]);
+	p->n_rules = n;
+}
+
+static void read_head(struct reader *r, struct policy *p)
+{
+	uint64_t version = 0, subject_rate = 0, client_rate = 0;
+
+	reader_array_exact(r, POLICY_ELEMENTS);
+	reader_uint(r, POLICY_VERSION, &version);
+	if (version != POLICY_VERSION)
+		malformed(r);
+	codec_text(r, 0, POLICY_NAME_SIZE_MAX, &p->name);
+	p->bias = read_int(r, POLICY_RISK_MAX);
+	p->step_up = read_int(r, POLICY_RISK_MAX);
+	p->deny = read_int(r, POLICY_RISK_MAX);
+	if (p->step_up >= p->deny)
+		malformed(r);
+	reader_uint(r, POLICY_VALID_FOR_MS_MAX, &p->valid_for_ms);
+	reader_uint(r, POLICY_RATE_MAX, &subject_rate);
+	reader_uint(r, POLICY_RATE_MAX, &client_rate);
+	if (subject_rate == 0 || client_rate == 0)
+		malformed(r);
+	p->subject_rate = (uint32_t)subject_rate;
+	p->client_rate = (uint32_t)client_rate;
+	reader_array_exact(r, SIGNAL_MAX);
+	for (unsigned id = 1; id <= SIGNAL_MAX; id++)
+		p->weights[id] = read_int(r, SIGNAL_WEIGHT_MAX);
+}
+
+int policy_load(struct policy *ret, const void *compiled, size_t len)
+{
+	struct reader r;
+
+	if (len > POLICY_COMPILED_SIZE_MAX)
+		return CS_ERR_TOO_LARGE;
+	memset(ret, 0, sizeof(*ret));
+	if (len > 0)
+		memcpy(ret->bytes, compiled, len);
+	ret->len = len;
+	hash_bytes(&ret->hash, ret->bytes, len);
+	reader_init(&r, ret->bytes, len);
+	read_head(&r, ret);
+	ret->sensitive = read_values(&r, ret);
+	read_challenge(&r, &ret->challenge);
+	read_rules(&r, ret);
+	return reader_end(&r);
+}
+
+/* --- matching --- */
+
+bool glob_match(struct text pattern, struct text t)
+{
+	size_t i = 0, k = 0, star = SIZE_MAX, resume = 0;
+
+	while (k < t.len) {
+		if (i < pattern.len && pattern.s[i] == '*') {
+			star = i++;
+			resume = k;
+		} else if (i < pattern.len && pattern.s[i] == t.s[k]) {
+			i++;
+			k++;
+		} else if (star != SIZE_MAX) {
+			i = star + 1; /* Only the last star is ever given more: what came before it fits already. */
+			k = ++resume;
+		} else {
+			return false;
+		}
+	}
+	while (i < pattern.len && pattern.s[i] == '*')
+		i++;
+	return i == pattern.len;
+}
+
+static bool any_text(const struct policy *p, struct span s, struct text t)
+{
+	for (unsigned i = s.first; i < (unsigned)s.first + s.n; i++)
+		if (p->values[i].type == VALUE_STR && glob_match(p->values[i].str, t))
+			return true;
+	return false;
+}
+
+static bool any_value(const struct policy *p, struct span s, const struct named_value *v)
+{
+	if (v->type == VALUE_STR)
+		return any_text(p, s, v->str);
+	for (unsigned i = s.first; i < (unsigned)s.first + s.n; i++)
+		if (p->values[i].type == v->type && p->values[i].integer == v->integer)
+			return true;
+	return false;
+}
+
+static bool context_holds(const struct policy *p, const struct condition *c, const struct request *q)
+{
+	for (unsigned i = 0; i < q->n_context; i++)
+		if (text_compare(q->context[i].name, c->name) == 0)
+			return any_value(p, c->values, &q->context[i]);
+	return false;
+}
+
+static bool condition_holds(const struct policy *p, const struct condition *c, const struct request *q)
+{
+	switch (c->target) {
+	case MATCH_SUBJECT:
+		return any_text(p, c->values, q->subject_id);
+	case MATCH_SUBJECT_TYPE:
+		return any_text(p, c->values, q->subject_type);
+	case MATCH_ACTOR:
+		return q->actor_id.len > 0 && any_text(p, c->values, q->actor_id);
+	case MATCH_ACTOR_TYPE:
+		return q->actor_id.len > 0 && any_text(p, c->values, q->actor_type);
+	case MATCH_ACTION:
+		return any_text(p, c->values, q->action);
+	case MATCH_RESOURCE:
+		return any_text(p, c->values, q->resource_id);
+	case MATCH_RESOURCE_TYPE:
+		return any_text(p, c->values, q->resource_type);
+	case MATCH_CONTEXT:
+		return context_holds(p, c, q);
+	default:
+		return false;
+	}
+}
+
+bool policy_rule_matches(const struct policy *p, const struct rule *r, const struct request *q)
+{
+	for (unsigned i = r->conditions.first; i < (unsigned)r->conditions.first + r->conditions.n; i++)
+		if (!condition_holds(p, &p->conditions[i], q))
+			return false;
+	return true;
+}
+
+bool policy_is_sensitive(const struct policy *p, struct text action)
+{
+	return any_text(p, p->sensitive, action);
+}

@@ -1,0 +1,142 @@
+/* A policy in memory: what the compiled form holds, taken apart; matching. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NODE_DECIDE_POLICY_FORM_H
+#define NODE_DECIDE_POLICY_FORM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ledger/hash.h"
+#include "node/decide/command.h"
+#include "node/decide/policy.h"
+#include "node/decide/signals.h"
+
+#define POLICY_VERSION          1
+#define POLICY_NAME_SIZE_MAX    64
+#define POLICY_RULES_MAX        128    /* Each is looked at for each request. */
+#define POLICY_CONDITIONS_MAX   512    /* Over all rules. */
+#define POLICY_VALUES_MAX       1024   /* Patterns and values over all rules, and sensitive actions. */
+#define POLICY_OBLIGATIONS_MAX  64     /* Over all rules; those of one reply are public in its entry. */
+#define POLICY_TEXT_SIZE_MAX    200    /* A reason. */
+#define POLICY_RISK_MAX         100000 /* Milli-logits: bias, thresholds, rules' weights. */
+#define POLICY_VALID_FOR_MS_MAX 600000 /* Answers are remembered for the request window only. */
+#define POLICY_CHALLENGE_MS_MIN 1000
+#define POLICY_CHALLENGE_MS_MAX 600000 /* Beyond, a challenge would outlive what is kept of it. */
+#define POLICY_RATE_MAX         10000000
+
+/* Verdict of a rule, beside enum verdict: 0 none, or the thresholds decide. */
+#define RULE_VERDICT_RISK 5
+
+/* What a condition looks at. Numbers are in compiled policies: for ever. X(name, number, key) */
+#define MATCH_LIST(X)                                                                                                  \
+	X(MATCH_SUBJECT, 1, "subject")                                                                                 \
+	X(MATCH_SUBJECT_TYPE, 2, "subject_type")                                                                       \
+	X(MATCH_ACTOR, 3, "actor")                                                                                     \
+	X(MATCH_ACTOR_TYPE, 4, "actor_type")                                                                           \
+	X(MATCH_ACTION, 5, "action")                                                                                   \
+	X(MATCH_RESOURCE, 6, "resource")                                                                               \
+	X(MATCH_RESOURCE_TYPE, 7, "resource_type")                                                                     \
+	X(MATCH_CONTEXT, 8, "context")
+
+enum match {
+#define MATCH_ENUM(name, number, key) name = number,
+	MATCH_LIST(MATCH_ENUM)
+#undef MATCH_ENUM
+};
+
+/* Levels of evidence, in rising order; only what this version can verify can be met. X(name, number, key) */
+#define LEVEL_LIST(X)                                                                                                  \
+	X(LEVEL_POSSESSION, 1, "possession")       /* An enrolled key signs. */                                        \
+	X(LEVEL_USER_VERIFIED, 2, "user_verified") /* The key's device checked PIN or finger. */                       \
+	X(LEVEL_ATTESTED, 3, "attested")           /* And its maker vouches for the device. */
+
+enum level {
+#define LEVEL_ENUM(name, number, key) name = number,
+	LEVEL_LIST(LEVEL_ENUM)
+#undef LEVEL_ENUM
+};
+const char *level_text(unsigned level); /* "unknown" for others. */
+unsigned level_parse(struct text t);    /* 0: unknown. */
+
+/* Methods of evidence, a bit each. X(name, bit, key, level that it reaches) */
+#define METHOD_LIST(X) X(METHOD_ED25519, 1u, "ed25519", LEVEL_POSSESSION)
+
+enum method {
+#define METHOD_ENUM(name, bit, key, level) name = bit,
+	METHOD_LIST(METHOD_ENUM)
+#undef METHOD_ENUM
+};
+unsigned method_parse(struct text t); /* 0: unknown. */
+unsigned method_level(unsigned method);
+/* ["ed25519", …] of the bits. */
+void methods_write(struct writer *w, unsigned methods);
+void methods_read(struct reader *r, unsigned *ret);
+
+struct span {
+	uint16_t first, n;
+};
+
+struct policy_value {
+	enum value_type type; /* VALUE_STR (a pattern: '*' stands for any bytes), VALUE_INT, VALUE_BOOL. */
+	struct text str;
+	int64_t integer;
+};
+
+/* True if any value of the span matches. */
+struct condition {
+	unsigned target;  /* enum match. */
+	struct text name; /* MATCH_CONTEXT: the attribute's. */
+	struct span values;
+};
+
+struct policy_challenge {
+	unsigned level, methods;
+	uint64_t expiry_ms; /* From the decision on. */
+};
+
+struct obligation {
+	struct text type, id;
+};
+
+struct rule {
+	struct text id;
+	struct span conditions; /* All must hold. */
+	int32_t weight;
+	unsigned verdict; /* 0, enum verdict or RULE_VERDICT_RISK. */
+	bool has_challenge;
+	struct policy_challenge challenge;
+	struct span obligations;
+	struct text reason_user, reason_admin;
+};
+
+/* Texts point into bytes (a loaded policy) or into a YAML document (one being compiled). */
+struct policy {
+	struct text name;
+	int32_t bias, step_up, deny; /* Milli-logits. */
+	uint64_t valid_for_ms;
+	uint32_t subject_rate, client_rate;
+	int32_t weights[SIGNAL_MAX + 1];
+	struct span sensitive;
+	struct policy_challenge challenge;
+	unsigned n_rules, n_conditions, n_values, n_obligations;
+	struct rule rules[POLICY_RULES_MAX];
+	struct condition conditions[POLICY_CONDITIONS_MAX];
+	struct policy_value values[POLICY_VALUES_MAX];
+	struct obligation obligations[POLICY_OBLIGATIONS_MAX];
+	struct hash hash; /* SHA-256 of bytes. */
+	size_t len;
+	uint8_t bytes[POLICY_COMPILED_SIZE_MAX];
+};
+
+/* The canonical compiled form. Refuses (CS_ERR_TOO_LARGE) what policy_load would. */
+int policy_encode(const struct policy *p, uint8_t *buf, size_t cap, size_t *ret_len);
+/* Copies the compiled form into *ret and takes it apart, checking every bound. CS_ERR_*: *ret is undefined. */
+int policy_load(struct policy *ret, const void *compiled, size_t len);
+
+/* '*' in the pattern stands for any bytes, none too; everything else for itself. At most pattern * text steps. */
+bool glob_match(struct text pattern, struct text t);
+bool policy_rule_matches(const struct policy *p, const struct rule *r, const struct request *q);
+bool policy_is_sensitive(const struct policy *p, struct text action);
+
+#endif

@@ -1,0 +1,43 @@
+/* One compilation of a policy's YAML: what its parts share. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NODE_DECIDE_POLICY_YAML_H
+#define NODE_DECIDE_POLICY_YAML_H
+
+#include <libfyaml.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "node/decide/policy_form.h"
+
+struct compile {
+	struct policy *p; /* Its texts point into the document. */
+	struct policy_error *error;
+};
+
+/* Fills in the error with the place of `at` (NULL: none) and returns CS_ERR_INVALID. */
+int yaml_fail(struct compile *c, struct fy_node *at, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* The value of a key. An error points at the value, or at the key if the value has no place of its own. */
+int yaml_text(struct compile *c, struct fy_node *key, struct fy_node *value, size_t len_min, size_t len_max,
+              struct text *ret);
+int yaml_int(struct compile *c, struct fy_node *key, struct fy_node *value, int64_t min, int64_t max, int64_t *ret);
+int yaml_duration(struct compile *c, struct fy_node *key, struct fy_node *value, int64_t min_ms, int64_t max_ms,
+                  uint64_t *ret_ms);
+/* One scalar or a list of them, into the policy's values. typed: numbers and booleans too, not patterns only. */
+int yaml_values(struct compile *c, struct fy_node *key, struct fy_node *value, bool typed, struct span *ret);
+
+struct yaml_key {
+	const char *name; /* NULL: the list's end. At most 32 in a list. */
+	int (*read)(struct compile *c, struct fy_node *key, struct fy_node *value, void *target);
+	bool required;
+};
+/* Reads a mapping by a list of keys: unknown ones, ones given twice and missing ones are errors. */
+int yaml_mapping(struct compile *c, struct fy_node *at, struct fy_node *map, const struct yaml_key *keys, void *target);
+
+/* {level, methods, expires}, over what *target holds already (struct policy_challenge). */
+int yaml_challenge(struct compile *c, struct fy_node *key, struct fy_node *value, void *target);
+/* One rule of the list at key. */
+int yaml_rule(struct compile *c, struct fy_node *key, struct fy_node *item);
+
+#endif

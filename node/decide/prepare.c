@@ -1,0 +1,176 @@
+/* The leader's part before it proposes: early refusals, and the facts of an answer. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ledger/errors.h"
+#include "node/decide/apply.h"
+
+/* What is being prepared. */
+struct prepare {
+	const struct state *s;
+	uint64_t now_ms, principal;
+	const uint8_t *payload;
+	size_t len;
+	struct writer *facts;
+	struct refusal why;
+};
+
+static int prepare_request(const struct prepare *p)
+{
+	struct request q;
+	int err = request_decode(&q, p->payload, p->len);
+
+	return err == 0 ? 0 : refuse(&p->why, err, "the request: %s", err_text(err));
+}
+
+static int prepare_import(const struct prepare *p)
+{
+	struct import i;
+	int err = import_decode(&i, p->payload, p->len);
+
+	if (err != 0)
+		return refuse(&p->why, err, "the import: %s", err_text(err));
+	if (i.event_time_ms > p->now_ms)
+		return refuse(&p->why, CS_ERR_INVALID, "the import: its event lies in the future");
+	return 0;
+}
+
+static bool evidence_verifies(const struct state *s, const struct challenge_slot *c, const struct answer *a,
+                              const struct principal *credential)
+{
+	uint8_t message[ANSWER_MESSAGE_SIZE_MAX];
+
+	if (credential == NULL || !credential_fits(credential, c, a))
+		return false;
+	size_t len = answer_message(message, s->origin, c->c.index, &c->c.digest, c->c.nonce, c->c.expiry_ms);
+	return crypto_sign_verify_detached(a->evidence, message, len, credential->sign_pub) == 0;
+}
+
+/* Bad evidence is no error here: it goes through the log, so that it is seen and counts. */
+static int prepare_answer(const struct prepare *p)
+{
+	struct answer a;
+	int err = answer_decode(&a, p->payload, p->len);
+
+	if (err != 0)
+		return refuse(&p->why, err, "the answer: %s", err_text(err));
+	const struct challenge_slot *c = challenge_find(p->s, a.challenge);
+	if (c == NULL)
+		return refuse(&p->why, CS_ERR_NOT_FOUND, "no open challenge at index %llu",
+		              (unsigned long long)a.challenge);
+	if (c->c.principal != p->principal)
+		return refuse(&p->why, CS_ERR_NOT_PERMITTED, "another client asked: only it may bring the answer");
+	const struct principal *credential = state_principal_by_name(p->s, a.credential.s, a.credential.len);
+	writer_array(p->facts, 3);
+	writer_bool(p->facts, evidence_verifies(p->s, c, &a, credential));
+	writer_uint(p->facts, credential != NULL ? credential->id : 0);
+	writer_uint(p->facts, credential != NULL ? credential->version : 0);
+	return 0;
+}
+
+static int prepare_enrolment(const struct prepare *p)
+{
+	struct enrolment e;
+	const struct principal *admin;
+	int err = enrolment_decode(&e, p->payload, p->len);
+
+	if (err != 0)
+		return refuse(&p->why, err, "the enrolment: %s", err_text(err));
+	err = check_admin(p->s, p->now_ms, COMMAND_ENROLL, &e.admin, e.signed_elements, e.signed_len, &admin, &p->why);
+	return err == 0 ? check_enrolment(p->s, &e, &p->why) : err;
+}
+
+static int prepare_removal(const struct prepare *p)
+{
+	struct removal r;
+	const struct principal *admin, *removed;
+	int err = removal_decode(&r, p->payload, p->len);
+
+	if (err != 0)
+		return refuse(&p->why, err, "the removal: %s", err_text(err));
+	err = check_admin(p->s, p->now_ms, COMMAND_REMOVE, &r.admin, r.signed_elements, r.signed_len, &admin, &p->why);
+	return err == 0 ? check_removal(p->s, &r, &removed, &p->why) : err;
+}
+
+/* Replicas use the compiled form only: here it is held to its source, so that people read what machines do. */
+static int policy_is_its_source(const struct prepare *p, const struct policy_set *set)
+{
+	struct policy_error where;
+	size_t len = 0;
+	uint8_t *compiled = malloc(POLICY_COMPILED_SIZE_MAX);
+
+	if (compiled == NULL)
+		return refuse(&p->why, CS_ERR_NOMEM, "%s", err_text(CS_ERR_NOMEM));
+	int err = policy_compile((const char *)set->source, set->source_len, compiled, POLICY_COMPILED_SIZE_MAX, &len,
+	                         &where);
+	if (err != 0)
+		refuse(&p->why, err, "the policy, line %u column %u: %s", where.line, where.column, where.text);
+	else if (len != set->compiled_len || memcmp(compiled, set->compiled, len) != 0)
+		err = refuse(&p->why, CS_ERR_INVALID, "the policy: the compiled form is not that of the source");
+	free(compiled);
+	return err;
+}
+
+static int prepare_policy(const struct prepare *p)
+{
+	struct policy_set set;
+	const struct principal *admin;
+	int err = policy_set_decode(&set, p->payload, p->len);
+
+	if (err != 0)
+		return refuse(&p->why, err, "the policy: %s", err_text(err));
+	err = check_admin(p->s, p->now_ms, COMMAND_POLICY_SET, &set.admin, set.signed_elements, set.signed_len, &admin,
+	                  &p->why);
+	return err == 0 ? policy_is_its_source(p, &set) : err;
+}
+
+static int prepare_by_type(const struct prepare *p, unsigned command_type)
+{
+	switch (command_type) {
+	case COMMAND_DECIDE:
+		return prepare_request(p);
+	case COMMAND_ANSWER:
+		return prepare_answer(p);
+	case COMMAND_IMPORT:
+		return prepare_import(p);
+	case COMMAND_ENROLL:
+		return prepare_enrolment(p);
+	case COMMAND_REMOVE:
+		return prepare_removal(p);
+	default: /* check_asker lets no other type pass. */
+		return prepare_policy(p);
+	}
+}
+
+int decide_prepare(const struct state *s, uint64_t now_ms, unsigned command_type, uint64_t principal,
+                   const uint8_t request_id[16], const void *payload, size_t len, uint8_t *facts, size_t facts_cap,
+                   size_t *ret_facts_len, char ret_text[160])
+{
+	struct writer w;
+	struct prepare p = {
+	        .s = s, .principal = principal, .payload = payload, .len = len, .facts = &w, .why = {ret_text, 160}};
+	const struct answer_slot *recorded = NULL;
+	struct hash hash;
+	int err;
+
+	writer_init(&w, facts, facts_cap);
+	p.now_ms = now_ms > s->head.time_ms ? now_ms : s->head.time_ms;
+	if (s->head.size == 0)
+		return refuse(&p.why, CS_ERR_NOT_READY, "there is no genesis yet");
+	err = check_asker(s, principal, command_type, &p.why);
+	if (err != 0)
+		return err;
+	request_hash(&hash, command_type, payload, len);
+	err = check_request_id(s, p.now_ms, principal, request_id, &hash, &recorded, &p.why);
+	if (err == 0)
+		err = prepare_by_type(&p, command_type);
+	else if (err == CS_ERR_EXISTS)
+		err = 0; /* Asked before: the log gives the recorded answer. */
+	if (err == 0 && w.len == 0)
+		writer_array(&w, 0);
+	return err == 0 ? writer_end(&w, ret_facts_len) : err;
+}

@@ -1,0 +1,172 @@
+/* The state: made, freed, asked. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include "node/decide/state.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "ledger/errors.h"
+
+#define SUBJECTS_DEFAULT   100000
+#define PRINCIPALS_DEFAULT 4096
+#define CHALLENGES_DEFAULT 65536
+#define REQUESTS_DEFAULT   1048576
+#define WINDOW_MS_DEFAULT  600000
+#define TABLE_MAX          (UINT32_C(1) << 28) /* Slots are numbered by 32 bits with room to spare. */
+
+const char *verdict_text(unsigned verdict)
+{
+	switch (verdict) {
+	case VERDICT_ALLOW:
+		return "allow";
+	case VERDICT_STEP_UP:
+		return "step_up";
+	case VERDICT_DEFER:
+		return "defer";
+	case VERDICT_DENY:
+		return "deny";
+	default:
+		return "unknown";
+	}
+}
+
+static uint32_t or_default(uint32_t v, uint32_t fallback)
+{
+	return v != 0 ? v : fallback;
+}
+
+static int tables_new(struct state *s)
+{
+	const struct state_limits *l = &s->limits;
+
+	/* Asked for whole, touched as they fill: no table ever grows, and an idle node stays small. */
+	s->challenge_ring.cap = l->challenges_max;
+	s->answer_ring.cap = l->requests_max + STATE_PAGE; /* A page that is partly forgotten is never overwritten. */
+	s->n_pages = s->answer_ring.cap / STATE_PAGE + 2;
+	s->policy = calloc(1, sizeof(*s->policy));
+	s->policy_new = calloc(1, sizeof(*s->policy_new));
+	s->subjects = calloc(l->subjects_max, sizeof(*s->subjects));
+	s->dirty_subjects = calloc(l->subjects_max, sizeof(*s->dirty_subjects));
+	s->principals = calloc(l->principals_max, sizeof(*s->principals));
+	s->challenges = calloc(s->challenge_ring.cap, sizeof(*s->challenges));
+	s->answers = calloc(s->answer_ring.cap, sizeof(*s->answers));
+	s->dirty_pages = calloc(s->n_pages, sizeof(*s->dirty_pages));
+	s->builder = malloc(sizeof(*s->builder));
+	s->scratch = malloc(STATE_RECORD_SIZE_MAX);
+	if (s->policy == NULL || s->policy_new == NULL || s->subjects == NULL || s->dirty_subjects == NULL ||
+	    s->principals == NULL || s->challenges == NULL || s->answers == NULL || s->dirty_pages == NULL ||
+	    s->builder == NULL || s->scratch == NULL || index_new(&s->subject_index, l->subjects_max) != 0 ||
+	    index_new(&s->principal_index, l->principals_max) != 0 ||
+	    index_new(&s->answer_index, s->answer_ring.cap) != 0)
+		return CS_ERR_NOMEM;
+	return 0;
+}
+
+int state_new(const struct state_limits *l, struct state **ret)
+{
+	struct state *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		return CS_ERR_NOMEM;
+	if (l != NULL)
+		s->limits = *l;
+	s->limits.subjects_max = or_default(s->limits.subjects_max, SUBJECTS_DEFAULT);
+	s->limits.principals_max = or_default(s->limits.principals_max, PRINCIPALS_DEFAULT);
+	s->limits.challenges_max = or_default(s->limits.challenges_max, CHALLENGES_DEFAULT);
+	s->limits.requests_max = or_default(s->limits.requests_max, REQUESTS_DEFAULT);
+	s->limits.requests_per_principal_max =
+	        or_default(s->limits.requests_per_principal_max, s->limits.requests_max / 2 + 1);
+	s->limits.requests_window_ms = or_default(s->limits.requests_window_ms, WINDOW_MS_DEFAULT);
+	s->oldest = s->newest = NO_SLOT;
+	/* An entry touches its subject and its actor: both must fit. */
+	int err = s->limits.subjects_max < 2 || s->limits.subjects_max > TABLE_MAX ||
+	                          s->limits.principals_max > TABLE_MAX || s->limits.challenges_max > TABLE_MAX ||
+	                          s->limits.requests_max > TABLE_MAX
+	                  ? CS_ERR_INVALID
+	                  : tables_new(s);
+	if (err != 0) {
+		state_free(s);
+		return err;
+	}
+	*ret = s;
+	return 0;
+}
+
+void state_free(struct state *s)
+{
+	if (s == NULL)
+		return;
+	for (uint32_t i = 0; s->challenges != NULL && i < s->challenge_ring.cap; i++)
+		free(s->challenges[i].request);
+	index_free(&s->subject_index);
+	index_free(&s->principal_index);
+	index_free(&s->answer_index);
+	free(s->policy);
+	free(s->policy_new);
+	free(s->subjects);
+	free(s->dirty_subjects);
+	free(s->principals);
+	free(s->challenges);
+	free(s->answers);
+	free(s->dirty_pages);
+	free(s->builder);
+	free(s->scratch);
+	free(s);
+}
+
+void state_head(const struct state *s, struct state_head *ret)
+{
+	*ret = s->head;
+}
+
+const char *state_origin(const struct state *s)
+{
+	return s->origin;
+}
+
+void state_policy_hash(const struct state *s, struct hash *ret)
+{
+	*ret = s->policy->hash;
+}
+
+uint64_t state_governance(const struct state *s)
+{
+	return s->governance;
+}
+
+bool state_challenge(const struct state *s, uint64_t index, struct challenge *ret)
+{
+	const struct challenge_slot *c = challenge_find(s, index);
+
+	if (c == NULL)
+		return false;
+	*ret = c->c;
+	return true;
+}
+
+bool state_recorded(const struct state *s, uint64_t principal, const uint8_t request_id[16], struct recorded *ret)
+{
+	const struct answer_slot *a = answer_find(s, principal, request_id, s->head.time_ms);
+
+	if (a == NULL)
+		return false;
+	*ret = a->r;
+	return true;
+}
+
+int decide_check(const struct state *s, uint64_t now_ms, uint64_t principal, const uint8_t request_id[16],
+                 struct check_result *ret)
+{
+	uint64_t now = now_ms > s->head.time_ms ? now_ms : s->head.time_ms;
+	const struct answer_slot *a = answer_find(s, principal, request_id, now);
+
+	if (a == NULL)
+		return CS_ERR_NOT_FOUND;
+	ret->verdict = a->r.verdict;
+	ret->index = a->r.index;
+	ret->time_ms = a->r.time_ms;
+	ret->stands = a->r.verdict == VERDICT_ALLOW && now - a->r.time_ms < s->policy->valid_for_ms;
+	return 0;
+}

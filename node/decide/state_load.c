@@ -1,0 +1,278 @@
+/* The state from its records at a start, and a check of the whole. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "ledger/errors.h"
+#include "node/decide/codec.h"
+#include "node/decide/state.h"
+#include "node/decide/state_records.h"
+
+#define ENTRIES_MAX (UINT64_C(1) << 62) /* Sizes, indexes and counters of a record: sums never overflow. */
+
+static uint64_t load_uint(struct reader *r, uint64_t max)
+{
+	uint64_t v = 0;
+
+	reader_uint(r, max, &v);
+	return v;
+}
+
+static void load_ring(struct reader *r, struct ring *ret)
+{
+	ret->first = ret->written_first = load_uint(r, ENTRIES_MAX);
+	ret->next = load_uint(r, ENTRIES_MAX);
+}
+
+static void load_cstr(struct reader *r, char *ret, size_t cap)
+{
+	struct text t = {0};
+
+	codec_text(r, 0, cap - 1, &t);
+	if (t.len > 0)
+		memcpy(ret, t.s, t.len);
+	ret[t.len] = 0;
+}
+
+static void load_head(struct state *s, struct reader *r)
+{
+	reader_array_exact(r, RECORD_HEAD_ELEMENTS);
+	if (load_uint(r, UINT64_MAX) != STATE_VERSION)
+		r->err = CS_ERR_DAMAGED;
+	s->head.size = load_uint(r, ENTRIES_MAX);
+	reader_bin_exact(r, s->head.last_leaf.b, HASH_SIZE);
+	s->head.time_ms = load_uint(r, STATE_TIME_MS_MAX);
+	load_cstr(r, s->origin, sizeof(s->origin));
+	s->governance = load_uint(r, ENTRIES_MAX);
+	s->touches = load_uint(r, ENTRIES_MAX);
+	s->principals_made = load_uint(r, ENTRIES_MAX);
+	load_ring(r, &s->challenge_ring);
+	load_ring(r, &s->answer_ring);
+}
+
+static void load_chain(struct reader *r, struct chain *ret)
+{
+	ret->last = load_uint(r, ENTRIES_MAX);
+	ret->count = load_uint(r, ENTRIES_MAX);
+}
+
+static void load_subject(struct state *s, struct reader *r, uint64_t slot)
+{
+	if (slot >= s->limits.subjects_max) {
+		r->err = CS_ERR_DAMAGED;
+		return;
+	}
+	struct subject *u = &s->subjects[slot];
+	reader_array_exact(r, RECORD_SUBJECT_ELEMENTS);
+	reader_bin_exact(r, u->key, HASH_SIZE);
+	u->touch = load_uint(r, ENTRIES_MAX);
+	load_chain(r, &u->subject_chain);
+	load_chain(r, &u->actor_chain);
+	profile_read(r, &u->profile);
+	if (slot >= s->n_subjects)
+		s->n_subjects = (uint32_t)slot + 1;
+}
+
+static bool load_key(struct reader *r, uint8_t ret[32])
+{
+	if (reader_nil(r))
+		return false;
+	reader_bin_exact(r, ret, 32);
+	return true;
+}
+
+static void load_principal(struct state *s, struct reader *r, uint64_t slot)
+{
+	if (slot >= s->limits.principals_max) {
+		r->err = CS_ERR_DAMAGED;
+		return;
+	}
+	struct principal_slot *ps = &s->principals[slot];
+	struct principal *p = &ps->p;
+	reader_array_exact(r, RECORD_PRINCIPAL_ELEMENTS);
+	p->id = load_uint(r, ENTRIES_MAX);
+	load_cstr(r, p->name, sizeof(p->name));
+	p->roles = (uint32_t)load_uint(r, UINT32_MAX);
+	p->has_channel = load_key(r, p->channel_pub);
+	p->has_sign = load_key(r, p->sign_pub);
+	reader_bool(r, &p->removed);
+	load_cstr(r, p->subject_type, sizeof(p->subject_type));
+	load_cstr(r, p->subject_id, sizeof(p->subject_id));
+	p->version = load_uint(r, ENTRIES_MAX);
+	p->sequence = load_uint(r, UINT64_MAX);
+	ps->rate.time_ms = load_uint(r, STATE_TIME_MS_MAX);
+	ps->rate.value = (uint32_t)load_uint(r, UINT32_MAX);
+	if (slot >= s->n_principals)
+		s->n_principals = (uint32_t)slot + 1;
+}
+
+static void load_challenge(struct state *s, struct reader *r, uint64_t seq)
+{
+	struct challenge_slot *c = &s->challenges[seq % s->challenge_ring.cap];
+	const uint8_t *request = NULL;
+	size_t len = 0;
+
+	if (c->request != NULL || c->c.index != 0) {
+		r->err = CS_ERR_DAMAGED; /* Two records for one slot. */
+		return;
+	}
+	reader_array_exact(r, RECORD_CHALLENGE_ELEMENTS);
+	c->c.index = load_uint(r, ENTRIES_MAX);
+	c->c.expiry_ms = load_uint(r, 2 * STATE_TIME_MS_MAX);
+	c->c.principal = load_uint(r, ENTRIES_MAX);
+	reader_bin_exact(r, c->c.digest.b, HASH_SIZE);
+	reader_bin_exact(r, c->c.nonce, 32);
+	c->made_ms = load_uint(r, STATE_TIME_MS_MAX);
+	c->level = (unsigned)load_uint(r, LEVEL_ATTESTED);
+	c->methods = (unsigned)load_uint(r, UINT32_MAX);
+	reader_bool(r, &c->consumed);
+	reader_bin_exact(r, c->blind, 32);
+	reader_bin_exact(r, c->request_id, REQUEST_ID_SIZE);
+	reader_bin(r, REQUEST_SIZE_MAX, &request, &len);
+	strcpy(c->c.level, level_text(c->level));
+	if (r->err != 0 || len == 0)
+		return;
+	c->request = malloc(len);
+	if (c->request == NULL) {
+		r->err = CS_ERR_NOMEM;
+		return;
+	}
+	memcpy(c->request, request, len);
+	c->request_len = len;
+	s->challenge_bytes += len;
+}
+
+static void load_page(struct state *s, struct reader *r, uint64_t page)
+{
+	uint32_t n = 0;
+	uint64_t first;
+
+	reader_array_exact(r, 2);
+	first = load_uint(r, ENTRIES_MAX);
+	reader_array(r, STATE_PAGE, &n);
+	if (r->err == 0 && (first / STATE_PAGE != page || (first + n + STATE_PAGE - 1) / STATE_PAGE > page + 1))
+		r->err = CS_ERR_DAMAGED;
+	for (uint64_t seq = first; seq < first + n && r->err == 0; seq++) {
+		struct answer_slot *a = &s->answers[seq % s->answer_ring.cap];
+		reader_array_exact(r, RECORD_ANSWER_ELEMENTS);
+		a->principal = load_uint(r, ENTRIES_MAX);
+		reader_bin_exact(r, a->request_id, REQUEST_ID_SIZE);
+		a->made_ms = load_uint(r, STATE_TIME_MS_MAX);
+		a->r.index = load_uint(r, ENTRIES_MAX);
+		a->r.time_ms = load_uint(r, STATE_TIME_MS_MAX);
+		a->r.verdict = (unsigned)load_uint(r, VERDICT_DENY);
+		reader_bin_exact(r, a->r.request_hash.b, HASH_SIZE);
+	}
+}
+
+static int load_policy(struct state *s, const void *value, size_t len)
+{
+	int err = policy_load(s->policy, value, len);
+
+	s->has_policy = err == 0;
+	return err == CS_ERR_NOMEM ? err : err != 0 ? CS_ERR_DAMAGED : 0;
+}
+
+int state_load(struct state *s, const void *key, size_t key_len, const void *value, size_t value_len)
+{
+	const uint8_t *k = key;
+	struct reader r;
+
+	if (key_len != RECORD_KEY_SIZE)
+		return CS_ERR_DAMAGED;
+	uint64_t number = get_u64be(k + 1);
+	if (k[0] == RECORD_POLICY)
+		return load_policy(s, value, value_len);
+	reader_init(&r, value, value_len);
+	switch (k[0]) {
+	case RECORD_HEAD:
+		load_head(s, &r);
+		break;
+	case RECORD_SUBJECT:
+		load_subject(s, &r, number);
+		break;
+	case RECORD_PRINCIPAL:
+		load_principal(s, &r, number);
+		break;
+	case RECORD_CHALLENGE:
+		load_challenge(s, &r, number);
+		break;
+	case RECORD_ANSWERS:
+		load_page(s, &r, number);
+		break;
+	default:
+		return CS_ERR_DAMAGED;
+	}
+	int err = reader_end(&r);
+	return err == 0 || err == CS_ERR_NOMEM ? err : CS_ERR_DAMAGED;
+}
+
+/* --- the whole --- */
+
+static int principals_loaded(struct state *s)
+{
+	for (uint32_t i = 0; i < s->n_principals; i++) {
+		uint64_t id = s->principals[i].p.id;
+		if (id == 0 || id > s->principals_made || principal_slot(s, id) != NULL)
+			return CS_ERR_DAMAGED;
+		principal_index_slot(s, i);
+	}
+	return 0;
+}
+
+static int challenges_loaded(struct state *s)
+{
+	const struct ring *r = &s->challenge_ring;
+	uint64_t before = 0;
+
+	if (r->next < r->first || r->next - r->first > r->cap)
+		return CS_ERR_DAMAGED;
+	for (uint64_t seq = r->first; seq < r->next; seq++) {
+		const struct challenge_slot *c = &s->challenges[seq % r->cap];
+		struct request q;
+		if (c->c.index <= before || c->c.index >= s->head.size || (c->request == NULL) != c->consumed ||
+		    (c->request != NULL && request_decode(&q, c->request, c->request_len) != 0))
+			return CS_ERR_DAMAGED;
+		before = c->c.index;
+	}
+	return 0;
+}
+
+static int answers_loaded(struct state *s)
+{
+	const struct ring *r = &s->answer_ring;
+
+	if (r->next < r->first || r->next - r->first > s->limits.requests_max)
+		return CS_ERR_DAMAGED;
+	for (uint64_t seq = r->first; seq < r->next; seq++) {
+		uint32_t slot = (uint32_t)(seq % r->cap);
+		const struct answer_slot *a = &s->answers[slot];
+		if (a->principal == 0 || a->r.index >= s->head.size)
+			return CS_ERR_DAMAGED; /* Principal 0 asks nothing: there was no record of it. */
+		index_add(&s->answer_index, answer_hash(a->principal, a->request_id), slot);
+		struct principal_slot *p = principal_slot(s, a->principal);
+		if (p != NULL)
+			p->recorded++;
+	}
+	return 0;
+}
+
+int state_loaded(struct state *s)
+{
+	int err;
+
+	if (s->head.size > 0 && (!s->has_policy || s->origin[0] == 0))
+		return CS_ERR_DAMAGED;
+	if (s->head.size == 0 && (s->n_subjects > 0 || s->n_principals > 0 || s->has_policy))
+		return CS_ERR_DAMAGED; /* Records without their head. */
+	err = subjects_loaded(s);
+	if (err == 0)
+		err = principals_loaded(s);
+	if (err == 0)
+		err = challenges_loaded(s);
+	if (err == 0)
+		err = answers_loaded(s);
+	return err;
+}
