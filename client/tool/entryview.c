@@ -10,36 +10,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/entry_view.h"
 #include "client/tool/fieldview.h"
 #include "client/tool/json.h"
 #include "client/tool/text.h"
-#include "ledger/bundle.h"
 #include "ledger/errors.h"
 
 #define KINDS_TEXT_SIZE 256
 
-/* The public part, as far as people are shown it (FORMAT.md, Public fields). */
-static void read_public(struct entryview *v)
+static int read_public(struct entryview *v)
 {
-	struct reader r;
-	uint32_t n;
-	uint64_t verdict = 0;
-	int64_t risk = 0;
+	struct entry_view public_;
+	int err = entry_view_read(&public_, &v->entry);
 
-	if (v->entry.kind != ENTRY_DECISION && v->entry.kind != ENTRY_ANSWER && v->entry.kind != ENTRY_IMPORTED)
-		return;
-	reader_init(&r, v->entry.public_, v->entry.public_len);
-	reader_array(&r, LIMIT_MSGPACK_NODES_MAX, &n);
-	reader_skip(&r, NULL, NULL);
-	reader_uint(&r, CS_DENY, &verdict);
-	reader_int(&r, &risk);
-	reader_skip(&r, &v->rules, &v->rules_len);
-	if (r.err || risk < INT32_MIN || risk > INT32_MAX) {
-		v->rules = NULL;
-		return;
-	}
-	v->verdict = (int)verdict;
-	v->risk = (int32_t)risk;
+	if (err)
+		return err;
+	v->verdict = (int)public_.verdict;
+	v->risk = public_.risk;
+	if (public_.has_rules)
+		reader_skip(&public_.rules, &v->rules, &v->rules_len);
+	return public_.has_rules ? public_.rules.err : 0;
 }
 
 int entryview_open(struct entryview *ret, const struct cs_entry *e)
@@ -58,9 +48,10 @@ int entryview_open(struct entryview *ret, const struct cs_entry *e)
 			return err;
 		v.opened = true;
 	}
-	read_public(&v);
-	*ret = v;
-	return 0;
+	err = read_public(&v);
+	if (!err)
+		*ret = v;
+	return err;
 }
 
 json_t *entryview_json(const struct entryview *v)
