@@ -30,10 +30,12 @@ static int challenge_of(const struct entryview *v, struct result_challenge *ret)
 {
 	const struct field *f = body_find(v->fields, v->n_fields, FIELD_CHALLENGE);
 	struct entry_view public_;
+	const uint8_t *skipped;
+	size_t len;
 	struct reader r;
 	int err = entry_view_read(&public_, &v->entry);
 
-	if (!err && (!public_.has_digest || v->entry.kind != ENTRY_DECISION || !f))
+	if (!err && (v->entry.kind != ENTRY_DECISION || !f))
 		err = CS_E_NOT_FOUND;
 	if (err)
 		return err;
@@ -41,8 +43,8 @@ static int challenge_of(const struct entryview *v, struct result_challenge *ret)
 	reader_array_exact(&r, 4);
 	reader_bin_exact(&r, ret->nonce, sizeof ret->nonce);
 	reader_uint(&r, UINT64_MAX, &ret->expiry_ms);
-	reader_skip(&r, NULL, NULL);
-	reader_skip(&r, NULL, NULL);
+	reader_skip(&r, &skipped, &len);
+	reader_skip(&r, &skipped, &len);
 	memcpy(ret->digest, public_.digest.b, sizeof ret->digest);
 	ret->index = v->entry.index;
 	return reader_end(&r);
