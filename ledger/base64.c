@@ -23,6 +23,10 @@ int base64_decode(const char *text, size_t len, uint8_t *out, size_t cap, size_t
 
 	if (len / 4 * 3 > cap + 2) /* Two of the last three bytes may be padding. */
 		return CS_ERR_TOO_LARGE;
+	/* libsodium 1.0.18 takes bytes above 7F for '+' and '/': two spellings of one value. */
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)text[i] > 0x7f)
+			return CS_ERR_MALFORMED;
 	if (len % 4 != 0 ||
 	    sodium_base642bin(out, cap, text, len, NULL, &out_len, NULL, sodium_base64_VARIANT_ORIGINAL) != 0)
 		return CS_ERR_MALFORMED;

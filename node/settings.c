@@ -212,6 +212,7 @@ KEY(key_link, return get_address(rd, n, key, s->link_host, &s->link_port);)
 KEY(key_election, return get_unsigned(rd, n, key, 50, 60000, &s->election_timeout_ms);)
 KEY(key_heartbeat, return get_unsigned(rd, n, key, 5, 10000, &s->heartbeat_ms);)
 KEY(key_batch, return get_unsigned(rd, n, key, 1, 256, &s->batch_commands_max);)
+KEY(key_snapshot, return get_unsigned(rd, n, key, 16, 1u << 20, &s->snapshot_entries);)
 KEY(key_contexts, return get_unsigned(rd, n, key, 1, 8192, &s->contexts);)
 KEY(key_map, uint64_t mib; int err = get_number(rd, n, key, 16, 1 << 20, &mib); if (!err) s->map_size = mib << 20;
     return err;)
@@ -302,6 +303,7 @@ static const struct key top_keys[] = {
         {"heartbeat_ms", key_heartbeat, false},
         {"batch_commands_max", key_batch, false},
         {"contexts", key_contexts, false},
+        {"snapshot_entries", key_snapshot, false},
         {"map_size_mib", key_map, false},
         {"log_level", key_log_level, false},
 };
@@ -327,6 +329,7 @@ static int read_document(struct reading *rd, struct fy_document *doc)
 	                     .heartbeat_ms = 50,
 	                     .batch_commands_max = 256,
 	                     .contexts = 1024,
+	                     .snapshot_entries = 16384,
 	                     .log_level = LOG_LEVEL_INFO};
 	int err;
 

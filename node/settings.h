@@ -36,6 +36,7 @@ struct settings {
 	unsigned election_timeout_ms, heartbeat_ms;
 	unsigned batch_commands_max; /* Commands in one Raft entry. */
 	unsigned contexts;           /* Requests in flight at once. */
+	unsigned snapshot_entries;   /* Raft entries between snapshots; half as many are kept behind one. */
 	uint64_t map_size;           /* LMDB's address space, bytes. */
 	int log_level;
 };

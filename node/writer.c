@@ -20,13 +20,13 @@
 
 /* --- bundles --- */
 
-struct bundle *bundle_new(uint64_t index, uint64_t term, uint64_t first, unsigned n_max)
+struct entries *entries_new(uint64_t index, uint64_t term, uint64_t first, unsigned n_max)
 {
-	struct bundle *b = calloc(1, sizeof *b);
+	struct entries *b = calloc(1, sizeof *b);
 
 	if (!b)
 		return NULL;
-	*b = (struct bundle){.index = index, .term = term, .first = first, .n_max = n_max};
+	*b = (struct entries){.index = index, .term = term, .first = first, .n_max = n_max};
 	if (n_max && !(b->entries = calloc(n_max, sizeof *b->entries))) {
 		free(b);
 		return NULL;
@@ -34,7 +34,7 @@ struct bundle *bundle_new(uint64_t index, uint64_t term, uint64_t first, unsigne
 	return b;
 }
 
-static int bundle_reserve(struct bundle *b, size_t more)
+static int entries_reserve(struct entries *b, size_t more)
 {
 	size_t cap = b->cap ? b->cap : 4096;
 	uint8_t *data;
@@ -51,14 +51,14 @@ static int bundle_reserve(struct bundle *b, size_t more)
 	return 0;
 }
 
-int bundle_add(struct bundle *b, const void *leaf, size_t leaf_len, const void *body, size_t body_len,
-               const struct hash *leaf_hash)
+int entries_add(struct entries *b, const void *leaf, size_t leaf_len, const void *body, size_t body_len,
+                const struct hash *leaf_hash)
 {
 	struct store_entry *e;
 
 	if (b->n == b->n_max)
 		return CS_ERR_TOO_LARGE;
-	if (bundle_reserve(b, leaf_len + body_len))
+	if (entries_reserve(b, leaf_len + body_len))
 		return CS_ERR_NOMEM;
 	memcpy(b->data + b->bytes, leaf, leaf_len);
 	memcpy(b->data + b->bytes + leaf_len, body, body_len);
@@ -70,7 +70,7 @@ int bundle_add(struct bundle *b, const void *leaf, size_t leaf_len, const void *
 	return 0;
 }
 
-void bundle_seal(struct bundle *b)
+void entries_seal(struct entries *b)
 {
 	size_t at = 0;
 
@@ -82,7 +82,7 @@ void bundle_seal(struct bundle *b)
 	}
 }
 
-void bundle_free(struct bundle *b)
+void entries_free(struct entries *b)
 {
 	if (!b)
 		return;
@@ -172,7 +172,7 @@ struct ledger_writer {
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
-	struct bundle *first, **last;
+	struct entries *first, **last;
 	struct state_block *states, **states_last;
 	uint64_t checkpoint_size; /* The newest pushed one; older ones need not be stored. */
 	size_t checkpoint_len;
@@ -184,7 +184,7 @@ struct ledger_writer {
 
 /* What one round writes, taken from the writer under its lock. */
 struct round {
-	struct bundle *bundles;
+	struct entries *bundles;
 	struct state_block *states;
 	uint64_t checkpoint_size;
 	size_t checkpoint_len;
@@ -219,7 +219,7 @@ static void write_bundles(struct ledger_writer *w, const struct round *r)
 	uint64_t size = 0;
 
 	check(w, store_begin(w->o.store), "begin a transaction");
-	for (struct bundle *b = r->bundles; b; b = b->next) {
+	for (struct entries *b = r->bundles; b; b = b->next) {
 		if (b->n)
 			check(w, store_append(w->o.store, b->first, b->entries, b->n), "append entries");
 		if (b->index)
@@ -251,10 +251,10 @@ static void write_states(struct ledger_writer *w, struct state_block *states)
 static void round_free(struct ledger_writer *w, struct round *r)
 {
 	while (r->bundles) {
-		struct bundle *b = r->bundles;
+		struct entries *b = r->bundles;
 		r->bundles = b->next;
 		atomic_fetch_sub(&w->backlog, b->bytes);
-		bundle_free(b);
+		entries_free(b);
 	}
 	while (r->states) {
 		struct state_block *b = r->states;
@@ -373,7 +373,7 @@ void ledger_writer_close(struct ledger_writer *w)
 	free(w);
 }
 
-void ledger_writer_push(struct ledger_writer *w, struct bundle *b)
+void ledger_writer_push(struct ledger_writer *w, struct entries *b)
 {
 	b->next = NULL;
 	b->pushed_ns = now_ns();

@@ -10,8 +10,8 @@
 #include "ledger/store.h"
 
 /* What one applied Raft entry brings to the ledger: entries with their leaf and body bytes, in memory of its own. */
-struct bundle {
-	struct bundle *next;
+struct entries {
+	struct entries *next;
 	uint64_t index, term; /* Of the Raft entry. */
 	uint64_t first;       /* Ledger index of entries[0]. */
 	unsigned n, n_max;
@@ -22,13 +22,13 @@ struct bundle {
 	struct store_entry *entries;
 };
 /* Room for n_max entries; data grows by doubling as entries are added. NULL: out of memory. */
-struct bundle *bundle_new(uint64_t index, uint64_t term, uint64_t first, unsigned n_max);
-/* Copies one entry in. The pointers in entries are valid only after bundle_seal. CS_ERR_NOMEM. */
-int bundle_add(struct bundle *b, const void *leaf, size_t leaf_len, const void *body, size_t body_len,
-               const struct hash *leaf_hash);
-/* Fixes the pointers of entries into data: no bundle_add afterwards. */
-void bundle_seal(struct bundle *b);
-void bundle_free(struct bundle *b);
+struct entries *entries_new(uint64_t index, uint64_t term, uint64_t first, unsigned n_max);
+/* Copies one entry in. The pointers in entries are valid only after entries_seal. CS_ERR_NOMEM. */
+int entries_add(struct entries *b, const void *leaf, size_t leaf_len, const void *body, size_t body_len,
+                const struct hash *leaf_hash);
+/* Fixes the pointers of entries into data: no entries_add afterwards. */
+void entries_seal(struct entries *b);
+void entries_free(struct entries *b);
 
 /* State records taken at one Raft index, as length-prefixed keys and values in one block. */
 struct state_block;
@@ -56,7 +56,7 @@ int ledger_writer_open(const struct ledger_writer_options *o, struct ledger_writ
 /* Writes all that was pushed, syncs, ends the thread. NULL is fine. */
 void ledger_writer_close(struct ledger_writer *w);
 /* These take ownership. Core's thread. */
-void ledger_writer_push(struct ledger_writer *w, struct bundle *b);
+void ledger_writer_push(struct ledger_writer *w, struct entries *b);
 /* Written in order after the bundles pushed before it. sync: then force LMDB to disk, so that the log may be cut. */
 void ledger_writer_push_state(struct ledger_writer *w, struct state_block *b, bool sync);
 void ledger_writer_push_checkpoint(struct ledger_writer *w, uint64_t size, const void *note, size_t len); /* Copied. */

@@ -112,7 +112,7 @@ static void apply_command(struct core *c, const struct batch *b, const uint8_t *
 		return;
 	}
 	oc->entry = c->bundle->n;
-	if (bundle_add(c->bundle, out->leaf, out->leaf_len, out->body, out->body_len, &out->leaf_hash))
+	if (entries_add(c->bundle, out->leaf, out->leaf_len, out->body, out->body_len, &out->leaf_hash))
 		core_fatal(c, "out of memory");
 	if (out->has_evidence)
 		check_evidence(c, out);
@@ -151,7 +151,7 @@ static int fsm_apply(struct raft_fsm *fsm, const struct raft_buffer *buf, void *
 		halt(c, "the leader's batch extends another history than ours", head.size);
 	if (index > c->last_at_start)
 		check_clock(c, &b);
-	c->bundle = bundle_new(index, guard_term_of(c->guard, index), head.size, b.count);
+	c->bundle = entries_new(index, guard_term_of(c->guard, index), head.size, b.count);
 	if (!c->bundle)
 		core_fatal(c, "out of memory");
 	for (uint32_t i = 0; i < b.count; i++) {
@@ -163,7 +163,7 @@ static int fsm_apply(struct raft_fsm *fsm, const struct raft_buffer *buf, void *
 	/* What was stored before the restart is not stored again; the bundle then begins at the store's size. */
 	if (c->bundle->first < c->stored_at_start)
 		c->bundle->first = tree_size(c->tree) - c->bundle->n;
-	bundle_seal(c->bundle);
+	entries_seal(c->bundle);
 	*c->bundles_last = c->bundle;
 	c->bundles_last = &c->bundle->next;
 	return 0;
@@ -171,13 +171,13 @@ static int fsm_apply(struct raft_fsm *fsm, const struct raft_buffer *buf, void *
 
 void apply_hand_over(struct core *c)
 {
-	struct bundle *next;
+	struct entries *next;
 
-	for (struct bundle *b = c->bundles; b; b = next) {
+	for (struct entries *b = c->bundles; b; b = next) {
 		next = b->next;
 		/* Applied again after a restart: the store has it, and its applied index must not go back. */
 		if (b->index <= c->applied_at_start)
-			bundle_free(b);
+			entries_free(b);
 		else {
 			c->pushed_size = b->first + b->n;
 			ledger_writer_push(c->writer, b);

@@ -323,7 +323,7 @@ static int delete_record(void *ctx, const void *key, size_t key_len, const void 
 static void store_fetched(struct core *c)
 {
 	struct taking *t = c->taking;
-	struct bundle *b = bundle_new(t->state_index, t->state_term, t->next, 0);
+	struct entries *b = entries_new(t->state_index, t->state_term, t->next, 0);
 	struct state_block *block = state_block_new(t->state_index, t->state_term);
 
 	if (!b || !block)
@@ -370,11 +370,11 @@ static void take_entries(struct core *c, const struct frame_chunk *ch)
 {
 	struct taking *t = c->taking;
 	const uint8_t *p = ch->bytes, *end = p + ch->len;
-	struct bundle *b;
+	struct entries *b;
 
 	if (t->phase != ENTRIES || ch->from != t->next || ch->len == 0)
 		return;
-	b = bundle_new(0, 0, t->next, CHUNK_SIZE / 8);
+	b = entries_new(0, 0, t->next, CHUNK_SIZE / 8);
 	while (b && p < end && t->next < t->head.size) {
 		struct hash h;
 		if (end - p < 8)
@@ -385,7 +385,7 @@ static void take_entries(struct core *c, const struct frame_chunk *ch)
 		    (size_t)leaf_len + body_len > (size_t)(end - p))
 			break;
 		hash_leaf(&h, p, leaf_len);
-		if (bundle_add(b, p, leaf_len, p + leaf_len, body_len, &h))
+		if (entries_add(b, p, leaf_len, p + leaf_len, body_len, &h))
 			core_fatal(c, "out of memory");
 		p += (size_t)leaf_len + body_len;
 		t->next++;
@@ -393,7 +393,7 @@ static void take_entries(struct core *c, const struct frame_chunk *ch)
 	}
 	if (!b)
 		core_fatal(c, "out of memory");
-	bundle_seal(b);
+	entries_seal(b);
 	b->fetched = true;
 	c->pushed_size = t->next;
 	ledger_writer_push(c->writer, b);

@@ -408,7 +408,7 @@ static int open_raft(struct core *c)
 	                                .applied_index = applied_through_raft(c),
 	                                .message_bytes_max = 1u << 20,
 	                                .entry_bytes_max = BATCH_SIZE_MAX,
-	                                .snapshot_entries_max = SNAPSHOT_ENTRIES_MAX,
+	                                .snapshot_entries_max = s->snapshot_entries,
 	                                .snapshot_bytes_max = SNAPSHOT_BYTES_MAX};
 	struct guard_hooks hooks = {.ctx = c,
 	                            .net_send = peers_send_raft,
@@ -439,8 +439,8 @@ static int open_raft(struct core *c)
 	raft_set_election_timeout(&c->raft, s->election_timeout_ms);
 	raft_set_heartbeat_timeout(&c->raft, s->heartbeat_ms);
 	raft_set_pre_vote(&c->raft, true);
-	raft_set_snapshot_threshold(&c->raft, SNAPSHOT_ENTRIES_MAX);
-	raft_set_snapshot_trailing(&c->raft, SNAPSHOT_TRAILING);
+	raft_set_snapshot_threshold(&c->raft, s->snapshot_entries);
+	raft_set_snapshot_trailing(&c->raft, s->snapshot_entries / 2);
 	rv = bootstrap(c);
 	if (rv)
 		return rv;
@@ -614,9 +614,9 @@ void core_close(struct core *c)
 	uv_close((uv_handle_t *)&c->sigint, NULL);
 	uv_run(&c->loop, UV_RUN_DEFAULT);
 	assert(uv_loop_close(&c->loop) == 0);
-	for (struct bundle *b = c->bundles, *next; b; b = next) {
+	for (struct entries *b = c->bundles, *next; b; b = next) {
 		next = b->next;
-		bundle_free(b);
+		entries_free(b);
 	}
 	catchup_close(c);
 	store_view_close(c->view);

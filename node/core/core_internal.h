@@ -18,15 +18,14 @@
 #include "node/core/guard.h"
 #include "node/link.h"
 
-#define MEMBERS_MAX          (LINK_PEERS_MAX + 1)
-#define PENDING_MAX          4096        /* Requests waiting for a batch; above it: overloaded, at once. */
-#define BACKLOG_BYTES_MAX    (64u << 20) /* What the writer may be behind before a follower withholds appends. */
-#define STATE_DIRTY_MAX      4096        /* Records changed that start a write-back before its time: bounds its copy. */
-#define STATE_INTERVAL_MS    2000        /* Write-back of changed state at least this often. */
-#define SNAPSHOT_ENTRIES_MAX 16384       /* Raft entries between snapshots. */
-#define SNAPSHOT_BYTES_MAX   (UINT64_C(64) << 20) /* And bytes: what a restart replays, what the log holds in memory. */
-#define SNAPSHOT_TRAILING    8192 /* Entries kept behind a snapshot for followers that are a little behind. */
-#define CLOCK_AHEAD_MS_MAX   2000 /* A leader's time further ahead of ours is not cosigned (decisions.md: Flow). */
+#define MEMBERS_MAX       (LINK_PEERS_MAX + 1)
+#define PENDING_MAX       4096        /* Requests waiting for a batch; above it: overloaded, at once. */
+#define BACKLOG_BYTES_MAX (64u << 20) /* What the writer may be behind before a follower withholds appends. */
+#define STATE_DIRTY_MAX   4096        /* Records changed that start a write-back before its time: bounds its copy. */
+#define STATE_INTERVAL_MS 2000        /* Write-back of changed state at least this often. */
+#define SNAPSHOT_BYTES_MAX                                                                                             \
+	(UINT64_C(64) << 20)    /* Between snapshots: what a restart replays, what the log holds in memory. */
+#define CLOCK_AHEAD_MS_MAX 2000 /* A leader's time further ahead of ours is not cosigned (decisions.md: Flow). */
 
 /* A member of the cluster as the settings and the genesis name it. */
 struct member {
@@ -107,9 +106,9 @@ struct core {
 	raft_index last_at_start;    /* The log's last entry at start: nothing is signed before it is applied. */
 	uint64_t size_at_start;      /* The largest size that the log's last batch may lead to. */
 	struct decide_out *out;
-	struct bundle *bundles, **bundles_last; /* Applied, not yet handed to the writer. */
-	uint64_t pushed_size;                   /* Entries that the writer has or is given. */
-	struct bundle *bundle;                  /* Of the batch applied last. */
+	struct entries *bundles, **bundles_last; /* Applied, not yet handed to the writer. */
+	uint64_t pushed_size;                    /* Entries that the writer has or is given. */
+	struct entries *bundle;                  /* Of the batch applied last. */
 	struct outcome outcomes[BATCH_COMMANDS_MAX];
 	unsigned n_outcomes;
 	bool principals_changed;
