@@ -71,6 +71,14 @@ void board_set_status(struct board *b, const struct wire_status *s, const char *
 	ring_unlock(b);
 }
 
+void board_set_ledger(struct board *b, uint64_t size, const struct hash *root)
+{
+	pthread_mutex_lock(&b->lock);
+	b->status.size = size;
+	b->status.root = *root;
+	ring_unlock(b);
+}
+
 static void set_note(struct board *b, struct board_note *n, uint64_t size, const char *text, size_t len)
 {
 	if (len > sizeof n->text)

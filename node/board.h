@@ -23,6 +23,8 @@ void board_free(struct board *b); /* NULL is fine. */
 
 /* Core's thread. Each rings the bell. */
 void board_set_status(struct board *b, const struct wire_status *s, const char *leader_url);
+/* Of the status, between two of it: the ledger as applied. */
+void board_set_ledger(struct board *b, uint64_t size, const struct hash *root);
 void board_set_leader_note(struct board *b, uint64_t size, const char *text, size_t len);
 void board_set_cosigned_note(struct board *b, uint64_t size, const char *text, size_t len);
 /* Any thread: something else has moved (a commit of the writer, a new job). */

@@ -174,6 +174,7 @@ struct ledger_writer {
 	pthread_cond_t wake;
 	struct entries *first, **last;
 	struct state_block *states, **states_last;
+	uint64_t pushed_size;     /* Entries stored or given to the thread. */
 	uint64_t checkpoint_size; /* The newest pushed one; older ones need not be stored. */
 	size_t checkpoint_len;
 	uint8_t checkpoint[LIMIT_NOTE_SIZE_MAX];
@@ -293,6 +294,18 @@ static void wait_due(struct ledger_writer *w)
 	}
 }
 
+/* A quorum may have cosigned entries that this node has yet to apply: their checkpoint waits for them. Locked. */
+static void take_checkpoint(struct ledger_writer *w, struct round *r)
+{
+	r->checkpoint_len = 0;
+	if (w->checkpoint_size > w->pushed_size)
+		return;
+	r->checkpoint_size = w->checkpoint_size;
+	r->checkpoint_len = w->checkpoint_len;
+	memcpy(r->checkpoint, w->checkpoint, w->checkpoint_len);
+	w->checkpoint_len = 0;
+}
+
 static bool take(struct ledger_writer *w, struct round *r)
 {
 	bool stop;
@@ -301,14 +314,11 @@ static bool take(struct ledger_writer *w, struct round *r)
 	wait_due(w);
 	r->bundles = w->first;
 	r->states = w->states;
-	r->checkpoint_size = w->checkpoint_size;
-	r->checkpoint_len = w->checkpoint_len;
-	memcpy(r->checkpoint, w->checkpoint, w->checkpoint_len);
+	take_checkpoint(w, r);
 	w->first = NULL;
 	w->last = &w->first;
 	w->states = NULL;
 	w->states_last = &w->states;
-	w->checkpoint_len = 0;
 	w->flush = false;
 	stop = w->stop;
 	pthread_mutex_unlock(&w->lock);
@@ -344,6 +354,7 @@ int ledger_writer_open(const struct ledger_writer_options *o, struct ledger_writ
 	w->states_last = &w->states;
 	store_head(o->store, &head);
 	atomic_init(&w->stored_size, head.size);
+	w->pushed_size = head.size;
 	/* What is in the file at start survived whatever came before it, but NOMETASYNC may still undo a commit. */
 	atomic_init(&w->state_index, 0);
 	pthread_mutex_init(&w->lock, NULL);
@@ -379,6 +390,7 @@ void ledger_writer_push(struct ledger_writer *w, struct entries *b)
 	b->pushed_ns = now_ns();
 	pthread_mutex_lock(&w->lock);
 	bool idle = !w->first;
+	w->pushed_size = b->first + b->n;
 	size_t before = atomic_fetch_add(&w->backlog, b->bytes);
 	*w->last = b;
 	w->last = &b->next;

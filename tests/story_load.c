@@ -61,6 +61,18 @@ static void *load(void *arg)
 	return NULL;
 }
 
+/* Replaced whole, so that a reader never finds half of it. */
+static void write_progress(const char *path)
+{
+	char fresh[4096];
+	FILE *f;
+
+	snprintf(fresh, sizeof fresh, "%s.new", path);
+	f = fopen(fresh, "w");
+	if (!f || fprintf(f, "%u\n", history_count()) < 0 || fclose(f) || rename(fresh, path))
+		history_fail(path);
+}
+
 /* usage: story_load CLUSTER KEY COUNT PROGRESS_FILE: the count so far goes to the file, for whoever kills in the
  * middle. */
 int main(int argc, char **argv)
@@ -76,11 +88,7 @@ int main(int argc, char **argv)
 	for (int i = 0; i < THREADS; i++)
 		pthread_create(&threads[i], NULL, load, NULL);
 	while (history_count() + atomic_load(&told_errors) < count) {
-		FILE *f = fopen(argv[4], "w");
-		if (!f)
-			history_fail(argv[4]);
-		fprintf(f, "%u\n", history_count());
-		fclose(f);
+		write_progress(argv[4]);
 		nanosleep(&nap, NULL);
 	}
 	for (int i = 0; i < THREADS; i++)

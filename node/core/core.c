@@ -146,6 +146,15 @@ static void publish_status(struct core *c)
 	board_set_status(c->o.board, &s, core_leader_url(c));
 }
 
+/* Readers must not wait for the next beat to learn of new entries. */
+static void publish_ledger(struct core *c)
+{
+	struct hash root;
+
+	tree_root(c->tree, &root);
+	board_set_ledger(c->o.board, tree_size(c->tree), &root);
+}
+
 static void collect_principal(void *ctx, const struct principal *p)
 {
 	struct {
@@ -201,6 +210,7 @@ static void stepped(void *ctx)
 		propose_refuse_all(c, CS_ERR_NOT_LEADER);
 	if (c->bundles) {
 		apply_hand_over(c);
+		publish_ledger(c);
 		if (c->principals_changed)
 			publish_principals(c);
 		if (state_dirty(c->state) >= STATE_DIRTY_MAX)
