@@ -53,15 +53,16 @@ struct cs_options {
 	const char *key_file;     /* Path of this principal's key file (mode 0600). */
 	unsigned timeout_ms;      /* For a whole call, retries and a change of leader included; 0: 5,000. */
 	unsigned in_flight_max;   /* Asynchronous calls at once; 0: 1,024. Above it: CS_E_OVERLOADED. */
-	bool skip_proof;          /* Do not check the proof in replies (saves a signature check for each new checkpoint). */
+	bool skip_proof; /* Do not check the proof in replies (saves a signature check for each new checkpoint). */
 };
 
 /*
- * Reads the files, finds the leader lazily. error (error_size bytes, may be NULL) gets a text that names file and cause.
- * No thread is started beyond nng's own.
+ * Reads the files, finds the leader lazily. error (error_size bytes, may be NULL) gets a text that names file and
+ * cause. No thread is started beyond nng's own.
  */
 int cs_open(const struct cs_options *options, cs_client **ret, char *error, size_t error_size);
-/* Ends the calls that are out with CS_E_TIMEOUT (their callbacks run before cs_close returns) and frees. NULL is fine. */
+/* Ends the calls that are out with CS_E_TIMEOUT (their callbacks run before cs_close returns) and frees. NULL is fine.
+ */
 void cs_close(cs_client *client);
 /* Text of the last failed call of this thread, naming what and where; never NULL. */
 const char *cs_last_error(void);
@@ -77,10 +78,10 @@ struct cs_attribute {
 
 /* A request; strings are UTF-8, NUL-terminated, at most 256 bytes; at most 24 attributes in any order, names unique. */
 struct cs_request {
-	uint8_t id[16];            /* Of cs_request_id; all zero: a fresh one is made (and stands in the result). */
-	const char *subject_type;  /* e.g. "user" */
+	uint8_t id[16];           /* Of cs_request_id; all zero: a fresh one is made (and stands in the result). */
+	const char *subject_type; /* e.g. "user" */
 	const char *subject_id;
-	const char *actor_type;    /* NULL: nobody acts for the subject. */
+	const char *actor_type; /* NULL: nobody acts for the subject. */
 	const char *actor_id;
 	const char *action;
 	const char *resource_type;
@@ -94,24 +95,24 @@ void cs_request_id(uint8_t ret[16]);
 /* An answer with its proof. Everything that it points to is owned by it: cs_result_free. */
 typedef struct cs_result {
 	uint8_t request_id[16];
-	uint64_t index;             /* Of its entry in the ledger. */
-	const char *kind;           /* "decision", "challenge answer", … */
-	int verdict;                /* enum cs_verdict; 0 for entries without one (an enrolment). */
-	int32_t risk;               /* Milli-logits. */
-	uint64_t time_ms;           /* POSIX milliseconds of the entry. */
-	bool proven;                /* The leader's signature and the inclusion proof hold (false only with skip_proof). */
+	uint64_t index;   /* Of its entry in the ledger. */
+	const char *kind; /* "decision", "challenge answer", … */
+	int verdict;      /* enum cs_verdict; 0 for entries without one (an enrolment). */
+	int32_t risk;     /* Milli-logits. */
+	uint64_t time_ms; /* POSIX milliseconds of the entry. */
+	bool proven;      /* The leader's signature and the inclusion proof hold (false only with skip_proof). */
 	size_t n_rules;
-	const char *const *rules;   /* Ids of the rules that decided. */
+	const char *const *rules; /* Ids of the rules that decided. */
 	size_t n_reasons;
-	const char *const *reasons_user;  /* For the person; reasons_admin for the log. Same length. */
+	const char *const *reasons_user; /* For the person; reasons_admin for the log. Same length. */
 	const char *const *reasons_admin;
 	size_t n_signals;
 	const struct cs_signal {
 		const char *name;
 		int64_t value;
-		int32_t weight;     /* Milli-logits. */
-	} *signals;
-	bool has_challenge;         /* verdict is step_up: what must be proven. */
+		int32_t weight; /* Milli-logits. */
+	} * signals;
+	bool has_challenge; /* verdict is step_up: what must be proven. */
 	struct {
 		uint8_t nonce[32];
 		uint64_t expiry_ms;
@@ -119,15 +120,15 @@ typedef struct cs_result {
 		size_t n_methods;
 		const char *const *methods;
 	} challenge;
-	uint8_t digest[32];         /* Of the request, blinded; what a device signs (with the challenge). */
-	uint64_t tree_size;         /* The checkpoint's. */
+	uint8_t digest[32]; /* Of the request, blinded; what a device signs (with the challenge). */
+	uint64_t tree_size; /* The checkpoint's. */
 	size_t n_proof;
 	const uint8_t (*proof)[32];
 	const uint8_t *leaf, *body; /* Entry and opened fields, as in ledger/FORMAT.md. */
 	size_t leaf_size, body_size;
-	const char *checkpoint;     /* The signed note. */
+	const char *checkpoint; /* The signed note. */
 	size_t checkpoint_size;
-	size_t proof_bytes;         /* Bytes of leaf, hashes and checkpoint: what the proof in the reply costs. */
+	size_t proof_bytes; /* Bytes of leaf, hashes and checkpoint: what the proof in the reply costs. */
 } cs_result;
 void cs_result_free(cs_result *result); /* NULL is fine. */
 
@@ -137,25 +138,28 @@ int cs_decide(cs_client *client, const struct cs_request *request, cs_result **r
 typedef void (*cs_callback)(void *context, int code, cs_result *result);
 int cs_decide_async(cs_client *client, const struct cs_request *request, cs_callback callback, void *context);
 
-/* A past event to import; its own time counts for the signals. Needs the import role. */
+/*
+ * A past event to import; its own time counts for the signals. Needs the import role. The result's verdict is what the
+ * event would have got: it permits nothing.
+ */
 struct cs_source {
-	const char *format;   /* e.g. "cloudtrail" */
-	const char *file;     /* Name of the file, without its folders. */
+	const char *format;    /* e.g. "cloudtrail" */
+	const char *file;      /* Name of the file, without its folders. */
 	uint8_t file_hash[32]; /* SHA-256 of the file. */
-	uint64_t position;    /* Of the event in the file, from 0. */
+	uint64_t position;     /* Of the event in the file, from 0. */
 	uint64_t event_time_ms;
 };
 int cs_import_async(cs_client *client, const struct cs_request *request, const struct cs_source *source,
-		    cs_callback callback, void *context);
+                    cs_callback callback, void *context);
 
 /*
  * Answers the challenge of a step_up decision with an Ed25519 device key. device_key_file: key file whose name is the
  * enrolled credential's name. cs_answer_sign makes the signature alone (on the person's device); cs_answer sends one.
  */
 int cs_answer_sign(const char *device_key_file, const char *origin, uint64_t challenge_index, const uint8_t digest[32],
-		   const uint8_t nonce[32], uint64_t expiry_ms, char ret_credential[65], uint8_t ret_signature[64]);
+                   const uint8_t nonce[32], uint64_t expiry_ms, char ret_credential[65], uint8_t ret_signature[64]);
 int cs_answer(cs_client *client, uint64_t challenge_index, const char *credential, const uint8_t signature[64],
-	      cs_result **ret);
+              cs_result **ret);
 
 /* Is an earlier answer, by its request id, still good? */
 struct cs_check_result {
@@ -171,9 +175,9 @@ int cs_check_async(cs_client *client, const uint8_t request_id[16], cs_check_cal
 /* Administration: signed with the key file's `sign` key (the client's own key file). */
 struct cs_principal {
 	const char *name;
-	const char *roles;              /* Comma-separated: decide, import, audit, administer, device. */
-	const uint8_t *channel_pub;     /* 32 bytes or NULL. */
-	const uint8_t *sign_pub;        /* 32 bytes or NULL. */
+	const char *roles;                     /* Comma-separated: decide, import, audit, administer, device. */
+	const uint8_t *channel_pub;            /* 32 bytes or NULL. */
+	const uint8_t *sign_pub;               /* 32 bytes or NULL. */
 	const char *subject_type, *subject_id; /* Of a device; else NULL. */
 };
 int cs_enroll(cs_client *client, const struct cs_principal *principal, cs_result **ret);

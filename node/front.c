@@ -298,7 +298,10 @@ void job_reply(struct job *j, const void *body, size_t len)
 	size_t plain_len;
 	nng_msg *m;
 
-	assert(len <= WIRE_REPLY_SIZE_MAX - REPLY_HEAD_SIZE);
+	if (len > WIRE_REPLY_SIZE_MAX - REPLY_HEAD_SIZE) {
+		job_error(j, CS_ERR_TOO_LARGE, "the reply is over 1 MiB", NULL, 0);
+		return;
+	}
 	memcpy(r.id, j->request.id, sizeof(r.id));
 	r.err = CS_OK;
 	r.body = body;
@@ -413,24 +416,26 @@ void front_close(struct front *f)
 	if (f == NULL)
 		return;
 	/*
-	 * In this order: whoever still asks is told to go elsewhere; what is out is answered; then the socket takes its
-	 * listeners, pipes and contexts with it (nng_listener_close would cut off the replies); then the aios.
+	 * In this order: whoever still asks is told to go elsewhere; what is out is answered; then no operation is left
+	 * on any context; then the socket takes its listeners, pipes and contexts with it. nng 1.5.2 uses a socket's
+	 * memory after nng_close when another thread is just then using one of its contexts, and nng_listener_close
+	 * would cut off the replies. A stopped aio refuses whatever comes after.
 	 */
 	atomic_store(&f->closing, true);
 	pthread_mutex_lock(&f->lock);
 	while (f->n_out > 0)
 		pthread_cond_wait(&f->changed, &f->lock);
 	pthread_mutex_unlock(&f->lock);
-	if (f->has_socket)
-		nng_close(f->socket);
+	for (unsigned i = 0; i < f->n_made; i++)
+		nng_aio_stop(f->slots[i].aio);
 	pthread_mutex_lock(&f->lock);
 	while (f->n_receiving > 0 || f->n_out > 0)
 		pthread_cond_wait(&f->changed, &f->lock);
 	pthread_mutex_unlock(&f->lock);
-	for (unsigned i = 0; i < f->n_made; i++) {
-		nng_aio_stop(f->slots[i].aio);
+	if (f->has_socket)
+		nng_close(f->socket);
+	for (unsigned i = 0; i < f->n_made; i++)
 		nng_aio_free(f->slots[i].aio);
-	}
 	free(f->slots);
 	sessions_free(&f->sessions);
 	pthread_cond_destroy(&f->changed);

@@ -4,6 +4,7 @@
 
 #include "tests/echo_node.h"
 
+#include <sodium.h>
 #include <string.h>
 
 static void echo(void *ctx, struct job *j)
@@ -62,7 +63,8 @@ int echo_node_start(struct echo_node *n, uint64_t id, const char *origin, const 
 	n->last = &n->first;
 	pthread_mutex_init(&n->lock, NULL);
 	pthread_cond_init(&n->changed, NULL);
-	int err = channel_keypair_random(&n->keys);
+	n->keys = o.keys;
+	int err = sodium_is_zero(o.keys.secret, sizeof(o.keys.secret)) ? channel_keypair_random(&n->keys) : 0;
 	if (err < 0)
 		return err;
 	o.node_id = id;

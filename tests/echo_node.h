@@ -24,7 +24,10 @@ struct echo_node {
 	bool stop;
 };
 
-/* answer NULL: replies with the request's body. options: contexts, sessions_max, handshakes_per_s; may be NULL. */
+/*
+ * answer NULL: replies with the request's body. options: contexts, sessions_max, handshakes_per_s, keys (fresh ones if
+ * zero); may be NULL.
+ */
 int echo_node_start(struct echo_node *n, uint64_t id, const char *origin, const char *url,
                     const struct front_options *options, void (*answer)(void *ctx, struct job *j), void *ctx);
 void echo_node_stop(struct echo_node *n);

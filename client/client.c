@@ -1,0 +1,220 @@
+/* Opening and closing a client; error texts. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include "client/client_internal.h"
+
+#include <sodium.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "ledger/errors.h"
+#include "node/wire/textfile.h"
+
+#define TIMEOUT_MS_DEFAULT 5000
+#define IN_FLIGHT_DEFAULT  1024
+#define IN_FLIGHT_MAX      65536 /* Each takes an nng context for every node that it asks. */
+
+/* The public codes are the wire's, number by number. */
+#define SAME(name) _Static_assert((int)CS_E_##name == (int)CS_ERR_##name, "code " #name)
+SAME(NOMEM);
+SAME(MALFORMED);
+SAME(TOO_LARGE);
+SAME(UNAUTHENTICATED);
+SAME(NOT_PERMITTED);
+SAME(NOT_LEADER);
+SAME(NO_QUORUM);
+SAME(OVERLOADED);
+SAME(TIMEOUT);
+SAME(DISK_FULL);
+SAME(DAMAGED);
+SAME(NOT_FOUND);
+SAME(ERASED);
+SAME(IO);
+SAME(INVALID);
+SAME(REFUTED);
+SAME(UNDECIDED);
+SAME(CONFLICT);
+SAME(EXPIRED);
+SAME(EXISTS);
+SAME(UNREACHABLE);
+SAME(DIVERGED);
+SAME(NOT_READY);
+
+static _Thread_local char last_error[TEXT_SIZE];
+
+const char *cs_strerror(int code)
+{
+	return err_text(code);
+}
+
+const char *cs_last_error(void)
+{
+	return last_error;
+}
+
+void last_error_set(const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(last_error, sizeof(last_error), format, ap);
+	va_end(ap);
+}
+
+const char *cs_verdict_text(int verdict)
+{
+	switch (verdict) {
+	case CS_ALLOW:
+		return "allow";
+	case CS_STEP_UP:
+		return "step_up";
+	case CS_DEFER:
+		return "defer";
+	case CS_DENY:
+		return "deny";
+	default:
+		return "unknown";
+	}
+}
+
+uint64_t clock_mono_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
+}
+
+uint64_t clock_wall_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
+}
+
+int err_from_nng(int rv)
+{
+	switch (rv) {
+	case 0:
+		return CS_OK;
+	case NNG_ENOMEM:
+		return CS_ERR_NOMEM;
+	case NNG_ETIMEDOUT:
+		return CS_ERR_TIMEOUT;
+	case NNG_EADDRINVAL:
+	case NNG_EINVAL:
+	case NNG_ENOTSUP:
+		return CS_ERR_INVALID;
+	case NNG_EMSGSIZE:
+		return CS_ERR_TOO_LARGE;
+	default:
+		return CS_ERR_UNREACHABLE;
+	}
+}
+
+void cs_request_id(uint8_t ret[16])
+{
+	wire_request_id(ret, clock_wall_ns() / NS_PER_MS);
+}
+
+static int files_read(cs_client *c, const struct cs_options *o, char *text)
+{
+	int err = cluster_file_read(o->cluster_file, &c->cluster, text);
+	if (err == CS_OK)
+		err = keyfile_read(o->key_file, &c->keys, text);
+	if (err < 0)
+		return err;
+	if (!c->keys.has[KEY_CHANNEL]) {
+		textfile_error(text, "%s: there is no channel key in it", o->key_file);
+		return CS_ERR_INVALID;
+	}
+	err = channel_keypair_from_secret(&c->channel, c->keys.secret[KEY_CHANNEL]);
+	/* Who does not check proofs needs no policy of trust. */
+	return err < 0 || o->skip_proof ? err : trust_open(&c->trust, c->cluster.trust_path, text);
+}
+
+static int nodes_open(cs_client *c, char *text)
+{
+	for (; c->n_nodes < c->cluster.n_nodes; c->n_nodes++) {
+		struct node *n = &c->nodes[c->n_nodes];
+		n->id = c->cluster.nodes[c->n_nodes].id;
+		memcpy(n->url, c->cluster.nodes[c->n_nodes].url, sizeof(n->url));
+		memcpy(n->channel_pub, c->cluster.nodes[c->n_nodes].channel_pub, sizeof(n->channel_pub));
+		int err = node_open(n, c);
+		if (err < 0) {
+			textfile_error(text, "node %llu at %s: %s", (unsigned long long)n->id, n->url, err_text(err));
+			return err;
+		}
+	}
+	return CS_OK;
+}
+
+int cs_open(const struct cs_options *options, cs_client **ret, char *error, size_t error_size)
+{
+	char text[TEXTFILE_ERROR_SIZE] = "";
+
+	if (options->cluster_file == NULL || options->key_file == NULL || options->in_flight_max > IN_FLIGHT_MAX ||
+	    sodium_init() < 0) {
+		last_error_set("cs_open: a cluster file and a key file are needed");
+		return CS_E_INVALID;
+	}
+	cs_client *c = calloc(1, sizeof(*c));
+	if (c == NULL)
+		return CS_E_NOMEM;
+	pthread_mutex_init(&c->lock, NULL);
+	pthread_cond_init(&c->changed, NULL);
+	c->timeout_ms = options->timeout_ms == 0 ? TIMEOUT_MS_DEFAULT : options->timeout_ms;
+	c->in_flight_max = options->in_flight_max == 0 ? IN_FLIGHT_DEFAULT : options->in_flight_max;
+	c->skip_proof = options->skip_proof;
+	c->calls = calloc(c->in_flight_max, sizeof(struct call *));
+	int err = c->calls == NULL ? CS_ERR_NOMEM : files_read(c, options, text);
+	if (err == CS_OK)
+		err = nodes_open(c, text);
+	if (err < 0) {
+		last_error_set("%s", text[0] == '\0' ? err_text(err) : text);
+		if (error != NULL && error_size > 0)
+			snprintf(error, error_size, "%s", cs_last_error());
+		cs_close(c);
+		return err;
+	}
+	*ret = c;
+	return CS_OK;
+}
+
+void cs_close(cs_client *c)
+{
+	if (c == NULL)
+		return;
+	/*
+	 * Operations first, sockets last: nng 1.5.2 uses a socket's memory after nng_close when another thread is just
+	 * then sending on one of its contexts. A stopped aio ends what it does and refuses whatever comes after. Calls
+	 * that sleep wake up by themselves, soon.
+	 */
+	pthread_mutex_lock(&c->lock);
+	atomic_store(&c->closing, true);
+	unsigned n_calls = c->n_calls; /* No more are made. */
+	pthread_mutex_unlock(&c->lock);
+	for (unsigned i = 0; i < n_calls; i++)
+		nng_aio_stop(c->calls[i]->aio);
+	for (unsigned i = 0; i < c->n_nodes; i++)
+		node_stop(&c->nodes[i]);
+	pthread_mutex_lock(&c->lock);
+	while (c->n_out > 0)
+		pthread_cond_wait(&c->changed, &c->lock);
+	pthread_mutex_unlock(&c->lock);
+	for (unsigned i = 0; i < n_calls; i++)
+		call_free(c->calls[i]);
+	for (unsigned i = 0; i < c->n_nodes; i++)
+		node_free(&c->nodes[i]);
+	free(c->calls);
+	trust_close(&c->trust);
+	pthread_cond_destroy(&c->changed);
+	pthread_mutex_destroy(&c->lock);
+	sodium_memzero(c, sizeof(*c));
+	free(c);
+}

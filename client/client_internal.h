@@ -1,0 +1,190 @@
+/* What the library's files share: the connection to each node, and a call on its way. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLIENT_CLIENT_INTERNAL_H
+#define CLIENT_CLIENT_INTERNAL_H
+
+#include <nng/nng.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "client/countersign.h"
+#include "ledger/hash.h"
+#include "ledger/verify.h"
+#include "node/wire/channel.h"
+#include "node/wire/keyfile.h"
+#include "node/wire/messages.h"
+
+#define TEXT_SIZE 512 /* Error texts: node, address, and what the node said. */
+#define NS_PER_MS UINT64_C(1000000)
+
+uint64_t clock_mono_ns(void);
+uint64_t clock_wall_ns(void);
+int err_from_nng(int rv);
+/* Sets cs_last_error of this thread. */
+void last_error_set(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* --- connection.c: one nng socket and one session to each node --- */
+
+/* Keys of an open channel, held by each call that uses them; the lock guards channel. */
+struct session {
+	atomic_uint refs;
+	pthread_mutex_t lock;
+	struct channel_session channel;
+};
+void session_release(struct session *s); /* NULL is fine. */
+
+struct call;
+
+struct node {
+	cs_client *client;
+	uint64_t id;
+	char url[WIRE_URL_SIZE_MAX];
+	uint8_t channel_pub[CHANNEL_KEY_SIZE];
+	bool has_socket;
+	nng_socket socket;
+	atomic_int pipes; /* Connected if above 0. */
+	pthread_mutex_t lock;
+	struct session *session; /* The newest, or NULL. */
+	struct call *waiters;    /* Calls that need one. */
+	bool handshaking;
+	/* The handshake under way; its nng callback's own while handshaking. */
+	bool has_context, sent;
+	nng_ctx ctx;
+	nng_aio *aio;
+	struct channel_initiator initiator;
+};
+
+int node_open(struct node *n, cs_client *c);
+void node_stop(struct node *n); /* Ends the handshake that is under way; none can follow. */
+void node_free(struct node *n); /* When no call is left. */
+/*
+ * The node's session, held for the caller; or NULL, and call_resume(call, err) comes later from another thread. Starts
+ * a handshake where none is under way and the session is missing or old.
+ */
+struct session *node_session(struct node *n, struct call *call);
+/* The node does not know this session (any more). */
+void node_session_drop(struct node *n, const struct session *s);
+
+/* --- call.c: one question until its one answer --- */
+
+enum call_stage { CALL_FREE, CALL_SESSION, CALL_SEND, CALL_RECV, CALL_SLEEP };
+
+/* What a caller of the library gave, to be called once: callback is cast back by deliver. */
+typedef void (*call_user)(void);
+/*
+ * Makes the result out of a successful reply (which points into msg, whose owner it becomes); may find that it is not
+ * good after all: returns the final code, and on errors the text in text (TEXT_SIZE).
+ */
+typedef int (*call_convert)(struct call *call, const struct wire_reply *reply, nng_msg *msg, void **ret_result,
+                            char *text);
+/* Hands the outcome to the user; owns result (NULL on errors). */
+typedef void (*call_deliver)(call_user user, void *user_ctx, int code, void *result);
+
+struct call {
+	cs_client *client;
+	struct call *next; /* Free, or waiting for a session. */
+	enum call_stage stage;
+	nng_aio *aio;
+	/* Sleeps, and nothing else: in nng 1.5.2 an aio that ever slept reports later timeouts as success. */
+	nng_aio *nap;
+	bool has_context[CLUSTER_NODES_MAX];
+	nng_ctx ctx[CLUSTER_NODES_MAX];
+
+	/* The question; body is kept for the next question's. */
+	struct wire_request request;
+	uint8_t *body;
+	size_t body_cap;
+	int pinned; /* The one node to ask, or -1. */
+	uint64_t deadline_ns;
+	unsigned wait_ms; /* The node may think so long before it answers. */
+
+	/* Where it stands. */
+	unsigned node;
+	unsigned tries, refused;
+	unsigned try_ms, backoff_ms;
+	uint64_t sleep_until_ns;
+	bool ask_leader; /* A hello goes out first: the leader's address was not in the cluster file. */
+	bool unknown;    /* Some node may have carried it out: a failure is a timeout. */
+	int last_err;
+	char text[TEXT_SIZE];
+	struct session *session;
+	uint8_t header[CHANNEL_DATA_HEADER_SIZE];
+	uint8_t sent_id[WIRE_REQUEST_ID_SIZE];
+
+	call_convert convert;
+	call_deliver deliver;
+	call_user user;
+	void *user_ctx;
+	uint64_t number; /* For convert: an index, a count… */
+};
+
+/* A call of this type with a fresh id and an empty body of body_cap bytes; CS_ERR_OVERLOADED, CS_ERR_NOMEM. */
+int call_new(cs_client *c, unsigned type, size_t body_cap, struct call **ret);
+void call_drop(struct call *call); /* One that was not started. */
+/* body_len bytes are in body. The outcome comes from an nng thread. */
+void call_start(struct call *call, size_t body_len, call_convert convert, call_deliver deliver, call_user user,
+                void *ctx);
+/* The same, waiting. Sets cs_last_error. */
+int call_wait(struct call *call, size_t body_len, call_convert convert, void **ret_result);
+/* Sessions' side: err 0: there is one now; else why not. */
+void call_resume(struct call *call, int err);
+void call_free(struct call *call);
+
+/* --- proof.c: what is believed, and why --- */
+
+#define CHECKPOINTS_KEPT 8 /* Replies of one batch share one; more than this many batches are seldom out at once. */
+
+struct trust {
+	struct verify_policy *policy;
+	pthread_mutex_t lock;
+	struct verify_result *scratch;
+	struct trusted_note {
+		char *bytes; /* LIMIT_NOTE_SIZE_MAX. */
+		size_t len;
+		uint64_t size;
+		struct hash root;
+	} kept[CHECKPOINTS_KEPT];
+	unsigned next;
+	bool has_largest;
+	uint64_t largest_size;
+	struct hash largest_root;
+};
+int trust_open(struct trust *t, const char *path, char *ret_text); /* ret_text: TEXTFILE_ERROR_SIZE. */
+void trust_close(struct trust *t);
+/*
+ * Checks a checkpoint's signature by a log key of the trust policy, under this origin, and that no checkpoint of the
+ * same size with another root was ever seen here. CS_ERR_REFUTED with a text.
+ */
+int trust_checkpoint(struct trust *t, const char *origin, const char *note, size_t len, uint64_t *ret_size,
+                     struct hash *ret_root, char *text);
+
+/* --- result.c --- */
+
+/* convert for proved replies: parses, checks that the entry is ours and proven, and makes a cs_result. */
+int result_convert(struct call *call, const struct wire_reply *reply, nng_msg *msg, void **ret_result, char *text);
+void result_deliver(call_user user, void *user_ctx, int code, void *result);
+
+/* --- client.c --- */
+
+struct cs_client {
+	struct cluster_file cluster;
+	struct keyfile keys;
+	struct channel_keypair channel;
+	struct trust trust;
+	unsigned timeout_ms, in_flight_max;
+	bool skip_proof;
+	struct node nodes[CLUSTER_NODES_MAX];
+	unsigned n_nodes;
+	atomic_uint leader; /* Index of the node that answered as leader last. */
+	atomic_bool closing;
+	atomic_uint_fast64_t last_timestamp; /* Of handshakes: strictly increasing for our key. */
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	struct call *free_calls; /* By next. */
+	struct call **calls;     /* All that were ever made. */
+	unsigned n_calls, n_out;
+};
+
+#endif
