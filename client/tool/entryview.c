@@ -120,9 +120,15 @@ void entryview_print(const struct entryview *v)
 	printf("  %s%s%s  %s  %s\n", subject, has_actor ? " by " : "", has_actor ? actor : "", action, resource);
 }
 
+static void print_lines(const char *label, char *text)
+{
+	for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"), label = "")
+		printf("%-14s %s\n", label, line);
+}
+
 void entryview_print_long(const struct entryview *v)
 {
-	char time[TEXT_TIME_SIZE], text[1024];
+	char time[TEXT_TIME_SIZE], text[4096];
 
 	text_time(v->entry.time_ms, time);
 	printf("%-14s %" PRIu64 "\n%-14s %s\n%-14s %s\n", "entry", v->entry.index, "kind",
@@ -141,7 +147,7 @@ void entryview_print_long(const struct entryview *v)
 			snprintf(text, sizeof text, "(private)");
 		else
 			field_text(v, kind, text, sizeof text);
-		printf("%-14s %s\n", field_kind_text(kind), text);
+		print_lines(field_kind_text(kind), text);
 	}
 }
 

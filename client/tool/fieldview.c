@@ -4,6 +4,8 @@
 
 #include "client/tool/fieldview.h"
 
+#include <inttypes.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,6 +14,7 @@
 #include "ledger/bundle.h"
 #include "ledger/bytes.h"
 #include "ledger/entry.h"
+#include "ledger/note.h"
 #include "node/decide/signals.h"
 
 /* Names for the elements of a field's array; '*' before them: for each of its rows. */
@@ -127,6 +130,25 @@ static json_t *named_rows(json_t *list, const char *const *names)
 	return rows;
 }
 
+/* Request ids and files' hashes are written in hex everywhere else. */
+static json_t *in_hex(json_t *o)
+{
+	static const char *const names[] = {"request_id", "sha256"};
+	uint8_t bytes[32];
+	char hex[2 * sizeof bytes + 1];
+	size_t n;
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		const char *s = json_string_value(json_object_get(o, names[i]));
+
+		if (!s || base64_decode(s, strlen(s), bytes, sizeof bytes, &n))
+			continue;
+		sodium_bin2hex(hex, sizeof hex, bytes, n);
+		json_object_set_new(o, names[i], json_string(hex));
+	}
+	return o;
+}
+
 static void name_signals(json_t *rows)
 {
 	json_t *row;
@@ -169,7 +191,7 @@ json_t *fieldview_json(unsigned kind, const uint8_t *bytes, size_t len)
 		if (shapes[i].kind != kind)
 			continue;
 		if (strcmp(shapes[i].names[0], "*") != 0)
-			return named(o, shapes[i].names);
+			return in_hex(named(o, shapes[i].names));
 		o = named_rows(o, shapes[i].names + 1);
 		if (kind == FIELD_SIGNALS)
 			name_signals(o);
@@ -239,6 +261,107 @@ static int signals_text(const uint8_t *bytes, size_t len, char *buf, size_t cap)
 	return reader_end(&r);
 }
 
+/* Each on a line of its own. */
+static int reasons_text(const uint8_t *bytes, size_t len, char *buf, size_t cap)
+{
+	struct reader r;
+	uint32_t n = 0;
+	size_t at = 0;
+
+	reader_init(&r, bytes, len);
+	reader_array(&r, LIMIT_MSGPACK_NODES_MAX, &n);
+	*buf = 0;
+	for (uint32_t i = 0; i < n && !r.err; i++) {
+		reader_array_exact(&r, 2);
+		for (int k = 0; k < 2 && !r.err; k++) {
+			const char *s = "";
+			size_t s_len = 0;
+			char safe[256];
+
+			reader_str(&r, LIMIT_BODY_SIZE_MAX, &s, &s_len);
+			text_safe(s, s_len, safe, sizeof safe);
+			if (s_len && at < cap)
+				at += (size_t)snprintf(buf + at, cap - at, "%s%s", at ? "\n" : "", safe);
+		}
+	}
+	return reader_end(&r);
+}
+
+static int source_text(const uint8_t *bytes, size_t len, char *buf, size_t cap)
+{
+	const char *format = "", *file = "";
+	size_t format_len = 0, file_len = 0;
+	uint64_t position = 0, time_ms = 0;
+	char time[TEXT_TIME_SIZE], text[800];
+	const uint8_t *hash;
+	size_t hash_len;
+	struct reader r;
+	int err;
+
+	reader_init(&r, bytes, len);
+	reader_array_exact(&r, 5);
+	reader_str(&r, 256, &format, &format_len);
+	reader_str(&r, 256, &file, &file_len);
+	reader_bin(&r, 32, &hash, &hash_len);
+	reader_uint(&r, UINT64_MAX, &position);
+	reader_uint(&r, UINT64_MAX, &time_ms);
+	err = reader_end(&r);
+	if (err)
+		return err;
+	text_time(time_ms, time);
+	snprintf(text, sizeof text, "%.*s of %s: %.*s, event %" PRIu64, (int)format_len, format, time, (int)file_len,
+	         file, position);
+	text_safe(text, strlen(text), buf, cap);
+	return 0;
+}
+
+static int challenge_text(const uint8_t *bytes, size_t len, char *buf, size_t cap)
+{
+	uint8_t nonce[32];
+	uint64_t expiry_ms = 0;
+	const char *level = "";
+	const uint8_t *methods = NULL;
+	size_t level_len = 0, methods_len = 0;
+	char time[TEXT_TIME_SIZE], list[128] = "", text[512];
+	struct reader r;
+	int err;
+
+	reader_init(&r, bytes, len);
+	reader_array_exact(&r, 4);
+	reader_bin_exact(&r, nonce, sizeof nonce);
+	reader_uint(&r, UINT64_MAX, &expiry_ms);
+	reader_str(&r, 64, &level, &level_len);
+	reader_skip(&r, &methods, &methods_len);
+	err = reader_end(&r);
+	if (!err)
+		err = bundle_field_text(0, methods, methods_len, list, sizeof list);
+	if (err)
+		return err;
+	text_time(expiry_ms, time);
+	snprintf(text, sizeof text, "level %.*s, until %s, by %s", (int)level_len, level, time, list);
+	text_safe(text, strlen(text), buf, cap);
+	return 0;
+}
+
+static int chain_text(const uint8_t *bytes, size_t len, char *buf, size_t cap)
+{
+	uint64_t previous = 0, count = 0;
+	struct reader r;
+	bool first;
+
+	reader_init(&r, bytes, len);
+	reader_array_exact(&r, 2);
+	first = reader_nil(&r);
+	if (!first)
+		reader_uint(&r, UINT64_MAX, &previous);
+	reader_uint(&r, UINT64_MAX, &count);
+	if (first)
+		snprintf(buf, cap, "the first");
+	else
+		snprintf(buf, cap, "number %" PRIu64 ", after entry %" PRIu64, count + 1, previous);
+	return reader_end(&r);
+}
+
 int fieldview_text(unsigned kind, const uint8_t *bytes, size_t len, char *buf, size_t cap)
 {
 	switch (kind) {
@@ -253,6 +376,15 @@ int fieldview_text(unsigned kind, const uint8_t *bytes, size_t len, char *buf, s
 		return plain_text(bytes, len, buf, cap);
 	case FIELD_SIGNALS:
 		return signals_text(bytes, len, buf, cap);
+	case FIELD_REASONS:
+		return reasons_text(bytes, len, buf, cap);
+	case FIELD_SOURCE:
+		return source_text(bytes, len, buf, cap);
+	case FIELD_CHALLENGE:
+		return challenge_text(bytes, len, buf, cap);
+	case FIELD_SUBJECT_CHAIN:
+	case FIELD_ACTOR_CHAIN:
+		return chain_text(bytes, len, buf, cap);
 	default:
 		return bundle_field_text(kind, bytes, len, buf, cap);
 	}

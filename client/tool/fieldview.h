@@ -13,7 +13,7 @@ const char *fieldview_name(unsigned kind);
 json_t *fieldview_value(const uint8_t *bytes, size_t len);
 /* A field's value with its parts named: {"type": …, "id": …}. A value of another shape: as fieldview_value. */
 json_t *fieldview_json(unsigned kind, const uint8_t *bytes, size_t len);
-/* One line for eyes; 0, or an error of the value. */
+/* For eyes: one line, of reasons one for each; 0, or an error of the value. */
 int fieldview_text(unsigned kind, const uint8_t *bytes, size_t len, char *buf, size_t cap);
 
 #endif

@@ -154,18 +154,40 @@ static void describe_why(const struct importreport_principal *p, char *ret, size
 	}
 }
 
+#define NAME_SIZE 64 /* Of a principal in the table: ARNs differ at their ends, so the middle gives way. */
+
+static void shorten(const char *name, char ret[NAME_SIZE])
+{
+	char safe[600];
+	size_t n, tail;
+
+	text_safe(name, strlen(name), safe, sizeof safe);
+	n = strlen(safe);
+	if (n < NAME_SIZE) {
+		memcpy(ret, safe, n + 1);
+		return;
+	}
+	tail = n - (NAME_SIZE - 16);
+	while (((unsigned char)safe[tail] & 0xc0) == 0x80)
+		tail++;
+	n = 12;
+	while (((unsigned char)safe[n] & 0xc0) == 0x80)
+		n--;
+	snprintf(ret, NAME_SIZE, "%.*s...%s", (int)n, safe, safe + tail);
+}
+
 static void print_principals(const struct importreport *r, unsigned top)
 {
 	static const char *const heads[] = {"PRINCIPAL", "EVENTS", "ALLOW", "STEP_UP", "DEFER",
 	                                    "DENY",      "WORST",  "ENTRY", "WHY"};
-	char name[96], why[256];
+	char name[NAME_SIZE], why[256];
 	struct table t;
 
 	table_init(&t, 9, heads, 0xfe);
 	for (size_t i = 0; i < r->n_principals && i < top; i++) {
 		const struct importreport_principal *p = r->principals[i];
 
-		text_safe(p->name, strlen(p->name), name, sizeof name);
+		shorten(p->name, name);
 		describe_why(p, why, sizeof why);
 		table_cell(&t, TINT_NONE, "%s", name);
 		table_cell(&t, TINT_NONE, "%" PRIu64, p->events);

@@ -14,6 +14,7 @@ static const struct tool_command commands[] = {
         {"cluster", "start, stop and look at a cluster on this machine", cluster_run},
         {"keygen", "make a key file", keygen_run},
         {"enroll", "enrol a principal or a device", enroll_run},
+        {"remove", "end an enrolment", remove_run},
         {"policy", "check or set the policy", policy_run},
         {"decide", "ask whether an action may go ahead", decide_run},
         {"answer", "answer a challenge with a device key", answer_run},

@@ -94,15 +94,27 @@ static void print_line(const char *label, const char *text)
 	printf("%-10s %s\n", label, safe);
 }
 
+/* Two lines for each: what the person is told, if anything, and what the log says. */
+static void print_reasons(const cs_result *r)
+{
+	const char *label = "reasons";
+
+	for (size_t i = 0; i < r->n_reasons; i++)
+		for (int for_admin = 0; for_admin < 2; for_admin++) {
+			const char *text = for_admin ? r->reasons_admin[i] : r->reasons_user[i];
+
+			if (!*text)
+				continue;
+			print_line(label, text);
+			label = "";
+		}
+}
+
 static void print_why(const cs_result *r)
 {
 	for (size_t i = 0; i < r->n_rules; i++)
 		print_line(i ? "" : "rules", r->rules[i]);
-	for (size_t i = 0; i < r->n_reasons; i++) {
-		print_line(i ? "" : "reasons", r->reasons_user[i]);
-		if (strcmp(r->reasons_user[i], r->reasons_admin[i]) != 0 && *r->reasons_admin[i])
-			print_line("", r->reasons_admin[i]);
-	}
+	print_reasons(r);
 	for (size_t i = 0; i < r->n_signals; i++) {
 		char name[64];
 

@@ -9,7 +9,8 @@
 #include "client/tool/result.h"
 #include "client/tool/tool.h"
 
-#define PAGE_ENTRIES 256 /* As many as one page of the library holds. */
+#define BEHIND_MS    1000 /* A node that lags is given so long to have the entry. */
+#define PAGE_ENTRIES 256  /* As many as one page of the library holds. */
 
 static const struct usage usage = {
         .command = "show",
@@ -47,7 +48,7 @@ static int print_one(cs_client *client, uint64_t index, bool json)
 {
 	struct entryview v;
 	cs_page *page = NULL;
-	int err = cs_entries(client, index, 1, 0, &page), code;
+	int err = cs_entries(client, index, 1, BEHIND_MS, &page), code;
 
 	if (err)
 		return tool_failed_call(usage.command, "reading", err);
