@@ -162,14 +162,12 @@ static int await_leader(struct folder *f, cs_client *client, const bool *started
 	bool tty = isatty(STDERR_FILENO), done = false;
 	int code = 0;
 
-	nodes->n = f->file.n_nodes;
 	while (!code && !done) {
 		unsigned waited_for = 0;
 
-		for (unsigned i = 0; i < nodes->n; i++) {
-			nodes_ask(client, &f->file, i, &nodes->views[i]);
+		nodes_ask_all(client, &f->file, nodes);
+		for (unsigned i = 0; i < nodes->n; i++)
 			waited_for += started[i] && nodes->views[i].err;
-		}
 		done = !waited_for && nodes_leader(nodes);
 		now = text_clock_ms();
 		if (tty)

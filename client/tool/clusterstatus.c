@@ -23,7 +23,7 @@ static const struct usage usage = {
 
 static int show(cs_client *client, const struct cluster_file *file, bool json)
 {
-	struct nodes nodes;
+	struct nodes nodes = {0};
 	json_t *o;
 	int code;
 

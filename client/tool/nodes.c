@@ -5,6 +5,7 @@
 #include "client/tool/nodes.h"
 
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +32,7 @@ static void clear(struct nodes_view *v)
 	memset(v, 0, sizeof *v);
 }
 
-void nodes_ask(cs_client *client, const struct cluster_file *c, unsigned i, struct nodes_view *v)
+static void ask(cs_client *client, const struct cluster_file *c, unsigned i, struct nodes_view *v)
 {
 	char *text = NULL;
 
@@ -56,11 +57,38 @@ void nodes_ask(cs_client *client, const struct cluster_file *c, unsigned i, stru
 	string(v->json, "health", v->health, sizeof v->health);
 }
 
+struct question {
+	cs_client *client;
+	const struct cluster_file *cluster;
+	unsigned i;
+	struct nodes_view *view;
+};
+
+static void *ask_thread(void *context)
+{
+	const struct question *q = context;
+
+	ask(q->client, q->cluster, q->i, q->view);
+	return NULL;
+}
+
+/* Side by side: a node that is down costs a whole timeout, and must not cost it once more for each. */
 void nodes_ask_all(cs_client *client, const struct cluster_file *c, struct nodes *ret)
 {
+	struct question questions[CLUSTER_NODES_MAX];
+	pthread_t threads[CLUSTER_NODES_MAX];
+	bool started[CLUSTER_NODES_MAX];
+
 	ret->n = c->n_nodes;
+	for (unsigned i = 0; i < c->n_nodes; i++) {
+		questions[i] = (struct question){client, c, i, &ret->views[i]};
+		started[i] = !pthread_create(&threads[i], NULL, ask_thread, &questions[i]);
+		if (!started[i])
+			ask_thread(&questions[i]);
+	}
 	for (unsigned i = 0; i < c->n_nodes; i++)
-		nodes_ask(client, c, i, &ret->views[i]);
+		if (started[i])
+			pthread_join(threads[i], NULL);
 }
 
 void nodes_close(struct nodes *n)

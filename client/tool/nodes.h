@@ -25,8 +25,7 @@ struct nodes {
 	struct nodes_view views[CLUSTER_NODES_MAX];
 };
 
-/* Asks node i of the cluster file; what was there before is freed. */
-void nodes_ask(cs_client *client, const struct cluster_file *c, unsigned i, struct nodes_view *v);
+/* Asks every node of the cluster file, all at once. *ret is zeroed before the first time; later answers replace it. */
 void nodes_ask_all(cs_client *client, const struct cluster_file *c, struct nodes *ret);
 void nodes_close(struct nodes *n);
 /* The node that says it leads, in the highest term that anybody named; NULL: none. */

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/tool/bundleview.h"
 #include "client/tool/files.h"
 #include "client/tool/json.h"
 #include "client/tool/result.h"
@@ -45,6 +46,11 @@ static int read_policy(const char *path, struct verify_policy **ret)
 	           : 0;
 }
 
+static bool is_bundle(const char *bytes, size_t size)
+{
+	return size && bytes[0] == '{';
+}
+
 static const char *const outcome_words[] = {"verified", "refuted", "could not tell"};
 static const char *const mark_words[] = {"held", "BAD", "not checked"};
 
@@ -64,10 +70,11 @@ static void print(const struct verify_result *r)
 	       r->reason);
 }
 
-static json_t *to_json(const struct verify_result *r)
+static json_t *to_json(const struct verify_result *r, const char *bytes, size_t size)
 {
+	char bad[BUNDLEVIEW_NAME_SIZE];
 	static const char *const marks[] = {"held", "bad", "unchecked"};
-	json_t *lines = json_array(), *o;
+	json_t *lines = json_array(), *fields, *o;
 
 	for (unsigned i = 0; i < r->n_lines; i++)
 		json_array_append_new(
@@ -80,6 +87,8 @@ static json_t *to_json(const struct verify_result *r)
 		                              (json_int_t)r->size, "root", json_bytes(r->root, sizeof r->root),
 		                              "log_signatures", (int)r->n_log_signatures, "cosignatures",
 		                              (int)r->n_cosignatures));
+	if (is_bundle(bytes, size) && r->outcome != VERIFY_REFUTED && bundleview_read(bytes, size, &fields, bad))
+		json_object_set_new(o, "fields", fields);
 	if (r->has_bad_index)
 		json_object_set_new(o, "bad_index", json_integer((json_int_t)r->bad_index));
 	if (*r->expected) {
@@ -87,6 +96,26 @@ static json_t *to_json(const struct verify_result *r)
 		json_object_set_new(o, "found", json_string(r->found));
 	}
 	return o;
+}
+
+/* What people read in a bundle must be what was verified. Another release may have worded it otherwise: not refuted. */
+static void check_texts(const char *bytes, size_t size, struct verify_result *r)
+{
+	char bad[BUNDLEVIEW_NAME_SIZE];
+	json_t *fields = NULL;
+
+	if (r->outcome == VERIFY_REFUTED)
+		return;
+	if (!bundleview_read(bytes, size, &fields, bad)) {
+		r->outcome = VERIFY_UNDECIDED;
+		snprintf(r->reason, sizeof r->reason, "out of memory, or fields of a kind that is not known here");
+	} else if (*bad) {
+		r->outcome = VERIFY_UNDECIDED;
+		snprintf(r->reason, sizeof r->reason,
+		         "the text beside field %s is not its value: believe the value, and ask who changed the text",
+		         bad);
+	}
+	json_decref(fields);
 }
 
 /* The three kinds of file begin unlike each other. */
@@ -97,8 +126,9 @@ static int verify_bytes(const struct verify_policy *policy, const char *bytes, s
 	size_t entry_size, head = strlen(FORMAT_PROOF_HEAD);
 	int err;
 
-	if (size && bytes[0] == '{') {
+	if (is_bundle(bytes, size)) {
 		verify_bundle(policy, bytes, size, r);
+		check_texts(bytes, size, r);
 	} else if (size > head && !memcmp(bytes, FORMAT_PROOF_HEAD, head)) {
 		if (!entry_path)
 			return tool_fail(EXIT_USAGE, usage.command,
@@ -128,10 +158,15 @@ static int verify(const char *path, const char *entry_path, const struct verify_
 	}
 	code = verify_bytes(policy, bytes, size, entry_path, r);
 	if (!code) {
-		if (!json)
+		if (!json) {
+			if (is_bundle(bytes, size) && r->outcome != VERIFY_REFUTED) {
+				bundleview_print(bytes, size);
+				putchar('\n');
+			}
 			print(r);
-		else
-			code = result_dump(usage.command, to_json(r), true);
+		} else {
+			code = result_dump(usage.command, to_json(r, bytes, size), true);
+		}
 		code = code ? VERIFY_UNDECIDED : (int)r->outcome;
 	}
 	free(bytes);

@@ -1,0 +1,261 @@
+#!/bin/sh
+# The tool from init to down: every command once on a real cluster, its exit codes, and what it must refuse.
+# SPDX-License-Identifier: Apache-2.0
+set -u
+
+tool=${COUNTERSIGN:-./countersign}
+if [ ! -x "$tool" ] || [ ! -x "${COUNTERSIGND:-./countersignd}" ]; then
+	echo "countersign or countersignd is not built: skipped"
+	exit 77
+fi
+# Colours, defaults and a cluster of the caller's must not leak in.
+unset COUNTERSIGN_CLUSTER COUNTERSIGN_KEY
+NO_COLOR=1
+export NO_COLOR
+
+folder=$(mktemp -d "${TMPDIR:-/tmp}/countersign-cli.XXXXXX") || exit 99
+acme=$folder/acme
+out=$folder/out
+watcher=
+checks=0
+
+# shellcheck disable=SC2317 # Called by trap.
+clean()
+{
+	[ -z "$watcher" ] || kill "$watcher" 2>/dev/null
+	[ ! -f "$acme/cluster.yaml" ] || "$tool" cluster down "$acme" >/dev/null 2>&1
+	rm -rf "$folder"
+}
+trap clean EXIT
+trap 'exit 99' HUP INT TERM
+
+fail()
+{
+	echo "FAILED: $*"
+	[ ! -s "$out" ] || sed 's/^/  | /' "$out"
+	exit 1
+}
+
+# expect CODE ARGUMENT...: runs the tool; what it says goes to $out.
+expect()
+{
+	wanted=$1
+	shift
+	"$tool" "$@" >"$out" 2>&1 </dev/null
+	code=$?
+	checks=$((checks + 1))
+	[ "$code" -eq "$wanted" ] || fail "countersign $*: exit code $code, expected $wanted"
+}
+
+# says TEXT: the last command's output holds it.
+says()
+{
+	checks=$((checks + 1))
+	grep -qF -- "$1" "$out" || fail "the output does not say: $1"
+}
+
+mode()
+{
+	checks=$((checks + 1))
+	[ "$(stat -c %a "$1")" = "$2" ] || fail "$1: mode $(stat -c %a "$1"), expected $2"
+}
+
+echo "# help and refusals"
+expect 0 --version
+says 'countersign '
+expect 0 --help
+for command in init 'cluster up' 'cluster down' 'cluster status' 'cluster kill' keygen enroll remove 'policy check' \
+	'policy set' 'policy show-default' decide answer check show watch prove verify import; do
+	# shellcheck disable=SC2086 # Two words are two arguments.
+	expect 0 help $command
+	says "Usage: countersign $command"
+	says 'Exit codes:'
+	# shellcheck disable=SC2086
+	expect 4 $command --no-such-option x
+	says '--no-such-option'
+done
+expect 4 no-such-command
+says no-such-command
+expect 4 cluster no-such-subcommand
+expect 4 decide --subject alice --action a --resource m:x --cluster c --key k
+says '"alice" is not TYPE:ID'
+expect 4 decide --subject u:a --action a --resource m:x --context n:=1.5
+says '1.5'
+expect 4 decide --subject u:a --subject u:b
+says twice
+expect 4 decide --subject u:a --action a --resource m:x
+says COUNTERSIGN_CLUSTER
+
+echo "# init, keygen, policy"
+mkdir "$folder/full"
+: >"$folder/full/file"
+expect 4 init "$folder/full"
+says 'not empty'
+expect 4 init "$acme" --nodes 2
+says even
+expect 4 init "$acme" --name 'no spaces'
+printf 'version: 1\nno_such_key: 1\n' >"$folder/bad.yaml"
+expect 4 init "$acme" --policy "$folder/bad.yaml"
+says 'bad.yaml:'
+[ ! -e "$acme" ] || fail 'a refused init left a folder'
+expect 0 init "$acme" --name acme
+says 'warning: governance is "single"'
+mode "$acme/admin.key" 600
+mode "$acme/node-1/node.key" 600
+cmp -s "$acme/node-1/genesis" "$acme/node-3/genesis" || fail 'two nodes have different genesis files'
+grep -E '^(log|witness)' "$acme/trust.policy" | sed 's/.* //' | while read -r vkey; do
+	grep -qF "$vkey" "$acme/ceremony-sheet.txt" || exit 1
+done || fail 'the ceremony sheet lacks a key of the trust policy'
+expect 4 init "$acme"
+expect 0 policy check "$acme/policy.yaml"
+says valid
+expect 4 policy check "$folder/bad.yaml"
+says 'bad.yaml:'
+expect 0 policy show-default
+cmp -s "$out" "$acme/policy.yaml" || fail 'show-default is not what init wrote'
+expect 0 keygen "$folder/key" --name spare --device
+mode "$folder/key" 600
+expect 8 keygen "$folder/key" --name spare
+expect 4 keygen "$folder/key2"
+
+echo "# cluster"
+expect 5 cluster status "$acme"
+expect 0 cluster up "$acme"
+says leader
+expect 0 cluster up "$acme"
+expect 0 cluster status "$acme"
+says follower
+expect 0 cluster status "$acme" --json
+leader=$(sed -n 's/^  "leader": \([0-9]*\).*/\1/p' "$out")
+[ "${leader:-0}" -gt 0 ] || fail 'status --json names no leader'
+
+COUNTERSIGN_CLUSTER=$acme/cluster.yaml
+export COUNTERSIGN_CLUSTER
+
+echo "# enrol, decide, answer, check"
+expect 0 enroll --key "$acme/admin.key" --name ci --roles decide,audit --new-key "$folder/ci.key"
+expect 0 enroll --key "$acme/admin.key" --name loader --roles import --new-key "$folder/loader.key"
+expect 0 enroll --key "$acme/admin.key" --name alice-laptop --roles device --subject user:alice \
+	--new-key "$folder/alice.key"
+expect 7 enroll --key "$acme/admin.key" --name ci --roles decide --new-key "$folder/again.key"
+[ ! -e "$folder/again.key" ] || fail 'a refused enrolment left its key file'
+expect 4 enroll --key "$acme/admin.key" --name x --roles device --new-key "$folder/x.key"
+says --subject
+COUNTERSIGN_KEY=$folder/ci.key
+export COUNTERSIGN_KEY
+set -- --subject user:alice --action deploy --resource model:fraud-v7 --context device=alice-laptop \
+	--context ip=192.0.2.7 --context amount:=3
+expect 2 decide "$@" --save "$folder/asked.json"
+says challenge
+says new_subject
+mode "$folder/asked.json" 600
+index=$(sed -n 's/^  "index": \([0-9]*\).*/\1/p' "$folder/asked.json")
+id=$(sed -n 's/^  "request_id": "\([0-9a-f]*\)".*/\1/p' "$folder/asked.json")
+expect 1 check "$id"
+expect 8 answer --challenge "$folder/asked.json" --device-key "$folder/no.key"
+expect 4 answer --challenge "$acme/policy.yaml" --device-key "$folder/alice.key"
+expect 0 answer --challenge "$folder/asked.json" --device-key "$folder/alice.key"
+says allow
+expect 0 check "$id"
+expect 1 check 00000000000000000000000000000000
+expect 0 decide "$@" --json
+grep -q '"permitted": true' "$out" || fail 'decide --json does not permit'
+expect 0 decide "$@" --id "$id"
+expect 7 decide --subject user:mallory --action deploy --resource model:fraud-v7 --id "$id"
+expect 7 decide "$@" --key "$folder/loader.key"
+says 'not permitted'
+expect 2 decide --subject user:bob --action deploy --resource model:x --save "$folder/bob.json"
+bob=$(sed -n 's/^  "index": \([0-9]*\).*/\1/p' "$folder/bob.json")
+expect 1 answer --index "$bob" --device-key "$folder/alice.key"
+says 'does not verify'
+expect 7 answer --index "$bob" --device-key "$folder/alice.key"
+
+echo "# ledger: show, prove, verify"
+expect 0 show "$index"
+says 'user:alice'
+says 'new_subject'
+expect 0 show "$index" --json
+says '"id": "alice"'
+expect 0 show --from 0 --count 2
+says genesis
+expect 4 show --kind nonsense
+expect 7 show 999999
+expect 0 prove "$index" --out "$folder/proof.json"
+expect 0 verify "$folder/proof.json" --trust "$acme/trust.policy"
+says verified
+says 'user:alice'
+expect 8 prove "$index" --out "$folder/proof.json"
+sed 's/"text":"user alice"/"text":"user mally"/' "$folder/proof.json" >"$folder/other.json"
+expect 2 verify "$folder/other.json" --trust "$acme/trust.policy"
+says 'field subject is not its value'
+sed 's/\("index":\)[0-9]*/\10/' "$folder/proof.json" >"$folder/other.json"
+expect 1 verify "$folder/other.json" --trust "$acme/trust.policy"
+says refuted
+expect 0 init "$folder/stranger" --nodes 1
+expect 2 verify "$folder/proof.json" --trust "$folder/stranger/trust.policy"
+expect 2 verify "$folder/proof.json" --trust "$folder/none"
+expect 4 verify "$folder/proof.json"
+
+echo "# watch across a change of leader"
+"$tool" watch --from 0 --json >"$folder/watched" 2>"$folder/watch.err" &
+watcher=$!
+expect 0 cluster kill "$acme" --node "$leader"
+expect 8 cluster kill "$acme" --node "$leader"
+expect 0 decide "$@" --json
+newest=$(sed -n 's/^  "index": \([0-9]*\).*/\1/p' "$out")
+expect 0 cluster up "$acme" --node "$leader"
+expect 0 watch --from "$newest" --count 1
+tries=0
+until grep -q "^{\"index\":$newest," "$folder/watched"; do
+	tries=$((tries + 1))
+	[ "$tries" -lt 100 ] || fail 'watch did not see the entry after the change of leader'
+	sleep 0.1
+done
+kill -INT "$watcher"
+wait "$watcher" || fail 'watch did not end well'
+watcher=
+[ "$(wc -l <"$folder/watched")" -gt "$newest" ] || fail 'watch missed entries'
+
+echo "# import"
+mkdir "$folder/trail"
+user='"userIdentity":{"type":"IAMUser","arn":"arn:aws:iam::1:user/ann"}'
+rest='"eventSource":"ec2.amazonaws.com","eventName":"RunInstances"'
+printf '{"Records":[{"eventTime":"2023-07-10T11:58:1%d.5Z",%s,%s},{"eventTime":"?",%s,%s}]}' 4 "$rest" "$user" "$rest" \
+	"$user" >"$folder/trail/b.json"
+printf '{"Records":[{"eventTime":"2023-07-10T11:58:13Z",%s,%s}]}' "$rest" "$user" >"$folder/trail/a.json"
+expect 1 import --key "$folder/loader.key" --format cloudtrail "$folder/trail" --json
+says '"imported": 2'
+says 'b.json'
+says '"position": 1'
+rm "$folder/trail/b.json"
+expect 0 import --key "$folder/loader.key" --format cloudtrail "$folder/trail"
+says 'Imported 1 of 1 events'
+says 'user:arn:aws:iam::1:user/ann'
+expect 7 import --format cloudtrail "$folder/trail"
+expect 8 import --key "$folder/loader.key" --format cloudtrail "$folder/no-such-folder"
+expect 0 import --format cloudtrail --dry-run "$folder/trail"
+real=${CS_CLOUDTRAIL:-${srcdir:-.}/../shared/data/cloudtrail/CloudTrail}
+if [ -d "$real" ]; then
+	expect 0 import --key "$folder/loader.key" --format cloudtrail "$real"
+	says 'Imported 2900 of 2900 events from 55 files'
+	sed -n 1p "$out"
+else
+	echo "no recorded CloudTrail logs at $real: that part is skipped"
+fi
+
+echo "# policy set, remove"
+expect 7 policy set "$acme/policy.yaml"
+expect 0 policy set "$acme/policy.yaml" --key "$acme/admin.key"
+expect 0 remove loader --reason 'no longer used' --key "$acme/admin.key"
+expect 7 import --key "$folder/loader.key" --format cloudtrail "$folder/trail"
+
+echo "# down; a recycled process id is left alone"
+expect 0 cluster down "$acme"
+says ended
+expect 5 decide "$@" --timeout-ms 500
+says 'which means deny'
+echo "$$ 1" >"$acme/node-1/pid"
+expect 0 cluster down "$acme"
+kill -0 "$$" || fail 'signalled a stranger'
+
+echo "all $checks checks held"
