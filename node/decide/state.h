@@ -71,6 +71,7 @@ struct answer_slot {
 struct ring {
 	uint64_t first, next;
 	uint64_t written_first; /* As of the last take: what lies below `first` since then is to be deleted. */
+	uint64_t loaded;        /* Records of it that a start has brought. */
 	uint32_t cap;
 };
 

@@ -118,6 +118,7 @@ static void load_challenge(struct state *s, struct reader *r, uint64_t seq)
 		r->err = CS_ERR_DAMAGED; /* Two records for one slot. */
 		return;
 	}
+	s->challenge_ring.loaded++;
 	reader_array_exact(r, RECORD_CHALLENGE_ELEMENTS);
 	c->c.index = load_uint(r, ENTRIES_MAX);
 	c->c.expiry_ms = load_uint(r, 2 * STATE_TIME_MS_MAX);
@@ -227,7 +228,7 @@ static int challenges_loaded(struct state *s)
 	const struct ring *r = &s->challenge_ring;
 	uint64_t before = 0;
 
-	if (r->next < r->first || r->next - r->first > r->cap)
+	if (r->next < r->first || r->next - r->first > r->cap || r->loaded != r->next - r->first)
 		return CS_ERR_DAMAGED;
 	for (uint64_t seq = r->first; seq < r->next; seq++) {
 		const struct challenge_slot *c = &s->challenges[seq % r->cap];

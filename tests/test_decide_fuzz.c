@@ -1,0 +1,281 @@
+/* Random commands, fixed seeds: a state that is written back and loaded again at random points never differs by a byte.
+ */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "ledger/errors.h"
+#include "tests/decide_kit.h"
+
+#define ROUNDS      40
+#define STEPS       300
+#define RECORDS_MAX 1024
+
+/* Small tables, so that each of them fills, evicts and refuses. */
+static const struct state_limits limits = {.subjects_max = 5,
+                                           .principals_max = 9,
+                                           .challenges_max = 24,
+                                           .requests_max = 90,
+                                           .requests_per_principal_max = 70,
+                                           .requests_window_ms = 30000};
+
+/* What a store would hold. */
+static struct record {
+	uint8_t key[16], *value;
+	size_t key_len, value_len;
+} records[RECORDS_MAX];
+static unsigned n_records;
+
+static int put(void *ctx, const void *key, size_t key_len, const void *value, size_t value_len)
+{
+	unsigned i = 0;
+
+	(void)ctx;
+	while (i < n_records && (records[i].key_len != key_len || memcmp(records[i].key, key, key_len) != 0))
+		i++;
+	if (i < n_records)
+		free(records[i].value);
+	if (value == NULL) {
+		if (i < n_records)
+			records[i] = records[--n_records];
+		return 0;
+	}
+	assert_true(i < RECORDS_MAX);
+	if (i == n_records)
+		n_records++;
+	memcpy(records[i].key, key, key_len);
+	records[i].key_len = key_len;
+	records[i].value = malloc(value_len);
+	assert_non_null(records[i].value);
+	memcpy(records[i].value, value, value_len);
+	records[i].value_len = value_len;
+	return 0;
+}
+
+static void records_clear(void)
+{
+	while (n_records > 0)
+		free(records[--n_records].value);
+}
+
+static struct state *reload(struct state *s)
+{
+	struct state *copy;
+
+	assert_int_equal(state_take_dirty(s, put, NULL), 0);
+	assert_int_equal(state_dirty(s), 0);
+	assert_int_equal(state_new(&limits, &copy), 0);
+	for (unsigned i = 0; i < n_records; i++) /* In no particular order. */
+		assert_int_equal(
+		        state_load(copy, records[i].key, records[i].key_len, records[i].value, records[i].value_len),
+		        0);
+	assert_int_equal(state_loaded(copy), 0);
+	state_free(s);
+	return copy;
+}
+
+/* xorshift64*: the same on every machine. */
+static uint64_t random_state;
+static uint64_t rnd(uint64_t below)
+{
+	random_state ^= random_state >> 12;
+	random_state ^= random_state << 25;
+	random_state ^= random_state >> 27;
+	return (random_state * UINT64_C(0x2545F4914F6CDD1D) >> 16) % below;
+}
+
+static struct kit kit;
+static struct decide_out *out_b;
+static size_t last_len; /* Of the command before: its bytes are in the kit still. */
+
+static void same_outputs(void)
+{
+	const struct decide_out *a = kit.out, *b = out_b;
+
+	assert_int_equal(a->outcome, b->outcome);
+	assert_int_equal(a->err, b->err);
+	assert_string_equal(a->text, b->text);
+	assert_int_equal(a->index, b->index);
+	assert_int_equal(a->kind, b->kind);
+	assert_int_equal(a->verdict, b->verdict);
+	assert_int_equal(a->risk, b->risk);
+	assert_int_equal(a->leaf_len, b->leaf_len);
+	assert_int_equal(a->body_len, b->body_len);
+	assert_memory_equal(a->leaf, b->leaf, a->leaf_len);
+	assert_memory_equal(a->body, b->body, a->body_len);
+	assert_int_equal(a->has_evidence, b->has_evidence);
+}
+
+static void random_request(struct request *q)
+{
+	static const char *const subjects[] = {"ada", "bob", "cyd", "dee", "eli", "fay", "gus"};
+	static const char *const actions[] = {"deploy", "train", "read", "delete", "admin"};
+	static const char *const devices[] = {NULL, "l1", "l2", "l3"};
+	static const char *const ips[] = {NULL, "192.0.2.1", "192.0.2.2", "198.51.100.1", "2001:db8::1"};
+
+	kit_request(q, subjects[rnd(7)], actions[rnd(5)], devices[rnd(4)], ips[rnd(5)]);
+	if (rnd(3) == 0) {
+		q->actor_type = (struct text){"agent", 5};
+		q->actor_id = (struct text){subjects[rnd(7)], 3};
+	}
+}
+
+static void damaged(void)
+{
+	size_t len = last_len;
+
+	for (uint64_t n = rnd(4) + 1; n > 0; n--)
+		kit.command[rnd(len)] ^= (uint8_t)(1 << rnd(8));
+	if (rnd(3) == 0)
+		len = rnd(len + 1);
+	kit.command_len = len;
+	decide(kit.s, kit.now_ms, kit.command, len, kit.out);
+	if (kit.out->outcome == DECIDE_ENTRY)
+		kit_check_entry(&kit); /* A damaged seed or name makes another command, and that is a sound one. */
+}
+
+static void step(void)
+{
+	struct request q;
+	uint8_t key[32] = {0}, id[16];
+	struct state_head head;
+	char name[16];
+
+	state_head(kit.s, &head);
+	random_request(&q);
+	switch (rnd(14)) {
+	case 0:
+		kit_import(&kit, &q, kit.now_ms - rnd(KIT_DAY_MS));
+		break;
+	case 1:
+	case 2: /* Some open challenge of late; often the right key, often not. */
+		kit_answer(&kit, KIT_GATEWAY, head.size - 1 - rnd(head.size < 12 ? head.size : 12), "ada-key",
+		           rnd(3) == 0 ? kit.admin_sk : kit.device_sk);
+		break;
+	case 3:
+		snprintf(name, sizeof(name), "p%u", (unsigned)rnd(6));
+		key[0] = (uint8_t)name[1];
+		kit_enroll(&kit, name, ROLE_AUDIT, key, NULL, NULL);
+		break;
+	case 4:
+		snprintf(name, sizeof(name), "p%u", (unsigned)rnd(6));
+		kit_remove(&kit, name);
+		break;
+	case 5:
+	case 6:
+		damaged();
+		break;
+	case 7: /* The id of the last command, with another request or the same. */
+		memcpy(id, kit.last_id, sizeof(id));
+		kit_apply(&kit, COMMAND_DECIDE, KIT_GATEWAY, id, "\x90", 1, NULL, 0);
+		break;
+	case 8:
+		kit_apply(&kit, COMMAND_TICK, 0, NULL, "\x90", 1, NULL, 0);
+		break;
+	default:
+		kit_ask(&kit, &q);
+	}
+}
+
+static void one_round(uint64_t seed)
+{
+	random_state = seed * UINT64_C(0x9E3779B97F4A7C15) + 1;
+	kit_new(&kit, &limits, NULL);
+	struct state *a = kit.s, *b;
+	last_len = 0;
+	assert_int_equal(state_take_dirty(a, put, NULL), 0);
+	assert_int_equal(state_new(&limits, &b), 0);
+	for (unsigned i = 0; i < n_records; i++)
+		assert_int_equal(
+		        state_load(b, records[i].key, records[i].key_len, records[i].value, records[i].value_len), 0);
+	assert_int_equal(state_loaded(b), 0);
+	for (unsigned i = 0; i < STEPS; i++) {
+		static const uint64_t pauses[] = {0, 0, 1, 300, 2000, 40000, 400000, 30000000};
+		kit.now_ms += pauses[rnd(i % 50 == 0 ? 8 : 5)];
+		last_len = kit.command_len > 0 ? kit.command_len : last_len;
+		kit.command_len = 0;
+		step();
+		if (kit.command_len == 0)
+			continue; /* An answer that the leader would not propose. */
+		decide(b, kit.now_ms, kit.command, kit.command_len, out_b);
+		same_outputs();
+		struct state_head ha, hb;
+		state_head(a, &ha);
+		state_head(b, &hb);
+		assert_memory_equal(&ha, &hb, sizeof(ha));
+		if (rnd(20) == 0)
+			b = reload(b);
+	}
+	state_free(b);
+	kit_free(&kit);
+	records_clear();
+}
+
+static void reloaded_states_agree(void **state)
+{
+	(void)state;
+	out_b = malloc(sizeof(*out_b));
+	assert_non_null(out_b);
+	for (uint64_t seed = 1; seed <= ROUNDS; seed++)
+		one_round(seed);
+	free(out_b);
+}
+
+/* Bytes that were never a command; and records that were never a state's. */
+static void noise(void **state)
+{
+	static uint8_t bytes[512], command[sizeof(kit.command)];
+	struct state *s;
+	size_t command_len;
+
+	(void)state;
+	random_state = 77;
+	kit_new(&kit, &limits, NULL);
+	last_len = kit.command_len;
+	for (unsigned i = 0; i < 100; i++)
+		step();
+	assert_int_equal(state_take_dirty(kit.s, put, NULL), 0);
+	for (unsigned i = 0; i < 20000; i++) {
+		size_t len = rnd(sizeof(bytes));
+		for (size_t k = 0; k < len; k++)
+			bytes[k] = (uint8_t)rnd(256);
+		bytes[0] = 0x97;
+		bytes[1] = 1;
+		bytes[2] = (uint8_t)rnd(10);
+		decide(kit.s, kit.now_ms, bytes, len, kit.out);
+		assert_int_equal(kit.out->outcome, DECIDE_REFUSED);
+	}
+	kit_ask_for(&kit, "ada", "train", "l1", "192.0.2.1");
+	command_len = kit.command_len;
+	memcpy(command, kit.command, command_len);
+	for (unsigned i = 0; i < 3000; i++) { /* A record with a bit turned is refused, or is a state that can go on. */
+		struct record *r = &records[rnd(n_records)];
+		size_t at = rnd(r->value_len);
+		uint8_t bit = (uint8_t)(1 << rnd(8));
+		int err = 0;
+		r->value[at] ^= bit;
+		assert_int_equal(state_new(&limits, &s), 0);
+		for (unsigned k = 0; k < n_records && err == 0; k++)
+			err = state_load(s, records[k].key, records[k].key_len, records[k].value, records[k].value_len);
+		if (err == 0 && state_loaded(s) == 0)
+			decide(s, kit.now_ms, command, command_len, kit.out);
+		state_free(s);
+		r->value[at] ^= bit;
+	}
+	records_clear();
+	kit_free(&kit);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(reloaded_states_agree), cmocka_unit_test(noise)};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
