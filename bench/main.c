@@ -1,0 +1,422 @@
+/* countersign-bench: floors, load, floors again, validation, report. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include <getopt.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#include "bench/cluster.h"
+#include "bench/report.h"
+#include "bench/worker.h"
+
+enum { EXIT_GOOD = 0, EXIT_NOT_GOOD = 1, EXIT_WRONG_USAGE = 2, EXIT_NOT_RUN = 3 };
+
+#define IN_FLIGHT_MAX   8192 /* Questions at once over one connection; beyond it they count as errors. */
+#define OUTSTANDING_MAX 4096
+#define LOW_RATE        200 /* A lone client's, on schedule: far from any queue. */
+#define CURVE_STEPS     11  /* 10 % to 110 % of the highest rate. */
+#define BUNDLES_QUICK   50
+#define BUNDLES         1000
+
+struct settings {
+	const char *cluster, *key, *folder, *json;
+	bool quick, curve, keep, decide, check;
+	double seconds, warmup;
+	unsigned outstanding[4], n_outstanding;
+	unsigned connections, subjects, disk_n, echo_n, raft_n;
+	uint64_t seed;
+};
+
+struct bench {
+	struct settings settings;
+	struct cluster cluster;
+	struct acks acks;
+	struct report report;
+};
+
+static void usage(FILE *to)
+{
+	fputs("usage: countersign-bench [options]\n"
+	      "\n"
+	      "Measures durable decisions and checks on a cluster of three nodes that it starts in a temporary "
+	      "folder,\n"
+	      "prints them beside what the machine can do at best, and checks afterwards that every acknowledged\n"
+	      "decision is in the ledger with a proof that holds.\n"
+	      "\n"
+	      "  -q, --quick              short steps: under a minute in all\n"
+	      "  -s, --seconds S          length of a step (default: 60; quick: 3)\n"
+	      "  -w, --warmup S           before each step, not counted (default: 5; quick: 1)\n"
+	      "  -o, --outstanding N      many clients: questions at once; may be repeated (default: 64 and 256)\n"
+	      "  -n, --connections N      that many clients' load is spread over (default: 4)\n"
+	      "      --only decide|check  one kind only (checks need some decisions, which are not reported)\n"
+	      "      --curve              also 10 % to 110 % of the highest rate, on schedule\n"
+	      "      --subjects N         that requests are about (default: 1000)\n"
+	      "      --seed N             of schedules and requests (default: 1)\n"
+	      "      --cluster FILE       use this running cluster (its cluster.yaml), with …\n"
+	      "      --key FILE           … this client's key (roles: decide, audit)\n"
+	      "  -d, --folder DIR         where nodes and floors keep their data (default: $TMPDIR or /tmp)\n"
+	      "  -k, --keep               leave the temporary folder behind\n"
+	      "  -j, --json FILE          the report as JSON too\n"
+	      "  -h, --help               this text\n"
+	      "  -V, --version            version\n"
+	      "\n"
+	      "Environment: COUNTERSIGN, COUNTERSIGND: programs to use instead of those beside this one.\n"
+	      "Exit status: 0 measured, and all that was acknowledged is proven; 1 it is not; 2 wrong usage; 3 the\n"
+	      "measurement could not be made.\n",
+	      to);
+}
+
+/* --- the command line --- */
+
+static int wrong(const char *option, const char *value)
+{
+	fprintf(stderr, "countersign-bench: --%s: \"%s\" is not possible\n", option, value);
+	return -1;
+}
+
+static int get_unsigned(const char *option, const char *text, unsigned max, unsigned *ret)
+{
+	char *end;
+	unsigned long v = strtoul(text, &end, 10);
+
+	if (*text < '0' || *text > '9' || *end || v < 1 || v > max)
+		return wrong(option, text);
+	*ret = (unsigned)v;
+	return 0;
+}
+
+static int get_seconds(const char *option, const char *text, double min, double *ret)
+{
+	char *end;
+	double v = strtod(text, &end);
+
+	if (end == text || *end || !(v >= min && v <= 3600))
+		return wrong(option, text);
+	*ret = v;
+	return 0;
+}
+
+static int get_outstanding(struct settings *s, const char *text)
+{
+	if (s->n_outstanding == sizeof s->outstanding / sizeof *s->outstanding)
+		return wrong("outstanding", text);
+	return get_unsigned("outstanding", text, OUTSTANDING_MAX, &s->outstanding[s->n_outstanding++]);
+}
+
+static int get_only(struct settings *s, const char *text)
+{
+	s->decide = strcmp(text, "decide") == 0;
+	s->check = strcmp(text, "check") == 0;
+	return s->decide || s->check ? 0 : wrong("only", text);
+}
+
+enum { OPTION_ONLY = 256, OPTION_CURVE, OPTION_SUBJECTS, OPTION_SEED, OPTION_CLUSTER, OPTION_KEY };
+
+static const struct option options[] = {{"quick", no_argument, NULL, 'q'},
+                                        {"seconds", required_argument, NULL, 's'},
+                                        {"warmup", required_argument, NULL, 'w'},
+                                        {"outstanding", required_argument, NULL, 'o'},
+                                        {"connections", required_argument, NULL, 'n'},
+                                        {"only", required_argument, NULL, OPTION_ONLY},
+                                        {"curve", no_argument, NULL, OPTION_CURVE},
+                                        {"subjects", required_argument, NULL, OPTION_SUBJECTS},
+                                        {"seed", required_argument, NULL, OPTION_SEED},
+                                        {"cluster", required_argument, NULL, OPTION_CLUSTER},
+                                        {"key", required_argument, NULL, OPTION_KEY},
+                                        {"folder", required_argument, NULL, 'd'},
+                                        {"keep", no_argument, NULL, 'k'},
+                                        {"json", required_argument, NULL, 'j'},
+                                        {"help", no_argument, NULL, 'h'},
+                                        {"version", no_argument, NULL, 'V'},
+                                        {0}};
+
+static int take_option(struct settings *s, int opt)
+{
+	unsigned seed = 0;
+
+	switch (opt) {
+	case 'q':
+		s->quick = true;
+		return 0;
+	case 's':
+		return get_seconds("seconds", optarg, 0.1, &s->seconds);
+	case 'w':
+		return get_seconds("warmup", optarg, 0, &s->warmup);
+	case 'o':
+		return get_outstanding(s, optarg);
+	case 'n':
+		return get_unsigned("connections", optarg, CLUSTER_CLIENTS_MAX, &s->connections);
+	case OPTION_ONLY:
+		return get_only(s, optarg);
+	case OPTION_CURVE:
+		s->curve = true;
+		return 0;
+	case OPTION_SUBJECTS:
+		return get_unsigned("subjects", optarg, 1000000, &s->subjects);
+	case OPTION_SEED:
+		if (get_unsigned("seed", optarg, UINT_MAX, &seed))
+			return -1;
+		s->seed = seed;
+		return 0;
+	case OPTION_CLUSTER:
+		s->cluster = optarg;
+		return 0;
+	case OPTION_KEY:
+		s->key = optarg;
+		return 0;
+	case 'd':
+		s->folder = optarg;
+		return 0;
+	case 'k':
+		s->keep = true;
+		return 0;
+	case 'j':
+		s->json = optarg;
+		return 0;
+	default:
+		return -1;
+	}
+}
+
+/* What was not given. */
+static void complete(struct settings *s)
+{
+	const char *tmp = getenv("TMPDIR");
+
+	if (!s->folder)
+		s->folder = tmp && *tmp ? tmp : "/tmp";
+	if (s->seconds == 0)
+		s->seconds = s->quick ? 3 : 60;
+	if (s->warmup < 0)
+		s->warmup = s->quick ? 1 : 5;
+	if (s->n_outstanding == 0) {
+		s->outstanding[s->n_outstanding++] = 64;
+		s->outstanding[s->n_outstanding++] = 256;
+	}
+	s->disk_n = s->quick ? 1000 : 10000;
+	s->echo_n = s->quick ? 3000 : 30000;
+	s->raft_n = s->quick ? 2000 : 20000;
+}
+
+/* -1: go on; else the exit status. */
+static int parse(struct settings *s, int argc, char **argv)
+{
+	int opt;
+
+	*s = (struct settings){
+	        .connections = 4, .subjects = 1000, .seed = 1, .warmup = -1, .decide = true, .check = true};
+	while ((opt = getopt_long(argc, argv, "qs:w:o:n:d:kj:hV", options, NULL)) != -1) {
+		if (opt == 'h') {
+			usage(stdout);
+			return EXIT_GOOD;
+		}
+		if (opt == 'V') {
+			puts("countersign-bench " PACKAGE_VERSION);
+			return EXIT_GOOD;
+		}
+		if (take_option(s, opt)) {
+			usage(stderr);
+			return EXIT_WRONG_USAGE;
+		}
+	}
+	if (optind < argc || !s->cluster != !s->key) {
+		fprintf(stderr, "countersign-bench: %s\n",
+		        optind < argc ? "no arguments, only options" : "--cluster and --key go together");
+		usage(stderr);
+		return EXIT_WRONG_USAGE;
+	}
+	complete(s);
+	return -1;
+}
+
+/* --- the run --- */
+
+static int measure_floors(struct bench *b, int turn)
+{
+	struct floors *f = &b->report.floors;
+	const struct settings *s = &b->settings;
+
+	fprintf(stderr, "floors …\n");
+	if (floor_disk(b->cluster.folder, s->disk_n, &f->disk[turn]) || floor_echo(s->echo_n, &f->echo[turn]) ||
+	    floor_raft(b->cluster.folder, s->raft_n, &f->raft[turn]))
+		return -1;
+	return turn ? 0 : floor_crypto(&f->crypto);
+}
+
+static struct load_plan plan_of(const struct bench *b, enum load_kind kind)
+{
+	const struct settings *s = &b->settings;
+
+	return (struct load_plan){.kind = kind,
+	                          .n_clients = s->connections,
+	                          .warmup_s = s->warmup,
+	                          .seconds = s->seconds,
+	                          .subjects = s->subjects,
+	                          .seed = s->seed + 1000000007 * b->report.n_steps};
+}
+
+/* Runs one step and keeps its outcome for the report. */
+static int step(struct bench *b, const struct load_plan *plan, const char *name)
+{
+	struct step *s;
+
+	if (b->report.n_steps == REPORT_STEPS_MAX)
+		return -1;
+	s = calloc(1, sizeof *s);
+	if (!s)
+		return -1;
+	b->report.steps[b->report.n_steps++] = s;
+	snprintf(s->name, sizeof s->name, "%s", name);
+	s->plan = *plan;
+	fprintf(stderr, "%s: %s …\n", plan->kind == LOAD_DECIDE ? "decide" : "check", name);
+	return load_run(&b->cluster, plan, &b->acks, &s->outcome);
+}
+
+static int step_closed(struct bench *b, enum load_kind kind, unsigned outstanding)
+{
+	struct load_plan plan = plan_of(b, kind);
+	char name[64];
+
+	plan.outstanding = outstanding;
+	if (outstanding == 1)
+		plan.n_clients = 1;
+	snprintf(name, sizeof name, outstanding == 1 ? "one client, closed loop" : "%u outstanding, closed loop",
+	         outstanding);
+	return step(b, &plan, name);
+}
+
+static int step_open(struct bench *b, enum load_kind kind, double rate, enum arrivals arrivals, const char *what)
+{
+	struct load_plan plan = plan_of(b, kind);
+	char name[64];
+
+	plan.rate = rate < 1 ? 1 : rate;
+	plan.arrivals = arrivals;
+	snprintf(name, sizeof name, "%.0f/s %s, %s", plan.rate, arrivals == ARRIVALS_FIXED ? "fixed" : "Poisson", what);
+	return step(b, &plan, name);
+}
+
+static int measure_curve(struct bench *b, enum load_kind kind, double highest)
+{
+	int err = 0;
+
+	for (unsigned i = 1; i <= CURVE_STEPS && !err; i++) {
+		char what[24];
+
+		snprintf(what, sizeof what, "%u0 %% of highest", i);
+		err = step_open(b, kind, highest * i / 10, ARRIVALS_POISSON, what);
+	}
+	return err;
+}
+
+static int measure(struct bench *b, enum load_kind kind)
+{
+	int err = step_closed(b, kind, 1);
+	double highest;
+
+	if (!err)
+		err = step_open(b, kind, LOW_RATE, ARRIVALS_FIXED, "low rate");
+	for (unsigned i = 0; i < b->settings.n_outstanding && !err; i++)
+		err = step_closed(b, kind, b->settings.outstanding[i]);
+	if (err)
+		return err;
+	highest = report_highest(&b->report, kind);
+	err = step_open(b, kind, highest / 2, ARRIVALS_POISSON, "half of highest");
+	if (!err && b->settings.curve && kind == LOAD_DECIDE)
+		err = measure_curve(b, kind, highest);
+	return err;
+}
+
+/* Checks alone: a second of decisions to ask after, which no report mentions. */
+static int prepare_checks(struct bench *b)
+{
+	struct load_outcome *unused = calloc(1, sizeof *unused);
+	struct load_plan plan = plan_of(b, LOAD_DECIDE);
+	int err = -1;
+
+	plan.outstanding = b->settings.outstanding[0];
+	plan.warmup_s = 0;
+	plan.seconds = 1;
+	if (unused)
+		err = load_run(&b->cluster, &plan, &b->acks, unused);
+	free(unused);
+	return err;
+}
+
+static int run(struct bench *b)
+{
+	const struct settings *s = &b->settings;
+	struct report *r = &b->report;
+	int err;
+
+	if (cluster_folder(&b->cluster, s->folder))
+		return -1;
+	b->cluster.keep = s->keep;
+	machine_describe(b->cluster.folder, &r->machine);
+	r->quick = s->quick;
+	err = measure_floors(b, 0);
+	if (!err)
+		err = s->cluster ? cluster_join(&b->cluster, s->cluster, s->key, s->connections, IN_FLIGHT_MAX)
+		                 : cluster_start(&b->cluster, s->connections, IN_FLIGHT_MAX);
+	r->n_nodes = b->cluster.description.n_nodes;
+	if (!err && s->decide)
+		err = measure(b, LOAD_DECIDE);
+	if (!err && s->check)
+		err = s->decide ? 0 : prepare_checks(b);
+	if (!err && s->check)
+		err = measure(b, LOAD_CHECK);
+	if (err)
+		return err;
+	fprintf(stderr, "validation …\n");
+	validate_run(&b->cluster, &b->acks, s->quick ? BUNDLES_QUICK : BUNDLES, &r->validation);
+	return measure_floors(b, 1);
+}
+
+/* Whether what was measured may be believed. */
+static bool is_good(const struct report *r)
+{
+	for (unsigned i = 0; i < r->n_steps; i++)
+		if (r->steps[i]->outcome.unproven || r->steps[i]->outcome.wrong)
+			return false;
+	return r->validation.good;
+}
+
+static int worker(int argc, char **argv)
+{
+	if (strcmp(argv[0], "echo") == 0)
+		return floor_echo_worker(argc - 1, argv + 1);
+	if (strcmp(argv[0], "raft") == 0)
+		return floor_raft_worker(argc - 1, argv + 1);
+	return WORKER_FAILED;
+}
+
+int main(int argc, char **argv)
+{
+	static struct bench b;
+	int status;
+
+	signal(SIGPIPE, SIG_IGN);
+	prctl(PR_SET_TIMERSLACK, 1UL); /* The default lets a schedule slip by 50 microseconds. */
+	if (argc > 2 && strcmp(argv[1], "--worker") == 0)
+		return worker(argc - 2, argv + 2);
+	status = parse(&b.settings, argc, argv);
+	if (status >= 0)
+		return status;
+	status = EXIT_NOT_RUN;
+	if (run(&b) == 0) {
+		status = is_good(&b.report) ? EXIT_GOOD : EXIT_NOT_GOOD;
+		report_print(&b.report, stdout);
+		if (b.settings.json && report_write_json(&b.report, b.settings.json))
+			status = EXIT_NOT_RUN;
+	}
+	cluster_close(&b.cluster);
+	acks_free(&b.acks);
+	for (unsigned i = 0; i < b.report.n_steps; i++)
+		free(b.report.steps[i]);
+	return status;
+}
