@@ -443,6 +443,11 @@ void front_close(struct front *f)
 	free(f);
 }
 
+void front_set_authoritative(struct front *f, bool authoritative)
+{
+	sessions_set_authoritative(&f->sessions, authoritative);
+}
+
 int front_set_principals(struct front *f, const struct front_principal *p, unsigned n)
 {
 	return sessions_set_principals(&f->sessions, p, n);

@@ -44,6 +44,12 @@ struct front_principal {
 };
 int front_set_principals(struct front *f, const struct front_principal *p, unsigned n);
 
+/*
+ * Whether the table is the cluster's newest, which only a leader that has applied all can know. While it is not, an
+ * unknown key is told CS_ERR_NOT_READY (ask another node), not CS_ERR_UNAUTHENTICATED. False at first.
+ */
+void front_set_authoritative(struct front *f, bool authoritative);
+
 struct front_stats {
 	uint64_t requests, replies, handshakes, sessions, refused_handshakes, malformed, too_large, unauthenticated;
 };

@@ -140,6 +140,13 @@ int sessions_set_principals(struct sessions *s, const struct front_principal *p,
 	return CS_OK;
 }
 
+void sessions_set_authoritative(struct sessions *s, bool authoritative)
+{
+	pthread_mutex_lock(&s->lock);
+	s->authoritative = authoritative;
+	pthread_mutex_unlock(&s->lock);
+}
+
 unsigned sessions_count(struct sessions *s)
 {
 	unsigned n = 0;
@@ -202,7 +209,9 @@ static int place_reserve(struct sessions *s, const struct channel_responder *hs,
 	struct known_key *k = known_find(s, hs->peer);
 	unsigned place = s->max;
 	/* A recorded INIT must open nothing again (design: wire). */
-	if (k == NULL || hs->timestamp_ns <= k->timestamp_ns)
+	if (k == NULL)
+		err = s->authoritative ? CS_ERR_UNAUTHENTICATED : CS_ERR_NOT_READY;
+	else if (hs->timestamp_ns <= k->timestamp_ns)
 		err = CS_ERR_UNAUTHENTICATED;
 	else if (!limiter_take(&k->limiter, (s->handshakes_per_s + SHARE_OF_ONE - 1) / SHARE_OF_ONE, now_ns))
 		err = CS_ERR_OVERLOADED;

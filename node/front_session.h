@@ -22,6 +22,7 @@ struct sessions {
 	struct channel_keypair keys;
 	unsigned max, per_key_max;
 	unsigned handshakes_per_s;
+	bool authoritative;          /* See front_set_authoritative. */
 	pthread_mutex_t lock;        /* Everything below, but what the session's own lock guards. */
 	struct session *table;       /* max of them. */
 	struct session_keys *secret; /* Same places; each with its own lock. */
@@ -43,12 +44,13 @@ struct session_hold {
 int sessions_init(struct sessions *s, const struct front_options *o);
 void sessions_free(struct sessions *s); /* Also of zeroed memory. Wipes. */
 int sessions_set_principals(struct sessions *s, const struct front_principal *p, unsigned n);
+void sessions_set_authoritative(struct sessions *s, bool authoritative);
 unsigned sessions_count(struct sessions *s);
 
 /*
  * Answers an INIT frame from address (any bytes that tell peers apart). CS_ERR_MALFORMED; CS_ERR_OVERLOADED (above a
  * rate, or every session is busy); CS_ERR_UNAUTHENTICATED (key not enrolled, another cluster or node, or a timestamp
- * that is not above the key's last).
+ * that is not above the key's last); CS_ERR_NOT_READY for a key that this node need not know yet.
  */
 int sessions_handshake(struct sessions *s, const uint8_t *frame, size_t len, const void *address, size_t address_len,
                        uint64_t now_ns, uint8_t ret_frame[CHANNEL_ACCEPT_SIZE]);

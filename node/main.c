@@ -14,6 +14,7 @@
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "ledger/errors.h"
@@ -22,7 +23,8 @@
 #include "node/wire/keyfile.h"
 
 #define GENESIS_SIZE_MAX   65536
-#define WRITER_INTERVAL_MS 50 /* LMDB is behind the reply: entries may gather this long for one commit. */
+#define LOCK_TRIES         300 /* Of 10 ms: how long a predecessor may take to end. */
+#define WRITER_INTERVAL_MS 50  /* LMDB is behind the reply: entries may gather this long for one commit. */
 
 /* Everything the daemon opens, in this order. */
 struct daemon {
@@ -108,11 +110,26 @@ static int read_keys(struct daemon *d)
 	return err;
 }
 
+/* The folder's lock; a predecessor that was killed a moment ago may still be leaving the kernel. */
+static int take_lock(int fd)
+{
+	static const struct timespec nap = {.tv_nsec = 10000000};
+
+	for (int i = 0; i < LOCK_TRIES; i++) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			return 0;
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return errno;
+		nanosleep(&nap, NULL);
+	}
+	return EWOULDBLOCK;
+}
+
 /* The data folder, for this process alone; the lock goes with the process. */
 static int lock_data(const struct settings *s)
 {
 	char path[SETTINGS_PATH_SIZE_MAX + 16], why[512];
-	int fd;
+	int fd, err;
 
 	if (core_halted(s->data_path, why, sizeof why)) {
 		log_error(
@@ -122,10 +139,10 @@ static int lock_data(const struct settings *s)
 	}
 	snprintf(path, sizeof path, "%s/lock", s->data_path);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB)) {
+	err = fd < 0 ? errno : take_lock(fd);
+	if (err) {
 		log_error("%s: %s", path,
-		          fd >= 0 && errno == EWOULDBLOCK ? "another countersignd works in this folder"
-		                                          : strerror(errno));
+		          err == EWOULDBLOCK ? "another countersignd works in this folder" : strerror(err));
 		return CS_ERR_IO;
 	}
 	static const char *const folders[] = {"log", "ledger"};

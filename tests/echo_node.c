@@ -76,6 +76,7 @@ int echo_node_start(struct echo_node *n, uint64_t id, const char *origin, const 
 	err = front_open(&o, &n->front);
 	if (err < 0)
 		return err;
+	front_set_authoritative(n->front, true);
 	return pthread_create(&n->thread, NULL, run, n) == 0 ? 0 : CS_ERR_NOMEM;
 }
 

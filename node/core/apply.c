@@ -180,12 +180,24 @@ void apply_hand_over(struct core *c)
 			entries_free(b);
 		else {
 			c->pushed_size = b->first + b->n;
+			c->pushed_index = b->index;
 			ledger_writer_push(c->writer, b);
 		}
 	}
 	c->bundles = NULL;
 	c->bundles_last = &c->bundles;
 	c->bundle = NULL;
+}
+
+/* A no-op or a configuration brought no entries, but the store must know that the ledger has come so far. */
+static void push_reached(struct core *c, raft_index index)
+{
+	struct entries *e = entries_new(index, guard_term_of(c->guard, index), c->pushed_size, 0);
+
+	if (!e)
+		core_fatal(c, "out of memory");
+	c->pushed_index = index;
+	ledger_writer_push(c->writer, e);
 }
 
 void apply_take_state(struct core *c, raft_index index, bool sync)
@@ -195,6 +207,8 @@ void apply_take_state(struct core *c, raft_index index, bool sync)
 	if (index <= c->o.state_index || (index == c->state_taken_index && !sync))
 		return;
 	apply_hand_over(c); /* The state at an index follows the entries up to it. */
+	if (index > c->pushed_index)
+		push_reached(c, index);
 	block = state_block_new(index, guard_term_of(c->guard, index));
 	if (!block || state_take_dirty(c->state, state_block_add, block))
 		core_fatal(c, "out of memory");

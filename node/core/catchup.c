@@ -474,6 +474,8 @@ bool catchup_swap(struct core *c, raft_index index, uint64_t size, const struct 
 	if (t->state_index > c->applied_at_start)
 		c->applied_at_start = t->state_index;
 	c->stored_at_start = c->pushed_size;
+	if (t->state_index > c->pushed_index)
+		c->pushed_index = t->state_index;
 	c->principals_changed = true;
 	log_info("catch-up: whole again size=%" PRIu64 " raft_index=%" PRIu64, t->head.size, t->state_index);
 	forget(c);

@@ -206,6 +206,10 @@ static void stepped(void *ctx)
 		         raft_last_index(&c->raft), tree_size(c->tree));
 		publish_status(c);
 	}
+	if (c->authoritative != core_leads(c)) {
+		c->authoritative = core_leads(c);
+		front_set_authoritative(c->front, c->authoritative);
+	}
 	if (c->raft.state != RAFT_LEADER && c->pending)
 		propose_refuse_all(c, CS_ERR_NOT_LEADER);
 	if (c->bundles) {
@@ -357,7 +361,7 @@ static int open_ledger(struct core *c)
 	store_head(c->o.store, &stored);
 	state_head(c->state, &head);
 	c->stored_at_start = c->pushed_size = stored.size;
-	c->applied_at_start = stored.applied_index;
+	c->applied_at_start = c->pushed_index = stored.applied_index;
 	if (head.size > stored.size) {
 		log_error("the state is ahead of the ledger's entries: the store is damaged");
 		return CS_ERR_DAMAGED;

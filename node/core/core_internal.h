@@ -108,6 +108,7 @@ struct core {
 	struct decide_out *out;
 	struct entries *bundles, **bundles_last; /* Applied, not yet handed to the writer. */
 	uint64_t pushed_size;                    /* Entries that the writer has or is given. */
+	raft_index pushed_index;                 /* And the Raft index that they reach. */
 	struct entries *bundle;                  /* Of the batch applied last. */
 	struct outcome outcomes[BATCH_COMMANDS_MAX];
 	unsigned n_outcomes;
@@ -141,6 +142,7 @@ struct core {
 	struct giving *givings[MEMBERS_MAX];
 	unsigned givings_busy;
 
+	bool authoritative; /* What the front was told last. */
 	int role_seen;
 	raft_term term_seen;
 };
