@@ -86,21 +86,25 @@ static void the_story(void **state)
 	assert_verdict(VERDICT_DENY);
 	assert_false(kit.out->has_evidence);
 	/* Tries again and again: each failure counts, in the end it is a deny at once. */
-	for (unsigned i = 0; i < 3; i++) {
+	for (int i = 1; i <= 3; i++) {
 		challenge = ask("deploy", "kali", "203.0.113.66");
 		assert_verdict(VERDICT_STEP_UP);
+		assert_int_equal(kit.out->risk, 2600 + i * 700);
 		assert_int_equal(kit_answer(&kit, KIT_GATEWAY, challenge, "ada-key", sk), DECIDE_ENTRY);
 		assert_verdict(VERDICT_DENY);
 	}
 	ask("deploy", "kali", "203.0.113.66");
 	assert_verdict(VERDICT_DENY);
+	assert_int_equal(kit.out->risk, 5100);
 	/* Next morning: same laptop as ever, no friction. */
 	at(8, 9, 2);
 	ask("deploy", LAPTOP, OFFICE);
 	assert_verdict(VERDICT_ALLOW);
+	assert_int_equal(kit.out->risk, -200); /* The numbers that node/POLICY.md tells. */
 	/* From a new laptop: step_up, the key, allow, and the laptop is known from then on. */
 	challenge = ask("deploy", "laptop-2", OFFICE);
 	assert_verdict(VERDICT_STEP_UP);
+	assert_int_equal(kit.out->risk, 2800);
 	assert_int_equal(kit_answer(&kit, KIT_GATEWAY, challenge, "ada-key", kit.device_sk), DECIDE_ENTRY);
 	assert_verdict(VERDICT_ALLOW);
 	assert_true(kit.out->has_evidence);
@@ -109,6 +113,7 @@ static void the_story(void **state)
 	                 0);
 	ask("deploy", "laptop-2", OFFICE);
 	assert_verdict(VERDICT_ALLOW);
+	assert_int_equal(kit.out->risk, -2300);
 	assert_false(kit_signal(&kit, SIGNAL_FAILED_CHALLENGES, &v)); /* She proved herself. */
 	kit_free(&kit);
 }

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -44,6 +45,36 @@ static void default_compiles(void **state)
 	assert_int_equal(policy_encode(&policy, buf, sizeof(buf), &again), 0);
 	assert_int_equal(again, len);
 	assert_memory_equal(buf, copy, len); /* Writing what was read gives the same bytes. */
+}
+
+/* The example of node/POLICY.md is what it says it is, and its table has each signal. */
+static void documented_compiles(void **state)
+{
+	const char *srcdir = getenv("srcdir");
+	static char page[65536];
+	char path[4096], row[80];
+	struct policy_error e;
+	size_t len = 0;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/node/POLICY.md", srcdir != NULL ? srcdir : ".");
+	FILE *f = fopen(path, "r");
+	assert_non_null(f);
+	page[fread(page, 1, sizeof(page) - 1, f)] = 0;
+	fclose(f);
+	for (unsigned id = 1; id <= SIGNAL_MAX; id++) {
+		snprintf(row, sizeof(row), "| %u | `%s` | ", id, signal_key(id));
+		if (strstr(page, row) == NULL)
+			fail_msg("no row %s", row);
+	}
+	char *start = strstr(page, "```yaml\n");
+	assert_non_null(start);
+	start += strlen("```yaml\n");
+	char *end = strstr(start, "```");
+	assert_non_null(end);
+	*end = 0;
+	if (compile(start, &len, &e) != 0)
+		fail_msg("line %u column %u: %s", e.line, e.column, e.text);
 }
 
 static void everything_is_read(void **state)
@@ -261,9 +292,13 @@ static void damaged_forms(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(default_compiles),   cmocka_unit_test(everything_is_read),
-	        cmocka_unit_test(errors_have_places), cmocka_unit_test(bad_yaml_is_refused),
-	        cmocka_unit_test(unreachable),        cmocka_unit_test(globs),
+	        cmocka_unit_test(default_compiles),
+	        cmocka_unit_test(documented_compiles),
+	        cmocka_unit_test(everything_is_read),
+	        cmocka_unit_test(errors_have_places),
+	        cmocka_unit_test(bad_yaml_is_refused),
+	        cmocka_unit_test(unreachable),
+	        cmocka_unit_test(globs),
 	        cmocka_unit_test(damaged_forms),
 	};
 
