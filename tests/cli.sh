@@ -54,6 +54,31 @@ says()
 	grep -qF -- "$1" "$out" || fail "the output does not say: $1"
 }
 
+# eventually WHAT FUNCTION: a node may lag by a moment; ten seconds are none.
+eventually()
+{
+	tries=0
+	checks=$((checks + 1))
+	until "$2"; do
+		tries=$((tries + 1))
+		[ "$tries" -lt 100 ] || fail "$1: not after 10 s"
+		sleep 0.1
+	done
+}
+
+# shellcheck disable=SC2317 # These are called by eventually.
+watched_newest()
+{
+	grep -q "^{\"index\":$newest," "$folder/watched"
+}
+
+# shellcheck disable=SC2317
+last_two_are_imported()
+{
+	expect 0 show --last 2 --kind imported
+	[ "$(wc -l <"$out")" -eq 2 ]
+}
+
 mode()
 {
 	checks=$((checks + 1))
@@ -205,12 +230,7 @@ expect 0 decide "$@" --json
 newest=$(sed -n 's/^  "index": \([0-9]*\).*/\1/p' "$out")
 expect 0 cluster up "$acme" --node "$leader"
 expect 0 watch --from "$newest" --count 1
-tries=0
-until grep -q "^{\"index\":$newest," "$folder/watched"; do
-	tries=$((tries + 1))
-	[ "$tries" -lt 100 ] || fail 'watch did not see the entry after the change of leader'
-	sleep 0.1
-done
+eventually 'watch sees the entry after the change of leader' watched_newest
 kill -INT "$watcher"
 wait "$watcher" || fail 'watch did not end well'
 watcher=
@@ -231,6 +251,7 @@ rm "$folder/trail/b.json"
 expect 0 import --key "$folder/loader.key" --format cloudtrail "$folder/trail"
 says 'Imported 1 of 1 events'
 says 'user:arn:aws:iam::1:user/ann'
+eventually 'show --last 2 shows the two newest' last_two_are_imported
 expect 7 import --format cloudtrail "$folder/trail"
 expect 8 import --key "$folder/loader.key" --format cloudtrail "$folder/no-such-folder"
 expect 0 import --format cloudtrail --dry-run "$folder/trail"

@@ -204,7 +204,7 @@ static int send_all(cs_client *client, const struct events *e, unsigned in_fligh
 		free(p);
 		return tool_fail(EXIT_LOCAL, usage.command, "out of memory");
 	}
-	importreport_init(r, e);
+	importreport_init(r, e, true);
 	*p = (struct pipeline){.client = client, .events = e, .report = r, .format = "cloudtrail"};
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->some_ended, NULL);
@@ -239,7 +239,7 @@ static int read_only(const struct events *e, bool json)
 
 	if (!r)
 		return tool_fail(EXIT_LOCAL, usage.command, "out of memory");
-	importreport_init(r, e);
+	importreport_init(r, e, false);
 	code = report(r, json, 0);
 	importreport_close(r);
 	free(r);

@@ -15,10 +15,11 @@
 #define WHY_SIGNALS 3  /* Named for each principal. */
 #define LINES_MAX   20 /* Of each list of what went wrong; the JSON report has all that are kept. */
 
-void importreport_init(struct importreport *r, const struct events *e)
+void importreport_init(struct importreport *r, const struct events *e, bool sent)
 {
 	memset(r, 0, sizeof *r);
 	r->events = e;
+	r->sent = sent;
 }
 
 static int by_name(const void *a, const void *b)
@@ -241,13 +242,18 @@ static double rate(const struct importreport *r)
 void importreport_print(struct importreport *r, unsigned top)
 {
 	sort(r);
+	if (!r->sent) {
+		printf("Read %zu events from %u files; nothing was sent\n", r->events->n, r->events->n_files);
+		print_trouble(r);
+		return;
+	}
 	printf("Imported %" PRIu64 " of %zu events from %u files in %.2f s (%.0f events/s)\n", r->imported,
 	       r->events->n, r->events->n_files, (double)r->elapsed_ms / 1000, rate(r));
 	printf("Verdicts  ");
 	for (unsigned v = CS_ALLOW; v <= CS_DENY; v++)
 		printf("%s%s%s %" PRIu64 "%s", text_on(stdout, text_verdict_tint((int)v)), cs_verdict_text((int)v),
 		       text_off(stdout), r->verdicts[v], v < CS_DENY ? ", " : "\n");
-	if (r->n_principals)
+	if (r->n_principals && top)
 		print_principals(r, top);
 	print_trouble(r);
 }
@@ -290,11 +296,12 @@ json_t *importreport_json(struct importreport *r, unsigned top)
 		                      json_pack("{s:s, s:I, s:s}", "file", e->files[r->failures[i].event->file].path,
 		                                "position", (json_int_t)r->failures[i].event->position, "reason",
 		                                cs_strerror(r->failures[i].code)));
-	return json_pack("{s:I, s:I, s:I, s:I, s:f, s:o, s:o, s:I, s:o, s:I, s:o}", "events", (json_int_t)e->n, "files",
-	                 (json_int_t)e->n_files, "imported", (json_int_t)r->imported, "elapsed_ms",
-	                 (json_int_t)r->elapsed_ms, "events_per_s", rate(r), "verdicts", verdicts_json(r->verdicts),
-	                 "principals", principals, "not_parsed", (json_int_t)e->n_bad, "not_parsed_list", bad,
-	                 "not_imported", (json_int_t)r->n_failures, "not_imported_list", failures);
+	return json_pack("{s:b, s:I, s:I, s:I, s:I, s:f, s:o, s:o, s:I, s:o, s:I, s:o}", "sent", (int)r->sent, "events",
+	                 (json_int_t)e->n, "files", (json_int_t)e->n_files, "imported", (json_int_t)r->imported,
+	                 "elapsed_ms", (json_int_t)r->elapsed_ms, "events_per_s", rate(r), "verdicts",
+	                 verdicts_json(r->verdicts), "principals", principals, "not_parsed", (json_int_t)e->n_bad,
+	                 "not_parsed_list", bad, "not_imported", (json_int_t)r->n_failures, "not_imported_list",
+	                 failures);
 }
 
 void importreport_close(struct importreport *r)

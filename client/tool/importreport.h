@@ -27,6 +27,7 @@ struct importreport_principal {
 
 struct importreport {
 	const struct events *events;
+	bool sent;     /* False: the events were only read. */
 	void *by_name; /* tsearch tree of the principals. */
 	size_t n_principals, cap;
 	struct importreport_principal **principals;
@@ -40,7 +41,7 @@ struct importreport {
 	bool out_of_memory; /* Principals are missing from the table. */
 };
 
-void importreport_init(struct importreport *r, const struct events *e);
+void importreport_init(struct importreport *r, const struct events *e, bool sent);
 void importreport_add(struct importreport *r, const struct event *e, const cs_result *result);
 void importreport_fail(struct importreport *r, const struct event *e, int code);
 void importreport_print(struct importreport *r, unsigned top);

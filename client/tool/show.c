@@ -83,20 +83,26 @@ static int print_page(const cs_page *page, uint64_t first, uint64_t most, unsign
 	return code;
 }
 
-static int print_range(cs_client *client, uint64_t first, uint64_t count, unsigned kind, bool json)
+/* size: as far as is known; another node may answer this time, one that lags. */
+static int print_range(cs_client *client, uint64_t first, uint64_t count, uint64_t size, unsigned kind, bool json)
 {
 	int code = 0;
 
 	while (count && !code) {
 		cs_page *page = NULL;
-		int err = cs_entries(client, first, count < PAGE_ENTRIES ? (unsigned)count : PAGE_ENTRIES, 0, &page);
+		unsigned n_asked = count < PAGE_ENTRIES ? (unsigned)count : PAGE_ENTRIES;
+		int err = cs_entries(client, first, n_asked, first < size ? BEHIND_MS : 0, &page);
 		size_t n;
 
 		if (err)
 			return tool_failed_call(usage.command, "reading", err);
 		n = page->n;
+		size = page->size > size ? page->size : size;
 		code = print_page(page, first, count, kind, json);
 		cs_page_free(page);
+		if (!n && first < size)
+			return tool_fail(EXIT_UNREACHABLE, usage.command,
+			                 "entries from %" PRIu64 " on: the node that answers lags", first);
 		if (!n)
 			break;
 		first += n;
@@ -105,7 +111,7 @@ static int print_range(cs_client *client, uint64_t first, uint64_t count, unsign
 	return code;
 }
 
-/* The ledger's size, from a page of nothing. */
+/* The ledger's size, as the node that answers has it. */
 static int ledger_size(cs_client *client, uint64_t *ret)
 {
 	cs_page *page = NULL;
@@ -123,12 +129,12 @@ static int show_range(cs_client *client, const struct words *w, unsigned kind)
 	uint64_t size = 0, last = w->last ? w->last : 20;
 	int code;
 
-	if (w->from != FROM_UNSET)
-		return print_range(client, w->from, w->count ? w->count : 20, kind, w->json);
 	code = ledger_size(client, &size);
 	if (code)
 		return code;
-	return print_range(client, size > last ? size - last : 0, last, kind, w->json);
+	if (w->from != FROM_UNSET)
+		return print_range(client, w->from, w->count ? w->count : 20, size, kind, w->json);
+	return print_range(client, size > last ? size - last : 0, last, size, kind, w->json);
 }
 
 int show_run(int argc, char **argv)
