@@ -1,4 +1,4 @@
-/* A call: one question, asked of one node after another with the same request id until it has its one answer. */
+/* A call: one question until its one answer; the pool of calls, beginning, end, and waiting for it. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
@@ -10,18 +10,6 @@
 #include "ledger/bytes.h"
 #include "ledger/errors.h"
 
-#define TRY_MS_FIRST   1000 /* One node's time to answer; doubles with each try. */
-#define TRY_MS_MAX     8000
-#define BACKOFF_MS_MIN 2
-#define BACKOFF_MS_MAX 100
-#define SLEEP_SLICE_MS 100 /* cs_close waits no longer for a call that sleeps. */
-#define REFUSED_MAX    2   /* A session is made anew so often before another node is asked. */
-#define ENVELOPE_SIZE  32  /* Around a request's body. */
-
-static void call_try(struct call *call);
-static void call_callback(void *arg);
-static void nap_callback(void *arg);
-
 /* --- the pool --- */
 
 static struct call *call_make(void)
@@ -30,7 +18,8 @@ static struct call *call_make(void)
 
 	if (call == NULL)
 		return NULL;
-	if (nng_aio_alloc(&call->aio, call_callback, call) != 0 || nng_aio_alloc(&call->nap, nap_callback, call) != 0) {
+	if (nng_aio_alloc(&call->aio, attempt_callback, call) != 0 ||
+	    nng_aio_alloc(&call->nap, attempt_nap_callback, call) != 0) {
 		call_free(call);
 		return NULL;
 	}
@@ -102,7 +91,7 @@ void call_free(struct call *call)
 
 /* --- the end --- */
 
-static void call_end(struct call *call, int code, const struct wire_reply *reply, nng_msg *msg)
+void call_end(struct call *call, int code, const struct wire_reply *reply, nng_msg *msg)
 {
 	char text[TEXT_SIZE] = "";
 	void *result = NULL;
@@ -133,403 +122,6 @@ static void call_end(struct call *call, int code, const struct wire_reply *reply
 	pthread_mutex_unlock(&c->lock);
 }
 
-/* No time is left, or the client closes. */
-static void call_expire(struct call *call)
-{
-	char why[TEXT_SIZE];
-
-	if (atomic_load(&call->client->closing)) {
-		snprintf(call->text, sizeof(call->text), "the client was closed");
-		call_end(call, CS_ERR_TIMEOUT, NULL, NULL);
-		return;
-	}
-	int err = call->unknown || call->last_err == 0 ? CS_ERR_TIMEOUT : call->last_err;
-	snprintf(why, sizeof(why), "%s", call->text);
-	if (call->unknown)
-		snprintf(call->text, sizeof(call->text), "no answer in time, the outcome is unknown; last: %.400s",
-		         why);
-	else if (call->last_err == 0)
-		snprintf(call->text, sizeof(call->text), "no answer in time");
-	call_end(call, err, NULL, NULL);
-}
-
-/* --- between tries --- */
-
-static void call_text(struct call *call, const char *text)
-{
-	const struct node *n = &call->client->nodes[call->node];
-
-	snprintf(call->text, sizeof(call->text), "node %llu at %s: %s", (unsigned long long)n->id, n->url, text);
-}
-
-static uint64_t ms_left(const struct call *call)
-{
-	uint64_t now = clock_mono_ns();
-
-	return now >= call->deadline_ns ? 0 : (call->deadline_ns - now + NS_PER_MS - 1) / NS_PER_MS;
-}
-
-/* Sleeps in slices until sleep_until_ns, then tries. */
-static void call_sleep(struct call *call)
-{
-	uint64_t now = clock_mono_ns(), until = call->sleep_until_ns;
-
-	if (until > call->deadline_ns)
-		until = call->deadline_ns;
-	if (until <= now || atomic_load(&call->client->closing)) {
-		call_try(call);
-		return;
-	}
-	uint64_t ms = (until - now + NS_PER_MS - 1) / NS_PER_MS;
-	call->stage = CALL_SLEEP;
-	nng_sleep_aio((nng_duration)(ms < SLEEP_SLICE_MS ? ms : SLEEP_SLICE_MS), call->nap);
-}
-
-static void call_backoff(struct call *call)
-{
-	call->sleep_until_ns = clock_mono_ns() + call->backoff_ms * NS_PER_MS;
-	call->backoff_ms = call->backoff_ms * 2 < BACKOFF_MS_MAX ? call->backoff_ms * 2 : BACKOFF_MS_MAX;
-	call_sleep(call);
-}
-
-/* On to the next node, at once in the first round, then after a pause. */
-static void call_next(struct call *call)
-{
-	unsigned n = call->client->n_nodes;
-
-	if (call->pinned < 0) {
-		call->node = (call->node + 1) % n;
-		call->refused = 0;
-	}
-	call->tries++;
-	if (call->pinned < 0 && call->tries < n)
-		call_try(call);
-	else
-		call_backoff(call);
-}
-
-static void call_fail(struct call *call, int err, const char *text)
-{
-	call->last_err = err;
-	call_text(call, text);
-	call_next(call);
-}
-
-/* --- one try --- */
-
-static const uint8_t empty_array[] = {0x90};
-
-/* Sends the question (or the hello before it) under the session; the session is held in call. */
-static int call_message(struct call *call, nng_msg **ret)
-{
-	struct wire_request r = call->request;
-	size_t len;
-	nng_msg *m;
-
-	if (call->ask_leader) {
-		r.type = WIRE_HELLO;
-		wire_request_id(r.id, clock_wall_ns() / NS_PER_MS);
-		r.body = empty_array;
-		r.body_len = sizeof(empty_array);
-	}
-	memcpy(call->sent_id, r.id, sizeof(call->sent_id));
-	uint64_t left = ms_left(call);
-	r.deadline_ms = (uint32_t)(left < WIRE_DEADLINE_MS_MAX ? left : WIRE_DEADLINE_MS_MAX);
-	if (nng_msg_alloc(&m, CHANNEL_OVERHEAD + ENVELOPE_SIZE + r.body_len) != 0)
-		return CS_ERR_NOMEM;
-	uint8_t *frame = nng_msg_body(m);
-	int err = wire_request_encode(&r, frame + CHANNEL_DATA_HEADER_SIZE, ENVELOPE_SIZE + r.body_len, &len);
-	if (err == CS_OK) {
-		nng_msg_chop(m, ENVELOPE_SIZE + r.body_len - len);
-		pthread_mutex_lock(&call->session->lock);
-		err = channel_seal(&call->session->channel, NULL, frame + CHANNEL_DATA_HEADER_SIZE, len, frame);
-		pthread_mutex_unlock(&call->session->lock);
-	}
-	if (err < 0) {
-		nng_msg_free(m);
-		return err;
-	}
-	memcpy(call->header, frame, sizeof(call->header));
-	*ret = m;
-	return CS_OK;
-}
-
-static void call_send(struct call *call)
-{
-	struct node *n = &call->client->nodes[call->node];
-	nng_msg *m = NULL;
-
-	int err = CS_OK;
-	if (!call->has_context[call->node]) {
-		err = err_from_nng(nng_ctx_open(&call->ctx[call->node], n->socket));
-		call->has_context[call->node] = err == CS_OK;
-	}
-	if (err == CS_OK)
-		err = call_message(call, &m);
-	if (err == CS_ERR_EXPIRED) { /* The session's last number is used up. */
-		node_session_drop(n, call->session);
-		session_release(call->session);
-		call->session = NULL;
-		call_fail(call, err, "the session has ended");
-		return;
-	}
-	if (err == CS_ERR_UNREACHABLE) {
-		call_fail(call, err, "the connection is closed");
-		return;
-	}
-	if (err < 0) {
-		call_text(call, err_text(err));
-		call_end(call, err, NULL, NULL);
-		return;
-	}
-	uint64_t left = ms_left(call), try_ms = (uint64_t)call->try_ms + call->wait_ms;
-	call->stage = CALL_SEND;
-	nng_aio_set_msg(call->aio, m);
-	nng_aio_set_timeout(call->aio, (nng_duration)(left < try_ms ? left : try_ms));
-	nng_ctx_send(call->ctx[call->node], call->aio);
-}
-
-/* A node that is connected, from call->node on; false: none is. */
-static bool node_pick(struct call *call)
-{
-	cs_client *c = call->client;
-
-	for (unsigned i = 0; i < (call->pinned < 0 ? c->n_nodes : 1); i++) {
-		unsigned k = (call->node + i) % c->n_nodes;
-		if (atomic_load(&c->nodes[k].pipes) > 0) {
-			call->node = k;
-			return true;
-		}
-	}
-	return false;
-}
-
-static void call_try(struct call *call)
-{
-	session_release(call->session);
-	call->session = NULL;
-	if (ms_left(call) == 0 || atomic_load(&call->client->closing)) {
-		call_expire(call);
-		return;
-	}
-	if (!node_pick(call)) {
-		call->last_err = CS_ERR_UNREACHABLE;
-		call_text(call, call->pinned < 0 ? "no connection, nor to any other node" : "no connection");
-		call_backoff(call);
-		return;
-	}
-	call->stage = CALL_SESSION;
-	struct session *s = node_session(&call->client->nodes[call->node], call);
-	if (s == NULL) /* The call is another thread's by now. */
-		return;
-	call->session = s;
-	call_send(call);
-}
-
-void call_resume(struct call *call, int err)
-{
-	if (err == CS_OK) {
-		call_try(call);
-		return;
-	}
-	/*
-	 * A timestamp that another process of the same key overtook is refused like a key that is not enrolled: the
-	 * next one may be taken. Not for ever: a node that does not know us will not soon.
-	 */
-	if (err == CS_ERR_UNAUTHENTICATED && call->tries > 2 * call->client->n_nodes) {
-		call_text(call, "our key is not enrolled, or the node's key is another");
-		call_end(call, err, NULL, NULL);
-		return;
-	}
-	call_fail(call, err, err == CS_ERR_UNREACHABLE ? "no handshake in time" : err_text(err));
-}
-
-/* --- the reply --- */
-
-/* The index of the node that a leader's address means, or -1. */
-static int node_by_url(const cs_client *c, const char *url)
-{
-	for (unsigned i = 0; i < c->n_nodes; i++)
-		if (strcmp(c->nodes[i].url, url) == 0)
-			return (int)i;
-	return -1;
-}
-
-static void call_follow(struct call *call, unsigned leader)
-{
-	bool same = leader == call->node;
-
-	call->node = leader;
-	call->refused = 0;
-	call->tries++;
-	atomic_store(&call->client->leader, leader);
-	/* Nodes that point at each other in an election must not be asked in a tight loop. */
-	if (same || call->tries > call->client->n_nodes)
-		call_backoff(call);
-	else
-		call_try(call);
-}
-
-/* hello's answer: [node id, origin, leader id or 0, leader's url, version]. */
-static void hello_reply(struct call *call, const struct wire_reply *reply)
-{
-	cs_client *c = call->client;
-	struct reader r;
-	uint64_t id, leader = 0;
-	const char *s;
-	size_t len;
-
-	call->ask_leader = false;
-	reader_init(&r, reply->body, reply->body_len);
-	reader_array_exact(&r, 5);
-	reader_uint(&r, UINT64_MAX, &id);
-	reader_str(&r, LIMIT_ORIGIN_SIZE_MAX, &s, &len);
-	reader_uint(&r, UINT64_MAX, &leader);
-	for (unsigned i = 0; r.err == 0 && leader != 0 && i < c->n_nodes; i++)
-		if (c->nodes[i].id == leader) {
-			call_follow(call, i);
-			return;
-		}
-	call_fail(call, CS_ERR_NOT_LEADER, "the leader is unknown, or not in the cluster file");
-}
-
-static void not_leader(struct call *call, const struct wire_reply *reply)
-{
-	int leader = node_by_url(call->client, reply->leader_url);
-
-	call->last_err = CS_ERR_NOT_LEADER;
-	call_text(call, reply->text);
-	if (call->pinned >= 0) {
-		call_end(call, CS_ERR_NOT_LEADER, NULL, NULL);
-	} else if (leader >= 0) {
-		call_follow(call, (unsigned)leader);
-	} else if (reply->leader_url[0] != '\0' && ms_left(call) > 0) {
-		call->ask_leader = true;
-		call_try(call);
-	} else {
-		call_next(call);
-	}
-}
-
-/* What the node could not do, another may, or this one later. */
-static void error_reply(struct call *call, const struct wire_reply *reply)
-{
-	switch (reply->err) {
-	case CS_ERR_NOT_LEADER:
-		not_leader(call, reply);
-		break;
-	case CS_ERR_TIMEOUT:
-		call->unknown = true;
-		call_fail(call, reply->err, reply->text);
-		break;
-	case CS_ERR_NOT_READY:
-	case CS_ERR_NO_QUORUM:
-	case CS_ERR_DIVERGED:
-	case CS_ERR_DAMAGED:
-	case CS_ERR_IO:
-		call_fail(call, reply->err, reply->text);
-		break;
-	case CS_ERR_OVERLOADED:
-		call->last_err = reply->err;
-		call_text(call, reply->text);
-		call->sleep_until_ns = clock_mono_ns() + (reply->retry_ms + 1) * NS_PER_MS;
-		call_sleep(call);
-		break;
-	default:
-		call_text(call, reply->text);
-		call_end(call, reply->err, NULL, NULL);
-	}
-}
-
-static void refused(struct call *call, int err)
-{
-	node_session_drop(&call->client->nodes[call->node], call->session);
-	call->refused++;
-	call->last_err = err;
-	call_text(call, err_text(err));
-	if (err != CS_ERR_NOT_READY && call->refused < REFUSED_MAX)
-		call_try(call); /* With a new session. */
-	else
-		call_next(call);
-}
-
-static void call_reply(struct call *call, nng_msg *m)
-{
-	struct wire_reply reply;
-	const uint8_t *frame = nng_msg_body(m);
-	uint8_t *plain;
-	size_t len;
-
-	if (channel_frame_type(frame, nng_msg_len(m)) == CHANNEL_REFUSE && nng_msg_len(m) == 2) {
-		int err = frame[1] == 0 ? CS_ERR_MALFORMED : -(int)frame[1];
-		nng_msg_free(m);
-		refused(call, err);
-		return;
-	}
-	pthread_mutex_lock(&call->session->lock);
-	int err = channel_open(&call->session->channel, call->header, nng_msg_body(m), nng_msg_len(m), &plain, &len);
-	pthread_mutex_unlock(&call->session->lock);
-	if (err == CS_OK)
-		err = wire_reply_decode(&reply, plain, len);
-	if (err == CS_OK && reply.err == 0 && memcmp(reply.id, call->sent_id, sizeof(reply.id)) != 0)
-		err = CS_ERR_MALFORMED;
-	if (err < 0) {
-		nng_msg_free(m);
-		call->unknown = true;
-		call_fail(call, err, "the reply is not authentic, or not a reply to this");
-		return;
-	}
-	if (reply.err < 0 || call->ask_leader) {
-		if (reply.err < 0)
-			error_reply(call, &reply);
-		else
-			hello_reply(call, &reply);
-		nng_msg_free(m);
-		return;
-	}
-	if (call->pinned < 0)
-		atomic_store(&call->client->leader, call->node);
-	call_end(call, CS_OK, &reply, m);
-}
-
-static void nap_callback(void *arg)
-{
-	call_sleep(arg);
-}
-
-static void call_callback(void *arg)
-{
-	struct call *call = arg;
-	int rv = nng_aio_result(call->aio);
-	nng_msg *m = NULL;
-
-	switch (call->stage) {
-	case CALL_SEND:
-		if (rv != 0) { /* Not sent. */
-			nng_msg_free(nng_aio_get_msg(call->aio));
-			nng_aio_set_msg(call->aio, NULL);
-			call_fail(call, CS_ERR_UNREACHABLE, "could not send");
-			return;
-		}
-		call->stage = CALL_RECV;
-		nng_ctx_recv(call->ctx[call->node], call->aio);
-		return;
-	case CALL_RECV:
-		if (rv != 0) { /* Sent, and no answer: it may have been carried out. */
-			call->unknown = true;
-			call->try_ms = call->try_ms * 2 < TRY_MS_MAX ? call->try_ms * 2 : TRY_MS_MAX;
-			call_fail(call, CS_ERR_TIMEOUT, rv == NNG_ETIMEDOUT ? "no answer" : "the connection broke off");
-			return;
-		}
-		m = nng_aio_get_msg(call->aio);
-		nng_aio_set_msg(call->aio, NULL);
-		call_reply(call, m);
-		return;
-	default:
-		abort(); /* A callback for a call that waits for nothing. */
-	}
-}
-
 /* --- the beginning --- */
 
 void call_start(struct call *call, size_t body_len, call_convert convert, call_deliver deliver, call_user user,
@@ -546,13 +138,11 @@ void call_start(struct call *call, size_t body_len, call_convert convert, call_d
 	call->deadline_ns = clock_mono_ns() + ((uint64_t)c->timeout_ms + call->wait_ms) * NS_PER_MS;
 	call->node = call->pinned >= 0 ? (unsigned)call->pinned : atomic_load(&c->leader);
 	call->tries = call->refused = 0;
-	call->try_ms = TRY_MS_FIRST;
-	call->backoff_ms = BACKOFF_MS_MIN;
 	call->ask_leader = call->unknown = false;
 	call->last_err = 0;
 	call->text[0] = '\0';
 	call->session = NULL;
-	call_try(call);
+	attempt_first(call);
 }
 
 struct waiter {

@@ -128,9 +128,20 @@ void call_start(struct call *call, size_t body_len, call_convert convert, call_d
                 void *ctx);
 /* The same, waiting. Sets cs_last_error. */
 int call_wait(struct call *call, size_t body_len, call_convert convert, void **ret_result);
-/* Sessions' side: err 0: there is one now; else why not. */
-void call_resume(struct call *call, int err);
+/*
+ * The end, once: code 0 with the reply, whose message becomes convert's; else an error with its text in call->text. The
+ * call may be another's question when this returns.
+ */
+void call_end(struct call *call, int code, const struct wire_reply *reply, nng_msg *msg);
 void call_free(struct call *call);
+
+/* --- attempt.c: which node to ask, and what to make of what it says --- */
+
+void attempt_first(struct call *call);
+void attempt_callback(void *arg);     /* Of call->aio. */
+void attempt_nap_callback(void *arg); /* Of call->nap. */
+/* The session that the call waited for: err 0: there is one now; else why not. */
+void call_resume(struct call *call, int err);
 
 /* --- proof.c: what is believed, and why --- */
 

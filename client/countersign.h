@@ -61,7 +61,9 @@ struct cs_options {
  * cause. No thread is started beyond nng's own.
  */
 int cs_open(const struct cs_options *options, cs_client **ret, char *error, size_t error_size);
-/* Ends the calls that are out with CS_E_TIMEOUT (their callbacks run before cs_close returns) and frees. NULL is fine.
+/*
+ * Ends the calls that are out with CS_E_TIMEOUT (their callbacks run before cs_close returns) and frees. NULL is fine.
+ * Never from a callback: it would wait for itself.
  */
 void cs_close(cs_client *client);
 /* Text of the last failed call of this thread, naming what and where; never NULL. */
@@ -134,7 +136,10 @@ void cs_result_free(cs_result *result); /* NULL is fine. */
 
 /* Asks for a decision; returns when it is durable on a quorum and its proof has been checked. */
 int cs_decide(cs_client *client, const struct cs_request *request, cs_result **ret);
-/* The same without waiting. callback runs once, on an nng thread, and owns result (NULL on error). */
+/*
+ * The same without waiting. callback runs once, on an nng thread, and owns result (NULL on error); it must not block,
+ * and may start other calls. If this function itself fails, there is no callback.
+ */
 typedef void (*cs_callback)(void *context, int code, cs_result *result);
 int cs_decide_async(cs_client *client, const struct cs_request *request, cs_callback callback, void *context);
 

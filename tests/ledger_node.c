@@ -133,6 +133,103 @@ static void reply_proved(struct ledger_node *n, struct job *j, uint64_t index)
 	job_reply(j, n->reply, len);
 }
 
+/* --- readers --- */
+
+static void reply_pages(struct ledger_node *n, struct job *j, uint64_t first, uint64_t count)
+{
+	struct writer w;
+	uint64_t left = first < n->n_entries ? n->n_entries - first : 0;
+
+	writer_init(&w, n->reply, WIRE_REPLY_SIZE_MAX);
+	writer_array(&w, 2);
+	writer_uint(&w, n->n_entries);
+	writer_array(&w, (uint32_t)(count = count < left ? count : left));
+	for (uint64_t i = first; i < first + count; i++) {
+		writer_array(&w, 2);
+		writer_bin(&w, n->entries[i].leaf, n->entries[i].leaf_len);
+		if ((j->roles & ROLE_AUDIT) != 0)
+			writer_bin(&w, n->entries[i].body, n->entries[i].body_len);
+		else
+			writer_nil(&w);
+	}
+	job_reply(j, n->reply, w.len);
+}
+
+static void reply_proof(struct ledger_node *n, struct job *j, uint64_t index)
+{
+	struct hash proof[LIMIT_PROOF_HASHES_MAX];
+	unsigned n_proof;
+	struct writer w;
+	char note[2048];
+
+	if (index >= n->n_entries) {
+		job_error(j, CS_ERR_NOT_FOUND, NULL, NULL, 0);
+		return;
+	}
+	int err = tree_inclusion(n->tree, index, tree_size(n->tree), proof, &n_proof);
+	assert(err == 0);
+	if (n->lie == LIE_PROOF)
+		proof[0].b[31] ^= 1;
+	size_t len = checkpoint_make(n, note, sizeof(note));
+	writer_init(&w, n->reply, WIRE_REPLY_SIZE_MAX);
+	writer_array(&w, 5);
+	writer_bool(&w, false);
+	writer_bin(&w, n->entries[index].leaf, n->entries[index].leaf_len);
+	writer_bin(&w, n->entries[index].body, n->entries[index].body_len);
+	writer_array(&w, n_proof);
+	for (unsigned i = 0; i < n_proof; i++)
+		writer_bin(&w, proof[i].b, HASH_SIZE);
+	writer_str(&w, note, len);
+	job_reply(j, n->reply, w.len);
+}
+
+static void reply_note(struct ledger_node *n, struct job *j)
+{
+	struct writer w;
+	char note[2048];
+
+	size_t len = checkpoint_make(n, note, sizeof(note));
+	writer_init(&w, n->reply, WIRE_REPLY_SIZE_MAX);
+	writer_array(&w, 2);
+	writer_bool(&w, false);
+	writer_str(&w, note, len);
+	job_reply(j, n->reply, w.len);
+}
+
+static void reply_status(struct ledger_node *n, struct job *j)
+{
+	struct wire_status s = {.node_id = 1, .leader_id = 1, .size = n->n_entries, .role = "leader", .health = "ok"};
+	size_t len;
+
+	int err = wire_status_encode(&s, n->reply, WIRE_REPLY_SIZE_MAX, &len);
+	assert(err == 0);
+	job_reply(j, n->reply, len);
+}
+
+static void read_answer(struct ledger_node *n, struct job *j)
+{
+	struct reader r;
+	uint64_t v[3] = {0};
+	uint32_t n_values = 0;
+
+	reader_init(&r, j->request.body, j->request.body_len);
+	reader_array(&r, 3, &n_values);
+	for (uint32_t i = 0; i < n_values; i++)
+		reader_uint(&r, UINT64_MAX, &v[i]);
+	if (reader_end(&r) < 0)
+		job_error(j, CS_ERR_MALFORMED, NULL, NULL, 0);
+	else if (j->request.type == WIRE_ENTRIES)
+		reply_pages(n, j, v[0], v[1]);
+	else if (j->request.type == WIRE_PROVE)
+		reply_proof(n, j, v[0]);
+	else if (j->request.type == WIRE_CHECKPOINT)
+		reply_note(n, j);
+	else if (j->request.type == WIRE_STATUS)
+		reply_status(n, j);
+	else
+		job_error(j, CS_ERR_INVALID, NULL, NULL, 0);
+}
+
 static const unsigned command_of[] = {
         [WIRE_DECIDE] = COMMAND_DECIDE, [WIRE_IMPORT] = COMMAND_IMPORT, [WIRE_ANSWER] = COMMAND_ANSWER,
         [WIRE_ENROLL] = COMMAND_ENROLL, [WIRE_REMOVE] = COMMAND_REMOVE, [WIRE_POLICY_SET] = COMMAND_POLICY_SET,
@@ -146,7 +243,7 @@ static void answer(void *ctx, struct job *j)
 	char text[160];
 
 	if (j->request.type > WIRE_POLICY_SET || command_of[j->request.type] == 0) {
-		job_error(j, CS_ERR_INVALID, NULL, NULL, 0);
+		read_answer(n, j);
 		return;
 	}
 	uint64_t now = now_ms();

@@ -16,6 +16,7 @@
 #include <nng/nng.h>
 
 #include "client/countersign.h"
+#include "ledger/verify.h"
 #include "node/decide/policy.h"
 #include "node/wire/keyfile.h"
 #include "tests/ledger_node.h"
@@ -346,6 +347,60 @@ static void test_bad_requests(void **state)
 	free(long_text);
 }
 
+static void test_reading(void **state)
+{
+	cs_page *page;
+	char *text, *note;
+	bool quorum;
+	struct verify_policy *policy;
+	struct verify_result *v = malloc(sizeof(*v));
+	char trust[2048], reason[128];
+	cs_result *r;
+
+	(void)state;
+	enroll_all();
+	good(cs_decide(gateway, &ada_reads, &r));
+	cs_result_free(r);
+	good(cs_entries(gateway, 1, 10, 0, &page));
+	assert_int_equal(page->size, 4);
+	assert_int_equal(page->n, 3);
+	assert_true(page->entries[0].leaf_size > 0);
+	assert_null(page->entries[0].body); /* Not an auditor. */
+	cs_page_free(page);
+	good(cs_entries(admin, 3, 1000, 0, &page));
+	assert_int_equal(page->n, 1);
+	assert_non_null(page->entries[0].body);
+	cs_page_free(page);
+
+	good(cs_checkpoint(gateway, &note, &quorum));
+	assert_false(quorum);
+	assert_non_null(strstr(note, "test-0123456789abcdef\n4\n"));
+	free(note);
+	good(cs_status(gateway, 1, &text));
+	assert_non_null(strstr(text, "\"size\":4"));
+	free(text);
+
+	/* The bundle, as a stranger checks it: true, but the leader's claim only. */
+	good(cs_prove(gateway, 3, 0, &text, &quorum));
+	FILE *f = fopen(paths[PATH_TRUST], "r");
+	size_t len = fread(trust, 1, sizeof(trust), f);
+	fclose(f);
+	good(verify_policy_parse(trust, len, &policy, reason, sizeof(reason)));
+	verify_bundle(policy, text, strlen(text), v);
+	assert_int_equal(v->outcome, VERIFY_UNDECIDED);
+	assert_int_equal(v->n_log_signatures, 1);
+	assert_int_equal(v->size, 4);
+	verify_policy_free(policy);
+	free(v);
+	free(text);
+	node->lie = LIE_PROOF;
+	assert_int_equal(cs_prove(gateway, 3, 0, &text, &quorum), CS_E_REFUTED);
+	node->lie = LIE_FORK;
+	assert_int_equal(cs_checkpoint(gateway, &note, &quorum), CS_E_REFUTED);
+	node->lie = LIE_NONE;
+	assert_int_equal(cs_prove(gateway, 99, 0, &text, &quorum), CS_E_NOT_FOUND);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -358,6 +413,7 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(test_lies, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_fork, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_bad_requests, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_reading, setup, teardown),
 	};
 
 	int failed = cmocka_run_group_tests_name("result", tests, NULL, NULL);
