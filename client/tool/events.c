@@ -128,11 +128,13 @@ static struct event *pack(const struct cloudtrail_event *c)
 {
 	size_t attributes_size = c->n_attributes * sizeof(struct cs_attribute);
 	struct event *e = calloc(1, sizeof *e + attributes_size + strings_size(c));
-	struct cs_attribute *a = (struct cs_attribute *)(e + 1);
-	char *to = (char *)(e + 1) + attributes_size;
+	struct cs_attribute *a;
+	char *to;
 
 	if (!e)
 		return NULL;
+	a = (struct cs_attribute *)(e + 1);
+	to = (char *)(e + 1) + attributes_size;
 	e->time_ms = c->time_ms;
 	e->request.subject_type = put(&to, c->subject_type);
 	e->request.subject_id = put(&to, c->subject_id);

@@ -125,7 +125,10 @@ static json_t *named_rows(json_t *list, const char *const *names)
 	if (!json_is_array(list))
 		return list;
 	rows = json_array();
-	json_array_foreach(list, i, row) json_array_append_new(rows, named(json_incref(row), names));
+	json_array_foreach(list, i, row)
+	{
+		json_array_append_new(rows, named(json_incref(row), names));
+	}
 	json_decref(list);
 	return rows;
 }

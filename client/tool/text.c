@@ -123,7 +123,7 @@ void text_safe(const char *s, size_t len, char *ret, size_t cap)
 		size_t n = printable_len((const unsigned char *)s + i, len - i), width = n ? n : 4;
 
 		if (out + width >= cap) {
-			strcpy(ret + mark, "...");
+			memcpy(ret + mark, "...", 4);
 			return;
 		}
 		if (n)
