@@ -18,8 +18,7 @@
 #include "bench/machine.h"
 #include "bench/request.h"
 
-extern char **environ;
-
+#define ARGS_MAX   18
 #define TIMEOUT_MS 10000
 
 static int fail(const char *what, const char *why)
@@ -57,14 +56,14 @@ static bool find_tool(char ret[FOLDER_PATH_SIZE])
 static int tool(const char *const *args)
 {
 	char path[FOLDER_PATH_SIZE], what[64], why[32];
-	char *argv[20] = {path};
+	char *argv[ARGS_MAX + 2] = {path};
 	posix_spawn_file_actions_t actions;
 	int err, status;
 	pid_t pid;
 
 	if (!find_tool(path))
 		return fail("countersign", "is not beside this program; set COUNTERSIGN");
-	for (unsigned i = 0; args[i] && i < 18; i++)
+	for (unsigned i = 0; i < ARGS_MAX && args[i]; i++)
 		argv[i + 1] = (char *)args[i];
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);

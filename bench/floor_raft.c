@@ -1,5 +1,4 @@
-/* The floor of consensus: libraft committing one entry at a time between three processes, with nothing of ours in it.
- */
+/* The floor of consensus: bare libraft commits one entry at a time between three processes. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 

@@ -22,7 +22,7 @@ static _Noreturn void become(const char *const *args, int out, pid_t parent)
 {
 	char *argv[ARGS_MAX + 3] = {(char *)"countersign-bench", (char *)"--worker"};
 
-	for (unsigned i = 0; args[i] && i < ARGS_MAX; i++)
+	for (unsigned i = 0; i < ARGS_MAX && args[i]; i++)
 		argv[i + 2] = (char *)args[i];
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != parent || dup2(out, STDOUT_FILENO) < 0)
 		_exit(WORKER_FAILED);
