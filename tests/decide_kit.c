@@ -104,6 +104,21 @@ void kit_free(struct kit *k)
 	free(k->out);
 }
 
+static int prepare(const struct kit *k, const struct command *c)
+{
+	uint8_t facts[64];
+	size_t len = 0;
+	char why[160] = "";
+	int err;
+
+	if (c->type == COMMAND_GENESIS || c->type == COMMAND_TICK)
+		return 0;
+	err = decide_prepare(k->s, k->now_ms, c->type, c->principal, c->request_id, c->payload, c->payload_len, facts,
+	                     sizeof(facts), &len, why);
+	assert_true(err == 0 ? len > 0 : why[0] != 0);
+	return err;
+}
+
 enum decide_outcome kit_apply(struct kit *k, unsigned type, uint64_t principal, const uint8_t *id, const void *payload,
                               size_t len, const void *facts, size_t facts_len)
 {
@@ -124,9 +139,16 @@ enum decide_outcome kit_apply(struct kit *k, unsigned type, uint64_t principal, 
 	else
 		kit_next_id(k, k->last_id);
 	assert_int_equal(command_encode(&c, k->command, sizeof(k->command), &k->command_len), 0);
+	int early = prepare(k, &c);
 	decide(k->s, k->now_ms, k->command, k->command_len, k->out);
 	if (k->out->outcome == DECIDE_ENTRY)
 		kit_check_entry(k);
+	/* The leader refuses nothing that decide would take, and for the same reason; but it alone compiles policies.
+	 */
+	if (early != 0 && type != COMMAND_POLICY_SET) {
+		assert_int_equal(k->out->outcome, DECIDE_REFUSED);
+		assert_int_equal(k->out->err, early);
+	}
 	return k->out->outcome;
 }
 

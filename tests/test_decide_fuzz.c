@@ -21,64 +21,113 @@
 /* Small tables, so that each of them fills, evicts and refuses. */
 static const struct state_limits limits = {.subjects_max = 5,
                                            .principals_max = 9,
-                                           .challenges_max = 24,
+                                           .challenges_max = 40,
                                            .requests_max = 90,
                                            .requests_per_principal_max = 70,
                                            .requests_window_ms = 30000};
 
+/* Low rates, so that velocity counts. */
+static const char policy[] = "version: 1\nbias: -2000\nthresholds: {step_up: 0, deny: 5000}\nvalid_for: 5s\n"
+                             "rates: {subject: 3, client: 20}\nweights: {client_velocity: 10}\n"
+                             "sensitive: ['deploy*', delete]\nrules:\n- {id: by-risk, verdict: risk}\n"
+                             "- {id: read, match: {action: read}, weight: -2000}\n";
+
+/* Commands of before, to be asked again. */
+static struct {
+	uint8_t bytes[2048];
+	size_t len;
+} past[64];
+static unsigned n_past;
+
 /* What a store would hold. */
-static struct record {
+struct record {
 	uint8_t key[16], *value;
 	size_t key_len, value_len;
-} records[RECORDS_MAX];
-static unsigned n_records;
+};
+struct records {
+	struct record r[RECORDS_MAX];
+	unsigned n;
+};
+static struct records of_a, of_b;
+
+static struct record *find(struct records *all, const void *key, size_t key_len)
+{
+	for (unsigned i = 0; i < all->n; i++)
+		if (all->r[i].key_len == key_len && memcmp(all->r[i].key, key, key_len) == 0)
+			return &all->r[i];
+	return NULL;
+}
 
 static int put(void *ctx, const void *key, size_t key_len, const void *value, size_t value_len)
 {
-	unsigned i = 0;
+	struct records *all = ctx;
+	struct record *r = find(all, key, key_len);
 
-	(void)ctx;
-	while (i < n_records && (records[i].key_len != key_len || memcmp(records[i].key, key, key_len) != 0))
-		i++;
-	if (i < n_records)
-		free(records[i].value);
-	if (value == NULL) {
-		if (i < n_records)
-			records[i] = records[--n_records];
-		return 0;
+	if (r != NULL) {
+		free(r->value);
+		*r = all->r[--all->n];
 	}
-	assert_true(i < RECORDS_MAX);
-	if (i == n_records)
-		n_records++;
-	memcpy(records[i].key, key, key_len);
-	records[i].key_len = key_len;
-	records[i].value = malloc(value_len);
-	assert_non_null(records[i].value);
-	memcpy(records[i].value, value, value_len);
-	records[i].value_len = value_len;
+	if (value == NULL)
+		return 0;
+	assert_true(all->n < RECORDS_MAX);
+	r = &all->r[all->n++];
+	memcpy(r->key, key, key_len);
+	r->key_len = key_len;
+	r->value = malloc(value_len);
+	assert_non_null(r->value);
+	memcpy(r->value, value, value_len);
+	r->value_len = value_len;
 	return 0;
 }
 
-static void records_clear(void)
+static void records_clear(struct records *all)
 {
-	while (n_records > 0)
-		free(records[--n_records].value);
+	while (all->n > 0)
+		free(all->r[--all->n].value);
 }
 
-static struct state *reload(struct state *s)
+static void take(struct state *s, struct records *to)
 {
-	struct state *copy;
-
-	assert_int_equal(state_take_dirty(s, put, NULL), 0);
+	assert_int_equal(state_take_dirty(s, put, to), 0);
 	assert_int_equal(state_dirty(s), 0);
-	assert_int_equal(state_new(&limits, &copy), 0);
-	for (unsigned i = 0; i < n_records; i++) /* In no particular order. */
-		assert_int_equal(
-		        state_load(copy, records[i].key, records[i].key_len, records[i].value, records[i].value_len),
-		        0);
-	assert_int_equal(state_loaded(copy), 0);
-	state_free(s);
-	return copy;
+}
+
+static int load_all(struct state *s, const struct records *from)
+{
+	int err = 0;
+
+	for (unsigned i = 0; i < from->n && err == 0; i++) /* In no particular order. */
+		err = state_load(s, from->r[i].key, from->r[i].key_len, from->r[i].value, from->r[i].value_len);
+	return err == 0 ? state_loaded(s) : err;
+}
+
+static struct state *loaded(const struct records *from)
+{
+	struct state *s;
+
+	assert_int_equal(state_new(&limits, &s), 0);
+	assert_int_equal(load_all(s, from), 0);
+	return s;
+}
+
+/* All but the pages of answers, which may still hold what is forgotten, by when they were last written. */
+static void same_records(void)
+{
+	unsigned pages_a = 0, pages_b = 0;
+
+	for (unsigned i = 0; i < of_a.n; i++) {
+		const struct record *a = &of_a.r[i], *b = find(&of_b, a->key, a->key_len);
+		pages_a += a->key[0] == 'r';
+		assert_non_null(b);
+		if (a->key[0] == 'r')
+			continue;
+		assert_int_equal(a->value_len, b->value_len);
+		assert_memory_equal(a->value, b->value, a->value_len);
+	}
+	for (unsigned i = 0; i < of_b.n; i++)
+		pages_b += of_b.r[i].key[0] == 'r';
+	assert_int_equal(pages_a, pages_b);
+	assert_int_equal(of_a.n, of_b.n);
 }
 
 /* xorshift64*: the same on every machine. */
@@ -141,6 +190,27 @@ static void damaged(void)
 		kit_check_entry(&kit); /* A damaged seed or name makes another command, and that is a sound one. */
 }
 
+static void remember(void)
+{
+	unsigned i = n_past++ % 64;
+
+	assert_true(kit.command_len <= sizeof(past[i].bytes));
+	memcpy(past[i].bytes, kit.command, kit.command_len);
+	past[i].len = kit.command_len;
+}
+
+/* The newest entry for that id, whether or not an answer came meanwhile; or the id is too old. */
+static void ask_again(void)
+{
+	unsigned i = n_past > 0 ? (unsigned)rnd(n_past < 64 ? n_past : 64) : 0;
+
+	if (n_past == 0)
+		return;
+	memcpy(kit.command, past[i].bytes, past[i].len);
+	kit.command_len = past[i].len;
+	decide(kit.s, kit.now_ms, kit.command, kit.command_len, kit.out);
+}
+
 static void step(void)
 {
 	struct request q;
@@ -150,13 +220,13 @@ static void step(void)
 
 	state_head(kit.s, &head);
 	random_request(&q);
-	switch (rnd(14)) {
+	switch (rnd(16)) {
 	case 0:
-		kit_import(&kit, &q, kit.now_ms - rnd(KIT_DAY_MS));
+		kit_import(&kit, &q, kit.now_ms - (rnd(2) == 0 ? rnd(1000) : rnd(KIT_DAY_MS)));
 		break;
 	case 1:
 	case 2: /* Some open challenge of late; often the right key, often not. */
-		kit_answer(&kit, KIT_GATEWAY, head.size - 1 - rnd(head.size < 12 ? head.size : 12), "ada-key",
+		kit_answer(&kit, KIT_GATEWAY, head.size - 1 - rnd(head.size < 80 ? head.size : 80), "ada-key",
 		           rnd(3) == 0 ? kit.admin_sk : kit.device_sk);
 		break;
 	case 3:
@@ -179,23 +249,27 @@ static void step(void)
 	case 8:
 		kit_apply(&kit, COMMAND_TICK, 0, NULL, "\x90", 1, NULL, 0);
 		break;
+	case 9:
+	case 10:
+		ask_again();
+		break;
 	default:
 		kit_ask(&kit, &q);
+		remember();
 	}
 }
 
 static void one_round(uint64_t seed)
 {
 	random_state = seed * UINT64_C(0x9E3779B97F4A7C15) + 1;
-	kit_new(&kit, &limits, NULL);
+	kit_new(&kit, &limits, policy);
+	n_past = 0;
 	struct state *a = kit.s, *b;
 	last_len = 0;
-	assert_int_equal(state_take_dirty(a, put, NULL), 0);
-	assert_int_equal(state_new(&limits, &b), 0);
-	for (unsigned i = 0; i < n_records; i++)
-		assert_int_equal(
-		        state_load(b, records[i].key, records[i].key_len, records[i].value, records[i].value_len), 0);
-	assert_int_equal(state_loaded(b), 0);
+	take(a, &of_a);
+	b = loaded(&of_a);
+	for (unsigned i = 0; i < of_a.n; i++)
+		put(&of_b, of_a.r[i].key, of_a.r[i].key_len, of_a.r[i].value, of_a.r[i].value_len);
 	for (unsigned i = 0; i < STEPS; i++) {
 		static const uint64_t pauses[] = {0, 0, 1, 300, 2000, 40000, 400000, 30000000};
 		kit.now_ms += pauses[rnd(i % 50 == 0 ? 8 : 5)];
@@ -210,12 +284,19 @@ static void one_round(uint64_t seed)
 		state_head(a, &ha);
 		state_head(b, &hb);
 		assert_memory_equal(&ha, &hb, sizeof(ha));
-		if (rnd(20) == 0)
-			b = reload(b);
+		if (rnd(20) == 0) {
+			take(b, &of_b);
+			state_free(b);
+			b = loaded(&of_b);
+		}
 	}
+	take(a, &of_a);
+	take(b, &of_b);
+	same_records();
 	state_free(b);
 	kit_free(&kit);
-	records_clear();
+	records_clear(&of_a);
+	records_clear(&of_b);
 }
 
 static void reloaded_states_agree(void **state)
@@ -237,11 +318,12 @@ static void noise(void **state)
 
 	(void)state;
 	random_state = 77;
-	kit_new(&kit, &limits, NULL);
+	kit_new(&kit, &limits, policy);
+	n_past = 0;
 	last_len = kit.command_len;
 	for (unsigned i = 0; i < 100; i++)
 		step();
-	assert_int_equal(state_take_dirty(kit.s, put, NULL), 0);
+	take(kit.s, &of_a);
 	for (unsigned i = 0; i < 20000; i++) {
 		size_t len = rnd(sizeof(bytes));
 		for (size_t k = 0; k < len; k++)
@@ -256,20 +338,17 @@ static void noise(void **state)
 	command_len = kit.command_len;
 	memcpy(command, kit.command, command_len);
 	for (unsigned i = 0; i < 3000; i++) { /* A record with a bit turned is refused, or is a state that can go on. */
-		struct record *r = &records[rnd(n_records)];
+		struct record *r = &of_a.r[rnd(of_a.n)];
 		size_t at = rnd(r->value_len);
 		uint8_t bit = (uint8_t)(1 << rnd(8));
-		int err = 0;
 		r->value[at] ^= bit;
 		assert_int_equal(state_new(&limits, &s), 0);
-		for (unsigned k = 0; k < n_records && err == 0; k++)
-			err = state_load(s, records[k].key, records[k].key_len, records[k].value, records[k].value_len);
-		if (err == 0 && state_loaded(s) == 0)
+		if (load_all(s, &of_a) == 0)
 			decide(s, kit.now_ms, command, command_len, kit.out);
 		state_free(s);
 		r->value[at] ^= bit;
 	}
-	records_clear();
+	records_clear(&of_a);
 	kit_free(&kit);
 }
 

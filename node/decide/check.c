@@ -92,7 +92,7 @@ int check_request_id(const struct state *s, uint64_t now_ms, uint64_t principal,
 		              (unsigned long long)window_ms / 1000);
 	if (id_ms > now_ms + STATE_AHEAD_MS)
 		return refuse(why, CS_ERR_EXPIRED, "the request id's time is more than 60 s ahead: check the clock");
-	if (!answer_has_room(s, principal))
+	if (!answer_has_room(s, principal, now_ms))
 		return refuse(why, CS_ERR_OVERLOADED, "the table of answers is full: try again later");
 	return 0;
 }

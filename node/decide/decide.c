@@ -87,7 +87,7 @@ static int apply(struct apply *a)
 		return apply_genesis(a);
 	if (a->s->head.size == 0)
 		return refuse(&a->why, CS_ERR_NOT_READY, "there is no genesis yet");
-	state_purge(a->s, a->now_ms);
+	state_purge(a->s, a->now_ms, a->c->principal);
 	return own ? apply_tick(a) : apply_client(a);
 }
 

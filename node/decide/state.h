@@ -14,11 +14,13 @@
 #include "node/decide/policy_form.h"
 #include "node/decide/profile.h"
 
-#define STATE_TIME_MS_MAX         UINT64_C(253402300799999) /* End of the year 9999: minutes fit 32 bits. */
-#define STATE_AHEAD_MS            UINT64_C(60000)           /* A client's clock may be this much ahead. */
-#define STATE_CHALLENGE_MS        UINT64_C(1200000) /* Twice the longest expiry: a late answer is still known as late. */
-#define STATE_PURGE_MAX           64                /* Records that one command clears away: no command is slow. */
-#define STATE_PAGE                64                /* Recorded answers in one record. */
+#define STATE_TIME_MS_MAX UINT64_C(253402300799999) /* End of the year 9999: minutes fit 32 bits. */
+#define STATE_AHEAD_MS    UINT64_C(60000)           /* A client's clock may be this much ahead. */
+#define STATE_CHALLENGE_MS                                                                                             \
+	UINT64_C(660000)             /* The longest expiry and a minute: a late answer is still known as late.         \
+	                              */
+#define STATE_PURGE_MAX           64 /* Records that one command clears away: no command is slow. */
+#define STATE_PAGE                64 /* Recorded answers in one record. */
 #define STATE_CHALLENGE_BYTES_MAX (UINT64_C(64) << 20) /* Requests kept for open challenges. */
 #define STATE_RECORD_SIZE_MAX     32768                /* The largest is the policy's. */
 
@@ -47,7 +49,7 @@ struct principal_slot {
 	bool dirty;
 };
 
-/* Kept until STATE_CHALLENGE_MS after it was made, whatever becomes of it. */
+/* Kept until STATE_CHALLENGE_MS after it was made, or until it is consumed and no older one is kept. */
 struct challenge_slot {
 	struct challenge c;
 	uint64_t made_ms;
@@ -132,8 +134,8 @@ void principal_index_slot(struct state *s, uint32_t slot);
 
 /* --- challenges and recorded answers (state_ring.c) --- */
 
-/* Forgets what has outlived its time, a bounded number of each. */
-void state_purge(struct state *s, uint64_t now_ms);
+/* Forgets what has outlived its time: a bounded number, but enough for one more answer to the principal. */
+void state_purge(struct state *s, uint64_t now_ms, uint64_t principal);
 struct challenge_slot *challenge_find(const struct state *s, uint64_t index); /* Open or late; NULL: none. */
 bool challenge_has_room(const struct state *s, size_t request_len);
 struct challenge_slot *challenge_add(struct state *s, uint64_t index, const void *request, size_t len);
@@ -141,7 +143,8 @@ void challenge_consume(struct state *s, struct challenge_slot *c);
 void challenge_mark(struct state *s, struct challenge_slot *c);
 struct answer_slot *answer_find(const struct state *s, uint64_t principal, const uint8_t id[REQUEST_ID_SIZE],
                                 uint64_t now_ms);
-bool answer_has_room(const struct state *s, uint64_t principal);
+/* As it is once state_purge has run. */
+bool answer_has_room(const struct state *s, uint64_t principal, uint64_t now_ms);
 struct answer_slot *answer_add(struct state *s, uint64_t principal, const uint8_t id[REQUEST_ID_SIZE], uint64_t now_ms);
 void answer_mark(struct state *s, const struct answer_slot *a); /* Its record has changed. */
 uint32_t answer_hash(uint64_t principal, const uint8_t id[REQUEST_ID_SIZE]);

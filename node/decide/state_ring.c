@@ -84,7 +84,7 @@ static void challenges_purge(struct state *s, uint64_t now_ms)
 
 	for (unsigned n = 0; n < STATE_PURGE_MAX && r->first < r->next; n++) {
 		struct challenge_slot *c = challenge_at(s, r->first);
-		if (now_ms < c->made_ms + STATE_CHALLENGE_MS)
+		if (!c->consumed && now_ms < c->made_ms + STATE_CHALLENGE_MS)
 			break;
 		forget_request(s, c);
 		if (c->dirty)
@@ -124,23 +124,48 @@ uint64_t answer_life_ms(const struct state *s)
 	return s->limits.requests_window_ms + STATE_AHEAD_MS;
 }
 
+static bool answer_expired(const struct state *s, const struct answer_slot *a, uint64_t now_ms)
+{
+	return now_ms > a->made_ms + answer_life_ms(s);
+}
+
 struct answer_slot *answer_find(const struct state *s, uint64_t principal, const uint8_t id[REQUEST_ID_SIZE],
                                 uint64_t now_ms)
 {
 	struct answer_key key = {principal, id};
 	int64_t slot = index_find(&s->answer_index, answer_hash(principal, id), same, s, &key);
 
-	if (slot < 0 || now_ms > s->answers[slot].made_ms + answer_life_ms(s))
+	if (slot < 0 || answer_expired(s, &s->answers[slot], now_ms))
 		return NULL;
 	return &s->answers[slot];
 }
 
-bool answer_has_room(const struct state *s, uint64_t principal)
+/* Of so many records in all and so many of the principal's. */
+static bool has_room(const struct state *s, uint64_t all, uint64_t mine)
+{
+	return all < s->limits.requests_max && mine < s->limits.requests_per_principal_max;
+}
+
+static uint64_t recorded_of(const struct state *s, uint64_t principal)
 {
 	const struct principal_slot *p = principal_slot(s, principal);
 
-	return s->answer_ring.next - s->answer_ring.first < s->limits.requests_max &&
-	       (p == NULL || p->recorded < s->limits.requests_per_principal_max);
+	return p != NULL ? p->recorded : 0;
+}
+
+bool answer_has_room(const struct state *s, uint64_t principal, uint64_t now_ms)
+{
+	const struct ring *r = &s->answer_ring;
+	uint64_t all = r->next - r->first, mine = recorded_of(s, principal);
+
+	for (uint64_t seq = r->first; seq < r->next && !has_room(s, all, mine); seq++) {
+		const struct answer_slot *a = &s->answers[seq % r->cap];
+		if (!answer_expired(s, a, now_ms))
+			return false;
+		all--;
+		mine -= a->principal == principal && mine > 0;
+	}
+	return has_room(s, all, mine);
 }
 
 static void page_mark(struct state *s, uint64_t seq)
@@ -177,34 +202,42 @@ struct answer_slot *answer_add(struct state *s, uint64_t principal, const uint8_
 	return a;
 }
 
-static void answers_purge(struct state *s, uint64_t now_ms)
+static void answer_forget_oldest(struct state *s)
 {
 	struct ring *r = &s->answer_ring;
+	uint32_t slot = (uint32_t)(r->first % r->cap);
+	const struct answer_slot *a = &s->answers[slot];
+	struct principal_slot *p = principal_slot(s, a->principal);
+	bool *dirty = &s->dirty_pages[r->first / STATE_PAGE % s->n_pages];
 
-	for (unsigned n = 0; n < STATE_PURGE_MAX && r->first < r->next; n++) {
-		uint32_t slot = (uint32_t)(r->first % r->cap);
-		const struct answer_slot *a = &s->answers[slot];
-		if (now_ms <= a->made_ms + answer_life_ms(s))
-			break;
-		struct principal_slot *p = principal_slot(s, a->principal);
-		if (p != NULL)
-			p->recorded--;
-		index_remove(&s->answer_index, answer_hash(a->principal, a->request_id), slot);
-		r->first++;
-		bool *dirty = &s->dirty_pages[(r->first - 1) / STATE_PAGE % s->n_pages];
-		if (r->first % STATE_PAGE == 0 && *dirty) { /* The whole page is forgotten. */
-			*dirty = false;
-			s->n_dirty_pages--;
-		}
+	if (p != NULL)
+		p->recorded--;
+	index_remove(&s->answer_index, answer_hash(a->principal, a->request_id), slot);
+	r->first++;
+	if (r->first % STATE_PAGE == 0 && *dirty) { /* The whole page is forgotten. */
+		*dirty = false;
+		s->n_dirty_pages--;
 	}
 }
 
-void state_purge(struct state *s, uint64_t now_ms)
+static void answers_purge(struct state *s, uint64_t now_ms, uint64_t principal)
+{
+	const struct ring *r = &s->answer_ring;
+
+	/* Beyond the usual number only for one who has no room otherwise, or a quiet cluster would stay full. */
+	for (unsigned n = 0; r->first < r->next && answer_expired(s, &s->answers[r->first % r->cap], now_ms); n++) {
+		if (n >= STATE_PURGE_MAX && has_room(s, r->next - r->first, recorded_of(s, principal)))
+			break;
+		answer_forget_oldest(s);
+	}
+}
+
+void state_purge(struct state *s, uint64_t now_ms, uint64_t principal)
 {
 	uint64_t before = s->challenge_ring.first + s->answer_ring.first;
 
 	challenges_purge(s, now_ms);
-	answers_purge(s, now_ms);
+	answers_purge(s, now_ms, principal);
 	if (s->challenge_ring.first + s->answer_ring.first != before)
 		s->head_dirty = true; /* The head says where the rings begin. */
 }
