@@ -191,7 +191,7 @@ int floor_raft_worker(int argc, char **argv)
 
 static int start(const char *folder, const char *count, struct worker workers[NODES])
 {
-	char ids[NODES][8], folders[NODES][FOLDER_PATH_SIZE], addresses[NODES][32];
+	char ids[NODES][16], folders[NODES][FOLDER_PATH_SIZE], addresses[NODES][32];
 	int err = 0;
 
 	for (unsigned i = 0; i < NODES; i++)
