@@ -4,6 +4,7 @@
 
 #include "ledger/entry.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "ledger/errors.h"
@@ -78,7 +79,7 @@ void entry_builder_init(struct entry_builder *b, uint64_t index, unsigned kind, 
 	b->kind = kind;
 	b->time_ms = time_ms;
 	b->prev = *prev;
-	b->seed = seed;
+	field_salts(&b->salts[0][0], sizeof(b->salts), seed, index);
 	b->n_fields = 0;
 	b->err = kind >= 1 && kind <= ENTRY_KIND_MAX ? 0 : CS_ERR_INVALID;
 }
@@ -95,28 +96,27 @@ static int value_check(const void *value, size_t len)
 	return reader_end(&r);
 }
 
+static_assert(FIELD_SALTED_MAX < LIMIT_FIELD_COUNT_MAX, "every kind once is within the bound of fields");
+
 void entry_builder_field(struct entry_builder *b, unsigned kind, const void *value, size_t len)
 {
-	uint8_t salt[SALT_SIZE];
 	unsigned kind_before = b->n_fields > 0 ? b->fields[b->n_fields - 1].kind : 0;
 
 	if (b->err != 0)
 		return;
-	if (kind <= kind_before || kind > FIELD_KIND_MAX)
+	if (kind <= kind_before || kind > FIELD_SALTED_MAX)
 		b->err = CS_ERR_INVALID;
-	else if (b->n_fields == LIMIT_FIELD_COUNT_MAX)
-		b->err = CS_ERR_TOO_LARGE;
 	else /* A commitment to bytes that no reader accepts could never be disclosed. */
 		b->err = value_check(value, len);
 	if (b->err != 0)
 		return;
-	field_salt(salt, b->seed, b->index, kind);
+	const uint8_t *salt = b->salts[kind];
 	b->fields[b->n_fields].kind = kind;
 	field_commit(&b->fields[b->n_fields].commitment, kind, salt, value, len);
 	b->n_fields++;
 	writer_array(&b->body, 3);
 	writer_uint(&b->body, kind);
-	writer_bin(&b->body, salt, sizeof(salt));
+	writer_bin(&b->body, salt, SALT_SIZE);
 	writer_bin(&b->body, value, len);
 }
 

@@ -39,13 +39,12 @@ void field_commit(struct hash *ret, unsigned kind, const uint8_t salt[SALT_SIZE]
 	hasher_final(&h, ret);
 }
 
-void field_salt(uint8_t ret[SALT_SIZE], const uint8_t seed[SEED_SIZE], uint64_t index, unsigned kind)
+void field_salts(uint8_t *ret, size_t len, const uint8_t seed[SEED_SIZE], uint64_t index)
 {
-	uint8_t id[sizeof(index) + 1];
+	uint8_t nonce[crypto_stream_chacha20_IETF_NONCEBYTES] = {0};
 
-	put_u64be(id, index);
-	id[sizeof(index)] = (uint8_t)kind;
-	crypto_generichash(ret, SALT_SIZE, id, sizeof(id), seed, SEED_SIZE);
+	put_u64be(nonce, index);
+	crypto_stream_chacha20_ietf(ret, len, nonce, seed);
 }
 
 /* One [kind, salt, value] of a body. */
