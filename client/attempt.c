@@ -173,7 +173,7 @@ static void call_send(struct call *call)
 	call->stage = CALL_SEND;
 	nng_aio_set_msg(call->aio, m);
 	nng_aio_set_timeout(call->aio, (nng_duration)(left < try_ms ? left : try_ms));
-	nng_ctx_send(call->ctx[call->node], call->aio);
+	node_send(n, call->ctx[call->node], call->aio);
 }
 
 /* A node that is connected, from call->node on; false: none is. */
@@ -187,6 +187,7 @@ static bool node_pick(struct call *call)
 			call->node = k;
 			return true;
 		}
+		node_redial(&c->nodes[k]);
 	}
 	return false;
 }
@@ -399,7 +400,7 @@ void attempt_callback(void *arg)
 			return;
 		}
 		call->stage = CALL_RECV;
-		nng_ctx_recv(call->ctx[call->node], call->aio);
+		node_recv(&call->client->nodes[call->node], call->ctx[call->node], call->aio);
 		return;
 	case CALL_RECV:
 		if (rv != 0) { /* Sent, and no answer: it may have been carried out. */

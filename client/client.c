@@ -192,8 +192,8 @@ void cs_close(cs_client *c)
 		return;
 	/*
 	 * Operations first, sockets last: nng 1.5.2 uses a socket's memory after nng_close when another thread is just
-	 * then sending on one of its contexts. A stopped aio ends what it does and refuses whatever comes after. Calls
-	 * that sleep wake up by themselves, soon.
+	 * then in a call on one of its contexts. A stopped aio ends what it does and refuses whatever comes after.
+	 * Calls that sleep wake up by themselves, soon.
 	 */
 	pthread_mutex_lock(&c->lock);
 	atomic_store(&c->closing, true);

@@ -44,7 +44,10 @@ struct node {
 	uint8_t channel_pub[CHANNEL_KEY_SIZE];
 	bool has_socket;
 	nng_socket socket;
-	atomic_int pipes; /* Connected if above 0. */
+	atomic_uint_fast64_t tried_ns; /* When the dialer was started, or the last connection was lost. */
+	nng_dialer dialer;             /* Changed by node_redial alone. */
+	atomic_int pipes;              /* Connected if above 0. */
+	atomic_uint inside;            /* Threads within node_send or node_recv. */
 	pthread_mutex_t lock;
 	struct session *session; /* The newest, or NULL. */
 	struct call *waiters;    /* Calls that need one. */
@@ -59,6 +62,15 @@ struct node {
 int node_open(struct node *n, cs_client *c);
 void node_stop(struct node *n); /* Ends the handshake that is under way; none can follow. */
 void node_free(struct node *n); /* When no call is left. */
+/*
+ * Starts a node's dialer anew if it has been without a connection for long. nng 1.5.2 can let a dialer die: when the
+ * node closes a fresh connection before nng has greeted it, nng takes that for its own closing (as in
+ * node/front_sendmsg.c).
+ */
+void node_redial(struct node *n);
+/* nng_ctx_send and nng_ctx_recv, seen by node_free. The callback may run before they return. */
+void node_send(struct node *n, nng_ctx ctx, nng_aio *aio);
+void node_recv(struct node *n, nng_ctx ctx, nng_aio *aio);
 /*
  * The node's session, held for the caller; or NULL, and call_resume(call, err) comes later from another thread. Starts
  * a handshake where none is under way and the session is missing or old.
@@ -190,6 +202,7 @@ struct cs_client {
 	unsigned n_nodes;
 	atomic_uint leader; /* Index of the node that answered as leader last. */
 	atomic_bool closing;
+	atomic_bool redialing;               /* One thread does it at a time. */
 	atomic_uint_fast64_t last_timestamp; /* Of handshakes: strictly increasing for our key. */
 	pthread_mutex_t lock;
 	pthread_cond_t changed;

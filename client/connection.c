@@ -6,6 +6,7 @@
 
 #include <nng/protocol/reqrep0/req.h>
 #include <nng/transport/tcp/tcp.h>
+#include <sched.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,14 +20,31 @@
 #define HANDSHAKE_TIMEOUT_MS 500
 #define RECONNECT_MIN_MS     10
 #define RECONNECT_MAX_MS     500
-#define SP_HEADER_SIZE_MAX   64 /* nng counts its own header into a message's size. */
+#define REDIAL_NS            NS_PER_S /* Twice RECONNECT_MAX_MS: a dialer that lives has tried again by then. */
+#define SP_HEADER_SIZE_MAX   64       /* nng counts its own header into a message's size. */
 
 static void pipe_event(nng_pipe pipe, nng_pipe_ev event, void *arg)
 {
 	struct node *n = arg;
 
 	(void)pipe;
+	if (event != NNG_PIPE_EV_ADD_POST)
+		atomic_store(&n->tried_ns, clock_mono_ns());
 	atomic_fetch_add(&n->pipes, event == NNG_PIPE_EV_ADD_POST ? 1 : -1);
+}
+
+void node_send(struct node *n, nng_ctx ctx, nng_aio *aio)
+{
+	atomic_fetch_add(&n->inside, 1);
+	nng_ctx_send(ctx, aio);
+	atomic_fetch_sub(&n->inside, 1);
+}
+
+void node_recv(struct node *n, nng_ctx ctx, nng_aio *aio)
+{
+	atomic_fetch_add(&n->inside, 1);
+	nng_ctx_recv(ctx, aio);
+	atomic_fetch_sub(&n->inside, 1);
 }
 
 void session_release(struct session *s)
@@ -97,7 +115,7 @@ static void handshake_callback(void *arg)
 	}
 	if (!n->sent) {
 		n->sent = true;
-		nng_ctx_recv(n->ctx, n->aio);
+		node_recv(n, n->ctx, n->aio);
 		return;
 	}
 	nng_msg *m = nng_aio_get_msg(n->aio);
@@ -136,7 +154,7 @@ static void handshake_start(struct node *n)
 	}
 	nng_aio_set_msg(n->aio, m);
 	nng_aio_set_timeout(n->aio, HANDSHAKE_TIMEOUT_MS);
-	nng_ctx_send(n->ctx, n->aio);
+	node_send(n, n->ctx, n->aio);
 }
 
 struct session *node_session(struct node *n, struct call *call)
@@ -192,10 +210,36 @@ static int socket_options(nng_socket s)
 	return rv;
 }
 
-int node_open(struct node *n, cs_client *c)
+static int node_dial(struct node *n)
 {
 	nng_dialer d;
 
+	atomic_store(&n->tried_ns, clock_mono_ns());
+	int rv = nng_dialer_create(&d, n->socket, n->url);
+	if (rv != 0)
+		return rv;
+	n->dialer = d;
+	if (strncmp(n->url, "tcp", 3) == 0)
+		rv = nng_dialer_set_bool(d, NNG_OPT_TCP_NODELAY, true);
+	return rv != 0 ? rv : nng_dialer_start(d, NNG_FLAG_NONBLOCK);
+}
+
+void node_redial(struct node *n)
+{
+	bool redialing = false;
+
+	if (clock_mono_ns() < atomic_load(&n->tried_ns) + REDIAL_NS ||
+	    !atomic_compare_exchange_strong(&n->client->redialing, &redialing, true))
+		return;
+	if (atomic_load(&n->pipes) <= 0 && clock_mono_ns() >= atomic_load(&n->tried_ns) + REDIAL_NS) {
+		nng_dialer_close(n->dialer);
+		node_dial(n); /* If it fails, the next time comes. */
+	}
+	atomic_store(&n->client->redialing, false);
+}
+
+int node_open(struct node *n, cs_client *c)
+{
 	n->client = c;
 	pthread_mutex_init(&n->lock, NULL);
 	int rv = nng_aio_alloc(&n->aio, handshake_callback, n);
@@ -212,11 +256,7 @@ int node_open(struct node *n, cs_client *c)
 		rv = nng_ctx_open(&n->ctx, n->socket);
 	n->has_context = rv == 0;
 	if (rv == 0)
-		rv = nng_dialer_create(&d, n->socket, n->url);
-	if (rv == 0 && strncmp(n->url, "tcp", 3) == 0)
-		rv = nng_dialer_set_bool(d, NNG_OPT_TCP_NODELAY, true);
-	if (rv == 0)
-		rv = nng_dialer_start(d, NNG_FLAG_NONBLOCK);
+		rv = node_dial(n);
 	if (rv != 0)
 		node_free(n);
 	return err_from_nng(rv);
@@ -230,6 +270,8 @@ void node_stop(struct node *n)
 
 void node_free(struct node *n)
 {
+	while (atomic_load(&n->inside) > 0)
+		sched_yield(); /* A few instructions from the end of a call. */
 	if (n->has_socket)
 		nng_close(n->socket); /* Takes its contexts with it. */
 	n->has_socket = false;

@@ -9,6 +9,7 @@
 #include <nng/protocol/reqrep0/rep.h>
 #include <nng/transport/tcp/tcp.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 
 #include "ledger/errors.h"
 #include "node/front_request.h"
+#include "node/front_sendmsg.h"
 #include "node/front_session.h"
 #include "node/wire/limits.h"
 
@@ -50,6 +52,7 @@ struct front {
 	unsigned n_slots, n_made;
 	struct slot *slots;
 	atomic_bool closing;
+	atomic_uint inside; /* Threads within nng_ctx_send or nng_ctx_recv. */
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	unsigned n_receiving, n_out; /* Slots by stage; SLOT_SEND counts as out. */
@@ -108,15 +111,22 @@ static void slot_recv(struct slot *s, bool was_out)
 	}
 	count_change(f, 1, was_out ? -1 : 0);
 	nng_aio_set_timeout(s->aio, NNG_DURATION_INFINITE);
+	atomic_fetch_add(&f->inside, 1);
 	nng_ctx_recv(s->ctx, s->aio);
+	atomic_fetch_sub(&f->inside, 1);
 }
 
 static void slot_send(struct slot *s, nng_msg *m)
 {
+	struct front *f = s->front;
+
 	s->stage = SLOT_SEND;
 	nng_aio_set_msg(s->aio, m);
 	nng_aio_set_timeout(s->aio, SEND_TIMEOUT_MS);
+	/* The slot may be another request's before nng_ctx_send returns. */
+	atomic_fetch_add(&f->inside, 1);
 	nng_ctx_send(s->ctx, s->aio);
+	atomic_fetch_sub(&f->inside, 1);
 }
 
 /* The REFUSE frame; it goes into the request's own message, so that it cannot fail for want of memory. */
@@ -381,6 +391,7 @@ int front_open(const struct front_options *o, struct front **ret)
 {
 	if (o->contexts > CONTEXTS_MAX || o->submit == NULL || o->origin == NULL)
 		return CS_ERR_INVALID;
+	assert(front_sendmsg_works());
 	struct front *f = calloc(1, sizeof(*f));
 	if (f == NULL)
 		return CS_ERR_NOMEM;
@@ -417,9 +428,10 @@ void front_close(struct front *f)
 		return;
 	/*
 	 * In this order: whoever still asks is told to go elsewhere; what is out is answered; then no operation is left
-	 * on any context; then the socket takes its listeners, pipes and contexts with it. nng 1.5.2 uses a socket's
-	 * memory after nng_close when another thread is just then using one of its contexts, and nng_listener_close
-	 * would cut off the replies. A stopped aio refuses whatever comes after.
+	 * on any context, and no thread in nng; then the socket takes its listeners, pipes and contexts with it.
+	 * nng 1.5.2 uses a socket's memory after nng_close when a thread is just then leaving nng_ctx_send (whose
+	 * callback can run before that), and nng_listener_close would cut off the replies. A stopped aio refuses
+	 * whatever comes after.
 	 */
 	atomic_store(&f->closing, true);
 	pthread_mutex_lock(&f->lock);
@@ -432,6 +444,8 @@ void front_close(struct front *f)
 	while (f->n_receiving > 0 || f->n_out > 0)
 		pthread_cond_wait(&f->changed, &f->lock);
 	pthread_mutex_unlock(&f->lock);
+	while (atomic_load(&f->inside) > 0)
+		sched_yield(); /* A few instructions from the end of a call. */
 	if (f->has_socket)
 		nng_close(f->socket);
 	for (unsigned i = 0; i < f->n_made; i++)

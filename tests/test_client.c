@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
+#include <poll.h>
 #include <setjmp.h>
 #include <sodium.h>
 #include <stdarg.h>
@@ -10,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -378,6 +381,43 @@ static void test_node_dies(void **state)
 	assert_memory_equal(actors[1].seen[0], m.seen, WIRE_REQUEST_ID_SIZE);
 }
 
+/* Takes connections and drops them at once, as a node that is killed does; so many. */
+static void drop_connections(int listener, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		struct pollfd p = {.fd = listener, .events = POLLIN};
+		/* With a dialer that nng let die, nobody comes before the client starts another. */
+		if (poll(&p, 1, 0) == 0) {
+			struct cs_check_result r;
+			assert_int_equal(cs_check(client, some_id, &r), CS_E_UNREACHABLE);
+			assert_int_equal(poll(&p, 1, 10000), 1);
+		}
+		close(accept(listener, NULL, NULL));
+	}
+}
+
+static void test_dropped_connections(void **state)
+{
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
+	struct cs_check_result r;
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	(void)state;
+	assert_true(strlen(actors[0].url) < sizeof(un.sun_path));
+	strcpy(un.sun_path, actors[0].url + strlen("ipc://"));
+	assert_int_equal(bind(fd, (const struct sockaddr *)&un, sizeof(un)), 0);
+	assert_int_equal(listen(fd, 16), 0);
+	open_client(1500, 0);
+	drop_connections(fd, 6);
+	close(fd);
+	unlink(un.sun_path);
+	actor_start(0);
+	int err = cs_check(client, some_id, &r);
+	if (err == CS_E_UNREACHABLE) /* Its dialer died last. */
+		err = cs_check(client, some_id, &r);
+	assert_int_equal(err, 0);
+}
+
 static void test_restarted_node(void **state)
 {
 	struct cs_check_result r;
@@ -553,6 +593,7 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(test_redirect_by_id, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_same_id_elsewhere, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_node_dies, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_dropped_connections, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_restarted_node, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_session_forgotten, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_timeout, setup, teardown),
