@@ -63,7 +63,21 @@ int cluster_try(const char *format, ...)
 	return status;
 }
 
-void cluster_create(struct cluster *c)
+void cluster_shell(const char *format, ...)
+{
+	char command[4096];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(command, sizeof command, format, ap);
+	va_end(ap);
+	if (system(command)) {
+		fprintf(stderr, "failed: %s\n", command);
+		abort();
+	}
+}
+
+void cluster_create(struct cluster *c, const char *settings)
 {
 	const char *tmp = getenv("TMPDIR");
 
@@ -75,6 +89,9 @@ void cluster_create(struct cluster *c)
 	snprintf(c->gateway_key, sizeof c->gateway_key, "%s/gateway.key", c->dir);
 	/* Wide timeouts: under sanitizers and a full machine the loop stalls longer than in production. */
 	cluster_run("init %s/c --name test --election-timeout-ms 600", c->dir);
+	if (settings)
+		cluster_shell("for n in 1 2 3; do printf '%%s\\n' '%s' >>'%s/c/node-'$n/countersignd.yaml; done",
+		              settings, c->dir);
 	cluster_run("cluster up %s/c", c->dir);
 	cluster_run("enroll --cluster %s --key %s --name gateway --roles decide,import,audit --new-key %s",
 	            c->cluster_file, c->admin_key, c->gateway_key);
@@ -82,16 +99,12 @@ void cluster_create(struct cluster *c)
 
 void cluster_destroy(struct cluster *c)
 {
-	char command[320];
-
 	cluster_run("cluster down %s/c", c->dir);
 	if (getenv("CS_KEEP")) {
 		fprintf(stderr, "kept: %s\n", c->dir);
 		return;
 	}
-	snprintf(command, sizeof command, "rm -rf -- '%s'", c->dir);
-	if (system(command))
-		abort();
+	cluster_shell("rm -rf -- '%s'", c->dir);
 }
 
 cs_client *cluster_client(const struct cluster *c)

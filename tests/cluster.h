@@ -12,13 +12,15 @@ struct cluster {
 };
 
 /*
- * Makes a cluster of three nodes, starts it, and enrols a gateway that may decide, import and audit. Aborts the test
- * with the command that failed.
+ * Makes a cluster of three nodes, starts it, and enrols a gateway that may decide, import and audit. settings: lines
+ * added to each node's settings, or NULL. Aborts the test with the command that failed.
  */
-void cluster_create(struct cluster *c);
+void cluster_create(struct cluster *c, const char *settings);
 /* Runs "countersign ARGS…" (printf-style); aborts the test if it fails. cluster_try returns its exit status instead. */
 void cluster_run(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int cluster_try(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Runs a shell command (printf-style); aborts the test if it fails. */
+void cluster_shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Stops all and removes the folder; keeps it and says where if CS_KEEP is set. */
 void cluster_destroy(struct cluster *c);
 /* A client with the gateway's key. */

@@ -179,7 +179,7 @@ int main(void)
 
 	if (sodium_init() < 0)
 		return 1;
-	cluster_create(&cluster);
+	cluster_create(&cluster, NULL);
 	if (cluster_file_read(cluster.cluster_file, &file, text))
 		fail(text);
 	client = cluster_client(&cluster);

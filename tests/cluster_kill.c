@@ -68,7 +68,7 @@ int main(void)
 	pthread_t threads[THREADS];
 	cs_client *client;
 
-	cluster_create(&cluster);
+	cluster_create(&cluster, NULL);
 	client = cluster_client(&cluster);
 	for (uintptr_t i = 0; i < THREADS; i++)
 		pthread_create(&threads[i], NULL, load, (void *)i);

@@ -376,6 +376,19 @@ static int open_ledger(struct core *c)
 	return err;
 }
 
+/* raft_uv's term and vote are in one of two files, from the first start on. */
+static bool log_is_empty(const struct core *c)
+{
+	char path[PATH_MAX_HERE];
+
+	for (int i = 1; i <= 2; i++) {
+		snprintf(path, sizeof path, "%s/log/metadata%d", c->o.settings->data_path, i);
+		if (access(path, F_OK) == 0)
+			return false;
+	}
+	return true;
+}
+
 static int bootstrap(struct core *c)
 {
 	struct raft_configuration conf;
@@ -383,8 +396,12 @@ static int bootstrap(struct core *c)
 	int rv = 0;
 
 	snprintf(path, sizeof path, "%s/" FRESH_FILE, c->o.settings->data_path);
-	if (access(path, F_OK))
-		return 0; /* Not new: what is there is what there is. */
+	if (access(path, F_OK)) {
+		if (log_is_empty(c))
+			core_halt(c->o.settings->data_path,
+			          "the log is gone: a node that lost its disk comes back as a new one, with new keys");
+		return 0;
+	}
 	raft_configuration_init(&conf);
 	for (unsigned i = 0; i < c->n_members && !rv; i++) {
 		rv = raft_configuration_add(&conf, c->members[i].id, c->members[i].address, RAFT_VOTER);
