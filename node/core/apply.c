@@ -1,4 +1,4 @@
-/* The state machine: committed batches through decide into tree, bundle and state; snapshots of where it stands. */
+/* The state machine: committed batches through decide into tree, entries and state; snapshots of where it stands. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
@@ -25,8 +25,7 @@ _Noreturn static void halt(struct core *c, const char *what, uint64_t index)
 {
 	char why[256];
 
-	snprintf(why, sizeof why, "%s at ledger index %" PRIu64 ", raft index %llu", what, index,
-	         raft_last_applied(&c->raft) + 1);
+	snprintf(why, sizeof why, "%s at ledger index %" PRIu64, what, index);
 	core_halt(c->o.settings->data_path, why);
 }
 
@@ -111,8 +110,8 @@ static void apply_command(struct core *c, const struct batch *b, const uint8_t *
 		compare_stored(c, out);
 		return;
 	}
-	oc->entry = c->bundle->n;
-	if (entries_add(c->bundle, out->leaf, out->leaf_len, out->body, out->body_len, &out->leaf_hash))
+	oc->entry = c->entries->n;
+	if (entries_add(c->entries, out->leaf, out->leaf_len, out->body, out->body_len, &out->leaf_hash))
 		core_fatal(c, "out of memory");
 	if (out->has_evidence)
 		check_evidence(c, out);
@@ -131,19 +130,15 @@ static void check_clock(struct core *c, const struct batch *b)
 	c->clock_ahead = ahead;
 }
 
-static int fsm_apply(struct raft_fsm *fsm, const struct raft_buffer *buf, void **result)
+/* One committed batch at this Raft index. */
+static void apply_batch(struct core *c, raft_index index, raft_term term, const void *bytes, size_t len)
 {
-	struct core *c = fsm->data;
-	raft_index index = raft_last_applied(&c->raft) + 1;
 	struct state_head head;
 	struct batch b;
 	struct hash root;
 
-	*result = NULL;
 	c->n_outcomes = 0;
-	if (index <= c->o.state_index)
-		return 0; /* The state that was written back has it already. */
-	if (batch_decode(&b, buf->base, buf->len))
+	if (batch_decode(&b, bytes, len))
 		halt(c, "a committed batch is malformed", tree_size(c->tree));
 	state_head(c->state, &head);
 	tree_root(c->tree, &root);
@@ -151,21 +146,76 @@ static int fsm_apply(struct raft_fsm *fsm, const struct raft_buffer *buf, void *
 		halt(c, "the leader's batch extends another history than ours", head.size);
 	if (index > c->last_at_start)
 		check_clock(c, &b);
-	c->bundle = entries_new(index, guard_term_of(c->guard, index), head.size, b.count);
-	if (!c->bundle)
+	c->entries = entries_new(index, term, head.size, b.count);
+	if (!c->entries)
 		core_fatal(c, "out of memory");
 	for (uint32_t i = 0; i < b.count; i++) {
 		const uint8_t *command;
-		size_t len;
-		batch_next(&b, &command, &len);
-		apply_command(c, &b, command, len);
+		size_t command_len;
+		batch_next(&b, &command, &command_len);
+		apply_command(c, &b, command, command_len);
 	}
-	/* What was stored before the restart is not stored again; the bundle then begins at the store's size. */
-	if (c->bundle->first < c->stored_at_start)
-		c->bundle->first = tree_size(c->tree) - c->bundle->n;
-	entries_seal(c->bundle);
-	*c->bundles_last = c->bundle;
-	c->bundles_last = &c->bundle->next;
+	/* What was stored before the restart is not stored again; these entries then begin at the store's size. */
+	if (c->entries->first < c->stored_at_start)
+		c->entries->first = tree_size(c->tree) - c->entries->n;
+	entries_seal(c->entries);
+	*c->applied_last = c->entries;
+	c->applied_last = &c->entries->next;
+}
+
+/* A batch of another leader, or of before a restart: copied, for libraft's entry is gone when the snapshot cuts the
+ * log. */
+struct deferred {
+	struct deferred *next;
+	raft_index index;
+	raft_term term;
+	size_t len;
+	uint8_t bytes[];
+};
+
+static void defer(struct core *c, raft_index index, const struct raft_buffer *buf)
+{
+	struct deferred *d = malloc(sizeof *d + buf->len);
+
+	if (!d)
+		core_fatal(c, "out of memory");
+	*d = (struct deferred){.index = index, .term = guard_term_of(c->guard, index), .len = buf->len};
+	memcpy(d->bytes, buf->base, buf->len);
+	*c->deferred_last = d;
+	c->deferred_last = &d->next;
+}
+
+void apply_deferred(struct core *c)
+{
+	while (c->deferred) {
+		struct deferred *d = c->deferred;
+		c->deferred = d->next;
+		if (!c->deferred)
+			c->deferred_last = &c->deferred;
+		apply_batch(c, d->index, d->term, d->bytes, d->len);
+		free(d);
+	}
+}
+
+/*
+ * A member applies after it has acknowledged, not before: libraft tells it of a commit with the next append, whose
+ * acknowledgement it would hold back while this runs. The leader answers its clients from the outcome, so it applies at
+ * once.
+ */
+static int fsm_apply(struct raft_fsm *fsm, const struct raft_buffer *buf, void **result)
+{
+	struct core *c = fsm->data;
+	raft_index index = raft_last_applied(&c->raft) + 1;
+
+	*result = NULL;
+	if (index <= c->o.state_index)
+		return 0; /* The state that was written back has it already. */
+	if (!c->flight.busy || c->flight.req.index != index) {
+		defer(c, index, buf);
+		return 0;
+	}
+	apply_deferred(c);
+	apply_batch(c, index, guard_term_of(c->guard, index), buf->base, buf->len);
 	return 0;
 }
 
@@ -173,7 +223,8 @@ void apply_hand_over(struct core *c)
 {
 	struct entries *next;
 
-	for (struct entries *b = c->bundles; b; b = next) {
+	propose_answer(c); /* From the entries, which are the writer's from here on. */
+	for (struct entries *b = c->applied; b; b = next) {
 		next = b->next;
 		/* Applied again after a restart: the store has it, and its applied index must not go back. */
 		if (b->index <= c->applied_at_start)
@@ -184,9 +235,9 @@ void apply_hand_over(struct core *c)
 			ledger_writer_push(c->writer, b);
 		}
 	}
-	c->bundles = NULL;
-	c->bundles_last = &c->bundles;
-	c->bundle = NULL;
+	c->applied = NULL;
+	c->applied_last = &c->applied;
+	c->entries = NULL;
 }
 
 /* A no-op or a configuration brought no entries, but the store must know that the ledger has come so far. */
@@ -227,6 +278,7 @@ static int fsm_snapshot(struct raft_fsm *fsm, struct raft_buffer *bufs[], unsign
 
 	if (!guard_snapshot_allowed(c->guard) || !c->writer)
 		return RAFT_BUSY;
+	apply_deferred(c);
 	p = raft_malloc(SNAPSHOT_SIZE);
 	*bufs = raft_malloc(sizeof **bufs);
 	if (!p || !*bufs)
@@ -255,6 +307,7 @@ static int fsm_restore(struct raft_fsm *fsm, struct raft_buffer *buf)
 
 	if (buf->len != SNAPSHOT_SIZE || memcmp(p, snapshot_magic, 8) != 0)
 		core_fatal(c, "the snapshot in the log is not ours or is damaged");
+	apply_deferred(c);
 	memcpy(root.b, p + 32, HASH_SIZE);
 	if (get_u64be(p + 8) > c->o.state_index && !catchup_swap(c, get_u64be(p + 8), get_u64be(p + 24), &root))
 		core_halt(c->o.settings->data_path,
@@ -267,5 +320,6 @@ void apply_init(struct core *c)
 {
 	c->fsm = (struct raft_fsm){
 	        .version = 1, .data = c, .apply = fsm_apply, .snapshot = fsm_snapshot, .restore = fsm_restore};
-	c->bundles_last = &c->bundles;
+	c->applied_last = &c->applied;
+	c->deferred_last = &c->deferred;
 }

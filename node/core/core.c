@@ -199,6 +199,10 @@ static void stepped(void *ctx)
 
 	if (!c->writer || c->raft_closed)
 		return;
+	apply_deferred(c);
+	/* The next batch goes to the disks first; the replies to this one are made while they write. */
+	propose_pump(c);
+	propose_answer(c);
 	if (c->role_seen != c->raft.state || c->term_seen != c->raft.current_term) {
 		c->role_seen = c->raft.state;
 		c->term_seen = c->raft.current_term;
@@ -212,7 +216,7 @@ static void stepped(void *ctx)
 	}
 	if (c->raft.state != RAFT_LEADER && c->pending)
 		propose_refuse_all(c, CS_ERR_NOT_LEADER);
-	if (c->bundles) {
+	if (c->applied) {
 		apply_hand_over(c);
 		publish_ledger(c);
 		if (c->principals_changed)
@@ -221,7 +225,6 @@ static void stepped(void *ctx)
 			apply_take_state(c, raft_last_applied(&c->raft), false);
 		checkpoint_applied(c);
 	}
-	propose_pump(c);
 }
 
 static void on_wake(uv_async_t *async)
@@ -645,7 +648,7 @@ void core_close(struct core *c)
 	uv_close((uv_handle_t *)&c->sigint, NULL);
 	uv_run(&c->loop, UV_RUN_DEFAULT);
 	assert(uv_loop_close(&c->loop) == 0);
-	for (struct entries *b = c->bundles, *next; b; b = next) {
+	for (struct entries *b = c->applied, *next; b; b = next) {
 		next = b->next;
 		entries_free(b);
 	}

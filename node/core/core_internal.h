@@ -45,12 +45,18 @@ struct flight {
 	struct job *jobs[BATCH_COMMANDS_MAX];
 };
 
+/* Those whose batch is applied, and who wait for their replies until the next batch is on its way. */
+struct answering {
+	unsigned n;
+	struct job *jobs[BATCH_COMMANDS_MAX];
+};
+
 /* What a command of the batch that was applied last came to: kept for the replies. */
 struct outcome {
 	enum decide_outcome outcome;
 	int err;
 	uint64_t index;
-	unsigned entry; /* DECIDE_ENTRY: which one of the bundle. */
+	unsigned entry; /* DECIDE_ENTRY: which one of core.entries. */
 	char text[160];
 };
 
@@ -94,6 +100,7 @@ struct core {
 	struct job *pending, **pending_last;
 	unsigned n_pending;
 	struct flight flight;
+	struct answering answering;
 	uint8_t *scratch; /* BATCH_SIZE_MAX bytes: the batch being built. */
 	uint8_t *reply;   /* WIRE_REPLY_SIZE_MAX bytes: the reply being built. */
 
@@ -106,10 +113,11 @@ struct core {
 	raft_index last_at_start;    /* The log's last entry at start: nothing is signed before it is applied. */
 	uint64_t size_at_start;      /* The largest size that the log's last batch may lead to. */
 	struct decide_out *out;
-	struct entries *bundles, **bundles_last; /* Applied, not yet handed to the writer. */
-	uint64_t pushed_size;                    /* Entries that the writer has or is given. */
-	raft_index pushed_index;                 /* And the Raft index that they reach. */
-	struct entries *bundle;                  /* Of the batch applied last. */
+	struct entries *applied, **applied_last;    /* Not yet handed to the writer. */
+	uint64_t pushed_size;                       /* Entries that the writer has or is given. */
+	raft_index pushed_index;                    /* And the Raft index that they reach. */
+	struct entries *entries;                    /* Of the batch applied last. */
+	struct deferred *deferred, **deferred_last; /* Committed batches to apply at the end of the step. */
 	struct outcome outcomes[BATCH_COMMANDS_MAX];
 	unsigned n_outcomes;
 	bool principals_changed;
@@ -149,11 +157,13 @@ struct core {
 
 /* apply.c: the state machine that libraft drives. */
 void apply_init(struct core *c);
+void apply_deferred(struct core *c);  /* What was committed in this step and waits. */
 void apply_hand_over(struct core *c); /* Bundles to the writer, principals to the front. */
 void apply_take_state(struct core *c, raft_index index, bool sync);
 
 /* propose.c: jobs to batches, batches to replies. */
 void propose_drain(struct core *c);  /* The inbox. */
+void propose_answer(struct core *c); /* Replies to the batch that was applied in this step. */
 void propose_pump(struct core *c);   /* A batch, if one may go. */
 void propose_expire(struct core *c); /* Deadlines of those who wait. */
 void propose_refuse_all(struct core *c, int err);

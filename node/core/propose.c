@@ -186,7 +186,7 @@ void propose_expire(struct core *c)
 
 static void reply_entry(struct core *c, struct job *j, const struct outcome *oc)
 {
-	const struct store_entry *e = &c->bundle->entries[oc->entry];
+	const struct store_entry *e = &c->entries->entries[oc->entry];
 	struct wire_proved p = {.leaf = e->leaf,
 	                        .leaf_len = e->leaf_len,
 	                        .body = e->body,
@@ -228,19 +228,26 @@ static void applied(struct raft_apply *req, int status, void *result)
 	(void)result;
 	assert(f->busy);
 	f->busy = false;
-	if (status == 0 && f->n) {
-		assert(c->n_outcomes == f->n);
-		checkpoint_sign(c);
-	}
-	for (unsigned i = 0; i < f->n; i++) {
-		if (status == 0)
-			reply_outcome(c, f->jobs[i], &c->outcomes[i]);
-		else
-			job_error(f->jobs[i], CS_ERR_TIMEOUT, NULL, NULL, RETRY_MS);
-	}
 	if (status == 0 && f->genesis && c->outcomes[0].outcome != DECIDE_ENTRY)
 		core_halt(c->o.settings->data_path, c->outcomes[0].text);
+	if (status == 0 && f->n) {
+		assert(c->n_outcomes == f->n && c->answering.n == 0);
+		c->answering.n = f->n;
+		memcpy(c->answering.jobs, f->jobs, f->n * sizeof *f->jobs);
+	}
+	for (unsigned i = 0; status != 0 && i < f->n; i++)
+		job_error(f->jobs[i], CS_ERR_TIMEOUT, NULL, NULL, RETRY_MS);
 	f->n = 0;
+}
+
+void propose_answer(struct core *c)
+{
+	if (!c->answering.n)
+		return;
+	checkpoint_sign(c);
+	for (unsigned i = 0; i < c->answering.n; i++)
+		reply_outcome(c, c->answering.jobs[i], &c->outcomes[i]);
+	c->answering.n = 0;
 }
 
 /* --- batches --- */
