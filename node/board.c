@@ -9,9 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "ledger/errors.h"
+#include "node/clock.h"
 
 struct board {
 	pthread_mutex_t lock;
@@ -139,7 +139,7 @@ uint64_t board_cosigned_size(struct board *b)
 
 void board_wait(struct board *b, uint64_t *seen, uint64_t until_ns)
 {
-	struct timespec t = {.tv_sec = (time_t)(until_ns / 1000000000), .tv_nsec = (long)(until_ns % 1000000000)};
+	struct timespec t = clock_timespec(until_ns);
 	int rv = 0;
 
 	pthread_mutex_lock(&b->lock);

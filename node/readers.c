@@ -8,11 +8,11 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "ledger/bytes.h"
 #include "ledger/errors.h"
 #include "ledger/tree.h"
+#include "node/clock.h"
 #include "node/decide/command.h"
 
 #define WAITING_MAX 4096 /* Readers that wait at once; the front's contexts bound them too. */
@@ -40,14 +40,6 @@ struct reading_room {
 	uint64_t stored; /* Entries that the view sees. */
 	uint8_t *buf;    /* WIRE_REPLY_SIZE_MAX bytes for one reply. */
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
 
 bool reading_room_serves(unsigned wire_type)
 {
@@ -181,7 +173,7 @@ static bool serve_entries(struct reading_room *r, struct item *it)
 	struct writer w;
 
 	board_status(r->o.board, &s, url);
-	if (stored <= it->index && now_ns() < it->until_ns) {
+	if (stored <= it->index && clock_mono_ns() < it->until_ns) {
 		if (s.size > it->index)
 			ledger_writer_flush(r->o.writer);
 		return false;
@@ -230,7 +222,7 @@ static bool choose_note(struct reading_room *r, struct item *it)
 		board_cosigned_note(r->o.board, &note);
 	it->quorum = note.size > it->index;
 	if (!it->quorum) {
-		if (!it->repeat && now_ns() < it->until_ns)
+		if (!it->repeat && clock_mono_ns() < it->until_ns)
 			return false;
 		board_leader_note(r->o.board, &note);
 		if (note.size <= it->index)
@@ -253,7 +245,7 @@ static bool serve_proof(struct reading_room *r, struct item *it)
 	int err;
 
 	if (!choose_note(r, it))
-		return now_ns() >= it->until_ns &&
+		return clock_mono_ns() >= it->until_ns &&
 		       refuse(it, CS_ERR_NOT_FOUND, "no signed checkpoint covers this entry yet");
 	if (r->stored < it->note->size) {
 		ledger_writer_flush(r->o.writer);
@@ -343,7 +335,7 @@ static int item_parse(struct item *it)
 	default:
 		reader_array_exact(&b, 0);
 	}
-	it->until_ns = now_ns() + wait_ms * 1000000;
+	it->until_ns = clock_mono_ns() + wait_ms * NS_PER_MS;
 	if (it->until_ns > it->job->deadline_ns)
 		it->until_ns = it->job->deadline_ns;
 	return reader_end(&b);
@@ -410,7 +402,7 @@ static bool take_inbox(struct reading_room *r)
 /* One pass over all who wait; returns the earliest time at which somebody's waiting ends (0: nobody waits). */
 static uint64_t serve_all(struct reading_room *r, bool open)
 {
-	uint64_t now = now_ns(), next = 0;
+	uint64_t now = clock_mono_ns(), next = 0;
 	unsigned served = 0;
 
 	for (struct item **at = &r->waiting; *at;) {

@@ -8,11 +8,11 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "ledger/bytes.h"
 #include "ledger/errors.h"
 #include "ledger/limits.h"
+#include "node/clock.h"
 
 #define BYTES_COMMIT                                                                                                   \
 	(1u << 20) /* Commit at once when this much waits: bounds the transaction and the loss of time.                \
@@ -192,14 +192,6 @@ struct round {
 	uint8_t checkpoint[LIMIT_NOTE_SIZE_MAX];
 };
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
 static void check(struct ledger_writer *w, int err, const char *what)
 {
 	if (err)
@@ -275,8 +267,8 @@ static bool due(const struct ledger_writer *w, uint64_t *ret_until)
 		return false;
 	if (w->flush || atomic_load(&w->backlog) >= BYTES_COMMIT)
 		return true;
-	*ret_until = w->first->pushed_ns + (uint64_t)w->o.interval_ms * 1000000;
-	return now_ns() >= *ret_until;
+	*ret_until = w->first->pushed_ns + w->o.interval_ms * NS_PER_MS;
+	return clock_mono_ns() >= *ret_until;
 }
 
 static void wait_due(struct ledger_writer *w)
@@ -289,7 +281,7 @@ static void wait_due(struct ledger_writer *w)
 			pthread_cond_wait(&w->wake, &w->lock);
 			continue;
 		}
-		struct timespec t = {.tv_sec = (time_t)(until / 1000000000), .tv_nsec = (long)(until % 1000000000)};
+		struct timespec t = clock_timespec(until);
 		pthread_cond_timedwait(&w->wake, &w->lock, &t);
 	}
 }
@@ -387,7 +379,7 @@ void ledger_writer_close(struct ledger_writer *w)
 void ledger_writer_push(struct ledger_writer *w, struct entries *b)
 {
 	b->next = NULL;
-	b->pushed_ns = now_ns();
+	b->pushed_ns = clock_mono_ns();
 	pthread_mutex_lock(&w->lock);
 	bool idle = !w->first;
 	w->pushed_size = b->first + b->n;

@@ -120,7 +120,7 @@ static void apply_command(struct core *c, const struct batch *b, const uint8_t *
 /* A follower must not cosign times that are ahead of its own clock: one bad clock must not expire everything. */
 static void check_clock(struct core *c, const struct batch *b)
 {
-	uint64_t now = core_wall_ms();
+	uint64_t now = clock_wall_ms();
 	bool ahead = b->node != c->id && b->time_ms > now + CLOCK_AHEAD_MS_MAX;
 
 	if (ahead && !c->clock_ahead)
@@ -265,7 +265,7 @@ void apply_take_state(struct core *c, raft_index index, bool sync)
 		core_fatal(c, "out of memory");
 	ledger_writer_push_state(c->writer, block, sync);
 	c->state_taken_index = index;
-	c->state_taken_ns = core_now_ns();
+	c->state_taken_ns = clock_mono_ns();
 }
 
 static int fsm_snapshot(struct raft_fsm *fsm, struct raft_buffer *bufs[], unsigned *n_bufs)

@@ -223,7 +223,7 @@ static void ask(struct core *c, unsigned kind, uint64_t from, uint32_t count)
 {
 	struct frame f = {.type = FRAME_FETCH, .fetch = {.kind = (uint8_t)kind, .from = from, .count = count}};
 
-	c->taking->heard_ns = core_now_ns();
+	c->taking->heard_ns = clock_mono_ns();
 	peers_send(c, c->taking->from, &f);
 }
 
@@ -247,7 +247,7 @@ static void begin(struct core *c)
 		return;
 	c->taking->phase = BEGUN;
 	c->taking->from = leader;
-	c->taking->began_ns = core_now_ns();
+	c->taking->began_ns = clock_mono_ns();
 	log_info("catch-up: fetching from=%llu size=%" PRIu64, leader, ledger_writer_stored_size(c->writer));
 	ask(c, KIND_BEGIN, 0, 0);
 }
@@ -411,7 +411,7 @@ void catchup_chunk(struct core *c, uint64_t from, const struct frame_chunk *ch)
 
 	if (t->phase == IDLE || from != t->from)
 		return;
-	t->heard_ns = core_now_ns();
+	t->heard_ns = clock_mono_ns();
 	if (ch->kind == KIND_BEGIN)
 		take_begin(c, ch);
 	else if (ch->kind == KIND_STATE)
@@ -431,7 +431,7 @@ void catchup_stored(struct core *c)
 	if (t->phase == STORING && ledger_writer_state_index(c->writer) >= t->state_index) {
 		t->phase = READY;
 		log_info("catch-up: stored entries=%" PRIu64 " size=%" PRIu64 " raft_index=%" PRIu64 " ms=%" PRIu64,
-		         t->entries, t->head.size, t->state_index, (core_now_ns() - t->began_ns) / 1000000);
+		         t->entries, t->head.size, t->state_index, (clock_mono_ns() - t->began_ns) / NS_PER_MS);
 	}
 }
 
@@ -441,7 +441,7 @@ void catchup_beat(struct core *c)
 
 	if (t->phase == IDLE || t->phase == READY || t->phase == STORING)
 		return;
-	if (core_now_ns() - t->heard_ns >= RETRY_NS)
+	if (clock_mono_ns() - t->heard_ns >= RETRY_NS)
 		begin(c);
 }
 

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "ledger/bytes.h"
@@ -23,22 +22,6 @@
 #define PATH_MAX_HERE 4200
 #define HALTED_FILE   "HALTED"
 #define FRESH_FILE    "fresh" /* Made by `countersign init`: a folder without it is not bootstrapped (a lost disk). */
-
-uint64_t core_wall_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
-uint64_t core_now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
 
 /* --- ends --- */
 
@@ -122,7 +105,7 @@ static void publish_status(struct core *c)
 	                        .stored_size = ledger_writer_stored_size(c->writer),
 	                        .cosigned_size = c->cosigned_size,
 	                        .pending = c->n_pending,
-	                        .uptime_ms = (core_now_ns() - c->started_ns) / 1000000};
+	                        .uptime_ms = (clock_mono_ns() - c->started_ns) / NS_PER_MS};
 	struct guard_stats stats;
 	const char *address, *health = "ok";
 	raft_id leader;
@@ -252,7 +235,7 @@ static void on_beat(uv_timer_t *timer)
 	propose_expire(c);
 	checkpoint_beat(c);
 	catchup_beat(c);
-	if (state_dirty(c->state) && core_now_ns() - c->state_taken_ns > STATE_INTERVAL_MS * UINT64_C(1000000))
+	if (state_dirty(c->state) && clock_mono_ns() - c->state_taken_ns > STATE_INTERVAL_MS * NS_PER_MS)
 		apply_take_state(c, raft_last_applied(&c->raft), false);
 	publish_status(c);
 }
@@ -569,7 +552,7 @@ int core_open(const struct core_options *o, struct core **ret)
 		return CS_ERR_NOMEM;
 	c->o = *o;
 	c->state = o->state;
-	c->started_ns = core_now_ns();
+	c->started_ns = clock_mono_ns();
 	c->pending_last = &c->pending;
 	c->scratch = malloc(BATCH_SIZE_MAX);
 	c->reply = malloc(WIRE_REPLY_SIZE_MAX);

@@ -11,6 +11,7 @@
 
 #include "ledger/note.h"
 #include "ledger/tree.h"
+#include "node/clock.h"
 #include "node/core/batch.h"
 #include "node/core/catchup.h"
 #include "node/core/core.h"
@@ -189,8 +190,6 @@ struct member *peers_member(struct core *c, uint64_t id); /* NULL: no such membe
 bool core_leads(const struct core *c);
 const char *core_leader_url(const struct core *c);                                           /* "" if none is known. */
 int core_tile_read(void *ctx, unsigned level, uint64_t n, unsigned width, struct hash *out); /* ctx: the core. */
-uint64_t core_wall_ms(void);
-uint64_t core_now_ns(void);
 void core_fatal(void *ctx, const char *why)
         __attribute__((noreturn)); /* Crash: the process ends, a restart recovers. */
 

@@ -71,7 +71,7 @@ static void answer_check(struct core *c, struct job *j)
 	if (!err && len != WIRE_REQUEST_ID_SIZE)
 		err = CS_ERR_MALFORMED;
 	if (!err)
-		err = decide_check(c->state, core_wall_ms(), j->principal, id, &r);
+		err = decide_check(c->state, clock_wall_ms(), j->principal, id, &r);
 	if (err) {
 		job_error(j, err, err == CS_ERR_NOT_FOUND ? "no answer is recorded for this request id" : NULL, NULL,
 		          0);
@@ -165,7 +165,7 @@ void propose_abandon(struct core *c)
 
 void propose_expire(struct core *c)
 {
-	uint64_t now = core_now_ns();
+	uint64_t now = clock_mono_ns();
 	struct job **at = &c->pending;
 
 	while (*at) {
@@ -338,7 +338,7 @@ static void propose_genesis(struct core *c)
 	batch_add(&w, len);
 	c->flight.genesis = true;
 	c->flight.n = 0;
-	propose(c, &w, core_wall_ms());
+	propose(c, &w, clock_wall_ms());
 }
 
 void propose_pump(struct core *c)
@@ -346,7 +346,7 @@ void propose_pump(struct core *c)
 	struct flight *f = &c->flight;
 	struct batch_writer w;
 	struct state_head head;
-	uint64_t time_ms = core_wall_ms();
+	uint64_t time_ms = clock_wall_ms();
 	uint8_t *at;
 	size_t room;
 
