@@ -22,9 +22,13 @@
 #include "node/log.h"
 #include "node/wire/keyfile.h"
 
-#define GENESIS_SIZE_MAX   65536
-#define LOCK_TRIES         300 /* Of 10 ms: how long a predecessor may take to end. */
-#define WRITER_INTERVAL_MS 50  /* LMDB is behind the reply: entries may gather this long for one commit. */
+#define GENESIS_SIZE_MAX 65536
+#define LOCK_TRIES       300 /* Of 10 ms: how long a predecessor may take to end. */
+/*
+ * LMDB is behind the reply: entries gather this long for one commit. Its synced write keeps the disk from the Raft log,
+ * so that it is felt at the tail of the latencies; readers who cannot wait have it done at once.
+ */
+#define WRITER_INTERVAL_MS 500
 
 /* Everything the daemon opens, in this order. */
 struct daemon {

@@ -32,6 +32,7 @@ struct reading_room {
 	struct reader_options o;
 	pthread_t thread;
 	pthread_mutex_t lock;
+	pthread_cond_t arrived; /* In the inbox, or stop: for the thread when nobody waits for anything else. */
 	struct item *inbox, **inbox_last;
 	unsigned n_waiting;
 	bool stop;
@@ -364,6 +365,7 @@ static void enqueue(struct reading_room *r, struct job *j, bool repeat, uint64_t
 		*r->inbox_last = it;
 		r->inbox_last = &it->next;
 		r->n_waiting++;
+		pthread_cond_signal(&r->arrived);
 	}
 	pthread_mutex_unlock(&r->lock);
 	if (!err) {
@@ -390,6 +392,10 @@ static bool take_inbox(struct reading_room *r)
 	bool stop;
 
 	pthread_mutex_lock(&r->lock);
+	/* Without anybody who waits the thread does not listen to the board, whose bell each batch would ring for it.
+	 */
+	while (!r->waiting && !r->inbox && !r->stop)
+		pthread_cond_wait(&r->arrived, &r->lock);
 	*r->inbox_last = r->waiting;
 	r->waiting = r->inbox;
 	r->inbox = NULL;
@@ -456,7 +462,7 @@ static void *run(void *arg)
 			look(r);
 		until = serve_all(r, open);
 		store_view_release(r->view);
-		if (open)
+		if (open && r->waiting)
 			board_wait(r->o.board, &seen, until);
 	} while (open);
 	return NULL;
@@ -473,6 +479,7 @@ int reading_room_open(const struct reader_options *o, struct reading_room **ret)
 	r->inbox_last = &r->inbox;
 	r->buf = malloc(WIRE_REPLY_SIZE_MAX);
 	pthread_mutex_init(&r->lock, NULL);
+	pthread_cond_init(&r->arrived, NULL);
 	if (r->buf)
 		err = store_view_open(o->store, &r->view);
 	if (!err) {
@@ -496,11 +503,13 @@ void reading_room_close(struct reading_room *r)
 		return;
 	pthread_mutex_lock(&r->lock);
 	r->stop = true;
+	pthread_cond_signal(&r->arrived);
 	pthread_mutex_unlock(&r->lock);
 	board_ring(r->o.board);
 	pthread_join(r->thread, NULL);
 	assert(!r->waiting && !r->inbox);
 	store_view_close(r->view);
+	pthread_cond_destroy(&r->arrived);
 	pthread_mutex_destroy(&r->lock);
 	free(r->buf);
 	free(r);
