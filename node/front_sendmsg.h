@@ -1,5 +1,4 @@
-/* Keeps nng's listeners alive: sendmsg for this program, which reports a peer that is gone in the words nng survives.
- */
+/* Keeps nng's listeners alive: a sendmsg that reports a peer that is gone in the words that nng survives. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef NODE_FRONT_SENDMSG_H
 #define NODE_FRONT_SENDMSG_H

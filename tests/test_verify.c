@@ -1,5 +1,4 @@
-/* Tests of the verifier: trust policies, quorums, notes, bundles' shape, the audit, and that it agrees with the makers.
- */
+/* Tests of the verifier: trust policies, quorums, notes, bundles, the audit, and that it agrees with the makers. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 

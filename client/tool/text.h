@@ -1,5 +1,4 @@
-/* How the tool writes for people: times, probabilities, colours on a terminal, tables, strings that nobody vouches for.
- */
+/* How the tool writes for people: times, probabilities, colours, tables, strings that nobody vouches for. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLIENT_TOOL_TEXT_H
 #define CLIENT_TOOL_TEXT_H

@@ -1,5 +1,4 @@
-/* Catch-up: the giving side serves a frozen copy of its state and its entries, the taking side stores and swaps them
- * in. */
+/* Catch-up: one side serves a frozen copy of its state, and its entries; the other stores them and swaps them in. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 

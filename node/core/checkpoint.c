@@ -1,5 +1,4 @@
-/* Checkpoints: the leader signs and announces, members cosign what they have applied, a quorum of lines is the proof.
- */
+/* Checkpoints: the leader signs and announces, members cosign what they applied, a quorum of lines is the proof. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 

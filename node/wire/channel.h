@@ -1,5 +1,4 @@
-/* The channel: Noise_IK_25519_ChaChaPoly_BLAKE2b (Noise rev. 34) handshakes and sessions, for clients and nodes alike.
- */
+/* The channel: Noise_IK_25519_ChaChaPoly_BLAKE2b (rev. 34) handshakes and sessions, for clients and nodes alike. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef NODE_WIRE_CHANNEL_H
 #define NODE_WIRE_CHANNEL_H
