@@ -211,7 +211,8 @@ static void each_file(void (*fn)(const char *path))
 	struct dirent *e;
 	char path[600];
 
-	while (d != NULL && (e = readdir(d)) != NULL) {
+	assert_non_null(d);
+	while ((e = readdir(d)) != NULL) {
 		if (e->d_name[0] == '.')
 			continue;
 		snprintf(path, sizeof path, "%s/%s", dir, e->d_name);
