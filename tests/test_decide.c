@@ -220,6 +220,23 @@ static enum decide_outcome again(const uint8_t id[16], const char *action)
 	return kit_apply(&kit, COMMAND_DECIDE, KIT_GATEWAY, id, payload, len, NULL, 0);
 }
 
+/* A fresh id whose time is so far from now. */
+static void id_at(uint8_t ret[16], int64_t ms)
+{
+	kit.now_ms += (uint64_t)ms;
+	kit_next_id(&kit, ret);
+	kit.now_ms -= (uint64_t)ms;
+}
+
+static enum decide_outcome ask_as(uint64_t principal, const struct request *q)
+{
+	uint8_t payload[REQUEST_SIZE_MAX];
+	size_t len;
+
+	assert_int_equal(request_encode(q, payload, sizeof(payload), &len), 0);
+	return kit_apply(&kit, COMMAND_DECIDE, principal, NULL, payload, len, NULL, 0);
+}
+
 static void request_ids(void **state)
 {
 	struct state_head before, after;
@@ -257,29 +274,290 @@ static void request_ids(void **state)
 	assert_int_equal(r.index, kit.out->index);
 	assert_int_equal(r.verdict, VERDICT_ALLOW);
 	/* Too far ahead, at the edge, too old. */
-	kit.now_ms += 60001;
-	kit_next_id(&kit, other);
-	kit.now_ms -= 60001;
+	id_at(other, 5001);
 	assert_refused(again(other, "train"), CS_ERR_EXPIRED);
-	kit.now_ms += 60000;
-	kit_next_id(&kit, other);
-	kit.now_ms -= 60000;
+	id_at(other, 5000);
 	assert_int_equal(again(other, "train"), DECIDE_ENTRY);
-	kit.now_ms += 660000; /* Its own time is 600 s past: still remembered. */
+	assert_true(state_recorded(kit.s, KIT_GATEWAY, other, &r));
+	assert_int_equal(r.time_ms, kit.now_ms);
+	kit.now_ms += 605000; /* Its own time is 600 s past: still remembered. */
 	assert_int_equal(again(other, "train"), DECIDE_REPEAT);
 	kit.now_ms += 1;
 	assert_refused(again(other, "train"), CS_ERR_EXPIRED);
 	assert_refused(again(id, "train"), CS_ERR_EXPIRED);
+	/* That was refused, so it changed nothing: a leader whose clock lags gets the recorded answer still. */
+	kit.now_ms -= 10000;
+	assert_int_equal(again(other, "train"), DECIDE_REPEAT);
+	id_at(other, -600000);
+	assert_int_equal(again(other, "train"), DECIDE_ENTRY); /* The oldest that may be new. */
+	assert_true(state_recorded(kit.s, KIT_GATEWAY, other, &r));
+	assert_int_equal(r.time_ms, kit.now_ms);
+	kit_free(&kit);
+}
+
+#define OPEN_POLICY "version: 1\nthresholds: {step_up: 90000, deny: 100000}\nrules: [{id: all, verdict: allow}]\n"
+
+/* A client's quota of 20: the oldest is forgotten, and what is as old is refused from then on. */
+static void answers_are_forgotten(void **state)
+{
+	static const struct state_limits l = {.requests_max = 40, .requests_per_principal_max = 20};
+	uint8_t ids[30][16], id[16];
+	struct request q;
+
+	(void)state;
+	kit_new(&kit, &l, OPEN_POLICY);
+	kit_request(&q, "s5", "train", LAPTOP, OFFICE);
+	for (unsigned i = 0; i < 30; i++, kit.now_ms += 200) {
+		kit_next_id(&kit, ids[i]);
+		assert_int_equal(again(ids[i], "train"), DECIDE_ENTRY);
+	}
+	for (unsigned i = 10; i < 30; i++)
+		assert_int_equal(again(ids[i], "train"), DECIDE_REPEAT);
+	for (unsigned i = 0; i < 10; i++) {
+		assert_refused(again(ids[i], "train"), CS_ERR_EXPIRED);
+		assert_non_null(strstr(kit.out->text, "ledger"));
+	}
+	/* A fresh id as old as the newest forgotten one could be a retry for all that is known; one above it is new. */
+	id_at(id, -4200);
+	assert_memory_equal(id, ids[9], 6);
+	assert_refused(again(id, "train"), CS_ERR_EXPIRED);
+	id_at(id, -4199);
+	assert_int_equal(again(id, "train"), DECIDE_ENTRY);
+	/* It took the place of the oldest. */
+	assert_refused(again(ids[10], "train"), CS_ERR_EXPIRED);
+	/* Another client was touched by none of this: neither its quota nor its watermark. */
+	for (unsigned i = 0; i < 17; i++)
+		assert_int_equal(kit_import(&kit, &q, kit.now_ms - 5), DECIDE_ENTRY);
+	/* The table is full (3 of root's, 20, 17): now the oldest of all goes, which is root's. */
+	assert_int_equal(kit_import(&kit, &q, kit.now_ms - 5), DECIDE_ENTRY);
+	assert_int_equal(again(ids[11], "train"), DECIDE_REPEAT);
+	kit_free(&kit);
+}
+
+/* Nothing younger than 2 s is forgotten: rather is a new request refused, and may come again. */
+static void the_youngest_are_kept(void **state)
+{
+	static const struct state_limits l = {.requests_max = 40, .requests_per_principal_max = 20};
+	uint8_t first[16], id[16];
+
+	(void)state;
+	kit_new(&kit, &l, OPEN_POLICY);
+	for (unsigned i = 0; i < 20; i++) {
+		assert_int_equal(kit_ask_for(&kit, "ada", "train", LAPTOP, OFFICE), DECIDE_ENTRY);
+		if (i == 0)
+			memcpy(first, kit.last_id, 16);
+	}
+	kit_next_id(&kit, id);
+	kit.now_ms += 1999;
+	assert_refused(again(id, "train"), CS_ERR_OVERLOADED);
+	kit.now_ms += 1;
+	assert_int_equal(again(id, "train"), DECIDE_ENTRY);
+	assert_int_equal(again(id, "train"), DECIDE_REPEAT);
+	assert_refused(again(first, "train"), CS_ERR_EXPIRED);
+	/* 5 s ahead of time: when its turn comes it holds its client up for as long, and no other. */
+	kit.now_ms += 10000;
+	id_at(id, 5000);
+	assert_int_equal(again(id, "train"), DECIDE_ENTRY);
+	for (unsigned i = 0; i < 19; i++)
+		assert_int_equal(kit_ask_for(&kit, "ada", "train", LAPTOP, OFFICE), DECIDE_ENTRY);
+	kit.now_ms += 6999;
+	assert_refused(kit_ask_for(&kit, "ada", "train", LAPTOP, OFFICE), CS_ERR_OVERLOADED);
+	assert_int_equal(again(id, "train"), DECIDE_REPEAT);
+	kit.now_ms += 1;
+	assert_int_equal(kit_ask_for(&kit, "ada", "train", LAPTOP, OFFICE), DECIDE_ENTRY);
+	assert_refused(again(id, "train"), CS_ERR_EXPIRED);
+	kit_free(&kit);
+}
+
+/*
+ * For long at the highest rate that the table bears, with ids up to 500 ms apart from the cluster's clock in any order:
+ * no new request is refused, and a retry is never carried out again.
+ */
+static void in_flight_ids_pass(void **state)
+{
+	static const struct state_limits l = {
+	        .subjects_max = 4, .requests_max = 1500, .requests_per_principal_max = 1050};
+	static uint8_t ids[20000][16];
+	unsigned repeats = 0, refused = 0;
+
+	(void)state;
+	kit_new(&kit, &l, OPEN_POLICY);
+	for (unsigned i = 0; i < 20000; i++) { /* 400 a second: 1,050 in 2.6 s. */
+		kit.now_ms += i % 2 == 0 ? 5 : 0;
+		id_at(ids[i], (int64_t)(i * UINT64_C(2654435761) % 1001) - 500);
+		assert_int_equal(again(ids[i], "train"), DECIDE_ENTRY);
+		if (i % 16 != 0)
+			continue;
+		if (again(ids[i * UINT64_C(40503) % (i + 1)], "train") == DECIDE_REPEAT)
+			repeats++;
+		else
+			refused += kit.out->outcome == DECIDE_REFUSED && kit.out->err == CS_ERR_EXPIRED;
+	}
+	assert_int_equal(repeats + refused, 20000 / 16);
+	assert_true(repeats > 50 && refused > 50);
+	kit_free(&kit);
+}
+
+/* One client leaves room for the others, by number and by bytes. */
+static void challenge_quotas(void **state)
+{
+	static const struct state_limits l = {.challenges_max = 4, .challenges_per_principal_max = 3};
+	uint8_t channel[32] = {9};
+	struct request q;
+	uint64_t first = 0;
+
+	(void)state;
+	kit_new(&kit, &l, NULL);
+	assert_int_equal(kit_enroll(&kit, "gateway-2", ROLE_DECIDE, channel, NULL, NULL), DECIDE_ENTRY);
+	uint64_t other = state_principal_by_name(kit.s, "gateway-2", 9)->id;
+	kit_request(&q, "ada", "train", LAPTOP, OFFICE);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(kit_ask(&kit, &q), DECIDE_ENTRY);
+		assert_verdict(VERDICT_STEP_UP);
+		first = i == 0 ? kit.out->index : first;
+	}
+	assert_refused(kit_ask(&kit, &q), CS_ERR_OVERLOADED);
+	assert_non_null(strstr(kit.out->text, "of this client"));
+	assert_int_equal(ask_as(other, &q), DECIDE_ENTRY);
+	assert_refused(ask_as(other, &q), CS_ERR_OVERLOADED);
+	assert_non_null(strstr(kit.out->text, "of all clients"));
+	/* Answered, rightly or not, it makes room at once, though older ones are still open. */
+	assert_int_equal(kit_answer(&kit, KIT_GATEWAY, first + 1, "ada-key", kit.admin_sk), DECIDE_ENTRY);
+	assert_verdict(VERDICT_DENY);
+	assert_int_equal(ask_as(other, &q), DECIDE_ENTRY);
+	struct state *copy = kit_reload(kit.s, &l);
+	state_free(kit.s);
+	kit.s = copy;
+	assert_refused(ask_as(other, &q), CS_ERR_OVERLOADED);
+	assert_int_equal(kit_answer(&kit, KIT_GATEWAY, first, "ada-key", kit.admin_sk), DECIDE_ENTRY);
+	assert_int_equal(kit_ask(&kit, &q), DECIDE_ENTRY);
+	kit.now_ms += 660000; /* In time they are forgotten. */
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(kit_ask(&kit, &q), DECIDE_ENTRY);
+	assert_int_equal(ask_as(other, &q), DECIDE_ENTRY);
+	kit_free(&kit);
+}
+
+/* A client whose quota is used up by what has outlived its time need not wait until older ones are cleared away. */
+static void outlived_quota(void **state)
+{
+	static const struct state_limits l = {.challenges_max = 400, .challenges_per_principal_max = 100};
+	uint8_t channel[32] = {9};
+	struct request q;
+
+	(void)state;
+	kit_new(&kit, &l, NULL);
+	assert_int_equal(kit_enroll(&kit, "gateway-2", ROLE_DECIDE, channel, NULL, NULL), DECIDE_ENTRY);
+	uint64_t other = state_principal_by_name(kit.s, "gateway-2", 9)->id;
+	kit_request(&q, "ada", "train", LAPTOP, OFFICE);
+	for (unsigned i = 0; i < 200; i++)
+		assert_int_equal(ask_as(i < 100 ? other : KIT_GATEWAY, &q), DECIDE_ENTRY);
+	assert_refused(kit_ask(&kit, &q), CS_ERR_OVERLOADED);
+	kit.now_ms += 660000;
+	assert_int_equal(kit_ask(&kit, &q), DECIDE_ENTRY);
+	kit_free(&kit);
+}
+
+static void challenge_bytes(void **state)
+{
+	static char value[REQUEST_STR_SIZE_MAX], names[REQUEST_CONTEXT_MAX][2];
+	uint8_t channel[32] = {9}, payload[REQUEST_SIZE_MAX];
+	struct request q;
+	size_t len, n = 0;
+
+	(void)state;
+	kit_new(&kit, NULL, NULL);
+	assert_int_equal(kit_enroll(&kit, "gateway-2", ROLE_DECIDE, channel, NULL, NULL), DECIDE_ENTRY);
+	uint64_t other = state_principal_by_name(kit.s, "gateway-2", 9)->id;
+	memset(value, 'x', sizeof(value));
+	kit_request(&q, "ada", "train", NULL, NULL);
+	for (; q.n_context < REQUEST_CONTEXT_MAX; q.n_context++) {
+		names[q.n_context][0] = (char)('a' + q.n_context);
+		q.context[q.n_context] = (struct named_value){
+		        .name = {names[q.n_context], 1}, .type = VALUE_STR, .str = {value, sizeof(value)}};
+	}
+	assert_int_equal(request_encode(&q, payload, sizeof(payload), &len), 0);
+	while (kit_ask(&kit, &q) == DECIDE_ENTRY)
+		n++;
+	assert_refused(kit.out->outcome, CS_ERR_OVERLOADED);
+	assert_non_null(strstr(kit.out->text, "bytes in the open challenges of this client"));
+	assert_int_equal(n, (32 << 20) / len);
+	assert_int_equal(ask_as(other, &q), DECIDE_ENTRY);
+	kit_free(&kit);
+}
+
+/* What a removed client leaves behind outlives even its place in the table of principals. */
+static void removed_clients(void **state)
+{
+	static const struct state_limits l = {
+	        .principals_max = 6, .requests_max = 12, .requests_per_principal_max = 12};
+	uint8_t channel[32] = {9};
+	struct challenge c;
+	struct request q;
+
+	(void)state;
+	kit_new(&kit, &l, NULL);
+	assert_int_equal(kit_enroll(&kit, "gateway-2", ROLE_DECIDE, channel, NULL, NULL), DECIDE_ENTRY);
+	uint64_t other = state_principal_by_name(kit.s, "gateway-2", 9)->id;
+	kit_request(&q, "ada", "train", LAPTOP, OFFICE);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(ask_as(other, &q), DECIDE_ENTRY);
+	uint64_t open = kit.out->index;
+	assert_int_equal(kit_remove(&kit, "gateway-2"), DECIDE_ENTRY);
+	assert_int_equal(kit_enroll(&kit, "gateway-3", ROLE_DECIDE, channel, NULL, NULL), DECIDE_ENTRY);
+	assert_null(state_principal(kit.s, other));
+	uint64_t third = state_principal_by_name(kit.s, "gateway-3", 9)->id;
+	for (unsigned i = 0; i < 30; i++, kit.now_ms += 30000) {
+		assert_int_equal(state_challenge(kit.s, open, &c), i <= 22);
+		assert_int_equal(ask_as(third, &q), DECIDE_ENTRY);
+		if (i != 1)
+			continue;
+		struct state *copy = kit_reload(kit.s, &l);
+		state_free(kit.s);
+		kit.s = copy;
+	}
+	kit_free(&kit);
+}
+
+/* Each reason is a text for the user, empty where there is nothing to tell, and one for the administrator. */
+static void reasons(void **state)
+{
+	struct field f;
+	struct reader r;
+	uint32_t n;
+	unsigned empty = 0;
+
+	(void)state;
+	for (unsigned id = 1; id <= SIGNAL_MAX; id++) {
+		assert_non_null(signal_reason_user(id));
+		assert_memory_equal(signal_reason_admin(id), signal_key(id), strlen(signal_key(id)));
+	}
+	working_week();
+	at(7, 10, 0);
+	ask("deploy", "new", OFFICE); /* New device; known address; sensitive. */
+	assert_true(kit_field(&kit, FIELD_REASONS, &f));
+	reader_init(&r, f.value, f.value_len);
+	reader_array(&r, 64, &n);
+	assert_int_equal(n, 4); /* One of the risk, one of each signal; the rule has none. */
+	for (uint32_t i = 0; i < n; i++) {
+		const char *user, *admin;
+		size_t user_len, admin_len;
+		reader_array_exact(&r, 2);
+		reader_str(&r, 256, &user, &user_len);
+		reader_str(&r, 256, &admin, &admin_len);
+		assert_int_equal(r.err, 0);
+		assert_true(admin_len > 0);
+		empty += user_len == 0;
+	}
+	assert_int_equal(reader_end(&r), 0);
+	assert_int_equal(empty, 1);
 	kit_free(&kit);
 }
 
 static void tables_are_bounded(void **state)
 {
-	struct state_limits l = {.subjects_max = 4,
-	                         .principals_max = 8,
-	                         .challenges_max = 3,
-	                         .requests_max = 40,
-	                         .requests_per_principal_max = 20};
+	struct state_limits l = {
+	        .subjects_max = 4, .principals_max = 8, .challenges_max = 3, .challenges_per_principal_max = 3};
 	char name[16];
 
 	(void)state;
@@ -294,19 +572,6 @@ static void tables_are_bounded(void **state)
 	for (unsigned i = 0; i < 3; i++)
 		assert_int_equal(kit_ask_for(&kit, "s3", "train", LAPTOP, OFFICE), DECIDE_ENTRY);
 	assert_refused(kit_ask_for(&kit, "s3", "train", LAPTOP, OFFICE), CS_ERR_OVERLOADED);
-	/* The quota of one client; the other still has room. */
-	assert_int_equal(kit_policy(&kit, "version: 1\nthresholds: {step_up: 90000, deny: 100000}\n"
-	                                  "rules: [{id: all, verdict: allow}]\n"),
-	                 DECIDE_ENTRY);
-	for (unsigned i = 0; i < 17; i++)
-		assert_int_equal(kit_ask_for(&kit, "s4", "train", LAPTOP, OFFICE), DECIDE_ENTRY);
-	assert_refused(kit_ask_for(&kit, "s4", "train", LAPTOP, OFFICE), CS_ERR_OVERLOADED);
-	struct request q;
-	kit_request(&q, "s5", "train", LAPTOP, OFFICE);
-	for (unsigned i = 0; i < 19; i++)
-		assert_int_equal(kit_import(&kit, &q, kit.now_ms - 5), DECIDE_ENTRY);
-	kit.now_ms += 660001;
-	assert_int_equal(kit_ask_for(&kit, "s4", "train", LAPTOP, OFFICE), DECIDE_ENTRY);
 	/* Principals: eight, then a removed one makes room. */
 	uint8_t key[32] = {1};
 	for (unsigned i = 0; i < 3; i++, key[0]++) {
@@ -743,6 +1008,14 @@ int main(void)
 	        cmocka_unit_test(challenges),
 	        cmocka_unit_test(credential_moved),
 	        cmocka_unit_test(request_ids),
+	        cmocka_unit_test(answers_are_forgotten),
+	        cmocka_unit_test(the_youngest_are_kept),
+	        cmocka_unit_test(in_flight_ids_pass),
+	        cmocka_unit_test(challenge_quotas),
+	        cmocka_unit_test(outlived_quota),
+	        cmocka_unit_test(challenge_bytes),
+	        cmocka_unit_test(removed_clients),
+	        cmocka_unit_test(reasons),
 	        cmocka_unit_test(tables_are_bounded),
 	        cmocka_unit_test(eviction_is_by_use),
 	        cmocka_unit_test(only_allowed_trains),

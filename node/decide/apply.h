@@ -91,12 +91,11 @@ void challenge_open(struct apply *a, const struct account *k, const uint8_t requ
 
 int check_asker(const struct state *s, uint64_t principal, unsigned command_type, const struct refusal *why);
 /*
- * 0: a new request. CS_ERR_EXISTS: the same one was answered before, *ret_recorded is that. CS_ERR_CONFLICT,
- * CS_ERR_EXPIRED, CS_ERR_OVERLOADED: refused.
+ * The principal is one that check_asker let pass. 0: a new request. CS_ERR_EXISTS: the same one was answered before,
+ * *ret_recorded is that. CS_ERR_CONFLICT, CS_ERR_EXPIRED, CS_ERR_OVERLOADED: refused.
  */
 int check_request_id(const struct state *s, uint64_t now_ms, uint64_t principal, const uint8_t id[REQUEST_ID_SIZE],
-                     const struct hash *request_hash, const struct answer_slot **ret_recorded,
-                     const struct refusal *why);
+                     const struct hash *request_hash, struct recorded *ret_recorded, const struct refusal *why);
 void request_hash(struct hash *ret, unsigned command_type, const void *payload, size_t len);
 /* The administrator who signed, if everything about the signature holds. */
 int check_admin(const struct state *s, uint64_t now_ms, unsigned command_type, const struct admin_signature *sig,

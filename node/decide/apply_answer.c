@@ -64,7 +64,7 @@ static void show_evidence(struct apply *a, const struct challenge_slot *c, const
 
 static int find_challenge(const struct apply *a, const struct answer *n, struct challenge_slot **ret)
 {
-	struct challenge_slot *c = challenge_find(a->s, n->challenge);
+	struct challenge_slot *c = challenge_find(a->s, n->challenge, a->now_ms);
 
 	if (c == NULL)
 		return refuse(&a->why, CS_ERR_NOT_FOUND, "no open challenge at index %llu",
@@ -104,14 +104,10 @@ static void commit(struct apply *a, const struct account *k, struct challenge_sl
 	}
 	/* Whoever asks again with the decision's id gets the newest entry. */
 	struct answer_slot *first = answer_find(a->s, c->c.principal, first_id, a->now_ms);
-	if (first != NULL) {
-		first->r.index = a->out->index;
-		first->r.time_ms = a->now_ms;
-		first->r.verdict = e->verdict;
-		answer_mark(a->s, first);
-	}
+	if (first != NULL)
+		answer_set(a->s, first, a->out->index, a->now_ms, e->verdict);
 	challenge_open(a, k, first_id);
-	challenge_consume(a->s, c); /* Last: the request that all this speaks of is its. */
+	challenge_drop(a->s, c); /* Last: the request that all this speaks of is its. */
 }
 
 int apply_answer(struct apply *a)

@@ -72,8 +72,7 @@ void entry_commit(struct apply *a, unsigned verdict, int32_t risk)
 		return;
 	counter_add(&a->asker->rate, a->now_ms, RATE_HALF_LIFE_MS);
 	principal_dirty(s, a->asker);
-	answer_add(s, a->asker->p.id, a->c->request_id, a->now_ms)->r = (struct recorded){
-	        .index = o->index, .time_ms = a->now_ms, .verdict = verdict, .request_hash = a->request_hash};
+	answer_add(s, a->asker, a->c->request_id, &a->request_hash, o->index, a->now_ms, verdict);
 }
 
 void derive(uint8_t ret[32], const uint8_t seed[SEED_SIZE], const char *purpose)
@@ -340,8 +339,9 @@ int challenge_prepare(const struct apply *a, struct account *k, uint8_t nonce[32
 {
 	if (k->evaluation->verdict != VERDICT_STEP_UP)
 		return 0;
-	if (!challenge_has_room(a->s, k->request_len))
-		return refuse(&a->why, CS_ERR_OVERLOADED, "too many open challenges: try again later");
+	const char *bound = challenge_bound(a->s, a->asker, k->request_len);
+	if (bound != NULL)
+		return refuse(&a->why, CS_ERR_OVERLOADED, "%s: try again later", bound);
 	derive(nonce, a->c->seed, "countersign/nonce/v1");
 	k->nonce = nonce;
 	k->challenge_expiry_ms = a->now_ms + k->evaluation->challenge.expiry_ms;
@@ -354,9 +354,8 @@ void challenge_open(struct apply *a, const struct account *k, const uint8_t requ
 
 	if (k->nonce == NULL)
 		return;
-	struct challenge_slot *c = challenge_add(a->s, a->out->index, k->request_bytes, k->request_len);
+	struct challenge_slot *c = challenge_add(a->s, a->out->index, a->asker->p.id, k->request_bytes, k->request_len);
 	c->c.expiry_ms = k->challenge_expiry_ms;
-	c->c.principal = a->asker->p.id;
 	c->c.digest = k->digest;
 	memcpy(c->c.nonce, k->nonce, sizeof(c->c.nonce));
 	strcpy(c->c.level, level_text(p->level));

@@ -11,8 +11,7 @@
 #include "node/decide/apply.h"
 #include "node/decide/codec.h"
 
-#define ROLES_KNOWN  (ROLE_DECIDE | ROLE_IMPORT | ROLE_AUDIT | ROLE_ADMINISTER | ROLE_DEVICE | ROLE_NODE)
-#define ID_TIME_SIZE 6 /* 48 bits of milliseconds, as UUID version 7 begins (RFC 9562 5.7). */
+#define ROLES_KNOWN (ROLE_DECIDE | ROLE_IMPORT | ROLE_AUDIT | ROLE_ADMINISTER | ROLE_DEVICE | ROLE_NODE)
 
 int refuse(const struct refusal *r, int err, const char *format, ...)
 {
@@ -66,34 +65,33 @@ void request_hash(struct hash *ret, unsigned command_type, const void *payload, 
 	hasher_final(&h, ret);
 }
 
-static uint64_t id_time_ms(const uint8_t id[REQUEST_ID_SIZE])
-{
-	uint64_t ms = 0;
-
-	for (unsigned i = 0; i < ID_TIME_SIZE; i++)
-		ms = ms << 8 | id[i];
-	return ms;
-}
-
 int check_request_id(const struct state *s, uint64_t now_ms, uint64_t principal, const uint8_t id[REQUEST_ID_SIZE],
-                     const struct hash *hash, const struct answer_slot **ret_recorded, const struct refusal *why)
+                     const struct hash *hash, struct recorded *ret_recorded, const struct refusal *why)
 {
 	const struct answer_slot *a = answer_find(s, principal, id, now_ms);
-	uint64_t id_ms = id_time_ms(id), window_ms = s->limits.requests_window_ms;
+	const struct principal_slot *p = principal_slot(s, principal);
+	uint64_t id_ms = answer_id_ms(id), window_ms = s->limits.requests_window_ms;
 
-	if (a != NULL && memcmp(a->r.request_hash.b, hash->b, HASH_SIZE) != 0)
+	if (a != NULL && memcmp(a->request_hash, hash->b, RECORDED_HASH_SIZE) != 0)
 		return refuse(why, CS_ERR_CONFLICT, "this request id was used for another request");
 	if (a != NULL) {
-		*ret_recorded = a;
+		answer_read(a, ret_recorded);
 		return CS_ERR_EXISTS;
 	}
 	if (id_ms + window_ms < now_ms)
-		return refuse(why, CS_ERR_EXPIRED, "the request id is older than %llu s",
+		return refuse(why, CS_ERR_EXPIRED,
+		              "the request id is older than %llu s: look for its outcome in the ledger",
 		              (unsigned long long)window_ms / 1000);
 	if (id_ms > now_ms + STATE_AHEAD_MS)
-		return refuse(why, CS_ERR_EXPIRED, "the request id's time is more than 60 s ahead: check the clock");
-	if (!answer_has_room(s, principal, now_ms))
-		return refuse(why, CS_ERR_OVERLOADED, "the table of answers is full: try again later");
+		return refuse(why, CS_ERR_EXPIRED, "the request id's time is more than %llu s ahead: check the clock",
+		              (unsigned long long)STATE_AHEAD_MS / 1000);
+	if (id_ms <= p->forgotten_ms)
+		return refuse(why, CS_ERR_EXPIRED,
+		              "the outcome of so old a request id can no longer be told: look in the ledger");
+	if (!answer_has_room(s, p, now_ms))
+		return refuse(why, CS_ERR_OVERLOADED,
+		              "more new requests in %llu s than can be remembered: try again later",
+		              (unsigned long long)STATE_KEEP_MS / 1000);
 	return 0;
 }
 

@@ -25,7 +25,7 @@ static void out_clear(struct decide_out *o)
 /* Commands of clients: who asks, and whether it was asked before. */
 static int admit(struct apply *a)
 {
-	const struct answer_slot *recorded = NULL;
+	struct recorded recorded;
 	int err = check_asker(a->s, a->c->principal, a->c->type, &a->why);
 
 	if (err != 0)
@@ -36,8 +36,8 @@ static int admit(struct apply *a)
 	                       &a->why);
 	if (err == CS_ERR_EXISTS) {
 		a->out->outcome = DECIDE_REPEAT;
-		a->out->index = recorded->r.index;
-		a->out->verdict = recorded->r.verdict;
+		a->out->index = recorded.index;
+		a->out->verdict = recorded.verdict;
 	}
 	return err;
 }
@@ -87,7 +87,7 @@ static int apply(struct apply *a)
 		return apply_genesis(a);
 	if (a->s->head.size == 0)
 		return refuse(&a->why, CS_ERR_NOT_READY, "there is no genesis yet");
-	state_purge(a->s, a->now_ms, a->c->principal);
+	challenges_purge(a->s, a->now_ms, a->c->principal);
 	return own ? apply_tick(a) : apply_client(a);
 }
 

@@ -20,30 +20,50 @@ const char *verdict_text(unsigned verdict); /* "allow", "step_up", "defer", "den
 struct state;
 
 struct state_limits {
-	uint32_t subjects_max;    /* Profiles kept; the least recently used goes first. 0: 100,000. */
-	uint32_t principals_max;  /* Enrolled keys. 0: 4,096. */
-	uint32_t challenges_max;  /* Open challenges; never evicted before they expire: when full, refuse. 0: 65,536. */
-	uint32_t requests_max;    /* Recorded answers; never evicted within the window: when full, refuse. 0: 1,048,576. */
-	uint32_t requests_per_principal_max; /* Quota. 0: half of requests_max. */
-	uint32_t requests_window_ms; /* How old a request id may be. 0: 600,000. */
+	uint32_t subjects_max;   /* Profiles kept; the least recently used goes first. 0: 100,000. */
+	uint32_t principals_max; /* Enrolled keys. 0: 4,096. */
+	uint32_t challenges_max; /* Open challenges; never evicted before they expire: when full, refuse. 0: 65,536. */
+	uint32_t challenges_per_principal_max; /* Quota of who asks. 0: half of challenges_max. */
+	uint32_t requests_max;                 /* Recorded answers; when full, the oldest is forgotten. 0: 524,288. */
+	uint32_t requests_per_principal_max;   /* Quota; then its own oldest. 0: half of requests_max, plus 1. */
+	uint32_t requests_window_ms; /* How old a request id may be, by its own time. 0: 600,000; at most a day. */
 };
 
-/* Limits take part in what decide gives: they must be the same on every node of a cluster. */
+/*
+ * Limits take part in what decide gives: they must be the same on every node of a cluster.
+ *
+ * Request ids begin with 48 bits of POSIX milliseconds, the id's time. A retry, the same id again, gets the recorded
+ * answer as long as that is remembered, and is refused from then on (CS_ERR_EXPIRED, with a text that says to look in
+ * the ledger): it is never carried out twice. An answer is remembered until
+ * the window has passed since the id's time, or it is the oldest and another one needs its place: the oldest of all in
+ * a full table, the oldest of a principal that has used up its quota. Then that principal's watermark, which is part of
+ * the state, rises to the forgotten id's time, and whatever id of the principal is not recorded and not above its
+ * watermark is refused. So the retry window is the smaller of requests_window_ms and the time in which the table fills
+ * anew: with the default limits 26 s for two clients at 20,000 new requests a second in all, 8.7 s for them at 60,000;
+ * 13 s and 4.4 s for one client alone, whose quota is half; the whole ten minutes up to 873 a second in all and 436 of
+ * one client.
+ *
+ * An id may be 5 s ahead of the cluster's time and not more (CS_ERR_EXPIRED): what is forgotten of ids ahead would
+ * raise the watermark as far ahead. And no answer is forgotten before its id's time lies 2 s behind: a new request is
+ * refused instead (CS_ERR_OVERLOADED). So a watermark always lies at least 2 s behind, and a new id that is younger is
+ * never taken for a forgotten one, whatever else the client has in flight. That bounds one client to 131,000 new
+ * requests a second with a right clock, to 37,000 with one that is 5 s ahead.
+ */
 
 int state_new(const struct state_limits *l, struct state **ret); /* l NULL: defaults. */
 void state_free(struct state *s);
 
 /* Where the ledger stands in this state. */
 struct state_head {
-	uint64_t size;        /* Entries made so far: the next index. */
+	uint64_t size;         /* Entries made so far: the next index. */
 	struct hash last_leaf; /* Zero bytes at size 0. */
-	uint64_t time_ms;     /* Of the newest entry or command. */
+	uint64_t time_ms;      /* Of the newest entry or command. */
 };
 void state_head(const struct state *s, struct state_head *ret);
 
 /* Coalesced write-back: every record changed since the last take, as key and value (value NULL, 0: deleted). */
 typedef int (*state_record_fn)(void *ctx, const void *key, size_t key_len, const void *value, size_t value_len);
-size_t state_dirty(const struct state *s); /* Number of records that a take would give. */
+size_t state_dirty(const struct state *s);                           /* Number of records that a take would give. */
 int state_take_dirty(struct state *s, state_record_fn f, void *ctx); /* All, the head among them; clears. */
 /* Start: load every record that was written back, then state_loaded checks the whole and rebuilds what is derived. */
 int state_load(struct state *s, const void *key, size_t key_len, const void *value, size_t value_len);
@@ -51,14 +71,14 @@ int state_loaded(struct state *s); /* CS_ERR_DAMAGED. Also for an empty state (n
 
 /* An enrolled principal. */
 struct principal {
-	uint64_t id;         /* From 1, never used again. */
+	uint64_t id; /* From 1, never used again. */
 	char name[65];
 	uint32_t roles;
 	bool has_channel, has_sign, removed;
 	uint8_t channel_pub[32], sign_pub[32];
 	char subject_type[65], subject_id[REQUEST_STR_SIZE_MAX + 1]; /* Of a device key; else empty. */
-	uint64_t version;    /* Index of the entry that enrolled or changed it. */
-	uint64_t sequence;   /* Administrator: last sequence used. */
+	uint64_t version;  /* Index of the entry that enrolled or changed it. */
+	uint64_t sequence; /* Administrator: last sequence used. */
 };
 /* Borrowed until the state next changes. NULL: none (removed ones are found by id only). */
 const struct principal *state_principal(const struct state *s, uint64_t id);
@@ -69,25 +89,31 @@ void state_each_principal(const struct state *s, void (*f)(void *ctx, const stru
 /* An open challenge, by the index of the decision that made it. */
 struct challenge {
 	uint64_t index, expiry_ms;
-	uint64_t principal;        /* Who asked, and alone may bring the answer. */
-	struct hash digest;        /* Of the request. */
+	uint64_t principal; /* Who asked, and alone may bring the answer. */
+	struct hash digest; /* Of the request. */
 	uint8_t nonce[32];
 	char level[33];
 };
 bool state_challenge(const struct state *s, uint64_t index, struct challenge *ret);
 
+#define RECORDED_HASH_SIZE 12
+
 /* The recorded answer to a request id. */
 struct recorded {
-	uint64_t index;      /* The newest entry for this request: an answer's replaces its decision's. */
+	uint64_t index; /* The newest entry for this request: an answer's replaces its decision's. */
 	uint64_t time_ms;
 	unsigned verdict;
-	struct hash request_hash; /* SHA-256 of type and payload. */
+	/*
+	 * The first bytes of SHA-256 of type and payload. 96 bits tell one's own requests apart: who finds a second
+	 * request for its own id fools nobody else.
+	 */
+	uint8_t request_hash[RECORDED_HASH_SIZE];
 };
 bool state_recorded(const struct state *s, uint64_t principal, const uint8_t request_id[16], struct recorded *ret);
 
-const char *state_origin(const struct state *s);           /* "" before genesis. */
+const char *state_origin(const struct state *s); /* "" before genesis. */
 void state_policy_hash(const struct state *s, struct hash *ret);
-uint64_t state_governance(const struct state *s);          /* Version, from 1 at genesis. */
+uint64_t state_governance(const struct state *s); /* Version, from 1 at genesis. */
 
 /* --- the function --- */
 
@@ -102,18 +128,18 @@ enum decide_outcome {
 
 struct decide_out {
 	enum decide_outcome outcome;
-	int err;             /* DECIDE_REFUSED. */
-	char text[160];      /* DECIDE_REFUSED: names what and where. */
+	int err;        /* DECIDE_REFUSED. */
+	char text[160]; /* DECIDE_REFUSED: names what and where. */
 	uint64_t index;
-	unsigned kind;       /* enum entry_kind. */
-	unsigned verdict;    /* 0 where the kind has none. */
+	unsigned kind;    /* enum entry_kind. */
+	unsigned verdict; /* 0 where the kind has none. */
 	int32_t risk;
 	bool principals_changed;
 	uint8_t leaf[LIMIT_ENTRY_SIZE_MAX];
 	uint8_t body[LIMIT_BODY_SIZE_MAX];
 	size_t leaf_len, body_len;
 	struct hash leaf_hash;
-	/* Evidence that stands on its own and that the leader says it verified: followers verify again before they cosign. */
+	/* Evidence that stands on its own, verified by the leader as it says: followers verify again, then cosign. */
 	bool has_evidence;
 	uint8_t evidence_pub[32], evidence_sig[64], evidence_message[ANSWER_MESSAGE_SIZE_MAX];
 	size_t evidence_message_len;
@@ -122,26 +148,27 @@ struct decide_out {
 /*
  * Applies one command of the log at time_ms (the batch's, never below the head's). Pure: the same state and bytes give
  * the same entry bytes and state on every build. Never fails: whatever is wrong with the command is DECIDE_REFUSED.
- * out is about 130 KiB: keep one, do not put it on a stack. No allocation beyond the state's own bounded tables.
+ * out is about 130 KiB: keep one, do not put it on a stack. No allocation beyond the state's own bounded tables and
+ * the request of a challenge that is opened.
  */
 void decide(struct state *s, uint64_t time_ms, const void *command, size_t len, struct decide_out *out);
 
 /*
- * The leader's part before it proposes: checks that need no log, so that what cannot succeed never enters it (roles of the
- * asker, form of the payload, signature of an administrator, a challenge that is open); and the facts of an answer
+ * The leader's part before it proposes: checks that need no log, so that what cannot succeed never enters it (roles of
+ * the asker, form of the payload, signature of an administrator, a challenge that is open); and the facts of an answer
  * (verifies the evidence). facts has room for facts_cap bytes. Returns 0, or the error and text for the asker.
  */
 int decide_prepare(const struct state *s, uint64_t now_ms, unsigned command_type, uint64_t principal,
-		   const uint8_t request_id[16], const void *payload, size_t len, uint8_t *facts, size_t facts_cap,
-		   size_t *ret_facts_len, char ret_text[160]);
+                   const uint8_t request_id[16], const void *payload, size_t len, uint8_t *facts, size_t facts_cap,
+                   size_t *ret_facts_len, char ret_text[160]);
 
-/* Is an earlier answer still good? By the asker's own request id. CS_ERR_NOT_FOUND. */
+/* Is an earlier answer still good? By the asker's own request id, as long as that is remembered. CS_ERR_NOT_FOUND. */
 struct check_result {
-	bool stands;         /* verdict is allow, and it is younger than the policy's `valid_for`. */
+	bool stands; /* verdict is allow, and it is younger than the policy's `valid_for`. */
 	unsigned verdict;
 	uint64_t index, time_ms;
 };
 int decide_check(const struct state *s, uint64_t now_ms, uint64_t principal, const uint8_t request_id[16],
-		 struct check_result *ret);
+                 struct check_result *ret);
 
 #endif

@@ -58,7 +58,7 @@ static int prepare_answer(const struct prepare *p)
 
 	if (err != 0)
 		return refuse(&p->why, err, "the answer: %s", err_text(err));
-	const struct challenge_slot *c = challenge_find(p->s, a.challenge);
+	const struct challenge_slot *c = challenge_find(p->s, a.challenge, p->now_ms);
 	if (c == NULL)
 		return refuse(&p->why, CS_ERR_NOT_FOUND, "no open challenge at index %llu",
 		              (unsigned long long)a.challenge);
@@ -153,7 +153,7 @@ int decide_prepare(const struct state *s, uint64_t now_ms, unsigned command_type
 	struct writer w;
 	struct prepare p = {
 	        .s = s, .principal = principal, .payload = payload, .len = len, .facts = &w, .why = {ret_text, 160}};
-	const struct answer_slot *recorded = NULL;
+	struct recorded recorded;
 	struct hash hash;
 	int err;
 

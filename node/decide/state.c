@@ -4,6 +4,7 @@
 
 #include "node/decide/state.h"
 
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,8 +13,9 @@
 #define SUBJECTS_DEFAULT   100000
 #define PRINCIPALS_DEFAULT 4096
 #define CHALLENGES_DEFAULT 65536
-#define REQUESTS_DEFAULT   1048576
+#define REQUESTS_DEFAULT   524288
 #define WINDOW_MS_DEFAULT  600000
+#define WINDOW_MS_MAX      86400000            /* A day: what is counted from an id's time fits 32 bits. */
 #define TABLE_MAX          (UINT32_C(1) << 28) /* Slots are numbered by 32 bits with room to spare. */
 
 const char *verdict_text(unsigned verdict)
@@ -42,25 +44,26 @@ static int tables_new(struct state *s)
 	const struct state_limits *l = &s->limits;
 
 	/* Asked for whole, touched as they fill: no table ever grows, and an idle node stays small. */
-	s->challenge_ring.cap = l->challenges_max;
-	s->answer_ring.cap = l->requests_max + STATE_PAGE; /* A page that is partly forgotten is never overwritten. */
-	s->n_pages = s->answer_ring.cap / STATE_PAGE + 2;
+	s->n_pages = (l->requests_max + STATE_PAGE - 1) / STATE_PAGE;
 	s->policy = calloc(1, sizeof(*s->policy));
 	s->policy_new = calloc(1, sizeof(*s->policy_new));
 	s->subjects = calloc(l->subjects_max, sizeof(*s->subjects));
 	s->dirty_subjects = calloc(l->subjects_max, sizeof(*s->dirty_subjects));
 	s->principals = calloc(l->principals_max, sizeof(*s->principals));
-	s->challenges = calloc(s->challenge_ring.cap, sizeof(*s->challenges));
-	s->answers = calloc(s->answer_ring.cap, sizeof(*s->answers));
+	s->challenges = calloc(l->challenges_max, sizeof(*s->challenges));
+	s->dirty_challenges = calloc(l->challenges_max, sizeof(*s->dirty_challenges));
+	s->answers = calloc(l->requests_max, sizeof(*s->answers));
 	s->dirty_pages = calloc(s->n_pages, sizeof(*s->dirty_pages));
 	s->builder = malloc(sizeof(*s->builder));
 	s->scratch = malloc(STATE_RECORD_SIZE_MAX);
 	if (s->policy == NULL || s->policy_new == NULL || s->subjects == NULL || s->dirty_subjects == NULL ||
-	    s->principals == NULL || s->challenges == NULL || s->answers == NULL || s->dirty_pages == NULL ||
-	    s->builder == NULL || s->scratch == NULL || index_new(&s->subject_index, l->subjects_max) != 0 ||
+	    s->principals == NULL || s->challenges == NULL || s->dirty_challenges == NULL || s->answers == NULL ||
+	    s->dirty_pages == NULL || s->builder == NULL || s->scratch == NULL ||
+	    index_new(&s->subject_index, l->subjects_max) != 0 ||
 	    index_new(&s->principal_index, l->principals_max) != 0 ||
-	    index_new(&s->answer_index, s->answer_ring.cap) != 0)
+	    index_new(&s->challenge_index, l->challenges_max) != 0 || index_new(&s->answer_index, l->requests_max) != 0)
 		return CS_ERR_NOMEM;
+	randombytes_buf(s->answer_index_key, sizeof(s->answer_index_key));
 	return 0;
 }
 
@@ -75,15 +78,16 @@ int state_new(const struct state_limits *l, struct state **ret)
 	s->limits.subjects_max = or_default(s->limits.subjects_max, SUBJECTS_DEFAULT);
 	s->limits.principals_max = or_default(s->limits.principals_max, PRINCIPALS_DEFAULT);
 	s->limits.challenges_max = or_default(s->limits.challenges_max, CHALLENGES_DEFAULT);
+	s->limits.challenges_per_principal_max =
+	        or_default(s->limits.challenges_per_principal_max, (s->limits.challenges_max + 1) / 2);
 	s->limits.requests_max = or_default(s->limits.requests_max, REQUESTS_DEFAULT);
 	s->limits.requests_per_principal_max =
 	        or_default(s->limits.requests_per_principal_max, s->limits.requests_max / 2 + 1);
 	s->limits.requests_window_ms = or_default(s->limits.requests_window_ms, WINDOW_MS_DEFAULT);
-	s->oldest = s->newest = NO_SLOT;
 	/* An entry touches its subject and its actor: both must fit. */
 	int err = s->limits.subjects_max < 2 || s->limits.subjects_max > TABLE_MAX ||
 	                          s->limits.principals_max > TABLE_MAX || s->limits.challenges_max > TABLE_MAX ||
-	                          s->limits.requests_max > TABLE_MAX
+	                          s->limits.requests_max > TABLE_MAX || s->limits.requests_window_ms > WINDOW_MS_MAX
 	                  ? CS_ERR_INVALID
 	                  : tables_new(s);
 	if (err != 0) {
@@ -98,10 +102,11 @@ void state_free(struct state *s)
 {
 	if (s == NULL)
 		return;
-	for (uint32_t i = 0; s->challenges != NULL && i < s->challenge_ring.cap; i++)
+	for (uint32_t i = 0; i < s->n_challenges; i++)
 		free(s->challenges[i].request);
 	index_free(&s->subject_index);
 	index_free(&s->principal_index);
+	index_free(&s->challenge_index);
 	index_free(&s->answer_index);
 	free(s->policy);
 	free(s->policy_new);
@@ -109,6 +114,7 @@ void state_free(struct state *s)
 	free(s->dirty_subjects);
 	free(s->principals);
 	free(s->challenges);
+	free(s->dirty_challenges);
 	free(s->answers);
 	free(s->dirty_pages);
 	free(s->builder);
@@ -138,7 +144,7 @@ uint64_t state_governance(const struct state *s)
 
 bool state_challenge(const struct state *s, uint64_t index, struct challenge *ret)
 {
-	const struct challenge_slot *c = challenge_find(s, index);
+	const struct challenge_slot *c = challenge_find(s, index, s->head.time_ms);
 
 	if (c == NULL)
 		return false;
@@ -152,7 +158,7 @@ bool state_recorded(const struct state *s, uint64_t principal, const uint8_t req
 
 	if (a == NULL)
 		return false;
-	*ret = a->r;
+	answer_read(a, ret);
 	return true;
 }
 
@@ -161,12 +167,14 @@ int decide_check(const struct state *s, uint64_t now_ms, uint64_t principal, con
 {
 	uint64_t now = now_ms > s->head.time_ms ? now_ms : s->head.time_ms;
 	const struct answer_slot *a = answer_find(s, principal, request_id, now);
+	struct recorded r;
 
 	if (a == NULL)
 		return CS_ERR_NOT_FOUND;
-	ret->verdict = a->r.verdict;
-	ret->index = a->r.index;
-	ret->time_ms = a->r.time_ms;
-	ret->stands = a->r.verdict == VERDICT_ALLOW && now - a->r.time_ms < s->policy->valid_for_ms;
+	answer_read(a, &r);
+	ret->verdict = r.verdict;
+	ret->index = r.index;
+	ret->time_ms = r.time_ms;
+	ret->stands = r.verdict == VERDICT_ALLOW && now - r.time_ms < s->policy->valid_for_ms;
 	return 0;
 }

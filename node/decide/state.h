@@ -3,6 +3,7 @@
 #ifndef NODE_DECIDE_STATE_H
 #define NODE_DECIDE_STATE_H
 
+#include <sodium.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -11,20 +12,26 @@
 #include "ledger/limits.h"
 #include "node/decide/decide.h"
 #include "node/decide/index.h"
+#include "node/decide/list.h"
 #include "node/decide/policy_form.h"
 #include "node/decide/profile.h"
 
 #define STATE_TIME_MS_MAX UINT64_C(253402300799999) /* End of the year 9999: minutes fit 32 bits. */
-#define STATE_AHEAD_MS    UINT64_C(60000)           /* A client's clock may be this much ahead. */
+#define STATE_AHEAD_MS    UINT64_C(5000)            /* A client's clock may be this much ahead. */
+/*
+ * No answer is forgotten before its id's time lies this much behind: more than clocks and the requests in flight of one
+ * client are apart, so that a new request is never taken for one of those forgotten.
+ */
+#define STATE_KEEP_MS   UINT64_C(2000)
+#define STATE_INDEX_MAX ((UINT64_C(1) << 60) - 1) /* Of an entry, in 60 bits. */
 #define STATE_CHALLENGE_MS                                                                                             \
 	UINT64_C(660000)             /* The longest expiry and a minute: a late answer is still known as late.         \
 	                              */
-#define STATE_PURGE_MAX           64 /* Records that one command clears away: no command is slow. */
+#define STATE_PURGE_MAX           64 /* Challenges that one command clears away: no command is slow. */
 #define STATE_PAGE                64 /* Recorded answers in one record. */
 #define STATE_CHALLENGE_BYTES_MAX (UINT64_C(64) << 20) /* Requests kept for open challenges. */
 #define STATE_RECORD_SIZE_MAX     32768                /* The largest is the policy's. */
-
-#define NO_SLOT UINT32_MAX
+#define PRINCIPAL_ID_MAX          UINT32_MAX /* Each enrolment takes an administrator's signature: that many never come. */
 
 /* A subject's or actor's own chain of entries. */
 struct chain {
@@ -35,8 +42,8 @@ struct chain {
 /* A subject (or actor, or both): the hash of [type, id] stands for it. */
 struct subject {
 	uint8_t key[HASH_SIZE];
-	uint64_t touch;        /* The state's counter at its last entry: order of eviction. */
-	uint32_t older, newer; /* Neighbours in that order. */
+	uint64_t touch;  /* The state's counter at its last entry: order of eviction. */
+	struct link use; /* In that order. */
 	bool dirty;
 	struct chain subject_chain, actor_chain;
 	struct profile profile;
@@ -45,36 +52,42 @@ struct subject {
 struct principal_slot {
 	struct principal p;
 	struct counter rate;
-	uint32_t recorded; /* Live answers in the table: its quota. Derived. */
+	/*
+	 * Watermark: the latest time of an id whose answer was forgotten while the window would still have let it in.
+	 * What became of ids up to then cannot be told any more.
+	 */
+	uint64_t forgotten_ms;
 	bool dirty;
+	/* Derived. */
+	uint32_t recorded, oldest_answer, newest_answer; /* Of no answers: the last two mean nothing. */
+	struct list challenges;                          /* Open, the oldest first. */
+	uint32_t open;
+	uint64_t open_bytes;
 };
 
-/* Kept until STATE_CHALLENGE_MS after it was made, or until it is consumed and no older one is kept. */
+/* Open until STATE_CHALLENGE_MS after it was made, or until it is consumed. */
 struct challenge_slot {
-	struct challenge c;
+	struct challenge c;   /* index 0: free. */
+	struct link all, own; /* By age; own: those of its principal. Free: all links the free ones. */
 	uint64_t made_ms;
 	unsigned level, methods;
-	bool consumed, dirty;
+	bool dirty;
 	uint8_t blind[32];
 	uint8_t request_id[REQUEST_ID_SIZE]; /* Of the decision. */
-	uint8_t *request;                    /* Owned; NULL once consumed. */
+	uint8_t *request;                    /* Owned; NULL: free. */
 	size_t request_len;
 };
 
-/* One recorded answer. */
+/* One recorded answer. Of them there are many: packed, and read by answer_read. */
 struct answer_slot {
-	uint64_t principal;
 	uint8_t request_id[REQUEST_ID_SIZE];
-	uint64_t made_ms; /* When the id was first used: order of expiry. */
-	struct recorded r;
-};
-
-/* A ring of slots in order of time: sequence numbers [first, next), slot = sequence % cap. */
-struct ring {
-	uint64_t first, next;
-	uint64_t written_first; /* As of the last take: what lies below `first` since then is to be deleted. */
-	uint64_t loaded;        /* Records of it that a start has brought. */
-	uint32_t cap;
+	uint8_t request_hash[RECORDED_HASH_SIZE];
+	uint32_t principal;               /* PRINCIPAL_ID_MAX. */
+	uint64_t made;                    /* Index of the first entry for this id: order of age. */
+	uint64_t index : 60, verdict : 4; /* Of the newest. */
+	uint32_t since_ms;                /* The newest entry's time, counted from STATE_AHEAD_MS before the id's. */
+	struct link all;
+	uint32_t own_newer; /* The principal's next. Only its oldest is ever taken out: one link is enough. */
 };
 
 struct state {
@@ -86,7 +99,8 @@ struct state {
 	struct policy *policy, *policy_new; /* The new one is loaded aside, then they change places. */
 
 	struct subject *subjects;
-	uint32_t n_subjects, oldest, newest, *dirty_subjects, n_dirty_subjects;
+	uint32_t n_subjects, *dirty_subjects, n_dirty_subjects;
+	struct list subject_list; /* By use. */
 	uint64_t touches;
 	struct index subject_index;
 
@@ -96,13 +110,17 @@ struct state {
 	struct index principal_index;
 
 	struct challenge_slot *challenges;
-	struct ring challenge_ring;
+	uint32_t n_challenges; /* Slots that were ever used. */
+	uint32_t n_open, *dirty_challenges, n_dirty_challenges;
 	uint64_t challenge_bytes;
-	uint32_t n_dirty_challenges;
+	struct list challenge_list, challenge_free;
+	struct index challenge_index;
 
 	struct answer_slot *answers;
-	struct ring answer_ring;
+	uint32_t n_answers; /* All slots below hold one: a new one takes the place of the oldest, or the next slot. */
+	struct list answer_list;
 	struct index answer_index;
+	uint8_t answer_index_key[crypto_shorthash_KEYBYTES]; /* Random; shows in nothing that decide gives. */
 	bool *dirty_pages;
 	uint32_t n_pages, n_dirty_pages;
 
@@ -132,22 +150,33 @@ struct principal_slot *principal_add(struct state *s);
 bool principal_has_room(const struct state *s);
 void principal_index_slot(struct state *s, uint32_t slot);
 
-/* --- challenges and recorded answers (state_ring.c) --- */
+/* --- challenges (state_challenge.c) --- */
 
-/* Forgets what has outlived its time: a bounded number, but enough for one more answer to the principal. */
-void state_purge(struct state *s, uint64_t now_ms, uint64_t principal);
-struct challenge_slot *challenge_find(const struct state *s, uint64_t index); /* Open or late; NULL: none. */
-bool challenge_has_room(const struct state *s, size_t request_len);
-struct challenge_slot *challenge_add(struct state *s, uint64_t index, const void *request, size_t len);
-void challenge_consume(struct state *s, struct challenge_slot *c);
-void challenge_mark(struct state *s, struct challenge_slot *c);
+struct challenge_slot *challenge_find(const struct state *s, uint64_t index,
+                                      uint64_t now_ms); /* Open or late, or NULL. */
+/* NULL: there is room for one more of the principal's. Otherwise which bound is reached. */
+const char *challenge_bound(const struct state *s, const struct principal_slot *p, size_t request_len);
+struct challenge_slot *challenge_add(struct state *s, uint64_t index, uint64_t principal, const void *request,
+                                     size_t len);
+void challenge_drop(struct state *s, struct challenge_slot *c);
+/* Clears away what has outlived its time: a bounded number of all, and of the principal's. */
+void challenges_purge(struct state *s, uint64_t now_ms, uint64_t principal);
+int challenges_loaded(struct state *s); /* After a load: lists, index and sums. */
+
+/* --- recorded answers (state_answer.c) --- */
+
+uint64_t answer_id_ms(const uint8_t id[REQUEST_ID_SIZE]);
 struct answer_slot *answer_find(const struct state *s, uint64_t principal, const uint8_t id[REQUEST_ID_SIZE],
                                 uint64_t now_ms);
-/* As it is once state_purge has run. */
-bool answer_has_room(const struct state *s, uint64_t principal, uint64_t now_ms);
-struct answer_slot *answer_add(struct state *s, uint64_t principal, const uint8_t id[REQUEST_ID_SIZE], uint64_t now_ms);
-void answer_mark(struct state *s, const struct answer_slot *a); /* Its record has changed. */
-uint32_t answer_hash(uint64_t principal, const uint8_t id[REQUEST_ID_SIZE]);
-uint64_t answer_life_ms(const struct state *s); /* How long an id is remembered. */
+/* False: one more would forget an answer before its time (STATE_KEEP_MS). */
+bool answer_has_room(const struct state *s, const struct principal_slot *p, uint64_t now_ms);
+/* There must be room, and the id be unknown and acceptable. May forget an answer and raise its principal's watermark.
+ */
+void answer_add(struct state *s, const struct principal_slot *p, const uint8_t id[REQUEST_ID_SIZE],
+                const struct hash *request_hash, uint64_t index, uint64_t now_ms, unsigned verdict);
+/* The newest entry for its id. */
+void answer_set(struct state *s, struct answer_slot *a, uint64_t index, uint64_t now_ms, unsigned verdict);
+void answer_read(const struct answer_slot *a, struct recorded *ret);
+int answers_loaded(struct state *s); /* After a load: lists and index. */
 
 #endif

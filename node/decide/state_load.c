@@ -10,7 +10,7 @@
 #include "node/decide/state.h"
 #include "node/decide/state_records.h"
 
-#define ENTRIES_MAX (UINT64_C(1) << 62) /* Sizes, indexes and counters of a record: sums never overflow. */
+#define ENTRIES_MAX STATE_INDEX_MAX /* Sizes, indexes and counters of a record: sums never overflow. */
 
 static uint64_t load_uint(struct reader *r, uint64_t max)
 {
@@ -18,12 +18,6 @@ static uint64_t load_uint(struct reader *r, uint64_t max)
 
 	reader_uint(r, max, &v);
 	return v;
-}
-
-static void load_ring(struct reader *r, struct ring *ret)
-{
-	ret->first = ret->written_first = load_uint(r, ENTRIES_MAX);
-	ret->next = load_uint(r, ENTRIES_MAX);
 }
 
 static void load_cstr(struct reader *r, char *ret, size_t cap)
@@ -47,9 +41,7 @@ static void load_head(struct state *s, struct reader *r)
 	load_cstr(r, s->origin, sizeof(s->origin));
 	s->governance = load_uint(r, ENTRIES_MAX);
 	s->touches = load_uint(r, ENTRIES_MAX);
-	s->principals_made = load_uint(r, ENTRIES_MAX);
-	load_ring(r, &s->challenge_ring);
-	load_ring(r, &s->answer_ring);
+	s->principals_made = load_uint(r, PRINCIPAL_ID_MAX);
 }
 
 static void load_chain(struct reader *r, struct chain *ret)
@@ -92,7 +84,7 @@ static void load_principal(struct state *s, struct reader *r, uint64_t slot)
 	struct principal_slot *ps = &s->principals[slot];
 	struct principal *p = &ps->p;
 	reader_array_exact(r, RECORD_PRINCIPAL_ELEMENTS);
-	p->id = load_uint(r, ENTRIES_MAX);
+	p->id = load_uint(r, PRINCIPAL_ID_MAX);
 	load_cstr(r, p->name, sizeof(p->name));
 	p->roles = (uint32_t)load_uint(r, UINT32_MAX);
 	p->has_channel = load_key(r, p->channel_pub);
@@ -104,21 +96,21 @@ static void load_principal(struct state *s, struct reader *r, uint64_t slot)
 	p->sequence = load_uint(r, UINT64_MAX);
 	ps->rate.time_ms = load_uint(r, STATE_TIME_MS_MAX);
 	ps->rate.value = (uint32_t)load_uint(r, UINT32_MAX);
+	ps->forgotten_ms = load_uint(r, STATE_TIME_MS_MAX);
 	if (slot >= s->n_principals)
 		s->n_principals = (uint32_t)slot + 1;
 }
 
-static void load_challenge(struct state *s, struct reader *r, uint64_t seq)
+static void load_challenge(struct state *s, struct reader *r, uint64_t slot)
 {
-	struct challenge_slot *c = &s->challenges[seq % s->challenge_ring.cap];
 	const uint8_t *request = NULL;
 	size_t len = 0;
 
-	if (c->request != NULL || c->c.index != 0) {
-		r->err = CS_ERR_DAMAGED; /* Two records for one slot. */
+	if (slot >= s->limits.challenges_max || s->challenges[slot].request != NULL) {
+		r->err = CS_ERR_DAMAGED; /* No such slot, or two records for one. */
 		return;
 	}
-	s->challenge_ring.loaded++;
+	struct challenge_slot *c = &s->challenges[slot];
 	reader_array_exact(r, RECORD_CHALLENGE_ELEMENTS);
 	c->c.index = load_uint(r, ENTRIES_MAX);
 	c->c.expiry_ms = load_uint(r, 2 * STATE_TIME_MS_MAX);
@@ -128,11 +120,12 @@ static void load_challenge(struct state *s, struct reader *r, uint64_t seq)
 	c->made_ms = load_uint(r, STATE_TIME_MS_MAX);
 	c->level = (unsigned)load_uint(r, LEVEL_ATTESTED);
 	c->methods = (unsigned)load_uint(r, UINT32_MAX);
-	reader_bool(r, &c->consumed);
 	reader_bin_exact(r, c->blind, 32);
 	reader_bin_exact(r, c->request_id, REQUEST_ID_SIZE);
 	reader_bin(r, REQUEST_SIZE_MAX, &request, &len);
 	strcpy(c->c.level, level_text(c->level));
+	if (slot >= s->n_challenges)
+		s->n_challenges = (uint32_t)slot + 1;
 	if (r->err != 0 || len == 0)
 		return;
 	c->request = malloc(len);
@@ -142,30 +135,31 @@ static void load_challenge(struct state *s, struct reader *r, uint64_t seq)
 	}
 	memcpy(c->request, request, len);
 	c->request_len = len;
-	s->challenge_bytes += len;
 }
 
 static void load_page(struct state *s, struct reader *r, uint64_t page)
 {
 	uint32_t n = 0;
-	uint64_t first;
 
-	reader_array_exact(r, 2);
-	first = load_uint(r, ENTRIES_MAX);
 	reader_array(r, STATE_PAGE, &n);
-	if (r->err == 0 && (first / STATE_PAGE != page || (first + n + STATE_PAGE - 1) / STATE_PAGE > page + 1))
+	if (r->err != 0 || page >= s->n_pages || page * STATE_PAGE + n > s->limits.requests_max) {
 		r->err = CS_ERR_DAMAGED;
-	for (uint64_t seq = first; seq < first + n && r->err == 0; seq++) {
-		struct answer_slot *a = &s->answers[seq % s->answer_ring.cap];
-		reader_array_exact(r, RECORD_ANSWER_ELEMENTS);
-		a->principal = load_uint(r, ENTRIES_MAX);
-		reader_bin_exact(r, a->request_id, REQUEST_ID_SIZE);
-		a->made_ms = load_uint(r, STATE_TIME_MS_MAX);
-		a->r.index = load_uint(r, ENTRIES_MAX);
-		a->r.time_ms = load_uint(r, STATE_TIME_MS_MAX);
-		a->r.verdict = (unsigned)load_uint(r, VERDICT_DENY);
-		reader_bin_exact(r, a->r.request_hash.b, HASH_SIZE);
+		return;
 	}
+	uint32_t first = (uint32_t)page * STATE_PAGE;
+	for (uint32_t slot = first; slot < first + n && r->err == 0; slot++) {
+		struct answer_slot *a = &s->answers[slot];
+		reader_array_exact(r, RECORD_ANSWER_ELEMENTS);
+		a->principal = (uint32_t)load_uint(r, PRINCIPAL_ID_MAX);
+		reader_bin_exact(r, a->request_id, REQUEST_ID_SIZE);
+		reader_bin_exact(r, a->request_hash, RECORDED_HASH_SIZE);
+		a->made = load_uint(r, STATE_INDEX_MAX);
+		a->index = load_uint(r, STATE_INDEX_MAX) & STATE_INDEX_MAX;
+		a->since_ms = (uint32_t)load_uint(r, UINT32_MAX);
+		a->verdict = load_uint(r, VERDICT_DENY) & 7;
+	}
+	if (first + n > s->n_answers)
+		s->n_answers = first + n;
 }
 
 static int load_policy(struct state *s, const void *value, size_t len)
@@ -219,43 +213,6 @@ static int principals_loaded(struct state *s)
 		if (id == 0 || id > s->principals_made || principal_slot(s, id) != NULL)
 			return CS_ERR_DAMAGED;
 		principal_index_slot(s, i);
-	}
-	return 0;
-}
-
-static int challenges_loaded(struct state *s)
-{
-	const struct ring *r = &s->challenge_ring;
-	uint64_t before = 0;
-
-	if (r->next < r->first || r->next - r->first > r->cap || r->loaded != r->next - r->first)
-		return CS_ERR_DAMAGED;
-	for (uint64_t seq = r->first; seq < r->next; seq++) {
-		const struct challenge_slot *c = &s->challenges[seq % r->cap];
-		struct request q;
-		if (c->c.index <= before || c->c.index >= s->head.size || (c->request == NULL) != c->consumed ||
-		    (c->request != NULL && request_decode(&q, c->request, c->request_len) != 0))
-			return CS_ERR_DAMAGED;
-		before = c->c.index;
-	}
-	return 0;
-}
-
-static int answers_loaded(struct state *s)
-{
-	const struct ring *r = &s->answer_ring;
-
-	if (r->next < r->first || r->next - r->first > s->limits.requests_max)
-		return CS_ERR_DAMAGED;
-	for (uint64_t seq = r->first; seq < r->next; seq++) {
-		uint32_t slot = (uint32_t)(seq % r->cap);
-		const struct answer_slot *a = &s->answers[slot];
-		if (a->principal == 0 || a->r.index >= s->head.size)
-			return CS_ERR_DAMAGED; /* Principal 0 asks nothing: there was no record of it. */
-		index_add(&s->answer_index, answer_hash(a->principal, a->request_id), slot);
-		struct principal_slot *p = principal_slot(s, a->principal);
-		if (p != NULL)
-			p->recorded++;
 	}
 	return 0;
 }

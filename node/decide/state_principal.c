@@ -50,7 +50,8 @@ static uint32_t removed_lowest(const struct state *s)
 
 bool principal_has_room(const struct state *s)
 {
-	return s->n_principals < s->limits.principals_max || removed_lowest(s) != NO_SLOT;
+	return s->principals_made < PRINCIPAL_ID_MAX &&
+	       (s->n_principals < s->limits.principals_max || removed_lowest(s) != NO_SLOT);
 }
 
 struct principal_slot *principal_add(struct state *s)

@@ -3,12 +3,12 @@
 #ifndef NODE_DECIDE_STATE_RECORDS_H
 #define NODE_DECIDE_STATE_RECORDS_H
 
-#define STATE_VERSION             1
+#define STATE_VERSION             2
 #define RECORD_KEY_SIZE           9 /* Its kind, and a number u64 big-endian. */
-#define RECORD_HEAD_ELEMENTS      12
+#define RECORD_HEAD_ELEMENTS      8
 #define RECORD_SUBJECT_ELEMENTS   (6 + PROFILE_ELEMENTS)
-#define RECORD_PRINCIPAL_ELEMENTS 12
-#define RECORD_CHALLENGE_ELEMENTS 12
+#define RECORD_PRINCIPAL_ELEMENTS 13
+#define RECORD_CHALLENGE_ELEMENTS 11
 #define RECORD_ANSWER_ELEMENTS    7
 
 enum record {
@@ -16,8 +16,9 @@ enum record {
 	RECORD_POLICY = 'p',
 	RECORD_PRINCIPAL = 'k', /* By slot. */
 	RECORD_SUBJECT = 's',   /* By slot: an eviction overwrites, and nothing is to be deleted. */
-	RECORD_CHALLENGE = 'c', /* By sequence number in the ring. */
-	RECORD_ANSWERS = 'r',   /* By page of STATE_PAGE sequence numbers: at full load one record for 64 answers. */
+	RECORD_CHALLENGE = 'c', /* By slot. */
+	/* By page of STATE_PAGE slots. They are used anew in order of age: at full load one record for 64 answers. */
+	RECORD_ANSWERS = 'r',
 };
 
 #endif

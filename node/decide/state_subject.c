@@ -33,40 +33,15 @@ const struct subject *subject_find(const struct state *s, const uint8_t key[HASH
 	return slot < 0 ? NULL : &s->subjects[slot];
 }
 
-static void unlink_slot(struct state *s, uint32_t slot)
-{
-	const struct subject *u = &s->subjects[slot];
-
-	if (u->older != NO_SLOT)
-		s->subjects[u->older].newer = u->newer;
-	else
-		s->oldest = u->newer;
-	if (u->newer != NO_SLOT)
-		s->subjects[u->newer].older = u->older;
-	else
-		s->newest = u->older;
-}
-
-static void link_newest(struct state *s, uint32_t slot)
-{
-	s->subjects[slot].older = s->newest;
-	s->subjects[slot].newer = NO_SLOT;
-	if (s->newest != NO_SLOT)
-		s->subjects[s->newest].newer = slot;
-	else
-		s->oldest = slot;
-	s->newest = slot;
-}
-
 static uint32_t take_slot(struct state *s)
 {
 	uint32_t slot;
 
 	if (s->n_subjects < s->limits.subjects_max)
 		return s->n_subjects++;
-	slot = s->oldest;
+	slot = list_oldest(&s->subject_list);
 	index_remove(&s->subject_index, get_u32be(s->subjects[slot].key), slot);
-	unlink_slot(s, slot);
+	list_remove(&s->subject_list, LINKS(s->subjects, use), slot);
 	return slot;
 }
 
@@ -77,7 +52,7 @@ struct subject *subject_touch(struct state *s, const uint8_t key[HASH_SIZE])
 
 	if (found >= 0) {
 		slot = (uint32_t)found;
-		unlink_slot(s, slot);
+		list_remove(&s->subject_list, LINKS(s->subjects, use), slot);
 	} else {
 		slot = take_slot(s);
 		bool dirty = s->subjects[slot].dirty; /* It may be in the list already. */
@@ -86,7 +61,7 @@ struct subject *subject_touch(struct state *s, const uint8_t key[HASH_SIZE])
 		s->subjects[slot].dirty = dirty;
 		index_add(&s->subject_index, get_u32be(key), slot);
 	}
-	link_newest(s, slot);
+	list_add(&s->subject_list, LINKS(s->subjects, use), slot);
 	s->subjects[slot].touch = ++s->touches;
 	if (!s->subjects[slot].dirty) {
 		s->subjects[slot].dirty = true;
@@ -95,36 +70,24 @@ struct subject *subject_touch(struct state *s, const uint8_t key[HASH_SIZE])
 	return &s->subjects[slot];
 }
 
-struct order {
-	uint64_t touch;
-	uint32_t slot;
-};
-
-static int by_touch(const void *a, const void *b)
-{
-	uint64_t x = ((const struct order *)a)->touch, y = ((const struct order *)b)->touch;
-
-	return x < y ? -1 : x > y;
-}
-
 int subjects_loaded(struct state *s)
 {
-	struct order *order = calloc((size_t)s->n_subjects + 1, sizeof(*order));
+	struct list_order *order = calloc((size_t)s->n_subjects + 1, sizeof(*order));
 	int err = 0;
 
 	if (order == NULL)
 		return CS_ERR_NOMEM;
 	for (uint32_t i = 0; i < s->n_subjects; i++)
-		order[i] = (struct order){s->subjects[i].touch, i};
-	qsort(order, s->n_subjects, sizeof(*order), by_touch);
+		order[i] = (struct list_order){s->subjects[i].touch, i};
+	list_sort(order, s->n_subjects);
 	for (uint32_t i = 0; i < s->n_subjects && err == 0; i++) {
 		struct subject *u = &s->subjects[order[i].slot];
-		if (u->touch == 0 || u->touch > s->touches || (i > 0 && order[i - 1].touch == u->touch) ||
+		if (u->touch == 0 || u->touch > s->touches || (i > 0 && order[i - 1].number == u->touch) ||
 		    subject_find(s, u->key) != NULL) {
 			err = CS_ERR_DAMAGED; /* A slot without a record, or two that cannot both be. */
 		} else {
 			index_add(&s->subject_index, get_u32be(u->key), order[i].slot);
-			link_newest(s, order[i].slot);
+			list_add(&s->subject_list, LINKS(s->subjects, use), order[i].slot);
 		}
 	}
 	free(order);

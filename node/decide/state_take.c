@@ -54,10 +54,6 @@ static int take_head(const struct taker *t)
 	writer_uint(&w, s->governance);
 	writer_uint(&w, s->touches);
 	writer_uint(&w, s->principals_made);
-	writer_uint(&w, s->challenge_ring.first);
-	writer_uint(&w, s->challenge_ring.next);
-	writer_uint(&w, s->answer_ring.first);
-	writer_uint(&w, s->answer_ring.next);
 	return emit_written(t, RECORD_HEAD, 0, &w);
 }
 
@@ -106,14 +102,17 @@ static int take_principal(const struct taker *t, uint32_t slot)
 	writer_uint(&w, p->sequence);
 	writer_uint(&w, ps->rate.time_ms);
 	writer_uint(&w, ps->rate.value);
+	writer_uint(&w, ps->forgotten_ms);
 	return emit_written(t, RECORD_PRINCIPAL, slot, &w);
 }
 
-static int take_challenge(const struct taker *t, uint64_t seq)
+static int take_challenge(const struct taker *t, uint32_t slot)
 {
-	const struct challenge_slot *c = &t->s->challenges[seq % t->s->challenge_ring.cap];
+	const struct challenge_slot *c = &t->s->challenges[slot];
 	struct writer w = writer_of(t);
 
+	if (c->c.index == 0)
+		return emit(t, RECORD_CHALLENGE, slot, NULL, 0);
 	writer_array(&w, RECORD_CHALLENGE_ELEMENTS);
 	writer_uint(&w, c->c.index);
 	writer_uint(&w, c->c.expiry_ms);
@@ -123,56 +122,31 @@ static int take_challenge(const struct taker *t, uint64_t seq)
 	writer_uint(&w, c->made_ms);
 	writer_uint(&w, c->level);
 	writer_uint(&w, c->methods);
-	writer_bool(&w, c->consumed);
 	writer_bin(&w, c->blind, 32);
 	writer_bin(&w, c->request_id, REQUEST_ID_SIZE);
 	writer_bin(&w, c->request, c->request_len);
-	return emit_written(t, RECORD_CHALLENGE, seq, &w);
+	return emit_written(t, RECORD_CHALLENGE, slot, &w);
 }
 
-static int take_page(const struct taker *t, uint64_t page)
+static int take_page(const struct taker *t, uint32_t page)
 {
-	const struct ring *r = &t->s->answer_ring;
-	uint64_t first = page * STATE_PAGE, next = first + STATE_PAGE;
+	const struct state *s = t->s;
+	uint32_t first = page * STATE_PAGE, n = s->n_answers - first < STATE_PAGE ? s->n_answers - first : STATE_PAGE;
 	struct writer w = writer_of(t);
 
-	first = first < r->first ? r->first : first;
-	next = next > r->next ? r->next : next;
-	writer_array(&w, 2);
-	writer_uint(&w, first);
-	writer_array(&w, (uint32_t)(next - first));
-	for (uint64_t seq = first; seq < next; seq++) {
-		const struct answer_slot *a = &t->s->answers[seq % r->cap];
+	writer_array(&w, n);
+	for (uint32_t slot = first; slot < first + n; slot++) {
+		const struct answer_slot *a = &s->answers[slot];
 		writer_array(&w, RECORD_ANSWER_ELEMENTS);
 		writer_uint(&w, a->principal);
 		writer_bin(&w, a->request_id, REQUEST_ID_SIZE);
-		writer_uint(&w, a->made_ms);
-		writer_uint(&w, a->r.index);
-		writer_uint(&w, a->r.time_ms);
-		writer_uint(&w, a->r.verdict);
-		writer_bin(&w, a->r.request_hash.b, HASH_SIZE);
+		writer_bin(&w, a->request_hash, RECORDED_HASH_SIZE);
+		writer_uint(&w, a->made);
+		writer_uint(&w, a->index);
+		writer_uint(&w, a->since_ms);
+		writer_uint(&w, a->verdict);
 	}
 	return emit_written(t, RECORD_ANSWERS, page, &w);
-}
-
-static int take_rings(const struct taker *t)
-{
-	const struct state *s = t->s;
-	const struct ring *c = &s->challenge_ring, *a = &s->answer_ring;
-	int err = 0;
-
-	for (uint64_t seq = c->written_first; err == 0 && seq < c->first; seq++)
-		err = emit(t, RECORD_CHALLENGE, seq, NULL, 0);
-	for (uint64_t seq = c->first; err == 0 && s->n_dirty_challenges > 0 && seq < c->next; seq++)
-		if (s->challenges[seq % c->cap].dirty)
-			err = take_challenge(t, seq);
-	for (uint64_t page = a->written_first / STATE_PAGE; err == 0 && page < a->first / STATE_PAGE; page++)
-		err = emit(t, RECORD_ANSWERS, page, NULL, 0);
-	for (uint64_t page = a->first / STATE_PAGE; err == 0 && s->n_dirty_pages > 0 && page * STATE_PAGE < a->next;
-	     page++)
-		if (s->dirty_pages[page % s->n_pages])
-			err = take_page(t, page);
-	return err;
 }
 
 static void all_clean(struct state *s)
@@ -184,23 +158,18 @@ static void all_clean(struct state *s)
 	for (uint32_t i = 0; s->n_dirty_principals > 0 && i < s->n_principals; i++)
 		s->principals[i].dirty = false;
 	s->n_dirty_principals = 0;
-	for (uint64_t seq = s->challenge_ring.first; s->n_dirty_challenges > 0 && seq < s->challenge_ring.next; seq++)
-		s->challenges[seq % s->challenge_ring.cap].dirty = false;
+	for (uint32_t i = 0; i < s->n_dirty_challenges; i++)
+		s->challenges[s->dirty_challenges[i]].dirty = false;
 	s->n_dirty_challenges = 0;
 	if (s->n_dirty_pages > 0)
 		memset(s->dirty_pages, 0, s->n_pages * sizeof(*s->dirty_pages));
 	s->n_dirty_pages = 0;
-	s->challenge_ring.written_first = s->challenge_ring.first;
-	s->answer_ring.written_first = s->answer_ring.first;
 }
 
 size_t state_dirty(const struct state *s)
 {
-	const struct ring *c = &s->challenge_ring, *a = &s->answer_ring;
-
 	return (size_t)s->head_dirty + (size_t)s->policy_dirty + s->n_dirty_subjects + s->n_dirty_principals +
-	       s->n_dirty_challenges + s->n_dirty_pages + (size_t)(c->first - c->written_first) +
-	       (size_t)(a->first / STATE_PAGE - a->written_first / STATE_PAGE);
+	       s->n_dirty_challenges + s->n_dirty_pages;
 }
 
 int state_take_dirty(struct state *s, state_record_fn f, void *ctx)
@@ -215,8 +184,11 @@ int state_take_dirty(struct state *s, state_record_fn f, void *ctx)
 	for (uint32_t i = 0; err == 0 && s->n_dirty_principals > 0 && i < s->n_principals; i++)
 		if (s->principals[i].dirty)
 			err = take_principal(&t, i);
-	if (err == 0)
-		err = take_rings(&t);
+	for (uint32_t i = 0; err == 0 && i < s->n_dirty_challenges; i++)
+		err = take_challenge(&t, s->dirty_challenges[i]);
+	for (uint32_t page = 0; err == 0 && s->n_dirty_pages > 0 && page < s->n_pages; page++)
+		if (s->dirty_pages[page])
+			err = take_page(&t, page);
 	if (err == 0)
 		all_clean(s);
 	return err;
