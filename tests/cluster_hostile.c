@@ -117,7 +117,7 @@ static void test_unknown_key(void)
 /* The library says so in words. */
 static void test_wrong_key_file(void)
 {
-	struct keyfile k;
+	struct keyfile k = {0};
 	char path[400], text[256];
 	struct cs_options o = {.cluster_file = cluster.cluster_file, .key_file = path, .timeout_ms = 3000};
 	struct cs_request r = {.subject_type = "user",

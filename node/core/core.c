@@ -193,10 +193,6 @@ static void stepped(void *ctx)
 		         raft_last_index(&c->raft), tree_size(c->tree));
 		publish_status(c);
 	}
-	if (c->authoritative != core_leads(c)) {
-		c->authoritative = core_leads(c);
-		front_set_authoritative(c->front, c->authoritative);
-	}
 	if (c->raft.state != RAFT_LEADER && c->pending)
 		propose_refuse_all(c, CS_ERR_NOT_LEADER);
 	if (c->applied) {
@@ -207,6 +203,11 @@ static void stepped(void *ctx)
 		if (state_dirty(c->state) >= STATE_DIRTY_MAX)
 			apply_take_state(c, raft_last_applied(&c->raft), false);
 		checkpoint_applied(c);
+	}
+	/* After the principals that this step has brought. */
+	if (c->authoritative != core_leads(c)) {
+		c->authoritative = core_leads(c);
+		front_set_authoritative(c->front, c->authoritative);
 	}
 }
 
