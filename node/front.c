@@ -51,7 +51,8 @@ struct front {
 	struct sessions sessions;
 	unsigned n_slots, n_made;
 	struct slot *slots;
-	atomic_bool closing;
+	atomic_bool closing; /* No request is taken any more. */
+	atomic_bool stopped; /* No operation is begun any more. */
 	atomic_uint inside; /* Threads within nng_ctx_send or nng_ctx_recv. */
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
@@ -99,6 +100,19 @@ static void count_change(struct front *f, int receiving, int out)
 	pthread_mutex_unlock(&f->lock);
 }
 
+/*
+ * Before each operation on a context: false once aios are being stopped. nng 1.5.2 drops an operation on a stopped aio
+ * without calling back, and front_close would wait for it for ever.
+ */
+static bool nng_enter(struct front *f)
+{
+	atomic_fetch_add(&f->inside, 1);
+	if (!atomic_load(&f->stopped))
+		return true;
+	atomic_fetch_sub(&f->inside, 1);
+	return false;
+}
+
 /* Takes the next request, unless the front closes. The slot comes from SLOT_SEND (out) or is new. */
 static void slot_recv(struct slot *s, bool was_out)
 {
@@ -111,7 +125,10 @@ static void slot_recv(struct slot *s, bool was_out)
 	}
 	count_change(f, 1, was_out ? -1 : 0);
 	nng_aio_set_timeout(s->aio, NNG_DURATION_INFINITE);
-	atomic_fetch_add(&f->inside, 1);
+	if (!nng_enter(f)) {
+		count_change(f, -1, 0);
+		return;
+	}
 	nng_ctx_recv(s->ctx, s->aio);
 	atomic_fetch_sub(&f->inside, 1);
 }
@@ -121,10 +138,14 @@ static void slot_send(struct slot *s, nng_msg *m)
 	struct front *f = s->front;
 
 	s->stage = SLOT_SEND;
+	if (!nng_enter(f)) {
+		nng_msg_free(m);
+		count_change(f, 0, -1);
+		return;
+	}
 	nng_aio_set_msg(s->aio, m);
 	nng_aio_set_timeout(s->aio, SEND_TIMEOUT_MS);
 	/* The slot may be another request's before nng_ctx_send returns. */
-	atomic_fetch_add(&f->inside, 1);
 	nng_ctx_send(s->ctx, s->aio);
 	atomic_fetch_sub(&f->inside, 1);
 }
@@ -438,14 +459,15 @@ void front_close(struct front *f)
 	while (f->n_out > 0)
 		pthread_cond_wait(&f->changed, &f->lock);
 	pthread_mutex_unlock(&f->lock);
+	atomic_store(&f->stopped, true);
+	while (atomic_load(&f->inside) > 0)
+		sched_yield(); /* A few instructions from the end of a call. */
 	for (unsigned i = 0; i < f->n_made; i++)
 		nng_aio_stop(f->slots[i].aio);
 	pthread_mutex_lock(&f->lock);
 	while (f->n_receiving > 0 || f->n_out > 0)
 		pthread_cond_wait(&f->changed, &f->lock);
 	pthread_mutex_unlock(&f->lock);
-	while (atomic_load(&f->inside) > 0)
-		sched_yield(); /* A few instructions from the end of a call. */
 	if (f->has_socket)
 		nng_close(f->socket);
 	for (unsigned i = 0; i < f->n_made; i++)
