@@ -220,16 +220,18 @@ void call_resume(struct call *call, int err)
 		call_try(call);
 		return;
 	}
-	/*
-	 * A timestamp that another process of the same key overtook is refused like a key that is not enrolled: the
-	 * next one may be taken. Not for ever: a node that does not know us will not soon.
-	 */
-	if (err == CS_ERR_UNAUTHENTICATED && call->tries > 2 * call->client->n_nodes) {
+	/* A node that may be behind says NOT_READY; but one that lost its leadership this moment knows it no better. */
+	if (err == CS_ERR_UNAUTHENTICATED && ++call->strange > call->client->n_nodes) {
 		call_text(call, "our key is not enrolled, or the node's key is another");
 		call_end(call, err, NULL, NULL);
 		return;
 	}
-	call_fail(call, err, err == CS_ERR_UNREACHABLE ? "no handshake in time" : err_text(err));
+	const char *text = err_text(err);
+	if (err == CS_ERR_UNREACHABLE)
+		text = "no handshake in time";
+	else if (err == CS_ERR_EXPIRED)
+		text = "another process with our key was quicker, or our clock was set back";
+	call_fail(call, err, text);
 }
 
 /* --- the reply --- */

@@ -114,7 +114,7 @@ struct call {
 
 	/* Where it stands. */
 	unsigned node;
-	unsigned tries, refused;
+	unsigned tries, refused, strange; /* strange: nodes that did not know our key. */
 	unsigned try_ms, backoff_ms;
 	uint64_t sleep_until_ns;
 	bool ask_leader; /* A hello goes out first: the leader's address was not in the cluster file. */

@@ -212,7 +212,7 @@ static int place_reserve(struct sessions *s, const struct channel_responder *hs,
 	if (k == NULL)
 		err = s->authoritative ? CS_ERR_UNAUTHENTICATED : CS_ERR_NOT_READY;
 	else if (hs->timestamp_ns <= k->timestamp_ns)
-		err = CS_ERR_UNAUTHENTICATED;
+		err = CS_ERR_EXPIRED;
 	else if (!limiter_take(&k->limiter, (s->handshakes_per_s + SHARE_OF_ONE - 1) / SHARE_OF_ONE, now_ns))
 		err = CS_ERR_OVERLOADED;
 	else if ((place = place_take(s, hs->peer, now_ns)) == s->max)

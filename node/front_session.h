@@ -49,8 +49,8 @@ unsigned sessions_count(struct sessions *s);
 
 /*
  * Answers an INIT frame from address (any bytes that tell peers apart). CS_ERR_MALFORMED; CS_ERR_OVERLOADED (above a
- * rate, or every session is busy); CS_ERR_UNAUTHENTICATED (key not enrolled, another cluster or node, or a timestamp
- * that is not above the key's last); CS_ERR_NOT_READY for a key that this node need not know yet.
+ * rate, or every session is busy); CS_ERR_UNAUTHENTICATED (key not enrolled, another cluster or node); CS_ERR_NOT_READY
+ * for a key that this node need not know yet; CS_ERR_EXPIRED for a timestamp that is not above the key's last.
  */
 int sessions_handshake(struct sessions *s, const uint8_t *frame, size_t len, const void *address, size_t address_len,
                        uint64_t now_ns, uint8_t ret_frame[CHANNEL_ACCEPT_SIZE]);

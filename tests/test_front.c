@@ -266,10 +266,10 @@ static void test_replayed_handshake(void **state)
 	nng_msg *m = exchange(s, init, sizeof(init));
 	assert_int_equal(channel_finish(&hs, nng_msg_body(m), nng_msg_len(m), 0, &x), 0);
 	nng_msg_free(m);
-	expect_refuse(s, init, sizeof(init), CS_ERR_UNAUTHENTICATED);
+	expect_refuse(s, init, sizeof(init), CS_ERR_EXPIRED);
 	/* A principals' change forgets no timestamps. */
 	enroll_alice(ROLE_DECIDE);
-	expect_refuse(s, init, sizeof(init), CS_ERR_UNAUTHENTICATED);
+	expect_refuse(s, init, sizeof(init), CS_ERR_EXPIRED);
 	assert_int_equal(ask_type(s, &x, WIRE_HELLO), 0);
 	nng_close(s);
 }
