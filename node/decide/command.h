@@ -25,13 +25,13 @@ enum command_type {
 };
 
 /* Roles of principals, a bit each; public in entries, for ever. */
-#define ROLE_DECIDE (UINT32_C(1) << 0)     /* Ask for decisions, answer challenges, check. */
-#define ROLE_IMPORT (UINT32_C(1) << 1)     /* Import past events. */
-#define ROLE_AUDIT (UINT32_C(1) << 2)      /* Read entries with their private fields, prove, status. */
+#define ROLE_DECIDE     (UINT32_C(1) << 0) /* Ask for decisions, answer challenges, check. */
+#define ROLE_IMPORT     (UINT32_C(1) << 1) /* Import past events. */
+#define ROLE_AUDIT      (UINT32_C(1) << 2) /* Read entries with their private fields, prove, status. */
 #define ROLE_ADMINISTER (UINT32_C(1) << 3) /* Enrol, remove, set the policy: with a signature. */
-#define ROLE_DEVICE (UINT32_C(1) << 4)     /* A subject's device key: signs answers, opens no channel. */
-#define ROLE_NODE (UINT32_C(1) << 5)       /* A node of the cluster. */
-const char *role_text(uint32_t bit); /* "decide", …; NULL if unknown. */
+#define ROLE_DEVICE     (UINT32_C(1) << 4) /* A subject's device key: signs answers, opens no channel. */
+#define ROLE_NODE       (UINT32_C(1) << 5) /* A node of the cluster. */
+const char *role_text(uint32_t bit);       /* "decide", …; NULL if unknown. */
 
 /*
  * A command: [version, type, principal id, seed bin32, request id bin16, payload array, facts array].
@@ -51,13 +51,13 @@ int command_encode(const struct command *c, void *buf, size_t cap, size_t *ret_l
 int command_decode(struct command *ret, const void *bytes, size_t len);
 
 /* Bounds of a request and of names. */
-#define REQUEST_STR_SIZE_MAX 256   /* Type, id, action, name or string value. ARNs and user agents fit. */
-#define REQUEST_CONTEXT_MAX 24     /* Context attributes of one request. */
-#define REQUEST_SIZE_MAX 8192      /* A request's encoding: it is kept with its challenge, and its fields fit an entry. */
-#define REQUEST_ID_SIZE 16         /* As on the wire. */
+#define REQUEST_STR_SIZE_MAX    256 /* Type, id, action, name or string value. ARNs and user agents fit. */
+#define REQUEST_CONTEXT_MAX     24  /* Context attributes of one request. */
+#define REQUEST_SIZE_MAX        8192 /* A request's encoding: it is kept with its challenge, and its fields fit an entry. */
+#define REQUEST_ID_SIZE         16 /* As on the wire. */
 #define PRINCIPAL_NAME_SIZE_MAX 64 /* Characters of [A-Za-z0-9._@:/-]. */
-#define SUBJECT_TYPE_SIZE_MAX 64   /* Of a device key's subject. */
-#define IMPORT_FORMAT_SIZE_MAX 32  /* "cloudtrail", "sshd", … */
+#define SUBJECT_TYPE_SIZE_MAX   64 /* Of a device key's subject. */
+#define IMPORT_FORMAT_SIZE_MAX  32 /* "cloudtrail", "sshd", … */
 #define REMOVAL_REASON_SIZE_MAX 1024
 
 struct text {
@@ -68,7 +68,7 @@ struct named_value {
 	struct text name;
 	enum value_type type; /* VALUE_STR, VALUE_INT, VALUE_BOOL. */
 	struct text str;
-	int64_t integer;      /* Also the boolean. */
+	int64_t integer; /* Also the boolean. */
 };
 
 /*
@@ -119,16 +119,16 @@ int answer_encode(const struct answer *a, void *buf, size_t cap, size_t *ret_len
 int answer_decode(struct answer *ret, const void *bytes, size_t len);
 #define ANSWER_MESSAGE_SIZE_MAX 256
 /*
- * "countersign/answer/v1\0" || origin || 0 || challenge index u64be || request digest 32 || nonce 32 || expiry ms u64be.
- * Returns its length.
+ * "countersign/answer/v1\0" || origin || 0 || challenge index u64be || request digest 32 || nonce 32 || expiry ms
+ * u64be. Returns its length.
  */
 size_t answer_message(uint8_t ret[ANSWER_MESSAGE_SIZE_MAX], const char *origin, uint64_t challenge,
-		      const struct hash *digest, const uint8_t nonce[32], uint64_t expiry_ms);
+                      const struct hash *digest, const uint8_t nonce[32], uint64_t expiry_ms);
 
 /* An administrator's signature, last element of what it signs: [name, sequence, expiry ms, signature bin64]. */
 struct admin_signature {
 	struct text name;
-	uint64_t sequence;  /* Strictly above the administrator's last one. */
+	uint64_t sequence; /* Strictly above the administrator's last one. */
 	uint64_t expiry_ms;
 	const uint8_t *signature;
 };
@@ -137,10 +137,12 @@ struct admin_signature {
  * "countersign/admin/v1\0" || origin || 0 || governance version u64be || command type u8 || sequence u64be ||
  * expiry ms u64be || SHA-256(the signed elements' canonical encoding, concatenated). Returns its length.
  */
-size_t admin_message(uint8_t ret[ADMIN_MESSAGE_SIZE_MAX], const char *origin, uint64_t governance, unsigned command_type,
-		     uint64_t sequence, uint64_t expiry_ms, const void *signed_elements, size_t len);
+size_t admin_message(uint8_t ret[ADMIN_MESSAGE_SIZE_MAX], const char *origin, uint64_t governance,
+                     unsigned command_type, uint64_t sequence, uint64_t expiry_ms, const void *signed_elements,
+                     size_t len);
 
-/* An enrolment: [name, roles, channel key bin32 or nil, signing key bin32 or nil, nil or [subject type, id], signature]. */
+/* An enrolment: [name, roles, channel key bin32 or nil, signing key bin32 or nil, nil or [subject type, id],
+ * signature]. */
 struct enrolment {
 	struct text name;
 	uint32_t roles;
@@ -185,7 +187,7 @@ int policy_set_decode(struct policy_set *ret, const void *bytes, size_t len);
  * The entry's time is this time, its prev is zero, it has no private fields.
  */
 #define GENESIS_ADMINS_MAX 16
-#define GENESIS_NODES_MAX 7
+#define GENESIS_NODES_MAX  7
 struct genesis {
 	struct text origin, governance;
 	uint64_t time_ms;
@@ -205,8 +207,8 @@ struct genesis {
 int genesis_encode(const struct genesis *g, void *buf, size_t cap, size_t *ret_len);
 int genesis_decode(struct genesis *ret, const void *bytes, size_t len);
 /*
- * The leaf that this payload becomes, and its hash: it depends on the payload alone (no private fields, no seed), so that
- * `init` knows it beforehand. leaf: cap must be LIMIT_ENTRY_SIZE_MAX.
+ * The leaf that this payload becomes, and its hash: it depends on the payload alone (no private fields, no seed), so
+ * that `init` knows it beforehand. leaf: cap must be LIMIT_ENTRY_SIZE_MAX.
  */
 int genesis_leaf(const void *payload, size_t len, uint8_t *leaf, size_t cap, size_t *ret_len, struct hash *ret_hash);
 

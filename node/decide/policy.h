@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define POLICY_SOURCE_SIZE_MAX 24576   /* One entry holds source and compiled form (larger ones, in parts: later). */
+#define POLICY_SOURCE_SIZE_MAX   24576 /* One entry holds source and compiled form (larger ones, in parts: later). */
 #define POLICY_COMPILED_SIZE_MAX 24576
 
 /* Where and why a policy was refused. */
@@ -16,10 +16,12 @@ struct policy_error {
 };
 
 /*
- * Compiles YAML to the canonical form that replicas use (its SHA-256 is the policy's hash). Everything is checked: types,
- * unknown names, unreachable rules, missing thresholds. CS_ERR_INVALID with *ret_error filled in; CS_ERR_TOO_LARGE.
+ * Compiles YAML to the canonical form that replicas use (its SHA-256 is the policy's hash). Everything is checked:
+ * types, unknown names, unreachable rules, missing thresholds. CS_ERR_INVALID with *ret_error filled in;
+ * CS_ERR_TOO_LARGE.
  */
-int policy_compile(const char *yaml, size_t len, uint8_t *buf, size_t cap, size_t *ret_len, struct policy_error *ret_error);
+int policy_compile(const char *yaml, size_t len, uint8_t *buf, size_t cap, size_t *ret_len,
+                   struct policy_error *ret_error);
 
 /* The policy that `countersign init` writes for a start: the text of a YAML file with comments. */
 const char *policy_default_yaml(void);
