@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,6 +59,8 @@ static int tool(const char *const *args)
 	char path[FOLDER_PATH_SIZE], what[64], why[32];
 	char *argv[ARGS_MAX + 2] = {path};
 	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+	sigset_t none;
 	int err, status;
 	pid_t pid;
 
@@ -67,7 +70,15 @@ static int tool(const char *const *args)
 		argv[i + 1] = (char *)args[i];
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-	err = posix_spawn(&pid, path, &actions, NULL, argv, environ);
+	/* The signals that we wait for in a thread must reach the nodes as ever; those of a terminal are for us alone.
+	 */
+	sigemptyset(&none);
+	posix_spawnattr_init(&attributes);
+	posix_spawnattr_setsigmask(&attributes, &none);
+	posix_spawnattr_setpgroup(&attributes, 0);
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
+	err = posix_spawn(&pid, path, &actions, &attributes, argv, environ);
+	posix_spawnattr_destroy(&attributes);
 	posix_spawn_file_actions_destroy(&actions);
 	if (err)
 		return fail(path, strerror(err));
@@ -126,6 +137,16 @@ static void read_pids(struct cluster *c, const char *dir)
 	}
 }
 
+/* Whether anybody answers: else each step would wait for nothing. */
+static int probe(struct cluster *c)
+{
+	char *json = NULL;
+	int err = cs_status(c->clients[0], 0, &json);
+
+	free(json);
+	return err ? fail(c->file, cs_last_error()) : 0;
+}
+
 static int open_clients(struct cluster *c, unsigned n, unsigned in_flight_max)
 {
 	char text[512];
@@ -140,7 +161,7 @@ static int open_clients(struct cluster *c, unsigned n, unsigned in_flight_max)
 			return fail("client", text);
 		c->n_clients++;
 	}
-	return 0;
+	return probe(c);
 }
 
 static int describe(struct cluster *c)
@@ -180,19 +201,24 @@ int cluster_join(struct cluster *c, const char *file, const char *key, unsigned 
 	return describe(c) ? -1 : open_clients(c, n_clients, in_flight_max);
 }
 
-void cluster_close(struct cluster *c)
+void cluster_stop(const struct cluster *c)
 {
 	char dir[FOLDER_PATH_SIZE];
 	const char *const down[] = {"cluster", "down", dir, NULL};
 
-	for (unsigned i = 0; i < c->n_clients; i++)
-		cs_close(c->clients[i]);
 	if (c->own && folder_join(dir, c->folder, "cluster"))
 		tool(down);
 	if (c->folder[0] && c->keep)
 		fprintf(stderr, "countersign-bench: kept %s\n", c->folder);
 	else if (c->folder[0])
 		folder_remove(c->folder);
+}
+
+void cluster_close(struct cluster *c)
+{
+	for (unsigned i = 0; i < c->n_clients; i++)
+		cs_close(c->clients[i]);
+	cluster_stop(c);
 	memset(c, 0, sizeof *c);
 }
 

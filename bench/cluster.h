@@ -33,6 +33,8 @@ int cluster_start(struct cluster *c, unsigned n_clients, unsigned in_flight_max)
 int cluster_join(struct cluster *c, const char *file, const char *key, unsigned n_clients, unsigned in_flight_max);
 /* Stops what was started and removes the folder. Half-made ones are fine. */
 void cluster_close(struct cluster *c);
+/* The same without the clients: for a process that ends at once. From any thread. */
+void cluster_stop(const struct cluster *c);
 /* Processor time of all nodes so far; 0 if they are not ours. */
 uint64_t cluster_cpu_ns(const struct cluster *c);
 

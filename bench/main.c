@@ -4,11 +4,13 @@
 
 #include <getopt.h>
 #include <limits.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #include "bench/cluster.h"
 #include "bench/report.h"
@@ -386,6 +388,38 @@ static bool is_good(const struct report *r)
 	return r->validation.good;
 }
 
+/* An interrupted run leaves no nodes and no folder behind. */
+static void *await_signal(void *arg)
+{
+	const struct bench *b = arg;
+	sigset_t set;
+	int number;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	if (sigwait(&set, &number))
+		return NULL;
+	cluster_stop(&b->cluster);
+	_exit(128 + number);
+}
+
+/* Before any other thread: all of them inherit the mask. */
+static int watch_signals(struct bench *b)
+{
+	pthread_t thread;
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	if (pthread_sigmask(SIG_BLOCK, &set, NULL) || pthread_create(&thread, NULL, await_signal, b))
+		return -1;
+	return pthread_detach(thread);
+}
+
 static int worker(int argc, char **argv)
 {
 	if (strcmp(argv[0], "echo") == 0)
@@ -408,7 +442,7 @@ int main(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	status = EXIT_NOT_RUN;
-	if (run(&b) == 0) {
+	if (watch_signals(&b) == 0 && run(&b) == 0) {
 		status = is_good(&b.report) ? EXIT_GOOD : EXIT_NOT_GOOD;
 		report_print(&b.report, stdout);
 		if (b.settings.json && report_write_json(&b.report, b.settings.json))

@@ -107,10 +107,11 @@ static void print_step(FILE *to, const struct step *s)
 	const struct load_outcome *o = &s->outcome;
 	bool open = s->plan.outstanding == 0;
 	double answered = o->answered ? (double)o->answered : NAN;
+	double nodes_cpu_ns = o->nodes_cpu_ns ? (double)o->nodes_cpu_ns : NAN; /* Unknown: the nodes are not ours. */
 
 	print_row(to, s->name, open ? &o->from_due : &o->from_sent);
 	fprintf(to, " %9.0f %8" PRIu64 " %6" PRIu64 " %7.1f %7.1f\n", o->rate,
-	        open ? o->from_due.count : o->from_sent.count, o->n_errors, micros(o->nodes_cpu_ns) / answered,
+	        open ? o->from_due.count : o->from_sent.count, o->n_errors, nodes_cpu_ns / 1000 / answered,
 	        micros(o->own_cpu_ns) / answered);
 	if (open) {
 		print_row(to, "  the same, from the time sent", &o->from_sent);
