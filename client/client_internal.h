@@ -202,7 +202,6 @@ struct cs_client {
 	unsigned n_nodes;
 	atomic_uint leader; /* Index of the node that answered as leader last. */
 	atomic_bool closing;
-	atomic_bool redialing;               /* One thread does it at a time. */
 	atomic_uint_fast64_t last_timestamp; /* Of handshakes: strictly increasing for our key. */
 	pthread_mutex_t lock;
 	pthread_cond_t changed;

@@ -271,7 +271,7 @@ static bool add_job(struct core *c, struct batch_writer *w, uint8_t *at, size_t 
 	err = decide_prepare(c->state, now_ms, cmd.type, j->principal, j->request.id, cmd.payload, cmd.payload_len,
 	                     facts, sizeof facts, &facts_len, text);
 	if (err) {
-		job_error(j, err, text, NULL, 0);
+		job_error(j, err, text, NULL, err == CS_ERR_OVERLOADED ? RETRY_MS : 0);
 		return false;
 	}
 	if (facts_len) {
