@@ -34,7 +34,7 @@ enum cs_code {
 	CS_E_REFUTED = -16, /* The reply's proof does not hold: an alarm, not a fault. */
 	CS_E_UNDECIDED = -17,
 	CS_E_CONFLICT = -18,
-	CS_E_EXPIRED = -19,
+	CS_E_EXPIRED = -19, /* Also: the outcome of so old a request id can no longer be told: look in the ledger. */
 	CS_E_EXISTS = -20,
 	CS_E_UNREACHABLE = -21,
 	CS_E_DIVERGED = -22,
