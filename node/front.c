@@ -17,24 +17,24 @@
 #include <time.h>
 
 #include "ledger/errors.h"
+#include "node/front_many.h"
 #include "node/front_request.h"
 #include "node/front_sendmsg.h"
 #include "node/front_session.h"
 #include "node/wire/limits.h"
 
-#define CONTEXTS_DEFAULT     512
-#define CONTEXTS_MAX         65536
-#define SEND_TIMEOUT_MS      5000 /* A client that does not read must not keep a context for longer. */
-#define SP_HEADER_SIZE_MAX   64   /* nng counts its own header (4 bytes a hop, at most 15 hops) into a message. */
-#define REPLY_HEAD_SIZE      21   /* Envelope before a successful reply's body: array, version, id, error. */
-#define ERROR_REPLY_SIZE_MAX 512  /* Envelope, text, url, time. */
-#define NS_PER_MS            UINT64_C(1000000)
+#define CONTEXTS_DEFAULT   512
+#define CONTEXTS_MAX       65536
+#define SEND_TIMEOUT_MS    5000 /* A client that does not read must not keep a context for longer. */
+#define SP_HEADER_SIZE_MAX 64   /* nng counts its own header (4 bytes a hop, at most 15 hops) into a message. */
+#define REPLY_HEAD_SIZE    21   /* Envelope before a successful reply's body: array, version, id, error. */
+#define NS_PER_MS          UINT64_C(1000000)
 
 enum slot_stage { SLOT_RECV, SLOT_OUT, SLOT_SEND };
 
 /* One request in flight: everything that it needs but its message. Owned by nng's callback, or by the job's holder. */
 struct slot {
-	struct job job; /* First: a job is its slot. */
+	struct job job; /* First: a job without a part is its slot. */
 	struct front *front;
 	enum slot_stage stage;
 	nng_ctx ctx;
@@ -206,6 +206,34 @@ static void slot_handshake(struct slot *s, nng_msg *m)
 	slot_send(s, m);
 }
 
+/* Many requests in one message: each a job of its own, in order. The last reply to one of them sends the slot's. */
+static void slot_submit_many(struct slot *s)
+{
+	struct front *f = s->front;
+	struct many *m;
+
+	int err = many_open(&s->job, &m);
+	if (err < 0) {
+		atomic_fetch_add(err == CS_ERR_TOO_LARGE ? &f->too_large : &f->malformed, 1);
+		job_error(&s->job, err, "the body is not an array of 2 to 64 envelopes as bin", NULL, 0);
+		return;
+	}
+	unsigned n = many_count(m);
+	/* m is there until the last of them is answered, and so perhaps not after the last turn. */
+	for (unsigned i = 0; i < n; i++) {
+		const char *text;
+		struct job *j = many_job(m, i, &err, &text);
+		if (err < 0) {
+			if (err == CS_ERR_MALFORMED)
+				atomic_fetch_add(&f->malformed, 1);
+			job_error(j, err, text, NULL, 0);
+			continue;
+		}
+		atomic_fetch_add(&f->requests, 1);
+		f->submit(f->submit_ctx, j);
+	}
+}
+
 /* Opened: envelope and roles; then it is the holder's. */
 static void slot_submit(struct slot *s, const uint8_t *plain, size_t len)
 {
@@ -213,6 +241,7 @@ static void slot_submit(struct slot *s, const uint8_t *plain, size_t len)
 	struct job *j = &s->job;
 
 	j->next = NULL;
+	j->part = NULL;
 	j->principal = s->hold.principal;
 	j->roles = s->hold.roles;
 	j->received_ns = now_ns();
@@ -225,6 +254,10 @@ static void slot_submit(struct slot *s, const uint8_t *plain, size_t len)
 		return;
 	}
 	j->deadline_ns += j->request.deadline_ms * NS_PER_MS;
+	if (j->request.type == WIRE_MANY) {
+		slot_submit_many(s);
+		return;
+	}
 	const char *refusal = request_refusal(j->request.type, j->roles);
 	if (refusal != NULL) {
 		job_error(j, CS_ERR_NOT_PERMITTED, refusal, NULL, 0);
@@ -303,7 +336,7 @@ static void slot_callback(void *arg)
 /* --- the holder's side --- */
 
 /* Gives the job back: m has the reply's plain bytes behind the frame's header and room for the tag, or is NULL. */
-static void job_finish(struct job *j, nng_msg *m, size_t plain_len)
+static void job_finish(struct job *j, nng_msg *m, size_t plain_len, unsigned n_replies)
 {
 	struct slot *s = (struct slot *)j;
 	struct front *f = s->front;
@@ -319,8 +352,39 @@ static void job_finish(struct job *j, nng_msg *m, size_t plain_len)
 		return;
 	}
 	nng_msg_free(request);
-	atomic_fetch_add(&f->replies, 1);
+	atomic_fetch_add(&f->replies, n_replies);
 	slot_send(s, m);
+}
+
+static void many_finish(struct many *m, struct job *whole)
+{
+	struct wire_reply r = {.err = CS_OK};
+	size_t size = many_reply_size(m), head = 0, len = 0;
+	nng_msg *msg = NULL;
+	struct writer w;
+
+	if (size > 0 && nng_msg_alloc(&msg, size + CHANNEL_OVERHEAD) == 0) {
+		uint8_t *plain = (uint8_t *)nng_msg_body(msg) + CHANNEL_DATA_HEADER_SIZE;
+		memcpy(r.id, whole->request.id, sizeof(r.id));
+		int err = wire_reply_encode(&r, plain, size, &head);
+		writer_init(&w, plain + head, size - head);
+		many_reply_write(m, &w);
+		err = err < 0 ? err : writer_end(&w, &len);
+		assert(err == CS_OK);
+		nng_msg_chop(msg, size - head - len);
+	}
+	unsigned n = many_count(m);
+	many_free(m);
+	job_finish(whole, msg, head + len, n);
+}
+
+static void part_finish(struct job *j, const struct wire_reply *r)
+{
+	struct job *whole = many_whole(j);
+	struct many *m = many_keep(j, r);
+
+	if (m != NULL)
+		many_finish(m, whole);
 }
 
 void job_reply(struct job *j, const void *body, size_t len)
@@ -333,18 +397,26 @@ void job_reply(struct job *j, const void *body, size_t len)
 		job_error(j, CS_ERR_TOO_LARGE, "the reply is over 1 MiB", NULL, 0);
 		return;
 	}
+	if (j->part != NULL && !many_room(j, len)) {
+		job_error(j, CS_ERR_TOO_LARGE, "the replies together are over 1 MiB: ask for this one alone", NULL, 0);
+		return;
+	}
 	memcpy(r.id, j->request.id, sizeof(r.id));
 	r.err = CS_OK;
 	r.body = body;
 	r.body_len = len;
+	if (j->part != NULL) {
+		part_finish(j, &r);
+		return;
+	}
 	if (nng_msg_alloc(&m, REPLY_HEAD_SIZE + len + CHANNEL_OVERHEAD) != 0) {
-		job_finish(j, NULL, 0);
+		job_finish(j, NULL, 0, 1);
 		return;
 	}
 	int err = wire_reply_encode(&r, (uint8_t *)nng_msg_body(m) + CHANNEL_DATA_HEADER_SIZE, REPLY_HEAD_SIZE + len,
 	                            &plain_len);
 	assert(err == CS_OK && plain_len == REPLY_HEAD_SIZE + len);
-	job_finish(j, m, plain_len);
+	job_finish(j, m, plain_len, 1);
 }
 
 void job_error(struct job *j, int err, const char *text, const char *leader_url, uint32_t retry_ms)
@@ -368,11 +440,15 @@ void job_error(struct job *j, int err, const char *text, const char *leader_url,
 		int again = wire_reply_encode(&r, plain, sizeof(plain), &len);
 		assert(again == CS_OK);
 	}
+	if (j->part != NULL) {
+		part_finish(j, &r);
+		return;
+	}
 	if (nng_msg_alloc(&m, len + CHANNEL_OVERHEAD) != 0)
 		m = NULL;
 	else
 		memcpy((uint8_t *)nng_msg_body(m) + CHANNEL_DATA_HEADER_SIZE, plain, len);
-	job_finish(j, m, len);
+	job_finish(j, m, len, 1);
 }
 
 /* --- open and close --- */

@@ -13,7 +13,8 @@
  * front. request.body points into memory that lives as long as the job.
  */
 struct job {
-	struct job *next; /* For the holder's queues. */
+	struct job *next;  /* For the holder's queues. */
+	struct part *part; /* The front's own: its place in a message of many, or NULL. */
 	struct wire_request request;
 	uint64_t principal; /* Enrolled id of the asker. */
 	uint32_t roles;

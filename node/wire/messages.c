@@ -4,6 +4,7 @@
 
 #include "node/wire/messages.h"
 
+#include <assert.h>
 #include <sodium.h>
 #include <string.h>
 
@@ -75,6 +76,14 @@ static void read_head(struct reader *r, uint32_t n, uint8_t *ret_id)
 	reader_bin_exact(r, ret_id, WIRE_REQUEST_ID_SIZE);
 }
 
+static void write_request(struct writer *w, const struct wire_request *r)
+{
+	write_head(w, 5, r->id);
+	writer_uint(w, r->type);
+	writer_uint(w, r->deadline_ms);
+	writer_raw(w, r->body, r->body_len);
+}
+
 int wire_request_encode(const struct wire_request *r, void *buf, size_t cap, size_t *ret_len)
 {
 	struct writer w;
@@ -82,10 +91,7 @@ int wire_request_encode(const struct wire_request *r, void *buf, size_t cap, siz
 	if (wire_type_text(r->type) == NULL || r->deadline_ms > WIRE_DEADLINE_MS_MAX)
 		return CS_ERR_INVALID;
 	writer_init(&w, buf, cap < WIRE_REQUEST_SIZE_MAX ? cap : WIRE_REQUEST_SIZE_MAX);
-	write_head(&w, 5, r->id);
-	writer_uint(&w, r->type);
-	writer_uint(&w, r->deadline_ms);
-	writer_raw(&w, r->body, r->body_len);
+	write_request(&w, r);
 	return writer_end(&w, ret_len);
 }
 
@@ -111,6 +117,66 @@ int wire_request_decode(struct wire_request *ret, const void *bytes, size_t len)
 	q.type = (unsigned)type;
 	q.deadline_ms = (uint32_t)deadline_ms;
 	*ret = q;
+	return 0;
+}
+
+bool wire_many_takes(unsigned type)
+{
+	return type == WIRE_DECIDE || type == WIRE_IMPORT || type == WIRE_ANSWER || type == WIRE_CHECK;
+}
+
+void wire_many_begin(struct writer *w, const uint8_t id[WIRE_REQUEST_ID_SIZE], uint32_t deadline_ms, unsigned n)
+{
+	write_head(w, 5, id);
+	writer_uint(w, WIRE_MANY);
+	writer_uint(w, deadline_ms);
+	writer_array(w, n);
+}
+
+/* Bytes of an unsigned integer, a bin's header: the specification's "formats" (msgpack). */
+static size_t uint_size(uint32_t v)
+{
+	return v < 128 ? 1 : v <= UINT8_MAX ? 2 : v <= UINT16_MAX ? 3 : 5;
+}
+
+static void write_bin_header(struct writer *w, size_t len)
+{
+	if (len <= UINT8_MAX)
+		writer_raw(w, (const uint8_t[]){0xc4, (uint8_t)len}, 2);
+	else if (len <= UINT16_MAX)
+		writer_raw(w, (const uint8_t[]){0xc5, (uint8_t)(len >> 8), (uint8_t)len}, 3);
+	else
+		w->err = w->err != 0 ? w->err : CS_ERR_TOO_LARGE; /* Larger than any request. */
+}
+
+#define HEAD_SIZE (1 + 1 + 2 + WIRE_REQUEST_ID_SIZE) /* Array, version, id. */
+
+/* Written in place, its length reckoned beforehand: no copy. */
+void wire_many_add(struct writer *w, const struct wire_request *r)
+{
+	size_t len = HEAD_SIZE + uint_size(r->type) + uint_size(r->deadline_ms) + r->body_len;
+
+	write_bin_header(w, len);
+	size_t before = w->len;
+	write_request(w, r);
+	assert(w->err != 0 || w->len - before == len);
+}
+
+int wire_many_decode(struct wire_part ret[WIRE_MANY_MAX], unsigned *ret_n, const void *body, size_t len)
+{
+	struct reader r;
+	uint32_t n = 0;
+
+	reader_init(&r, body, len);
+	reader_array(&r, WIRE_MANY_MAX, &n);
+	for (uint32_t i = 0; i < n; i++)
+		reader_bin(&r, WIRE_REPLY_SIZE_MAX, &ret[i].bytes, &ret[i].len);
+	int rv = reader_end(&r);
+	if (rv != 0)
+		return rv;
+	if (n < WIRE_MANY_MIN)
+		return CS_ERR_MALFORMED;
+	*ret_n = n;
 	return 0;
 }
 

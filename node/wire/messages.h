@@ -28,7 +28,8 @@
 	X(WIRE_PROVE, 10, "prove") /* [index, wait ms] -> [quorum, leaf, body or nil, [hash…], checkpoint] */        \
 	X(WIRE_CONSISTENCY, 11, "consistency") /* [old size, new size] -> [[hash…]] */                               \
 	X(WIRE_CHECKPOINT, 12, "checkpoint")   /* [] -> [quorum, checkpoint] newest cosigned, else the leader's */     \
-	X(WIRE_STATUS, 13, "status")           /* [] -> status (below) */
+	X(WIRE_STATUS, 13, "status")           /* [] -> status (below) */                                              \
+	X(WIRE_MANY, 14, "many")               /* [request envelope bin…] -> [reply envelope bin…], same order */
 
 enum wire_type {
 #define WIRE_TYPE_ENUM(name, number, text) name = number,
@@ -54,6 +55,21 @@ uint64_t wire_request_id_time(const uint8_t id[WIRE_REQUEST_ID_SIZE]);
 int wire_request_encode(const struct wire_request *r, void *buf, size_t cap, size_t *ret_len);
 int wire_request_decode(struct wire_request *ret, const void *bytes, size_t len);
 
+/*
+ * WIRE_MANY: WIRE_MANY_MIN to WIRE_MANY_MAX whole envelopes, each as bin, of types that wire_many_takes; never nested.
+ * Their replies come in one body of as many reply envelopes, in the same order.
+ */
+struct wire_part {
+	const uint8_t *bytes; /* One envelope, not looked into; borrowed. */
+	size_t len;
+};
+bool wire_many_takes(unsigned type);
+/* Begins a many's whole envelope, for n requests; then wire_many_add adds each. writer_end tells whether all fitted. */
+void wire_many_begin(struct writer *w, const uint8_t id[WIRE_REQUEST_ID_SIZE], uint32_t deadline_ms, unsigned n);
+void wire_many_add(struct writer *w, const struct wire_request *r);
+/* Takes the body apart, of a request or of a reply: CS_ERR_TOO_LARGE above WIRE_MANY_MAX, else CS_ERR_MALFORMED. */
+int wire_many_decode(struct wire_part ret[WIRE_MANY_MAX], unsigned *ret_n, const void *body, size_t len);
+
 /* Reply envelope: [version, request id bin16, error (negated cs_err, 0: success), detail]. */
 struct wire_reply {
 	uint8_t id[WIRE_REQUEST_ID_SIZE];
@@ -65,6 +81,7 @@ struct wire_reply {
 	char leader_url[WIRE_URL_SIZE_MAX];
 	uint32_t retry_ms;
 };
+/* body_len 0: the head alone, for a body that the caller writes behind it. */
 int wire_reply_encode(const struct wire_reply *r, void *buf, size_t cap, size_t *ret_len);
 int wire_reply_decode(struct wire_reply *ret, const void *bytes, size_t len);
 
