@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +17,6 @@
 #define BACKOFF_MS_MAX 100
 #define SLEEP_SLICE_MS 100 /* cs_close waits no longer for a call that sleeps. */
 #define REFUSED_MAX    2   /* A session is made anew so often before another node is asked. */
-#define ENVELOPE_SIZE  32  /* Around a request's body. */
 
 static void call_try(struct call *call);
 
@@ -49,7 +49,7 @@ static void call_text(struct call *call, const char *text)
 	snprintf(call->text, sizeof(call->text), "node %llu at %s: %s", (unsigned long long)n->id, n->url, text);
 }
 
-static uint64_t ms_left(const struct call *call)
+uint64_t attempt_ms_left(const struct call *call)
 {
 	uint64_t now = clock_mono_ns();
 
@@ -106,10 +106,19 @@ static void call_fail(struct call *call, int err, const char *text)
 
 static const uint8_t empty_array[] = {0x90};
 
+struct wire_request attempt_request(const struct call *call)
+{
+	struct wire_request r = call->request;
+	uint64_t left = attempt_ms_left(call);
+
+	r.deadline_ms = (uint32_t)(left < WIRE_DEADLINE_MS_MAX ? left : WIRE_DEADLINE_MS_MAX);
+	return r;
+}
+
 /* Sends the question (or the hello before it) under the session; the session is held in call. */
 static int call_message(struct call *call, nng_msg **ret)
 {
-	struct wire_request r = call->request;
+	struct wire_request r = attempt_request(call);
 	size_t len;
 	nng_msg *m;
 
@@ -120,14 +129,12 @@ static int call_message(struct call *call, nng_msg **ret)
 		r.body_len = sizeof(empty_array);
 	}
 	memcpy(call->sent_id, r.id, sizeof(call->sent_id));
-	uint64_t left = ms_left(call);
-	r.deadline_ms = (uint32_t)(left < WIRE_DEADLINE_MS_MAX ? left : WIRE_DEADLINE_MS_MAX);
-	if (nng_msg_alloc(&m, CHANNEL_OVERHEAD + ENVELOPE_SIZE + r.body_len) != 0)
+	if (nng_msg_alloc(&m, CHANNEL_OVERHEAD + CALL_ENVELOPE_SIZE + r.body_len) != 0)
 		return CS_ERR_NOMEM;
 	uint8_t *frame = nng_msg_body(m);
-	int err = wire_request_encode(&r, frame + CHANNEL_DATA_HEADER_SIZE, ENVELOPE_SIZE + r.body_len, &len);
+	int err = wire_request_encode(&r, frame + CHANNEL_DATA_HEADER_SIZE, CALL_ENVELOPE_SIZE + r.body_len, &len);
 	if (err == CS_OK) {
-		nng_msg_chop(m, ENVELOPE_SIZE + r.body_len - len);
+		nng_msg_chop(m, CALL_ENVELOPE_SIZE + r.body_len - len);
 		pthread_mutex_lock(&call->session->lock);
 		err = channel_seal(&call->session->channel, NULL, frame + CHANNEL_DATA_HEADER_SIZE, len, frame);
 		pthread_mutex_unlock(&call->session->lock);
@@ -141,7 +148,17 @@ static int call_message(struct call *call, nng_msg **ret)
 	return CS_OK;
 }
 
-static void call_send(struct call *call)
+/* It was not sent: the next may go in its place. */
+static void call_unsent(struct call *call)
+{
+	struct lane *l = call->lane;
+
+	call->lane = NULL;
+	if (l != NULL)
+		lane_leave(l);
+}
+
+void attempt_send(struct call *call)
 {
 	struct node *n = &call->client->nodes[call->node];
 	nng_msg *m = NULL;
@@ -153,6 +170,8 @@ static void call_send(struct call *call)
 	}
 	if (err == CS_OK)
 		err = call_message(call, &m);
+	if (err < 0)
+		call_unsent(call);
 	if (err == CS_ERR_EXPIRED) { /* The session's last number is used up. */
 		node_session_drop(n, call->session);
 		session_release(call->session);
@@ -169,11 +188,16 @@ static void call_send(struct call *call)
 		call_end(call, err, NULL, NULL);
 		return;
 	}
-	uint64_t left = ms_left(call), try_ms = (uint64_t)call->try_ms + call->wait_ms;
+	uint64_t left = attempt_ms_left(call), try_ms = (uint64_t)call->try_ms + call->wait_ms;
 	call->stage = CALL_SEND;
 	nng_aio_set_msg(call->aio, m);
 	nng_aio_set_timeout(call->aio, (nng_duration)(left < try_ms ? left : try_ms));
-	node_send(n, call->ctx[call->node], call->aio);
+	if (!node_send(n, call->ctx[call->node], call->aio)) {
+		nng_aio_set_msg(call->aio, NULL);
+		nng_msg_free(m);
+		call_unsent(call);
+		call_fail(call, CS_ERR_UNREACHABLE, "the client is being closed");
+	}
 }
 
 /* A node that is connected, from call->node on; false: none is. */
@@ -192,11 +216,19 @@ static bool node_pick(struct call *call)
 	return false;
 }
 
+/* NULL: it goes by itself, whatever is under way. */
+static struct lane *call_lane(struct call *call)
+{
+	if (!wire_many_takes(call->request.type) || call->ask_leader || call->alone || call->pinned >= 0)
+		return NULL;
+	return &call->client->nodes[call->node].lanes[call->request.type == WIRE_CHECK];
+}
+
 static void call_try(struct call *call)
 {
 	session_release(call->session);
 	call->session = NULL;
-	if (ms_left(call) == 0 || atomic_load(&call->client->closing)) {
+	if (attempt_ms_left(call) == 0 || atomic_load(&call->client->closing)) {
 		call_expire(call);
 		return;
 	}
@@ -211,7 +243,9 @@ static void call_try(struct call *call)
 	if (s == NULL) /* The call is another thread's by now. */
 		return;
 	call->session = s;
-	call_send(call);
+	struct lane *l = call_lane(call);
+	if (l == NULL || lane_enter(l, call))
+		attempt_send(call);
 }
 
 void call_resume(struct call *call, int err)
@@ -293,7 +327,7 @@ static void not_leader(struct call *call, const struct wire_reply *reply)
 		call_end(call, CS_ERR_NOT_LEADER, NULL, NULL);
 	} else if (leader >= 0) {
 		call_follow(call, (unsigned)leader);
-	} else if (reply->leader_url[0] != '\0' && ms_left(call) > 0) {
+	} else if (reply->leader_url[0] != '\0' && attempt_ms_left(call) > 0) {
 		call->ask_leader = true;
 		call_try(call);
 	} else {
@@ -331,9 +365,8 @@ static void error_reply(struct call *call, const struct wire_reply *reply)
 	}
 }
 
-static void refused(struct call *call, int err)
+void attempt_refused(struct call *call, int err)
 {
-	node_session_drop(&call->client->nodes[call->node], call->session);
 	call->refused++;
 	call->last_err = err;
 	call_text(call, err_text(err));
@@ -343,6 +376,43 @@ static void refused(struct call *call, int err)
 		call_next(call);
 }
 
+/* A reply among many is copied out of their message. */
+static void call_done(struct call *call, struct wire_reply *reply, nng_msg *msg)
+{
+	if (msg == NULL) {
+		if (nng_msg_alloc(&msg, reply->body_len) != 0) {
+			call_text(call, err_text(CS_ERR_NOMEM));
+			call_end(call, CS_ERR_NOMEM, NULL, NULL);
+			return;
+		}
+		reply->body = memcpy(nng_msg_body(msg), reply->body, reply->body_len);
+	}
+	if (call->pinned < 0)
+		atomic_store(&call->client->leader, call->node);
+	call_end(call, CS_OK, reply, msg);
+}
+
+void attempt_answered(struct call *call, int err, struct wire_reply *reply, nng_msg *msg)
+{
+	if (err == CS_OK && reply->err == 0 && !call->ask_leader) {
+		call_done(call, reply, msg);
+		return;
+	}
+	if (err < 0) {
+		call->unknown = true;
+		call_fail(call, err, "the reply is not authentic, or not a reply to this");
+	} else if (reply->err == CS_ERR_TOO_LARGE && msg == NULL) {
+		call->alone = true;
+		call_try(call);
+	} else if (reply->err < 0) {
+		error_reply(call, reply);
+	} else {
+		hello_reply(call, reply);
+	}
+	nng_msg_free(msg);
+}
+
+/* The answer to a call that was sent by itself. */
 static void call_reply(struct call *call, nng_msg *m)
 {
 	struct wire_reply reply;
@@ -353,7 +423,8 @@ static void call_reply(struct call *call, nng_msg *m)
 	if (channel_frame_type(frame, nng_msg_len(m)) == CHANNEL_REFUSE && nng_msg_len(m) == 2) {
 		int err = frame[1] == 0 ? CS_ERR_MALFORMED : -(int)frame[1];
 		nng_msg_free(m);
-		refused(call, err);
+		node_session_drop(&call->client->nodes[call->node], call->session);
+		attempt_refused(call, err);
 		return;
 	}
 	pthread_mutex_lock(&call->session->lock);
@@ -363,23 +434,16 @@ static void call_reply(struct call *call, nng_msg *m)
 		err = wire_reply_decode(&reply, plain, len);
 	if (err == CS_OK && reply.err == 0 && memcmp(reply.id, call->sent_id, sizeof(reply.id)) != 0)
 		err = CS_ERR_MALFORMED;
-	if (err < 0) {
-		nng_msg_free(m);
+	attempt_answered(call, err, &reply, m);
+}
+
+void attempt_lost(struct call *call, bool sent, const char *text)
+{
+	if (sent) {
 		call->unknown = true;
-		call_fail(call, err, "the reply is not authentic, or not a reply to this");
-		return;
+		call->try_ms = call->try_ms * 2 < TRY_MS_MAX ? call->try_ms * 2 : TRY_MS_MAX;
 	}
-	if (reply.err < 0 || call->ask_leader) {
-		if (reply.err < 0)
-			error_reply(call, &reply);
-		else
-			hello_reply(call, &reply);
-		nng_msg_free(m);
-		return;
-	}
-	if (call->pinned < 0)
-		atomic_store(&call->client->leader, call->node);
-	call_end(call, CS_OK, &reply, m);
+	call_fail(call, sent ? CS_ERR_TIMEOUT : CS_ERR_UNREACHABLE, text);
 }
 
 void attempt_nap_callback(void *arg)
@@ -387,37 +451,43 @@ void attempt_nap_callback(void *arg)
 	call_sleep(arg);
 }
 
+void attempt_again(struct call *call)
+{
+	call_try(call);
+}
+
 void attempt_callback(void *arg)
 {
 	struct call *call = arg;
+	struct lane *l = call->lane;
 	int rv = nng_aio_result(call->aio);
-	nng_msg *m = NULL;
 
-	switch (call->stage) {
-	case CALL_SEND:
-		if (rv != 0) { /* Not sent. */
-			nng_msg_free(nng_aio_get_msg(call->aio));
-			nng_aio_set_msg(call->aio, NULL);
-			call_fail(call, CS_ERR_UNREACHABLE, "could not send");
-			return;
-		}
+	if (call->stage == CALL_SEND && rv == 0) {
 		call->stage = CALL_RECV;
-		node_recv(&call->client->nodes[call->node], call->ctx[call->node], call->aio);
-		return;
-	case CALL_RECV:
-		if (rv != 0) { /* Sent, and no answer: it may have been carried out. */
-			call->unknown = true;
-			call->try_ms = call->try_ms * 2 < TRY_MS_MAX ? call->try_ms * 2 : TRY_MS_MAX;
-			call_fail(call, CS_ERR_TIMEOUT, rv == NNG_ETIMEDOUT ? "no answer" : "the connection broke off");
+		if (node_recv(&call->client->nodes[call->node], call->ctx[call->node], call->aio))
 			return;
-		}
-		m = nng_aio_get_msg(call->aio);
-		nng_aio_set_msg(call->aio, NULL);
-		call_reply(call, m);
-		return;
-	default:
-		abort(); /* A callback for a call that waits for nothing. */
+		rv = NNG_ECLOSED;
 	}
+	assert(call->stage == CALL_SEND || call->stage == CALL_RECV);
+	nng_msg *m = nng_aio_get_msg(call->aio);
+	nng_aio_set_msg(call->aio, NULL);
+	call->lane = NULL;
+	if (rv != 0) {
+		bool sent = call->stage == CALL_RECV; /* And no answer: it may have been carried out. */
+		if (!sent)
+			nng_msg_free(m);
+		if (l != NULL)
+			lane_fail(l);
+		attempt_lost(call, sent,
+		             !sent                 ? "could not send"
+		             : rv == NNG_ETIMEDOUT ? "no answer"
+		                                   : "the connection broke off");
+		return;
+	}
+	bool passed = l != NULL && lane_pass(l);
+	call_reply(call, m);
+	if (l != NULL && !passed)
+		lane_leave(l);
 }
 
 void attempt_first(struct call *call)

@@ -192,13 +192,16 @@ void cs_close(cs_client *c)
 		return;
 	/*
 	 * Operations first, sockets last: nng 1.5.2 uses a socket's memory after nng_close when another thread is just
-	 * then in a call on one of its contexts. A stopped aio ends what it does and refuses whatever comes after.
+	 * then in a call on one of its contexts. A stopped aio ends what it does; nobody begins anything after.
 	 * Calls that sleep wake up by themselves, soon.
 	 */
 	pthread_mutex_lock(&c->lock);
 	atomic_store(&c->closing, true);
 	unsigned n_calls = c->n_calls; /* No more are made. */
 	pthread_mutex_unlock(&c->lock);
+	atomic_store(&c->stopped, true);
+	for (unsigned i = 0; i < c->n_nodes; i++)
+		node_await(&c->nodes[i]);
 	for (unsigned i = 0; i < n_calls; i++)
 		nng_aio_stop(c->calls[i]->aio);
 	for (unsigned i = 0; i < c->n_nodes; i++)
@@ -207,6 +210,8 @@ void cs_close(cs_client *c)
 	while (c->n_out > 0)
 		pthread_cond_wait(&c->changed, &c->lock);
 	pthread_mutex_unlock(&c->lock);
+	for (unsigned i = 0; i < c->n_nodes; i++)
+		node_await(&c->nodes[i]);
 	for (unsigned i = 0; i < n_calls; i++)
 		call_free(c->calls[i]);
 	for (unsigned i = 0; i < c->n_nodes; i++)

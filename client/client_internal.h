@@ -16,8 +16,9 @@
 #include "node/wire/keyfile.h"
 #include "node/wire/messages.h"
 
-#define TEXT_SIZE 512 /* Error texts: node, address, and what the node said. */
-#define NS_PER_MS UINT64_C(1000000)
+#define TEXT_SIZE          512 /* Error texts: node, address, and what the node said. */
+#define NS_PER_MS          UINT64_C(1000000)
+#define CALL_ENVELOPE_SIZE 32 /* Around a request's body. */
 
 uint64_t clock_mono_ns(void);
 uint64_t clock_wall_ns(void);
@@ -36,6 +37,48 @@ struct session {
 void session_release(struct session *s); /* NULL is fine. */
 
 struct call;
+struct node;
+
+/* --- lane.c: natural batches: few messages are under way to a node, and what comes meanwhile goes together --- */
+
+#define LANES 2 /* Checks have their own: a check must not wait for the slowest decision of its message. */
+#ifndef LANE_FRAMES
+#define LANE_FRAMES 2 /* Messages under way in a lane: one is answered while the next is on its way. */
+#endif
+
+/* A message of many calls; its nng callback's own while sent, but for calls and n, which the lane's lock guards. */
+struct frame {
+	struct lane *lane;
+	bool sent;
+	nng_ctx ctx;
+	nng_aio *aio;
+	struct session *session;
+	uint8_t header[CHANNEL_DATA_HEADER_SIZE];
+	uint8_t id[WIRE_REQUEST_ID_SIZE];
+	unsigned n;                        /* 0: the frame is free. */
+	struct call *calls[WIRE_MANY_MAX]; /* NULL: its time was over. */
+};
+
+struct lane {
+	struct node *node;
+	pthread_mutex_t lock;
+	struct call *first, **last; /* Calls that wait, by next. While there are any, something is under way. */
+	unsigned under_way;         /* Messages, of one call or of many; at most LANE_FRAMES. */
+	bool ticking;
+	nng_aio *timer; /* Ends calls whose time is over while they wait, or are among many. */
+	struct frame frames[LANE_FRAMES];
+};
+int lane_open(struct lane *l, struct node *n); /* Returns nng's error. */
+void lane_stop(struct lane *l);                /* Ends what is under way; calls that wait end soon. */
+void lane_close(struct lane *l);               /* When no call is left and the node's socket is closed. */
+/* True: the call goes at once, by itself, and lane_leave follows. False: it is another thread's by now. */
+bool lane_enter(struct lane *l, struct call *call);
+/* The answer is there: those that wait go on their way, if any do, in its place. */
+bool lane_pass(struct lane *l);
+/* Done with the answer (unless lane_pass was true), or it was never sent. */
+void lane_leave(struct lane *l);
+/* The node does not answer: those that wait go elsewhere. */
+void lane_fail(struct lane *l);
 
 struct node {
 	cs_client *client;
@@ -57,6 +100,7 @@ struct node {
 	nng_ctx ctx;
 	nng_aio *aio;
 	struct channel_initiator initiator;
+	struct lane lanes[LANES];
 };
 
 int node_open(struct node *n, cs_client *c);
@@ -68,12 +112,16 @@ void node_free(struct node *n); /* When no call is left. */
  * node/front_sendmsg.c).
  */
 void node_redial(struct node *n);
-/* nng_ctx_send and nng_ctx_recv, seen by node_free. The callback may run before they return. */
-void node_send(struct node *n, nng_ctx ctx, nng_aio *aio);
-void node_recv(struct node *n, nng_ctx ctx, nng_aio *aio);
+/*
+ * nng_ctx_send and nng_ctx_recv, seen by cs_close. The callback may run before they return. False: the client closes,
+ * nothing was begun, and no callback comes.
+ */
+bool node_send(struct node *n, nng_ctx ctx, nng_aio *aio);
+bool node_recv(struct node *n, nng_ctx ctx, nng_aio *aio);
+void node_await(struct node *n); /* Until no thread is within them. */
 /*
  * The node's session, held for the caller; or NULL, and call_resume(call, err) comes later from another thread. Starts
- * a handshake where none is under way and the session is missing or old.
+ * a handshake where none is under way and the session is missing or old. call NULL: nobody waits.
  */
 struct session *node_session(struct node *n, struct call *call);
 /* The node does not know this session (any more). */
@@ -81,7 +129,7 @@ void node_session_drop(struct node *n, const struct session *s);
 
 /* --- call.c: one question until its one answer --- */
 
-enum call_stage { CALL_FREE, CALL_SESSION, CALL_SEND, CALL_RECV, CALL_SLEEP };
+enum call_stage { CALL_FREE, CALL_SESSION, CALL_LANE, CALL_SEND, CALL_RECV, CALL_SLEEP };
 
 /* What a caller of the library gave, to be called once: callback is cast back by deliver. */
 typedef void (*call_user)(void);
@@ -96,7 +144,7 @@ typedef void (*call_deliver)(call_user user, void *user_ctx, int code, void *res
 
 struct call {
 	cs_client *client;
-	struct call *next; /* Free, or waiting for a session. */
+	struct call *next; /* Free, or waiting for a session, or in a lane. */
 	enum call_stage stage;
 	nng_aio *aio;
 	/* Sleeps, and nothing else: in nng 1.5.2 an aio that ever slept reports later timeouts as success. */
@@ -117,8 +165,10 @@ struct call {
 	unsigned tries, refused, strange; /* strange: nodes that did not know our key. */
 	unsigned try_ms, backoff_ms;
 	uint64_t sleep_until_ns;
-	bool ask_leader; /* A hello goes out first: the leader's address was not in the cluster file. */
-	bool unknown;    /* Some node may have carried it out: a failure is a timeout. */
+	struct lane *lane; /* The one that it is under way in by itself, or NULL. */
+	bool alone;        /* Not among many: its answer had no room beside the others'. */
+	bool ask_leader;   /* A hello goes out first: the leader's address was not in the cluster file. */
+	bool unknown;      /* Some node may have carried it out: a failure is a timeout. */
 	int last_err;
 	char text[TEXT_SIZE];
 	struct session *session;
@@ -152,6 +202,19 @@ void call_free(struct call *call);
 void attempt_first(struct call *call);
 void attempt_callback(void *arg);     /* Of call->aio. */
 void attempt_nap_callback(void *arg); /* Of call->nap. */
+/* Tries again, or ends the call if no time is left. */
+void attempt_again(struct call *call);
+/* Sends the call by itself, under its session. */
+void attempt_send(struct call *call);
+/* A call's request as it is sent now, with the time that is left. */
+struct wire_request attempt_request(const struct call *call);
+uint64_t attempt_ms_left(const struct call *call);
+/* No answer from this node: sent: it may have been carried out. */
+void attempt_lost(struct call *call, bool sent, const char *text);
+/* The channel's REFUSE; the session was dropped. */
+void attempt_refused(struct call *call, int err);
+/* An authentic reply, or not: err 0, or why not. msg: what reply lies in, the call's from now on; or NULL for many. */
+void attempt_answered(struct call *call, int err, struct wire_reply *reply, nng_msg *msg);
 /* The session that the call waited for: err 0: there is one now; else why not. */
 void call_resume(struct call *call, int err);
 
@@ -200,8 +263,10 @@ struct cs_client {
 	bool skip_proof;
 	struct node nodes[CLUSTER_NODES_MAX];
 	unsigned n_nodes;
-	atomic_uint leader; /* Index of the node that answered as leader last. */
-	atomic_bool closing;
+	atomic_uint leader;                  /* Index of the node that answered as leader last. */
+	atomic_bool closing;                 /* Calls end instead of trying again. */
+	atomic_bool stopped;                 /* No operation is begun any more. */
+	atomic_bool redialing;               /* One thread does it at a time. */
 	atomic_uint_fast64_t last_timestamp; /* Of handshakes: strictly increasing for our key. */
 	pthread_mutex_t lock;
 	pthread_cond_t changed;

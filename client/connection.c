@@ -33,18 +33,41 @@ static void pipe_event(nng_pipe pipe, nng_pipe_ev event, void *arg)
 	atomic_fetch_add(&n->pipes, event == NNG_PIPE_EV_ADD_POST ? 1 : -1);
 }
 
-void node_send(struct node *n, nng_ctx ctx, nng_aio *aio)
+/*
+ * Before each operation on a context: false once aios are being stopped. nng 1.5.2 drops an operation on a stopped aio
+ * without calling back, and cs_close would wait for it for ever.
+ */
+static bool nng_enter(struct node *n)
 {
 	atomic_fetch_add(&n->inside, 1);
-	nng_ctx_send(ctx, aio);
+	if (!atomic_load(&n->client->stopped))
+		return true;
 	atomic_fetch_sub(&n->inside, 1);
+	return false;
 }
 
-void node_recv(struct node *n, nng_ctx ctx, nng_aio *aio)
+bool node_send(struct node *n, nng_ctx ctx, nng_aio *aio)
 {
-	atomic_fetch_add(&n->inside, 1);
+	if (!nng_enter(n))
+		return false;
+	nng_ctx_send(ctx, aio);
+	atomic_fetch_sub(&n->inside, 1);
+	return true;
+}
+
+bool node_recv(struct node *n, nng_ctx ctx, nng_aio *aio)
+{
+	if (!nng_enter(n))
+		return false;
 	nng_ctx_recv(ctx, aio);
 	atomic_fetch_sub(&n->inside, 1);
+	return true;
+}
+
+void node_await(struct node *n)
+{
+	while (atomic_load(&n->inside) > 0)
+		sched_yield(); /* A few instructions from the end of a call. */
 }
 
 void session_release(struct session *s)
@@ -115,7 +138,8 @@ static void handshake_callback(void *arg)
 	}
 	if (!n->sent) {
 		n->sent = true;
-		node_recv(n, n->ctx, n->aio);
+		if (!node_recv(n, n->ctx, n->aio))
+			handshake_end(n, NULL, CS_ERR_UNREACHABLE);
 		return;
 	}
 	nng_msg *m = nng_aio_get_msg(n->aio);
@@ -154,7 +178,10 @@ static void handshake_start(struct node *n)
 	}
 	nng_aio_set_msg(n->aio, m);
 	nng_aio_set_timeout(n->aio, HANDSHAKE_TIMEOUT_MS);
-	node_send(n, n->ctx, n->aio);
+	if (!node_send(n, n->ctx, n->aio)) {
+		nng_msg_free(m);
+		handshake_end(n, NULL, CS_ERR_UNREACHABLE);
+	}
 }
 
 struct session *node_session(struct node *n, struct call *call)
@@ -168,7 +195,7 @@ struct session *node_session(struct node *n, struct call *call)
 	if (age < USE_NS_MAX) {
 		s = n->session;
 		atomic_fetch_add(&s->refs, 1);
-	} else {
+	} else if (call != NULL) {
 		call->next = n->waiters;
 		n->waiters = call;
 	}
@@ -224,24 +251,18 @@ static int node_dial(struct node *n)
 	return rv != 0 ? rv : nng_dialer_start(d, NNG_FLAG_NONBLOCK);
 }
 
-/*
- * nng_dialer_close waits for nng's own threads, and this is called on them: one thread of the process at a time, or
- * with a few clients in one process every one of them waits here for another.
- */
-static atomic_bool redialing;
-
 void node_redial(struct node *n)
 {
-	bool before = false;
+	bool redialing = false;
 
 	if (clock_mono_ns() < atomic_load(&n->tried_ns) + REDIAL_NS ||
-	    !atomic_compare_exchange_strong(&redialing, &before, true))
+	    !atomic_compare_exchange_strong(&n->client->redialing, &redialing, true))
 		return;
 	if (atomic_load(&n->pipes) <= 0 && clock_mono_ns() >= atomic_load(&n->tried_ns) + REDIAL_NS) {
 		nng_dialer_close(n->dialer);
 		node_dial(n); /* If it fails, the next time comes. */
 	}
-	atomic_store(&redialing, false);
+	atomic_store(&n->client->redialing, false);
 }
 
 int node_open(struct node *n, cs_client *c)
@@ -261,6 +282,8 @@ int node_open(struct node *n, cs_client *c)
 	if (rv == 0)
 		rv = nng_ctx_open(&n->ctx, n->socket);
 	n->has_context = rv == 0;
+	for (unsigned i = 0; rv == 0 && i < LANES; i++)
+		rv = lane_open(&n->lanes[i], n);
 	if (rv == 0)
 		rv = node_dial(n);
 	if (rv != 0)
@@ -272,15 +295,17 @@ void node_stop(struct node *n)
 {
 	if (n->aio != NULL)
 		nng_aio_stop(n->aio);
+	for (unsigned i = 0; i < LANES; i++)
+		lane_stop(&n->lanes[i]);
 }
 
 void node_free(struct node *n)
 {
-	while (atomic_load(&n->inside) > 0)
-		sched_yield(); /* A few instructions from the end of a call. */
 	if (n->has_socket)
 		nng_close(n->socket); /* Takes its contexts with it. */
 	n->has_socket = false;
+	for (unsigned i = 0; i < LANES; i++)
+		lane_close(&n->lanes[i]);
 	nng_aio_free(n->aio);
 	n->aio = NULL;
 	session_release(n->session);
