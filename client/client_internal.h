@@ -266,7 +266,6 @@ struct cs_client {
 	atomic_uint leader;                  /* Index of the node that answered as leader last. */
 	atomic_bool closing;                 /* Calls end instead of trying again. */
 	atomic_bool stopped;                 /* No operation is begun any more. */
-	atomic_bool redialing;               /* One thread does it at a time. */
 	atomic_uint_fast64_t last_timestamp; /* Of handshakes: strictly increasing for our key. */
 	pthread_mutex_t lock;
 	pthread_cond_t changed;

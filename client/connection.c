@@ -251,18 +251,24 @@ static int node_dial(struct node *n)
 	return rv != 0 ? rv : nng_dialer_start(d, NNG_FLAG_NONBLOCK);
 }
 
+/*
+ * nng_dialer_close waits for nng's own threads, and this is called on them: one thread of the process at a time, or
+ * with a few clients in one process every one of them waits here for another.
+ */
+static atomic_bool redialing;
+
 void node_redial(struct node *n)
 {
-	bool redialing = false;
+	bool before = false;
 
 	if (clock_mono_ns() < atomic_load(&n->tried_ns) + REDIAL_NS ||
-	    !atomic_compare_exchange_strong(&n->client->redialing, &redialing, true))
+	    !atomic_compare_exchange_strong(&redialing, &before, true))
 		return;
 	if (atomic_load(&n->pipes) <= 0 && clock_mono_ns() >= atomic_load(&n->tried_ns) + REDIAL_NS) {
 		nng_dialer_close(n->dialer);
 		node_dial(n); /* If it fails, the next time comes. */
 	}
-	atomic_store(&n->client->redialing, false);
+	atomic_store(&redialing, false);
 }
 
 int node_open(struct node *n, cs_client *c)
