@@ -70,6 +70,7 @@ static void settle(struct guard *g)
 
 	g->depth++;
 	do {
+		guard_appends_submit(g);
 		guard_cuts_settle(g);
 		again = guard_sent_fire(g);
 		if (g->closing || !g->started)
@@ -85,6 +86,7 @@ static void settle(struct guard *g)
 		guard_threshold(g);
 		g->entered += again;
 	} while (again);
+	guard_appends_submit(g);
 	g->depth--;
 }
 

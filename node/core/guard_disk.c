@@ -177,12 +177,35 @@ static void append_note(struct guard *g)
 		guard_note_match(g, g->delivering_last);
 }
 
+static void submit(struct guard *g, struct guard_append *a)
+{
+	int rv = g->disk->append(g->disk, &a->disk_req, a->entries, a->n, append_done);
+
+	a->submitted = true;
+	if (rv != 0)
+		append_done(&a->disk_req, rv); /* As if it had failed later: there is no other way back to libraft. */
+}
+
+void guard_appends_submit(struct guard *g)
+{
+	struct guard_append *next;
+
+	for (struct guard_append *a = g->appends; a != NULL; a = next) {
+		next = a->next;
+		if (!a->submitted)
+			submit(g, a);
+	}
+}
+
+/*
+ * The disk gets it when libraft has returned, not now: a leader's libraft asks for its own write before it sends to the
+ * others, whose way is the longer one.
+ */
 static int io_append(struct raft_io *io, struct raft_io_append *req, const struct raft_entry entries[], unsigned n,
                      raft_io_append_cb cb)
 {
 	struct guard *g = io->impl;
 	struct guard_append *a = calloc(1, sizeof *a);
-	int rv;
 
 	if (a == NULL) {
 		guard_failed(g, "entries could not be stored", RAFT_NOMEM);
@@ -191,6 +214,8 @@ static int io_append(struct raft_io *io, struct raft_io_append *req, const struc
 	req->cb = cb;
 	a->req = req;
 	a->guard = g;
+	a->entries = entries;
+	a->n = n;
 	a->last = g->next + n - 1;
 	a->term = g->raft->current_term;
 	a->since = guard_now(g);
@@ -198,14 +223,6 @@ static int io_append(struct raft_io *io, struct raft_io_append *req, const struc
 	append_note(g);
 	*g->appends_tail = a;
 	g->appends_tail = &a->next;
-	rv = g->disk->append(g->disk, &a->disk_req, entries, n, append_done);
-	if (rv != 0) {
-		guard_failed(g, "entries could not be stored", rv);
-		memcpy(io->errmsg, g->disk->errmsg, sizeof io->errmsg);
-		append_unlink(g, a);
-		free(a);
-		return rv;
-	}
 	g->next += n;
 	for (unsigned i = 0; i < n; i++)
 		g->bytes += entries[i].buf.len;
@@ -215,7 +232,10 @@ static int io_append(struct raft_io *io, struct raft_io_append *req, const struc
 static int io_truncate(struct raft_io *io, raft_index index)
 {
 	struct guard *g = io->impl;
-	int rv = g->disk->truncate(g->disk, index);
+	int rv;
+
+	guard_appends_submit(g);
+	rv = g->disk->truncate(g->disk, index);
 
 	if (rv != 0) {
 		guard_failed(g, "the log could not be truncated", rv);

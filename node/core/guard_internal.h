@@ -19,11 +19,14 @@ struct guard_append {
 	struct raft_io_append disk_req;
 	struct raft_io_append *req;
 	struct guard *guard;
-	struct guard_append *next; /* In flight, oldest first; or canceled by close, newest first. */
-	raft_index last;           /* Index of its last entry. */
-	raft_term term;            /* Current term when it was submitted (guard 4). */
-	raft_time since;           /* When it was submitted (guard 3). */
-	bool after_truncate;       /* Ordered behind a truncation: its end is the truncation's end. */
+	struct guard_append *next;        /* In flight, oldest first; or canceled by close, newest first. */
+	const struct raft_entry *entries; /* libraft's, until the callback; for the submission. */
+	unsigned n;
+	bool submitted;      /* The disk has it. */
+	raft_index last;     /* Index of its last entry. */
+	raft_term term;      /* Current term when it was submitted (guard 4). */
+	raft_time since;     /* When it was submitted (guard 3). */
+	bool after_truncate; /* Ordered behind a truncation: its end is the truncation's end. */
 };
 
 /* A proposal in the window: libraft gets our request, the caller's is completed with it. */
@@ -156,6 +159,7 @@ void guard_configuration_roll_back(struct guard *g, raft_index conflict);
 void guard_disk_fill(struct raft_io *io);
 void guard_snapshot_fill(struct raft_io *io);
 bool guard_in_flight(const struct guard *g); /* An append or an install (guard 4). */
+void guard_appends_submit(struct guard *g);  /* Gives the disk what was appended in this step. */
 void guard_appends_cancel(struct guard *g);  /* At close. */
 void guard_note_match(struct guard *g, raft_index last);
 bool guard_put_retry(struct guard *g); /* Each retry: true if it called libraft. */

@@ -77,6 +77,7 @@ bool guard_put_retry(struct guard *g)
 	if (!g->put_waits || put_blocked(g))
 		return false;
 	g->put_waits = false;
+	guard_appends_submit(g);
 	rv = g->disk->snapshot_put(g->disk, g->put_trailing, &g->disk_put, g->put_snapshot, put_done);
 	if (rv == 0)
 		return false;
