@@ -133,6 +133,80 @@ static void test_request_bounds(void **state)
 	assert_int_equal(wire_request_decode(&back, buf, len), CS_ERR_MALFORMED);
 }
 
+static int decode_many(const uint8_t *bytes, size_t len)
+{
+	struct wire_part parts[WIRE_MANY_MAX];
+	struct wire_request r, inner;
+	unsigned n = 0;
+
+	int err = wire_request_decode(&r, bytes, len);
+	if (err == 0)
+		err = wire_many_decode(parts, &n, r.body, r.body_len);
+	for (unsigned i = 0; err == 0 && i < n; i++)
+		err = wire_request_decode(&inner, parts[i].bytes, parts[i].len);
+	return err;
+}
+
+static void test_many(void **state)
+{
+	static const uint8_t one[] = {0x91, 0xc4, 0x00}, short_bin[] = {0x92, 0xc4, 0x00, 0xc4, 0x01},
+	                     text[] = {0x92, 0xa0, 0xa0}, nested[] = {0x92, 0xc4, 0x00, 0x91, 0xc4, 0x00};
+	static uint8_t big[300];
+	static const uint32_t deadlines[] = {0, 127, 128, 255, 256, WIRE_DEADLINE_MS_MAX};
+	struct wire_part parts[WIRE_MANY_MAX];
+	struct wire_request q = {.type = WIRE_CHECK, .body = body, .body_len = sizeof body}, back, inner;
+	struct writer w;
+	unsigned n;
+	size_t len;
+
+	(void)state;
+	/* Every width of a deadline and of a bin's length. */
+	writer_init(&w, buf, sizeof buf);
+	wire_many_begin(&w, (const uint8_t *)"0123456789abcdef", 500, 12);
+	writer_init(&w, big, sizeof big);
+	writer_array(&w, 1);
+	writer_bin(&w, buf, 256);
+	size_t big_len = w.len;
+	writer_init(&w, buf, sizeof buf);
+	wire_many_begin(&w, (const uint8_t *)"0123456789abcdef", 500, 12);
+	for (unsigned i = 0; i < 12; i++) {
+		q.deadline_ms = deadlines[i % 6];
+		q.body = i < 6 ? body : big;
+		q.body_len = i < 6 ? sizeof body : big_len;
+		wire_many_add(&w, &q);
+	}
+	assert_int_equal(writer_end(&w, &len), 0);
+	assert_int_equal(wire_request_decode(&back, buf, len), 0);
+	assert_int_equal(back.type, WIRE_MANY);
+	assert_int_equal(wire_many_decode(parts, &n, back.body, back.body_len), 0);
+	assert_int_equal(n, 12);
+	for (unsigned i = 0; i < n; i++) {
+		assert_int_equal(wire_request_decode(&inner, parts[i].bytes, parts[i].len), 0);
+		assert_int_equal(inner.deadline_ms, deadlines[i % 6]);
+		assert_int_equal(inner.body_len, i < 6 ? sizeof body : big_len);
+	}
+	writer_init(&w, buf, sizeof buf);
+	wire_many_begin(&w, (const uint8_t *)"0123456789abcdef", 500, 2);
+	q.body = body;
+	q.body_len = sizeof body;
+	wire_many_add(&w, &q);
+	wire_many_add(&w, &q);
+	assert_int_equal(writer_end(&w, &len), 0);
+	attack(decode_many, len);
+	/* What is not 2 to 64 whole bins. */
+	assert_int_equal(wire_many_decode(parts, &n, one, sizeof one), CS_ERR_MALFORMED);
+	assert_int_equal(wire_many_decode(parts, &n, "\x90", 1), CS_ERR_MALFORMED);
+	assert_int_equal(wire_many_decode(parts, &n, short_bin, sizeof short_bin), CS_ERR_MALFORMED);
+	assert_int_equal(wire_many_decode(parts, &n, text, sizeof text), CS_ERR_MALFORMED);
+	assert_int_equal(wire_many_decode(parts, &n, nested, sizeof nested), CS_ERR_MALFORMED);
+	writer_init(&w, buf, sizeof buf);
+	writer_array(&w, WIRE_MANY_MAX + 1);
+	for (unsigned i = 0; i <= WIRE_MANY_MAX; i++)
+		writer_bin(&w, "", 0);
+	assert_int_equal(wire_many_decode(parts, &n, buf, w.len), CS_ERR_TOO_LARGE);
+	assert_int_equal(wire_many_decode(parts, &n, "\xdd\xff\xff\xff\xff", 5), CS_ERR_TOO_LARGE);
+}
+
 static void test_types(void **state)
 {
 	(void)state;
@@ -255,7 +329,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(test_request), cmocka_unit_test(test_request_bounds), cmocka_unit_test(test_types),
 	        cmocka_unit_test(test_reply),   cmocka_unit_test(test_reply_error),    cmocka_unit_test(test_proved),
-	        cmocka_unit_test(test_status),
+	        cmocka_unit_test(test_status),  cmocka_unit_test(test_many),
 	};
 
 	if (sodium_init() < 0)
