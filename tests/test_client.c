@@ -529,6 +529,224 @@ static void test_not_enrolled(void **state)
 	assert_int_equal(cs_check(client, some_id, &r), CS_E_UNAUTHENTICATED);
 }
 
+/* The requests of a message, by itself or of many: their ids and number. */
+static unsigned requests_in(const uint8_t *plain, size_t len, uint8_t ids[][WIRE_REQUEST_ID_SIZE])
+{
+	struct wire_part parts[WIRE_MANY_MAX] = {{plain, len}};
+	struct wire_request r;
+	unsigned n = 1;
+
+	if (wire_request_decode(&r, plain, len) < 0)
+		return 0;
+	if (r.type == WIRE_MANY && wire_many_decode(parts, &n, r.body, r.body_len) < 0)
+		return 0;
+	for (unsigned i = 0; i < n; i++) {
+		if (wire_request_decode(&r, parts[i].bytes, parts[i].len) < 0)
+			return 0;
+		memcpy(ids[i], r.id, WIRE_REQUEST_ID_SIZE);
+	}
+	return n;
+}
+
+static void test_batches(void **state)
+{
+	static unsigned calls[66];
+	struct front_stats st;
+	struct cs_check_result r;
+
+	(void)state;
+	actor_start(0);
+	open_client(5000, 0);
+	assert_int_equal(cs_check(client, some_id, &r), 0);
+	echo_node_hold(&actors[0].node, true);
+	tally_reset();
+	memset(calls, 0, sizeof(calls));
+	for (unsigned i = 0; i < 66; i++)
+		assert_int_equal(cs_check_async(client, some_id, count, &calls[i]), 0);
+	/* Two go at once, by themselves; the others when the first of these is answered. */
+	echo_node_await(&actors[0].node, 2);
+	pthread_mutex_lock(&actors[0].node.lock);
+	assert_int_equal(actors[0].node.waiting, 2);
+	pthread_mutex_unlock(&actors[0].node.lock);
+	echo_node_hold(&actors[0].node, false);
+	tally_await(66);
+	assert_int_equal(tally.good, 66);
+	for (unsigned i = 0; i < 66; i++)
+		assert_int_equal(calls[i], 1);
+	front_stats(actors[0].node.front, &st);
+	assert_int_equal(st.requests, 67);
+	assert_int_equal(actors[0].n_seen, 67);
+}
+
+static void test_deadline_in_queue(void **state)
+{
+	static unsigned calls[20];
+	struct cs_check_result r;
+
+	(void)state;
+	actor_start(0);
+	open_client(300, 0);
+	assert_int_equal(cs_check(client, some_id, &r), 0);
+	echo_node_hold(&actors[0].node, true);
+	tally_reset();
+	memset(calls, 0, sizeof(calls));
+	for (unsigned i = 0; i < 20; i++)
+		assert_int_equal(cs_check_async(client, some_id, count, &calls[i]), 0);
+	tally_await(20); /* Nobody is answered: all end, sent or not. */
+	assert_int_equal(tally.good, 0);
+	for (unsigned i = 0; i < 20; i++)
+		assert_int_equal(calls[i], 1);
+	echo_node_hold(&actors[0].node, false);
+	assert_int_equal(cs_check(client, some_id, &r), 0);
+}
+
+static void test_batch_errors(void **state)
+{
+	static unsigned calls[100];
+
+	(void)state; /* Every one of a batch follows its own error, to the leader. */
+	actor_start(0);
+	open_client(5000, 0);
+	actors[0].err = CS_ERR_NOT_LEADER;
+	actors[0].leader_url = actors[1].url;
+	actor_start(1);
+	tally_reset();
+	memset(calls, 0, sizeof(calls));
+	for (unsigned i = 0; i < 100; i++)
+		assert_int_equal(cs_check_async(client, some_id, count, &calls[i]), 0);
+	tally_await(100);
+	assert_int_equal(tally.good, 100);
+	assert_int_equal(actors[1].n_seen, 100);
+}
+
+#define DYING_CALLS 40
+
+/* A node that answers nobody until a message of many has come, and then is gone. */
+struct dying {
+	nng_socket socket;
+	nng_ctx ctx[3];
+	struct channel_keypair keys;
+	unsigned n_seen;
+	uint8_t seen[WIRE_MANY_MAX + 2][WIRE_REQUEST_ID_SIZE];
+};
+
+static int ctx_send(nng_ctx ctx, nng_msg *m)
+{
+	nng_aio *aio;
+
+	if (nng_aio_alloc(&aio, NULL, NULL) != 0)
+		return -1;
+	nng_aio_set_msg(aio, m);
+	nng_ctx_send(ctx, aio);
+	nng_aio_wait(aio);
+	int rv = nng_aio_result(aio);
+	nng_aio_free(aio);
+	return rv;
+}
+
+static int ctx_recv(nng_ctx ctx, nng_msg **ret)
+{
+	nng_aio *aio;
+
+	if (nng_aio_alloc(&aio, NULL, NULL) != 0)
+		return -1;
+	nng_ctx_recv(ctx, aio);
+	nng_aio_wait(aio);
+	int rv = nng_aio_result(aio);
+	*ret = nng_aio_get_msg(aio);
+	nng_aio_free(aio);
+	return rv;
+}
+
+static int reply_one(nng_ctx ctx, struct channel_session *x, nng_msg *msg, const uint8_t *id)
+{
+	uint8_t header[CHANNEL_DATA_HEADER_SIZE], frame[128];
+	static const uint8_t body[] = {0x96, 0xc3, CS_ALLOW, 5, 6, 7, 0};
+	struct wire_reply r = {.body = body, .body_len = sizeof(body)};
+	size_t len;
+
+	memcpy(header, nng_msg_body(msg), sizeof(header));
+	memcpy(r.id, id, sizeof(r.id));
+	if (wire_reply_encode(&r, frame + CHANNEL_DATA_HEADER_SIZE, 64, &len) < 0 ||
+	    channel_seal(x, header, frame + CHANNEL_DATA_HEADER_SIZE, len, frame) < 0)
+		return -1;
+	nng_msg_clear(msg);
+	return nng_msg_append(msg, frame, len + CHANNEL_OVERHEAD) != 0 || ctx_send(ctx, msg) != 0 ? -1 : 0;
+}
+
+static void *dying_run(void *arg)
+{
+	struct dying *d = arg;
+	struct channel_responder hs;
+	struct channel_session x;
+	uint8_t accept[CHANNEL_ACCEPT_SIZE], *plain;
+	size_t len;
+	nng_msg *msg;
+
+	if (ctx_recv(d->ctx[0], &msg) != 0 ||
+	    channel_respond(&hs, &d->keys, CHANNEL_CLIENT, 1, ORIGIN, nng_msg_body(msg), nng_msg_len(msg)) < 0 ||
+	    channel_accept(&hs, 5, 0, accept, &x) < 0)
+		return NULL;
+	nng_msg_clear(msg);
+	if (nng_msg_append(msg, accept, sizeof(accept)) != 0 || ctx_send(d->ctx[0], msg) != 0)
+		return NULL;
+	/* Two by themselves; the first is answered, so the others come. */
+	nng_msg *alone[2];
+	for (unsigned i = 0; i < 2; i++) {
+		if (ctx_recv(d->ctx[i], &alone[i]) != 0 ||
+		    channel_open(&x, NULL, nng_msg_body(alone[i]), nng_msg_len(alone[i]), &plain, &len) < 0)
+			return NULL;
+		d->n_seen += requests_in(plain, len, d->seen + d->n_seen);
+	}
+	if (reply_one(d->ctx[0], &x, alone[0], d->seen[0]) == 0 && ctx_recv(d->ctx[2], &msg) == 0) {
+		if (channel_open(&x, NULL, nng_msg_body(msg), nng_msg_len(msg), &plain, &len) == 0)
+			d->n_seen += requests_in(plain, len, d->seen + d->n_seen);
+		nng_msg_free(msg);
+	}
+	nng_msg_free(alone[1]);
+	nng_close(d->socket);
+	return NULL;
+}
+
+static bool was_seen(const uint8_t *id, const struct actor *a)
+{
+	for (unsigned i = 0; i < a->n_seen; i++)
+		if (memcmp(a->seen[i], id, WIRE_REQUEST_ID_SIZE) == 0)
+			return true;
+	return false;
+}
+
+static void test_node_dies_with_many(void **state)
+{
+	static struct dying d;
+	static unsigned calls[DYING_CALLS];
+	pthread_t thread;
+
+	(void)state;
+	d = (struct dying){.keys = actors[0].keys};
+	assert_int_equal(nng_rep0_open(&d.socket), 0);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(nng_ctx_open(&d.ctx[i], d.socket), 0);
+	assert_int_equal(nng_listen(d.socket, actors[0].url, NULL, 0), 0);
+	assert_int_equal(pthread_create(&thread, NULL, dying_run, &d), 0);
+	open_client(10000, 0);
+	tally_reset();
+	memset(calls, 0, sizeof(calls));
+	for (unsigned i = 0; i < DYING_CALLS; i++)
+		assert_int_equal(cs_check_async(client, some_id, count, &calls[i]), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	actor_start(1);
+	tally_await(DYING_CALLS);
+	assert_int_equal(tally.good, DYING_CALLS);
+	for (unsigned i = 0; i < DYING_CALLS; i++)
+		assert_int_equal(calls[i], 1);
+	/* All but the one that was answered, under the same ids; and there were many in the last message. */
+	assert_true(d.n_seen > 3);
+	assert_int_equal(actors[1].n_seen, DYING_CALLS - 1);
+	for (unsigned i = 1; i < d.n_seen; i++)
+		assert_true(was_seen(d.seen[i], &actors[1]));
+}
+
 static void test_close_with_calls_out(void **state)
 {
 	static unsigned calls[32];
@@ -542,7 +760,7 @@ static void test_close_with_calls_out(void **state)
 	for (unsigned i = 0; i < 32; i++)
 		assert_int_equal(cs_check_async(client, some_id, count, &calls[i]), 0);
 	assert_int_equal(cs_check_async(client, some_id, count, &calls[0]), CS_E_OVERLOADED);
-	echo_node_await(&actors[0].node, 32);
+	echo_node_await(&actors[0].node, 2); /* The others wait for these. */
 	cs_close(client);
 	client = NULL;
 	assert_int_equal(tally.n, 32);
@@ -601,6 +819,10 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(test_overloaded, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_final_errors, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_not_enrolled, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_batches, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_deadline_in_queue, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_batch_errors, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_node_dies_with_many, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_close_with_calls_out, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_close_unconnected, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_bad_files, setup, teardown),
