@@ -41,10 +41,8 @@ struct node;
 
 /* --- lane.c: natural batches: few messages are under way to a node, and what comes meanwhile goes together --- */
 
-#define LANES 2 /* Checks have their own: a check must not wait for the slowest decision of its message. */
-#ifndef LANE_FRAMES
+#define LANES       2 /* Checks have their own: a check must not wait for the slowest decision of its message. */
 #define LANE_FRAMES 2 /* Messages under way in a lane: one is answered while the next is on its way. */
-#endif
 
 /* A message of many calls; its nng callback's own while sent, but for calls and n, which the lane's lock guards. */
 struct frame {
