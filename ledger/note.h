@@ -10,15 +10,15 @@
 #include "ledger/hash.h"
 #include "ledger/limits.h"
 
-#define NOTE_KEY_ED25519 0x01     /* signed-note: Ed25519 over the note's text. */
+#define NOTE_KEY_ED25519     0x01 /* signed-note: Ed25519 over the note's text. */
 #define NOTE_KEY_COSIGNATURE 0x04 /* tlog-cosignature: Ed25519 over "cosignature/v1\ntime T\n" and the text. */
 
 /* A public key with its name, as a vkey line has it: name+hex(id)+base64(type || pub). */
 struct note_key {
 	char name[LIMIT_KEY_NAME_SIZE_MAX + 1];
-	uint8_t type;    /* NOTE_KEY_... */
+	uint8_t type; /* NOTE_KEY_... */
 	uint8_t pub[32];
-	uint32_t id;     /* First 4 bytes, big-endian, of SHA-256(name || 0A || type || pub). */
+	uint32_t id; /* First 4 bytes, big-endian, of SHA-256(name || 0A || type || pub). */
 };
 
 /* Fills *ret and computes its id. CS_ERR_INVALID for a bad name (empty, space, '+', control) or type. */
@@ -29,10 +29,11 @@ int note_key_format(const struct note_key *k, char *buf, size_t cap);
 
 /* One signature line of a note. */
 struct note_signature {
-	const char *name;  /* In the note; not NUL-terminated. */
+	const char *name; /* In the note; not NUL-terminated. */
 	size_t name_len;
 	uint32_t id;
-	uint8_t bytes[72]; /* 64 bytes (type 01), or u64 big-endian time and 64 bytes (type 04). Longer ones: len only. */
+	uint8_t bytes[72]; /* 64 bytes (type 01), or u64 big-endian time and 64 bytes (type 04). Longer ones: len only.
+	                    */
 	size_t len;        /* Bytes of the signature as decoded, without the key id. */
 };
 
@@ -54,12 +55,13 @@ int note_parse(struct note *ret, const char *bytes, size_t len); /* CS_ERR_MALFO
  */
 int note_verify(const struct note *n, const struct note_key *k, uint64_t *ret_time);
 
-/* Appends "— name base64\n" for an Ed25519 signature over text to buf at *len (signed-note). sk: libsodium's 64 bytes. */
+/* Appends "— name base64\n" for an Ed25519 signature over text to buf at *len (signed-note). sk: libsodium's 64 bytes.
+ */
 int note_sign(const struct note_key *k, const uint8_t sk[64], const char *text, size_t text_len, char *buf, size_t cap,
-	      size_t *len);
+              size_t *len);
 /* The same for a cosignature/v1 at POSIX time time_s. */
 int note_cosign(const struct note_key *k, const uint8_t sk[64], uint64_t time_s, const char *text, size_t text_len,
-		char *buf, size_t cap, size_t *len);
+                char *buf, size_t cap, size_t *len);
 
 /* tlog-checkpoint. */
 struct checkpoint {

@@ -22,15 +22,15 @@
 struct store;
 
 struct store_options {
-	uint64_t map_size;  /* Bytes of address space, set once; 0: 64 GiB. */
-	bool read_only;     /* Another process's live store, or a copy. */
-	bool create;        /* Make the folder's files if there are none. */
+	uint64_t map_size; /* Bytes of address space, set once; 0: 64 GiB. */
+	bool read_only;    /* Another process's live store, or a copy. */
+	bool create;       /* Make the folder's files if there are none. */
 };
 
 /*
  * dir must exist. CS_ERR_NOT_FOUND, CS_ERR_IO, CS_ERR_DAMAGED (not ours, other version, or the self-check failed: root
- * from tiles, last leaf, number of entries), CS_ERR_EXISTS (another process is its writer), CS_ERR_NOMEM. Never open one
- * folder twice in a process (LMDB's locks are the process's). A reader needs write access to lock.mdb, except on a
+ * from tiles, last leaf, number of entries), CS_ERR_EXISTS (another process is its writer), CS_ERR_NOMEM. Never open
+ * one folder twice in a process (LMDB's locks are the process's). A reader needs write access to lock.mdb, except on a
  * copy of data.mdb alone in a folder where none can be made.
  */
 int store_open(const char *dir, const struct store_options *o, struct store **ret);
@@ -41,8 +41,8 @@ struct store_head {
 	uint64_t size;          /* Entries. */
 	uint64_t applied_index; /* Raft index whose batch ended at size; 0: none. */
 	uint64_t applied_term;
-	struct hash root;       /* Root at size, as recomputed from the tiles at open. */
-	struct hash last_leaf;  /* Leaf hash of entry size-1; zero bytes if size is 0. */
+	struct hash root;      /* Root at size, as recomputed from the tiles at open. */
+	struct hash last_leaf; /* Leaf hash of entry size-1; zero bytes if size is 0. */
 };
 
 /* --- writer: one thread --- */
@@ -62,8 +62,8 @@ int store_put_checkpoint(struct store *s, uint64_t size, const void *note, size_
 /* len 0: delete. "format", "head" and "state" are the store's own: CS_ERR_INVALID. */
 int store_put_meta(struct store *s, const char *name, const void *value, size_t len);
 /*
- * CS_ERR_DISK_FULL when the map is full (transaction aborted, the store goes on). CS_ERR_IO: end the process; nothing is
- * written through this store again. The first error of an append or put sticks and is what the commit returns.
+ * CS_ERR_DISK_FULL when the map is full (transaction aborted, the store goes on). CS_ERR_IO: end the process; nothing
+ * is written through this store again. The first error of an append or put sticks and is what the commit returns.
  */
 int store_commit(struct store *s);
 void store_abort(struct store *s);
@@ -74,14 +74,16 @@ struct store_record {
 };
 /* No transaction may be open. CS_ERR_INVALID if index is beyond the applied index or before the last one written. */
 int store_write_state(struct store *s, const struct store_record *r, size_t n, uint64_t index, uint64_t term);
-int store_sync(struct store *s);                    /* mdb_env_sync(force): before the Raft log is truncated. */
-void store_head(const struct store *s, struct store_head *ret); /* As of the last commit (a reader: of open); any thread. */
+int store_sync(struct store *s); /* mdb_env_sync(force): before the Raft log is truncated. */
+void store_head(const struct store *s,
+                struct store_head *ret);            /* As of the last commit (a reader: of open); any thread. */
 uint64_t store_state_index(const struct store *s);  /* Raft index of the state written back; 0: none. */
 unsigned store_fill_percent(const struct store *s); /* Of map_size, free pages counted as used. */
 
 /* Calls f for each state record, in key order; stops and returns f's result if it is not 0. */
-int store_each_state(struct store *s, int (*f)(void *ctx, const void *key, size_t key_len, const void *value,
-					       size_t value_len), void *ctx);
+int store_each_state(struct store *s,
+                     int (*f)(void *ctx, const void *key, size_t key_len, const void *value, size_t value_len),
+                     void *ctx);
 
 /* --- readers: any thread, each with a view of its own --- */
 
@@ -96,13 +98,13 @@ void store_view_head(const struct store_view *v, struct store_head *ret); /* roo
 int store_view_entry(const struct store_view *v, uint64_t index, const void **ret_leaf, size_t *ret_len);
 int store_view_body(const struct store_view *v, uint64_t index, const void **ret_body, size_t *ret_len);
 int store_view_checkpoint(const struct store_view *v, uint64_t size_min, uint64_t *ret_size, const void **ret_note,
-			  size_t *ret_len); /* The first stored one of at least size_min. */
+                          size_t *ret_len); /* The first stored one of at least size_min. */
 int store_view_checkpoint_last(const struct store_view *v, uint64_t *ret_size, const void **ret_note, size_t *ret_len);
 int store_view_meta(const struct store_view *v, const char *name, const void **ret, size_t *ret_len);
 /* The state records that the view sees, in key order, and the Raft index and term that they are the state of. */
 int store_view_each_state(const struct store_view *v,
-			  int (*f)(void *ctx, const void *key, size_t key_len, const void *value, size_t value_len),
-			  void *ctx);
+                          int (*f)(void *ctx, const void *key, size_t key_len, const void *value, size_t value_len),
+                          void *ctx);
 int store_view_state_index(const struct store_view *v, uint64_t *ret_index, uint64_t *ret_term); /* CS_ERR_NOT_FOUND. */
 /* Tiles as the view sees them, for tiles_inclusion and its like (read only). */
 void store_view_tiles(const struct store_view *v, struct tree_tiles *ret);

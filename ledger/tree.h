@@ -7,7 +7,7 @@
 
 #include "ledger/hash.h"
 
-#define TREE_TILE_WIDTH 256  /* C2SP tlog-tiles: hashes in a full tile. */
+#define TREE_TILE_WIDTH  256 /* C2SP tlog-tiles: hashes in a full tile. */
 #define TREE_TILE_LEVELS 8   /* Tile levels 0..7 cover 2^64 leaves. */
 
 /*
@@ -54,7 +54,7 @@ int tree_root_at(struct tree *t, uint64_t size, struct hash *ret);
 /* The same, straight from tiles with no tree in memory (readers of a store); tiles->read must not be NULL. */
 int tiles_inclusion(const struct tree_tiles *tiles, uint64_t index, uint64_t size, struct hash *proof, unsigned *ret_n);
 int tiles_consistency(const struct tree_tiles *tiles, uint64_t old_size, uint64_t new_size, struct hash *proof,
-		      unsigned *ret_n);
+                      unsigned *ret_n);
 int tiles_root(const struct tree_tiles *tiles, uint64_t size, struct hash *ret);
 
 #endif

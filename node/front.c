@@ -53,7 +53,7 @@ struct front {
 	struct slot *slots;
 	atomic_bool closing; /* No request is taken any more. */
 	atomic_bool stopped; /* No operation is begun any more. */
-	atomic_uint inside; /* Threads within nng_ctx_send or nng_ctx_recv. */
+	atomic_uint inside;  /* Threads within nng_ctx_send or nng_ctx_recv. */
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	unsigned n_receiving, n_out; /* Slots by stage; SLOT_SEND counts as out. */
