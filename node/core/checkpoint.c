@@ -4,6 +4,8 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -139,79 +141,154 @@ void checkpoint_beat(struct core *c)
 	send_announce(c, &c->announced, &c->announced_root);
 }
 
-/* A line counts if it is this member's valid cosignature of the announced text. */
-static bool line_valid(struct core *c, const struct member *m, const char *line, size_t len)
-{
+/* --- signatures of others, verified off the loop: each costs forty microseconds, and a beat brings several --- */
+
+#define CHECKS_MAX 16 /* Out at once; what comes above that comes again with the next beat. */
+
+/* A note to verify: an announcement of the leader's, or ours with a cosignature line added. */
+struct check {
+	uv_work_t work;
+	struct core *core;
+	bool announced;
+	uint64_t from, size;
+	struct hash root;   /* Announced. */
+	size_t line_len;    /* Of the cosignature, at the end of the text. */
+	bool signed_;       /* The announcer's log key signed it, and it says what the frame says. */
+	unsigned cosigners; /* Bit i: members[i] has cosigned it. */
+	size_t len;
 	char text[LIMIT_NOTE_SIZE_MAX];
+};
+
+/* The note is what the frame says it is, and its sender has signed it. */
+static bool says(const struct check *k, const struct note *n, const struct member *m)
+{
+	struct checkpoint cp;
+
+	return checkpoint_parse(&cp, n->text, n->text_len) == 0 && cp.size == k->size &&
+	       strcmp(cp.origin, k->core->o.settings->origin) == 0 && hash_equal(&cp.root, &k->root) &&
+	       note_verify(n, &m->log_key, NULL) == 0;
+}
+
+/* On a worker thread: of the core only what never changes is read, the members' ids and keys. */
+static void check(uv_work_t *work)
+{
+	struct check *k = work->data;
+	struct core *c = k->core;
 	struct note n;
 
-	if (len > FRAME_COSIGNATURE_SIZE_MAX || c->announced.len + len > sizeof text)
-		return false;
-	memcpy(text, c->announced.text, c->announced.len);
-	memcpy(text + c->announced.len, line, len);
-	return note_parse(&n, text, c->announced.len + len) == 0 && note_verify(&n, &m->cosigner_key, NULL) == 0;
-}
-
-void checkpoint_cosignature(struct core *c, uint64_t from, uint64_t size, const char *line, size_t len)
-{
-	struct member *m = peers_member(c, from);
-
-	if (!m || !core_leads(c) || size != c->announced.size)
-		return; /* For an older announcement: a newer one is on its way. */
-	if (!line_valid(c, m, line, len)) {
-		log_error("a cosignature does not verify from=%" PRIu64 " size=%" PRIu64, from, size);
+	if (note_parse(&n, k->text, k->len))
 		return;
+	for (unsigned i = 0; i < c->n_members; i++) {
+		const struct member *m = &c->members[i];
+		if (k->announced && m->id == k->from)
+			k->signed_ = says(k, &n, m);
+		if ((k->announced || m->id == k->from) && note_verify(&n, &m->cosigner_key, NULL) == 0)
+			k->cosigners |= 1u << i;
 	}
-	add_line(c, from, line, len);
 }
 
-/* --- cosigning (follower) --- */
-
-/* Members whose valid cosignature is in the note. Remembers each: a member below what it has cosigned has gone back. */
-static unsigned count_cosigners(struct core *c, const struct note *n, uint64_t size)
+/* Remembers who has cosigned how much: a member that comes back with less has gone back. Returns how many there are. */
+static unsigned count_cosigners(struct core *c, unsigned cosigners, uint64_t size)
 {
 	unsigned count = 0;
 
 	for (unsigned i = 0; i < c->n_members; i++) {
-		struct member *m = &c->members[i];
-		if (note_verify(n, &m->cosigner_key, NULL) != 0)
+		if (!(cosigners & (1u << i)))
 			continue;
 		count++;
-		if (size > m->cosigned_size)
-			m->cosigned_size = size;
+		if (size > c->members[i].cosigned_size)
+			c->members[i].cosigned_size = size;
 	}
 	return count;
+}
+
+static void announced(struct core *c, const struct check *k)
+{
+	if (!k->signed_) {
+		log_error("an announced checkpoint does not verify from=%" PRIu64 " size=%" PRIu64, k->from, k->size);
+		return;
+	}
+	if (count_cosigners(c, k->cosigners, k->size) >= majority(c)) {
+		if (k->size <= c->cosigned_size)
+			return;
+		c->cosigned_size = k->size;
+		board_set_cosigned_note(c->o.board, k->size, k->text, k->len);
+		ledger_writer_push_checkpoint(c->writer, k->size, k->text, k->len);
+		return;
+	}
+	c->asked.from = k->from;
+	c->asked.size = k->size;
+	c->asked.root = k->root;
+	checkpoint_applied(c);
+}
+
+static void cosigned(struct core *c, const struct check *k)
+{
+	if (!k->cosigners)
+		log_error("a cosignature does not verify from=%" PRIu64 " size=%" PRIu64, k->from, k->size);
+	else if (core_leads(c) && k->size == c->announced.size)
+		add_line(c, k->from, k->text + k->len - k->line_len, k->line_len);
+}
+
+static void checked(uv_work_t *work, int status)
+{
+	struct check *k = work->data;
+	struct core *c = k->core;
+
+	c->checks_out--;
+	if (status == 0 && !c->stopping) {
+		if (k->announced)
+			announced(c, k);
+		else
+			cosigned(c, k);
+	}
+	free(k);
+}
+
+/* Hands a note of head and line over to a worker; false if there are too many, or it is too long. */
+static void hand_to_worker(struct core *c, const struct check *what, const char *head, size_t head_len,
+                           const char *line)
+{
+	struct check *k;
+
+	if (c->checks_out == CHECKS_MAX || head_len > sizeof k->text - what->line_len)
+		return;
+	k = malloc(sizeof *k);
+	if (!k)
+		return; /* It comes again. */
+	memcpy(k, what, offsetof(struct check, text));
+	k->core = c;
+	k->work.data = k;
+	k->len = head_len + what->line_len;
+	memcpy(k->text, head, head_len);
+	memcpy(k->text + head_len, line, what->line_len);
+	if (uv_queue_work(&c->loop, &k->work, check, checked))
+		core_fatal(c, "cannot queue work");
+	c->checks_out++;
+}
+
+void checkpoint_cosignature(struct core *c, uint64_t from, uint64_t size, const char *line, size_t len)
+{
+	struct check what = {.from = from, .size = size, .line_len = len};
+
+	if (!core_leads(c) || size != c->announced.size || len > FRAME_COSIGNATURE_SIZE_MAX)
+		return; /* For an older announcement: a newer one is on its way. */
+	hand_to_worker(c, &what, c->announced.text, c->announced.len, line);
 }
 
 void checkpoint_announced(struct core *c, uint64_t from, uint64_t size, const struct hash *root, const char *text,
                           size_t len)
 {
-	const struct member *m = peers_member(c, from);
-	struct checkpoint cp;
-	struct note n;
+	struct check what = {.announced = true, .from = from, .size = size, .root = *root};
 	raft_id leader;
 	const char *address;
 
 	raft_leader(&c->raft, &leader, &address);
-	if (!m || leader != from || from == c->id)
-		return;
-	if (note_parse(&n, text, len) || checkpoint_parse(&cp, n.text, n.text_len) || cp.size != size ||
-	    strcmp(cp.origin, c->o.settings->origin) != 0 || !hash_equal(&cp.root, root) ||
-	    note_verify(&n, &m->log_key, NULL)) {
-		log_error("an announced checkpoint does not verify from=%" PRIu64 " size=%" PRIu64, from, size);
-		return;
-	}
-	if (size > c->cosigned_size && n.n_signatures > 1 && count_cosigners(c, &n, size) >= majority(c)) {
-		c->cosigned_size = size;
-		board_set_cosigned_note(c->o.board, size, text, len);
-		ledger_writer_push_checkpoint(c->writer, size, text, len);
-		return;
-	}
-	c->asked.from = from;
-	c->asked.size = size;
-	c->asked.root = *root;
-	checkpoint_applied(c);
+	if (leader == from && from != c->id)
+		hand_to_worker(c, &what, text, len, "");
 }
+
+/* --- cosigning (follower) --- */
 
 void checkpoint_applied(struct core *c)
 {
@@ -240,11 +317,16 @@ void checkpoint_restore(struct core *c)
 {
 	const void *text;
 	struct note n;
+	unsigned cosigners = 0;
 	uint64_t size;
 	size_t len;
 
-	if (store_view_checkpoint_last(c->view, &size, &text, &len) || note_parse(&n, text, len) ||
-	    count_cosigners(c, &n, size) < majority(c))
+	if (store_view_checkpoint_last(c->view, &size, &text, &len) || note_parse(&n, text, len))
+		return;
+	for (unsigned i = 0; i < c->n_members; i++)
+		if (note_verify(&n, &c->members[i].cosigner_key, NULL) == 0)
+			cosigners |= 1u << i;
+	if (count_cosigners(c, cosigners, size) < majority(c))
 		return;
 	c->cosigned_size = size;
 	board_set_cosigned_note(c->o.board, size, text, len);

@@ -622,7 +622,7 @@ void core_close(struct core *c)
 	c->raft.data = c;
 	link_close(c->link, on_link_closed, c);
 	guard_close(c->guard, on_raft_closed);
-	while (!c->raft_closed || !c->link_closed || c->evidence_out || c->givings_busy)
+	while (!c->raft_closed || !c->link_closed || c->evidence_out || c->checks_out || c->givings_busy)
 		uv_run(&c->loop, UV_RUN_ONCE);
 	raft_uv_close(&c->disk);
 	guard_free(c->guard);

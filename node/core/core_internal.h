@@ -143,6 +143,7 @@ struct core {
 		uint64_t from, size;
 		struct hash root;
 	} asked;
+	unsigned checks_out;   /* Notes being verified. */
 	unsigned evidence_out; /* Being verified. */
 	bool evidence_bad, clock_ahead;
 
