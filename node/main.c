@@ -28,7 +28,7 @@
  * LMDB is behind the reply: entries gather this long for one commit. Its synced write keeps the disk from the Raft log,
  * so that it is felt at the tail of the latencies; readers who cannot wait have it done at once.
  */
-#define WRITER_INTERVAL_MS 500
+#define WRITER_INTERVAL_MS 2000
 
 /* Everything the daemon opens, in this order. */
 struct daemon {

@@ -126,6 +126,9 @@ void checkpoint_beat(struct core *c)
 	checkpoint_sign(c);
 	if (c->announced.size != c->note.size || c->announced.len != c->note.len ||
 	    memcmp(c->announced.text, c->note.text, c->note.len) != 0) {
+		if (clock_mono_ns() - c->announced_ns < ANNOUNCE_INTERVAL_MS * NS_PER_MS)
+			return;
+		c->announced_ns = clock_mono_ns();
 		c->announced = c->note;
 		c->announced_root = c->note_root;
 		c->announced_cosigned = false;

@@ -23,7 +23,9 @@
 #define PENDING_MAX       4096        /* Requests waiting for a batch; above it: overloaded, at once. */
 #define BACKLOG_BYTES_MAX (64u << 20) /* What the writer may be behind before a follower withholds appends. */
 #define STATE_DIRTY_MAX   4096        /* Records changed that start a write-back before its time: bounds its copy. */
-#define STATE_INTERVAL_MS 2000        /* Write-back of changed state at least this often. */
+#define STATE_INTERVAL_MS 5000        /* Write-back of changed state at least this often. */
+#define ANNOUNCE_INTERVAL_MS                                                                                           \
+	200 /* Under load; a checkpoint after a pause goes with the next beat. Ten signatures each time. */
 #define SNAPSHOT_BYTES_MAX                                                                                             \
 	(UINT64_C(64) << 20)    /* Between snapshots: what a restart replays, what the log holds in memory. */
 #define CLOCK_AHEAD_MS_MAX 2000 /* A leader's time further ahead of ours is not cosigned (decisions.md: Flow). */
@@ -131,6 +133,7 @@ struct core {
 	struct hash note_root;
 	struct board_note announced; /* What cosignatures are gathered for. */
 	struct hash announced_root;
+	uint64_t announced_ns;
 	uint64_t cosigned_size;  /* Newest quorum-cosigned one. */
 	bool announced_cosigned; /* Our own cosignature for the announced size is among the lines. */
 	struct {
