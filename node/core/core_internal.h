@@ -190,7 +190,17 @@ void peers_send(struct core *c, uint64_t to, const struct frame *f);
 bool peers_send_raft(void *ctx, const struct raft_message *m);
 struct member *peers_member(struct core *c, uint64_t id); /* NULL: no such member. */
 
-/* core.c */
+/* publish.c: what other threads are told. */
+void publish_status(struct core *c);
+void publish_ledger(struct core *c); /* Readers must not wait for the next beat to learn of new entries. */
+void publish_principals(struct core *c);
+const char *publish_role(const struct core *c);
+
+/* core.c: the loop's callbacks. */
+void core_stepped(void *ctx);
+void core_on_wake(uv_async_t *async);
+void core_on_beat(uv_timer_t *timer);
+/* open.c, publish.c, halt.c */
 bool core_leads(const struct core *c);
 const char *core_leader_url(const struct core *c);                                           /* "" if none is known. */
 int core_tile_read(void *ctx, unsigned level, uint64_t n, unsigned width, struct hash *out); /* ctx: the core. */

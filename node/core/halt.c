@@ -1,0 +1,51 @@
+/* The ways in which the process ends by itself: a crash that a restart mends, and a halt for an operator. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "node/core/core_internal.h"
+#include "node/log.h"
+
+#define PATH_MAX_HERE 4200
+#define HALTED_FILE   "HALTED"
+
+void core_fatal(void *ctx, const char *why)
+{
+	(void)ctx;
+	log_error("stopping at once: %s", why);
+	_exit(EXIT_CRASH);
+}
+
+_Noreturn void core_halt(const char *data_path, const char *why)
+{
+	char path[PATH_MAX_HERE];
+	int fd;
+
+	log_error("HALTED: this node serves no more until an operator has acted: %s", why);
+	snprintf(path, sizeof path, "%s/" HALTED_FILE, data_path);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0 || write(fd, why, strlen(why)) < 0 || fsync(fd))
+		log_error("the reason could not be written to %s: %s", path, strerror(errno));
+	_exit(EXIT_HALTED);
+}
+
+const char *core_halted(const char *data_path, char *buf, size_t cap)
+{
+	char path[PATH_MAX_HERE];
+	FILE *f;
+	size_t len;
+
+	snprintf(path, sizeof path, "%s/" HALTED_FILE, data_path);
+	f = fopen(path, "re");
+	if (!f)
+		return NULL;
+	len = fread(buf, 1, cap - 1, f);
+	buf[len] = 0;
+	fclose(f);
+	return buf;
+}

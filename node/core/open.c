@@ -1,0 +1,320 @@
+/* Opens the core: members, ledger, log, guard, links, in this order. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ledger/bytes.h"
+#include "ledger/errors.h"
+#include "node/core/core_internal.h"
+#include "node/log.h"
+
+#define SEGMENT_SIZE                                                                                                   \
+	(64u << 20) /* raft_uv blocks the loop at each segment's end: the fewer the better (consensus.md). */
+#define PATH_MAX_HERE 4200
+#define FRESH_FILE    "fresh" /* Made by `countersign init`: a folder without it is not bootstrapped (a lost disk). */
+
+/* raft_uv wants a transport; ours carries nothing, for the guard sends over the node's own links. */
+static int no_init(struct raft_uv_transport *t, raft_id id, const char *address)
+{
+	(void)t, (void)id, (void)address;
+	return 0;
+}
+static int no_listen(struct raft_uv_transport *t, raft_uv_accept_cb cb)
+{
+	(void)t, (void)cb;
+	return 0;
+}
+static int no_connect(struct raft_uv_transport *t, struct raft_uv_connect *req, raft_id id, const char *address,
+                      raft_uv_connect_cb cb)
+{
+	(void)t, (void)req, (void)id, (void)address, (void)cb;
+	return RAFT_NOCONNECTION;
+}
+static void no_close(struct raft_uv_transport *t, raft_uv_transport_close_cb cb)
+{
+	cb(t);
+}
+
+static bool install_ready(void *ctx, const struct raft_install_snapshot *s)
+{
+	return catchup_ready(ctx, s->last_index);
+}
+
+static bool durable(void *ctx, raft_index index)
+{
+	struct core *c = ctx;
+
+	return c->writer && ledger_writer_state_index(c->writer) >= index;
+}
+
+static bool backlogged(void *ctx)
+{
+	struct core *c = ctx;
+
+	return c->writer && ledger_writer_backlog(c->writer) > BACKLOG_BYTES_MAX;
+}
+
+static int fail_raft(struct core *c, const char *what, int rv)
+{
+	const char *detail = c->raft.errmsg[0] ? c->raft.errmsg : c->disk.errmsg;
+
+	log_error("%s: %s%s%s", what, raft_strerror(rv), detail[0] ? ": " : "", detail);
+	return rv == RAFT_NOMEM ? CS_ERR_NOMEM : CS_ERR_IO;
+}
+
+int core_tile_read(void *ctx, unsigned level, uint64_t n, unsigned width, struct hash *out)
+{
+	struct core *c = ctx;
+	struct tree_tiles tiles;
+
+	/* Reads happen for roots and proofs older than the right edge, and at start: a fresh look each time. */
+	if (store_view_renew(c->view))
+		return CS_ERR_IO;
+	store_view_tiles(c->view, &tiles);
+	return tiles.read(tiles.ctx, level, n, width, out);
+}
+
+static int open_ledger(struct core *c)
+{
+	struct tree_tiles tiles = {.read = core_tile_read, .ctx = c};
+	struct store_head stored;
+	struct state_head head;
+	int err;
+
+	store_head(c->o.store, &stored);
+	state_head(c->state, &head);
+	c->stored_at_start = c->pushed_size = stored.size;
+	c->applied_at_start = c->pushed_index = stored.applied_index;
+	if (head.size > stored.size) {
+		log_error("the state is ahead of the ledger's entries: the store is damaged");
+		return CS_ERR_DAMAGED;
+	}
+	err = store_view_open(c->o.store, &c->view);
+	if (!err)
+		err = tree_new(&tiles, &c->tree);
+	if (!err)
+		err = tree_load(c->tree, head.size);
+	if (err)
+		log_error("reading the ledger: %s", err_text(err));
+	return err;
+}
+
+/* raft_uv's term and vote are in one of two files, from the first start on. */
+static bool log_is_empty(const struct core *c)
+{
+	char path[PATH_MAX_HERE];
+
+	for (int i = 1; i <= 2; i++) {
+		snprintf(path, sizeof path, "%s/log/metadata%d", c->o.settings->data_path, i);
+		if (access(path, F_OK) == 0)
+			return false;
+	}
+	return true;
+}
+
+static int bootstrap(struct core *c)
+{
+	struct raft_configuration conf;
+	char path[PATH_MAX_HERE];
+	int rv = 0;
+
+	snprintf(path, sizeof path, "%s/" FRESH_FILE, c->o.settings->data_path);
+	if (access(path, F_OK)) {
+		if (log_is_empty(c))
+			core_halt(c->o.settings->data_path,
+			          "the log is gone: a node that lost its disk comes back as a new one, with new keys");
+		return 0;
+	}
+	raft_configuration_init(&conf);
+	for (unsigned i = 0; i < c->n_members && !rv; i++) {
+		rv = raft_configuration_add(&conf, c->members[i].id, c->members[i].address, RAFT_VOTER);
+	}
+	if (!rv)
+		rv = raft_bootstrap(&c->raft, &conf);
+	raft_configuration_close(&conf);
+	if (rv && rv != RAFT_CANTBOOTSTRAP) /* A crash came between bootstrap and unlink. */
+		return fail_raft(c, "bootstrapping the log", rv);
+	if (unlink(path)) {
+		log_error("%s: %s", path, strerror(errno));
+		return CS_ERR_IO;
+	}
+	return 0;
+}
+
+/*
+ * The log must reach what was applied through it (guard 9). Entries that came by catch-up need not be in the log: after
+ * a crash between storing them and installing the snapshot, the leader sends it again.
+ */
+static raft_index applied_through_raft(struct core *c)
+{
+	const void *value;
+	size_t len;
+
+	if (store_view_meta(c->view, WRITER_META_FETCHED, &value, &len) || len != 8)
+		return c->applied_at_start;
+	return c->applied_at_start > get_u64be(value) ? c->applied_at_start : 0;
+}
+
+static int open_raft(struct core *c)
+{
+	const struct settings *s = c->o.settings;
+	struct guard_options options = {.id = c->id,
+	                                .applied_index = applied_through_raft(c),
+	                                .message_bytes_max = 1u << 20,
+	                                .entry_bytes_max = BATCH_SIZE_MAX,
+	                                .snapshot_entries_max = s->snapshot_entries,
+	                                .snapshot_bytes_max = SNAPSHOT_BYTES_MAX};
+	struct guard_hooks hooks = {.ctx = c,
+	                            .net_send = peers_send_raft,
+	                            .stepped = core_stepped,
+	                            .fatal = core_fatal,
+	                            .durable = durable,
+	                            .install_ready = install_ready,
+	                            .backlogged = backlogged};
+	char dir[PATH_MAX_HERE];
+	int rv;
+
+	c->transport = (struct raft_uv_transport){
+	        .init = no_init, .listen = no_listen, .connect = no_connect, .close = no_close};
+	snprintf(dir, sizeof dir, "%s/log", s->data_path);
+	rv = raft_uv_init(&c->disk, &c->loop, dir, &c->transport);
+	if (rv)
+		return fail_raft(c, "opening the log", rv);
+	raft_uv_set_auto_recovery(&c->disk, false); /* It shortens a damaged log (guard 9). */
+	raft_uv_set_segment_size(&c->disk, SEGMENT_SIZE);
+	raft_uv_set_snapshot_compression(&c->disk, false);
+	rv = guard_new(&c->disk, &options, &hooks, &c->io, &c->guard);
+	if (rv)
+		return rv;
+	rv = raft_init(&c->raft, &c->io, &c->fsm, c->id, peers_member(c, c->id)->address);
+	if (rv)
+		return fail_raft(c, "opening the log", rv);
+	guard_attach(c->guard, &c->raft);
+	raft_set_election_timeout(&c->raft, s->election_timeout_ms);
+	raft_set_heartbeat_timeout(&c->raft, s->heartbeat_ms);
+	raft_set_pre_vote(&c->raft, true);
+	raft_set_snapshot_threshold(&c->raft, s->snapshot_entries);
+	raft_set_snapshot_trailing(&c->raft, s->snapshot_entries / 2);
+	rv = bootstrap(c);
+	if (rv)
+		return rv;
+	rv = raft_start(&c->raft);
+	if (rv)
+		return fail_raft(c, "starting raft", rv);
+	c->last_at_start = raft_last_index(&c->raft);
+	guard_started(c->guard);
+	return 0;
+}
+
+/* The size that the newest batch in the log leads to at most: what peers may rightly say that we have cosigned. */
+static void find_size_at_start(struct core *c)
+{
+	const struct raft_log *l = &c->raft.log;
+	size_t n = l->size ? (l->back + l->size - l->front) % l->size : 0;
+	struct batch b;
+
+	c->size_at_start = tree_size(c->tree) > c->stored_at_start ? tree_size(c->tree) : c->stored_at_start;
+	while (n-- > 0) {
+		const struct raft_entry *e = &l->entries[(l->front + n) % l->size];
+		if (e->type != RAFT_COMMAND || batch_decode(&b, e->buf.base, e->buf.len))
+			continue;
+		if (b.size + b.count > c->size_at_start)
+			c->size_at_start = b.size + b.count;
+		return;
+	}
+}
+
+static int open_members(struct core *c)
+{
+	const struct settings *s = c->o.settings;
+	struct genesis g;
+	char name[LIMIT_KEY_NAME_SIZE_MAX + 1];
+	int err = genesis_decode(&g, c->o.genesis, c->o.genesis_len);
+
+	if (err) {
+		log_error("the genesis is malformed");
+		return err;
+	}
+	c->id = s->node;
+	for (unsigned i = 0; i < g.n_nodes && !err; i++) {
+		struct member *m = &c->members[c->n_members++];
+		m->id = g.nodes[i].id;
+		snprintf(m->address, sizeof m->address, "node-%" PRIu64, m->id);
+		m->url = m->id == s->node ? s->urls[0] : NULL;
+		for (unsigned k = 0; k < s->n_peers; k++)
+			if (s->peers[k].id == m->id)
+				m->url = s->peers[k].url;
+		if (!m->url) {
+			log_error("the genesis names node %" PRIu64 ", which the settings do not", m->id);
+			return CS_ERR_INVALID;
+		}
+		snprintf(name, sizeof name, "%s/node-%" PRIu64, s->origin, m->id);
+		err = note_key_init(&m->log_key, s->origin, NOTE_KEY_ED25519, g.nodes[i].log_pub);
+		if (!err)
+			err = note_key_init(&m->cosigner_key, name, NOTE_KEY_COSIGNATURE, g.nodes[i].cosigner_pub);
+	}
+	if (err || c->n_members != s->n_peers + 1 || !peers_member(c, c->id)) {
+		log_error("the settings name other nodes than the genesis");
+		return CS_ERR_INVALID;
+	}
+	return 0;
+}
+
+static int open_loop(struct core *c)
+{
+	int rv = uv_loop_init(&c->loop);
+
+	if (!rv)
+		rv = uv_async_init(&c->loop, &c->wake, core_on_wake);
+	if (!rv)
+		rv = uv_timer_init(&c->loop, &c->beat);
+	if (!rv)
+		rv = uv_signal_init(&c->loop, &c->sigterm);
+	if (!rv)
+		rv = uv_signal_init(&c->loop, &c->sigint);
+	if (rv) {
+		log_error("event loop: %s", uv_strerror(rv));
+		return CS_ERR_IO;
+	}
+	c->wake.data = c->beat.data = c->sigterm.data = c->sigint.data = c;
+	return 0;
+}
+
+int core_open(const struct core_options *o, struct core **ret)
+{
+	struct core *c = calloc(1, sizeof *c);
+	int err;
+
+	if (!c)
+		return CS_ERR_NOMEM;
+	c->o = *o;
+	c->state = o->state;
+	c->started_ns = clock_mono_ns();
+	c->pending_last = &c->pending;
+	c->scratch = malloc(BATCH_SIZE_MAX);
+	c->reply = malloc(WIRE_REPLY_SIZE_MAX);
+	c->out = malloc(sizeof *c->out);
+	c->taking = catchup_new();
+	apply_init(c);
+	err = c->scratch && c->reply && c->out && c->taking ? open_loop(c) : CS_ERR_NOMEM;
+	if (!err)
+		err = open_members(c);
+	if (!err)
+		err = open_ledger(c);
+	if (!err)
+		err = open_raft(c);
+	if (!err)
+		err = peers_open(c);
+	if (err)
+		return err; /* The daemon ends: what is half open goes with the process. */
+	find_size_at_start(c);
+	checkpoint_restore(c);
+	*ret = c;
+	return 0;
+}

@@ -1,0 +1,119 @@
+/* What the core tells the other threads: status and ledger on the board, principals to the front. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ledger/errors.h"
+#include "node/core/core_internal.h"
+
+bool core_leads(const struct core *c)
+{
+	return c->guard && guard_leads(c->guard);
+}
+
+const char *core_leader_url(const struct core *c)
+{
+	raft_id id;
+	const char *address;
+
+	raft_leader((struct raft *)&c->raft, &id, &address);
+	for (unsigned i = 0; i < c->n_members; i++)
+		if (c->members[i].id == id)
+			return c->members[i].url;
+	return "";
+}
+
+const char *publish_role(const struct core *c)
+{
+	switch (c->raft.state) {
+	case RAFT_LEADER:
+		return "leader";
+	case RAFT_CANDIDATE:
+		return "candidate";
+	case RAFT_FOLLOWER:
+		return "follower";
+	default:
+		return "starting";
+	}
+}
+
+void publish_status(struct core *c)
+{
+	struct wire_status s = {.node_id = c->id,
+	                        .term = c->raft.current_term,
+	                        .raft_last = raft_last_index(&c->raft),
+	                        .raft_commit = c->raft.commit_index,
+	                        .raft_applied = raft_last_applied(&c->raft),
+	                        .size = tree_size(c->tree),
+	                        .stored_size = ledger_writer_stored_size(c->writer),
+	                        .cosigned_size = c->cosigned_size,
+	                        .pending = c->n_pending,
+	                        .uptime_ms = (clock_mono_ns() - c->started_ns) / NS_PER_MS};
+	struct guard_stats stats;
+	const char *address, *health = "ok";
+	raft_id leader;
+
+	raft_leader(&c->raft, &leader, &address);
+	s.leader_id = leader;
+	guard_stats(c->guard, &stats);
+	memcpy(s.guards, stats.acted, sizeof s.guards);
+	tree_root(c->tree, &s.root);
+	snprintf(s.role, sizeof s.role, "%s", publish_role(c));
+	if (c->evidence_bad)
+		health = "evidence that does not verify: not cosigning";
+	else if (c->clock_ahead)
+		health = "the leader's clock is ahead: not cosigning";
+	else if (store_fill_percent(c->o.store) >= 90)
+		health = "store 90 % full";
+	else if (!leader)
+		health = "no leader";
+	snprintf(s.health, sizeof s.health, "%s", health);
+	snprintf(s.version, sizeof s.version, "%s", PACKAGE_VERSION);
+	board_set_status(c->o.board, &s, core_leader_url(c));
+}
+
+void publish_ledger(struct core *c)
+{
+	struct hash root;
+
+	tree_root(c->tree, &root);
+	board_set_ledger(c->o.board, tree_size(c->tree), &root);
+}
+
+static void collect_principal(void *ctx, const struct principal *p)
+{
+	struct {
+		struct front_principal *list;
+		unsigned n, cap;
+	} *t = ctx;
+
+	if (p->removed || !p->has_channel || p->roles & ROLE_NODE)
+		return;
+	if (t->n == t->cap) {
+		t->cap = t->cap ? 2 * t->cap : 64;
+		t->list = realloc(t->list, t->cap * sizeof *t->list);
+		if (!t->list)
+			core_fatal(NULL, "out of memory");
+	}
+	struct front_principal *f = &t->list[t->n++];
+	memcpy(f->channel_pub, p->channel_pub, sizeof f->channel_pub);
+	f->id = p->id;
+	f->roles = p->roles;
+}
+
+void publish_principals(struct core *c)
+{
+	struct {
+		struct front_principal *list;
+		unsigned n, cap;
+	} t = {0};
+
+	c->principals_changed = false;
+	state_each_principal(c->state, collect_principal, &t);
+	if (front_set_principals(c->front, t.list, t.n))
+		core_fatal(c, "out of memory");
+	free(t.list);
+}
