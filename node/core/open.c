@@ -199,6 +199,7 @@ static int open_raft(struct core *c)
 	raft_set_election_timeout(&c->raft, s->election_timeout_ms);
 	raft_set_heartbeat_timeout(&c->raft, s->heartbeat_ms);
 	raft_set_pre_vote(&c->raft, true);
+	raft_set_install_snapshot_timeout(&c->raft, 10 * s->election_timeout_ms); /* The payload is 96 bytes. */
 	raft_set_snapshot_threshold(&c->raft, s->snapshot_entries);
 	raft_set_snapshot_trailing(&c->raft, s->snapshot_entries / 2);
 	rv = bootstrap(c);
