@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "bench/clock.h"
 #include "bench/machine.h"
@@ -355,11 +354,10 @@ int load_run(struct cluster *c, const struct load_plan *plan, struct acks *acks,
 		return -1;
 	}
 	/* Address space only: a closed loop touches as much of it as it needs. */
-	l.samples = mmap(NULL, l.n_samples * sizeof *l.samples, PROT_READ | PROT_WRITE,
-	                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	l.samples = malloc(l.n_samples * sizeof *l.samples);
 	if (open)
 		schedule = calloc(l.n_samples, sizeof *schedule);
-	if (l.samples != MAP_FAILED && (schedule || !open)) {
+	if (l.samples && (schedule || !open)) {
 		if (open)
 			schedule_make(plan->arrivals, plan->rate, plan->seed, l.n_samples, schedule);
 		err = run(&l, schedule, acks, ret);
@@ -367,7 +365,6 @@ int load_run(struct cluster *c, const struct load_plan *plan, struct acks *acks,
 	if (err)
 		fprintf(stderr, "countersign-bench: the load could not be run to its end\n");
 	free(schedule);
-	if (l.samples != MAP_FAILED)
-		munmap(l.samples, l.n_samples * sizeof *l.samples);
+	free(l.samples);
 	return err;
 }

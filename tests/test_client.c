@@ -3,6 +3,7 @@
 #include <config.h>
 
 #include <poll.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <sodium.h>
 #include <stdarg.h>
@@ -628,6 +629,7 @@ struct dying {
 	struct channel_keypair keys;
 	unsigned n_seen;
 	uint8_t seen[WIRE_MANY_MAX + 2][WIRE_REQUEST_ID_SIZE];
+	sem_t asked; /* All calls are out. */
 };
 
 static int ctx_send(nng_ctx ctx, nng_msg *m)
@@ -698,6 +700,7 @@ static void *dying_run(void *arg)
 			return NULL;
 		d->n_seen += requests_in(plain, len, d->seen + d->n_seen);
 	}
+	sem_wait(&d->asked);
 	if (reply_one(d->ctx[0], &x, alone[0], d->seen[0]) == 0 && ctx_recv(d->ctx[2], &msg) == 0) {
 		if (channel_open(&x, NULL, nng_msg_body(msg), nng_msg_len(msg), &plain, &len) == 0)
 			d->n_seen += requests_in(plain, len, d->seen + d->n_seen);
@@ -724,6 +727,7 @@ static void test_node_dies_with_many(void **state)
 
 	(void)state;
 	d = (struct dying){.keys = actors[0].keys};
+	assert_int_equal(sem_init(&d.asked, 0, 0), 0);
 	assert_int_equal(nng_rep0_open(&d.socket), 0);
 	for (unsigned i = 0; i < 3; i++)
 		assert_int_equal(nng_ctx_open(&d.ctx[i], d.socket), 0);
@@ -734,7 +738,9 @@ static void test_node_dies_with_many(void **state)
 	memset(calls, 0, sizeof(calls));
 	for (unsigned i = 0; i < DYING_CALLS; i++)
 		assert_int_equal(cs_check_async(client, some_id, count, &calls[i]), 0);
+	sem_post(&d.asked);
 	assert_int_equal(pthread_join(thread, NULL), 0);
+	sem_destroy(&d.asked);
 	actor_start(1);
 	tally_await(DYING_CALLS);
 	assert_int_equal(tally.good, DYING_CALLS);
