@@ -353,8 +353,8 @@ int load_run(struct cluster *c, const struct load_plan *plan, struct acks *acks,
 		fprintf(stderr, "countersign-bench: there is no decision to ask after\n");
 		return -1;
 	}
-	/* Address space only: a closed loop touches as much of it as it needs. */
-	l.samples = malloc(l.n_samples * sizeof *l.samples);
+	/* Zeroed, and a closed loop touches as much of it as it needs. */
+	l.samples = calloc(l.n_samples, sizeof *l.samples);
 	if (open)
 		schedule = calloc(l.n_samples, sizeof *schedule);
 	if (l.samples && (schedule || !open)) {
