@@ -564,11 +564,15 @@ static void test_batches(void **state)
 	memset(calls, 0, sizeof(calls));
 	for (unsigned i = 0; i < 66; i++)
 		assert_int_equal(cs_check_async(client, some_id, count, &calls[i]), 0);
-	/* Two go at once, by themselves; the others when the first of these is answered. */
+	/*
+	 * Two go at once, by themselves; the others when the first of these is answered. Or when the place of the check
+	 * before them is free, which may be a moment after its caller has gone on: then one goes, and a full message.
+	 */
 	echo_node_await(&actors[0].node, 2);
 	pthread_mutex_lock(&actors[0].node.lock);
-	assert_int_equal(actors[0].node.waiting, 2);
+	unsigned waiting = actors[0].node.waiting;
 	pthread_mutex_unlock(&actors[0].node.lock);
+	assert_true(waiting <= 1 + WIRE_MANY_MAX);
 	echo_node_hold(&actors[0].node, false);
 	tally_await(66);
 	assert_int_equal(tally.good, 66);
