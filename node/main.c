@@ -1,49 +1,31 @@
-/* countersignd: reads its settings, opens its parts in order, runs the core, closes them in reverse. */
+/* countersignd: its command line, settings, keys and genesis; then the daemon. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "ledger/errors.h"
 #include "node/core/core.h"
+#include "node/daemon.h"
 #include "node/log.h"
 #include "node/wire/keyfile.h"
 
 #define GENESIS_SIZE_MAX 65536
-#define LOCK_TRIES       300 /* Of 10 ms: how long a predecessor may take to end. */
-/*
- * LMDB is behind the reply: entries gather this long for one commit. Its synced write keeps the disk from the Raft log,
- * so that it is felt at the tail of the latencies; readers who cannot wait have it done at once.
- */
-#define WRITER_INTERVAL_MS 2000
 
-/* Everything the daemon opens, in this order. */
-struct daemon {
+/* What is read before the data folder is touched. */
+struct given {
 	struct settings settings;
 	uint8_t genesis[GENESIS_SIZE_MAX];
 	size_t genesis_len;
 	struct channel_keypair channel;
 	struct signer *signer;
-	struct store *store;
-	struct state *state;
-	struct board *board;
-	struct core *core;
-	struct ledger_writer *writer;
-	struct reading_room *readers;
-	struct front *front;
 };
 
 static void usage(FILE *to)
@@ -63,229 +45,73 @@ static void usage(FILE *to)
 	      to);
 }
 
-static int read_genesis(struct daemon *d)
+static int read_genesis(struct given *g)
 {
-	FILE *f = fopen(d->settings.genesis_path, "re");
+	FILE *f = fopen(g->settings.genesis_path, "re");
 	uint8_t *leaf = malloc(LIMIT_ENTRY_SIZE_MAX);
 	struct hash hash;
 	size_t leaf_len;
 	int err;
 
 	if (!f || !leaf) {
-		log_error("%s: %s", d->settings.genesis_path, strerror(errno));
+		log_error("%s: %s", g->settings.genesis_path, strerror(errno));
 		free(leaf);
 		if (f)
 			fclose(f);
 		return CS_ERR_IO;
 	}
-	d->genesis_len = fread(d->genesis, 1, sizeof d->genesis, f);
+	g->genesis_len = fread(g->genesis, 1, sizeof g->genesis, f);
 	fclose(f);
-	err = genesis_leaf(d->genesis, d->genesis_len, leaf, LIMIT_ENTRY_SIZE_MAX, &leaf_len, &hash);
+	err = genesis_leaf(g->genesis, g->genesis_len, leaf, LIMIT_ENTRY_SIZE_MAX, &leaf_len, &hash);
 	free(leaf);
 	if (err)
-		log_error("%s: %s", d->settings.genesis_path, err_text(err));
-	else if (!hash_equal(&hash, &d->settings.genesis_hash)) {
+		log_error("%s: %s", g->settings.genesis_path, err_text(err));
+	else if (!hash_equal(&hash, &g->settings.genesis_hash)) {
 		err = CS_ERR_INVALID;
-		log_error("%s: is not the genesis whose hash the settings name", d->settings.genesis_path);
+		log_error("%s: is not the genesis whose hash the settings name", g->settings.genesis_path);
 	}
 	return err;
 }
 
-static int read_keys(struct daemon *d)
+static int read_keys(struct given *g)
 {
 	struct keyfile k;
 	char text[256];
-	int err = keyfile_read(d->settings.keys_path, &k, text);
+	int err = keyfile_read(g->settings.keys_path, &k, text);
 
 	if (err) {
 		log_error("%s", text);
 		return err;
 	}
 	if (!k.has[KEY_CHANNEL] || !k.has[KEY_LOG] || !k.has[KEY_COSIGNER]) {
-		log_error("%s: a node needs the keys channel, log and cosigner", d->settings.keys_path);
+		log_error("%s: a node needs the keys channel, log and cosigner", g->settings.keys_path);
 		err = CS_ERR_INVALID;
 	}
 	if (!err)
-		err = channel_keypair_from_secret(&d->channel, k.secret[KEY_CHANNEL]);
+		err = channel_keypair_from_secret(&g->channel, k.secret[KEY_CHANNEL]);
 	if (!err)
-		err = signer_new(d->settings.origin, d->settings.node, k.secret[KEY_LOG], k.secret[KEY_COSIGNER],
-		                 &d->signer);
+		err = signer_new(g->settings.origin, g->settings.node, k.secret[KEY_LOG], k.secret[KEY_COSIGNER],
+		                 &g->signer);
 	keyfile_wipe(&k);
 	return err;
 }
 
-/* The folder's lock; a predecessor that was killed a moment ago may still be leaving the kernel. */
-static int take_lock(int fd)
+static int run(struct given *g, bool check_only)
 {
-	static const struct timespec nap = {.tv_nsec = 10000000};
+	struct daemon_options o = {.settings = &g->settings, .channel_keys = &g->channel};
+	int status;
 
-	for (int i = 0; i < LOCK_TRIES; i++) {
-		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-			return 0;
-		if (errno != EWOULDBLOCK && errno != EINTR)
-			return errno;
-		nanosleep(&nap, NULL);
-	}
-	return EWOULDBLOCK;
-}
-
-/* The data folder, for this process alone; the lock goes with the process. */
-static int lock_data(const struct settings *s)
-{
-	char path[SETTINGS_PATH_SIZE_MAX + 16], why[512];
-	int fd, err;
-
-	if (core_halted(s->data_path, why, sizeof why)) {
-		log_error(
-		        "this node halted and stays halted: %s (an operator removes %s/HALTED once that is dealt with)",
-		        why, s->data_path);
-		return CS_ERR_DIVERGED;
-	}
-	snprintf(path, sizeof path, "%s/lock", s->data_path);
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	err = fd < 0 ? errno : take_lock(fd);
-	if (err) {
-		log_error("%s: %s", path,
-		          err == EWOULDBLOCK ? "another countersignd works in this folder" : strerror(err));
-		return CS_ERR_IO;
-	}
-	static const char *const folders[] = {"log", "ledger"};
-	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
-		snprintf(path, sizeof path, "%s/%s", s->data_path, folders[i]);
-		if (mkdir(path, 0700) && errno != EEXIST) {
-			log_error("%s: %s", path, strerror(errno));
-			return CS_ERR_IO;
-		}
-	}
-	return 0;
-}
-
-static int load_record(void *ctx, const void *key, size_t key_len, const void *value, size_t value_len)
-{
-	return state_load(ctx, key, key_len, value, value_len);
-}
-
-static int open_store(struct daemon *d)
-{
-	struct store_options o = {.map_size = d->settings.map_size, .create = true};
-	char path[SETTINGS_PATH_SIZE_MAX + 16];
-	int err;
-
-	snprintf(path, sizeof path, "%s/ledger", d->settings.data_path);
-	err = store_open(path, &o, &d->store);
-	if (!err)
-		err = state_new(NULL, &d->state);
-	if (!err)
-		err = store_each_state(d->store, load_record, d->state);
-	if (!err)
-		err = state_loaded(d->state);
-	if (err)
-		log_error("%s: %s", path, err_text(err));
-	return err;
-}
-
-/* --- how the parts call each other --- */
-
-static void submit(void *ctx, struct job *j)
-{
-	struct daemon *d = ctx;
-
-	if (reading_room_serves(j->request.type))
-		reading_room_submit(d->readers, j);
-	else
-		core_submit(d->core, j);
-}
-
-static void progress(void *ctx)
-{
-	struct daemon *d = ctx;
-
-	core_stored(d->core);
-}
-
-__attribute__((noreturn)) static void writer_fatal(void *ctx, int err, const char *what)
-{
-	(void)ctx;
-	log_error("stopping at once: the ledger's store: %s: %s", what, err_text(err));
-	_exit(EXIT_CRASH);
-}
-
-static int open_parts(struct daemon *d)
-{
-	const struct settings *s = &d->settings;
-	struct core_options co = {.settings = s,
-	                          .channel_keys = &d->channel,
-	                          .signer = d->signer,
-	                          .store = d->store,
-	                          .state = d->state,
-	                          .state_index = store_state_index(d->store),
-	                          .genesis = d->genesis,
-	                          .genesis_len = d->genesis_len};
-	struct ledger_writer_options wo = {.store = d->store,
-	                                   .interval_ms = WRITER_INTERVAL_MS,
-	                                   .progress = progress,
-	                                   .fatal = writer_fatal,
-	                                   .ctx = d};
-	struct front_options fo = {.node_id = s->node,
-	                           .origin = s->origin,
-	                           .keys = d->channel,
-	                           .contexts = s->contexts,
-	                           .submit = submit,
-	                           .ctx = d};
-	int err = board_new(&d->board);
-
-	co.board = d->board;
-	for (unsigned i = 0; i < s->n_urls; i++)
-		fo.urls[i] = s->urls[i];
-	if (!err)
-		err = core_open(&co, &d->core);
-	if (!err)
-		err = ledger_writer_open(&wo, &d->writer);
-	struct reader_options ro = {
-	        .node_id = s->node, .origin = s->origin, .store = d->store, .writer = d->writer, .board = d->board};
-	if (!err)
-		err = reading_room_open(&ro, &d->readers);
-	if (!err)
-		err = front_open(&fo, &d->front);
-	sodium_memzero(&fo.keys, sizeof fo.keys);
-	if (err) {
-		log_error("starting: %s", err_text(err));
-		return err;
-	}
-	core_attach(d->core, d->front, d->writer, d->readers);
-	return 0;
-}
-
-static void close_parts(struct daemon *d)
-{
-	front_close(d->front);
-	reading_room_close(d->readers);
-	core_close(d->core);
-	ledger_writer_close(d->writer);
-	store_close(d->store);
-	board_free(d->board);
-	signer_free(d->signer);
-	sodium_memzero(&d->channel, sizeof d->channel);
-}
-
-static int run(struct daemon *d, bool check_only)
-{
-	int err;
-
-	if (read_genesis(d) || read_keys(d))
+	if (read_genesis(g) || read_keys(g))
 		return EXIT_USAGE;
 	if (check_only)
 		return EXIT_OK;
-	err = lock_data(&d->settings);
-	if (err)
-		return err == CS_ERR_DIVERGED ? EXIT_HALTED : EXIT_USAGE;
-	if (open_store(d) || open_parts(d))
-		return EXIT_CRASH;
-	log_info("serving url=%s version=%s", d->settings.urls[0], PACKAGE_VERSION);
-	core_run(d->core);
-	close_parts(d);
-	log_info("stopped");
-	return EXIT_OK;
+	o.signer = g->signer;
+	o.genesis = g->genesis;
+	o.genesis_len = g->genesis_len;
+	status = daemon_run(&o);
+	signer_free(g->signer);
+	sodium_memzero(&g->channel, sizeof g->channel);
+	return status;
 }
 
 int main(int argc, char **argv)
@@ -296,7 +122,7 @@ int main(int argc, char **argv)
 	                                        {"version", no_argument, NULL, 'V'},
 	                                        {0}};
 	static const struct rlimit no_core = {0, 0};
-	static struct daemon d;
+	static struct given g;
 	const char *config = NULL;
 	bool check_only = false;
 	char text[512];
@@ -330,11 +156,11 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	if (sodium_init() < 0)
 		return EXIT_CRASH;
-	if (settings_read(config, &d.settings, text)) {
+	if (settings_read(config, &g.settings, text)) {
 		fprintf(stderr, "countersignd: %s\n", text);
 		return EXIT_USAGE;
 	}
-	log_set_level((enum log_level)d.settings.log_level);
-	log_set_node(d.settings.node);
-	return run(&d, check_only);
+	log_set_level((enum log_level)g.settings.log_level);
+	log_set_node(g.settings.node);
+	return run(&g, check_only);
 }

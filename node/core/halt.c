@@ -37,15 +37,15 @@ _Noreturn void core_halt(const char *data_path, const char *why)
 const char *core_halted(const char *data_path, char *buf, size_t cap)
 {
 	char path[PATH_MAX_HERE];
-	FILE *f;
-	size_t len;
+	ssize_t len;
+	int fd;
 
 	snprintf(path, sizeof path, "%s/" HALTED_FILE, data_path);
-	f = fopen(path, "re");
-	if (!f)
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
 		return NULL;
-	len = fread(buf, 1, cap - 1, f);
-	buf[len] = 0;
-	fclose(f);
+	len = read(fd, buf, cap - 1);
+	buf[len > 0 ? len : 0] = 0;
+	close(fd);
 	return buf;
 }

@@ -1,0 +1,206 @@
+/* The daemon from its data folder on. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include "node/daemon.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ledger/errors.h"
+#include "node/core/core.h"
+#include "node/log.h"
+
+#define LOCK_TRIES 300 /* Of 10 ms: how long a predecessor may take to end. */
+/*
+ * LMDB is behind the reply: entries gather this long for one commit. Its synced write keeps the disk from the Raft log,
+ * so that it is felt at the tail of the latencies; readers who cannot wait have it done at once.
+ */
+#define WRITER_INTERVAL_MS 2000
+
+/* Everything the daemon opens, in this order. */
+struct daemon {
+	const struct daemon_options *o;
+	struct store *store;
+	struct state *state;
+	struct board *board;
+	struct core *core;
+	struct ledger_writer *writer;
+	struct reading_room *readers;
+	struct front *front;
+};
+
+/* The folder's lock; a predecessor that was killed a moment ago may still be leaving the kernel. */
+static int take_lock(int fd)
+{
+	static const struct timespec nap = {.tv_nsec = 10000000};
+
+	for (int i = 0; i < LOCK_TRIES; i++) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			return 0;
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return errno;
+		nanosleep(&nap, NULL);
+	}
+	return EWOULDBLOCK;
+}
+
+/* The data folder, for this process alone; the lock goes with the process. */
+static int lock_data(const struct settings *s)
+{
+	char path[SETTINGS_PATH_SIZE_MAX + 16], why[512];
+	int fd, err;
+
+	if (core_halted(s->data_path, why, sizeof why)) {
+		log_error(
+		        "this node halted and stays halted: %s (an operator removes %s/HALTED once that is dealt with)",
+		        why, s->data_path);
+		return CS_ERR_DIVERGED;
+	}
+	snprintf(path, sizeof path, "%s/lock", s->data_path);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	err = fd < 0 ? errno : take_lock(fd);
+	if (err) {
+		log_error("%s: %s", path,
+		          err == EWOULDBLOCK ? "another countersignd works in this folder" : strerror(err));
+		return CS_ERR_IO;
+	}
+	static const char *const folders[] = {"log", "ledger"};
+	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+		snprintf(path, sizeof path, "%s/%s", s->data_path, folders[i]);
+		if (mkdir(path, 0700) && errno != EEXIST) {
+			log_error("%s: %s", path, strerror(errno));
+			return CS_ERR_IO;
+		}
+	}
+	return 0;
+}
+
+static int load_record(void *ctx, const void *key, size_t key_len, const void *value, size_t value_len)
+{
+	return state_load(ctx, key, key_len, value, value_len);
+}
+
+static int open_store(struct daemon *d)
+{
+	struct store_options o = {.map_size = d->o->settings->map_size, .create = true};
+	char path[SETTINGS_PATH_SIZE_MAX + 16];
+	int err;
+
+	snprintf(path, sizeof path, "%s/ledger", d->o->settings->data_path);
+	err = store_open(path, &o, &d->store);
+	if (!err)
+		err = state_new(NULL, &d->state);
+	if (!err)
+		err = store_each_state(d->store, load_record, d->state);
+	if (!err)
+		err = state_loaded(d->state);
+	if (err)
+		log_error("%s: %s", path, err_text(err));
+	return err;
+}
+
+/* --- how the parts call each other --- */
+
+static void submit(void *ctx, struct job *j)
+{
+	struct daemon *d = ctx;
+
+	if (reading_room_serves(j->request.type))
+		reading_room_submit(d->readers, j);
+	else
+		core_submit(d->core, j);
+}
+
+static void progress(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	core_stored(d->core);
+}
+
+__attribute__((noreturn)) static void writer_fatal(void *ctx, int err, const char *what)
+{
+	(void)ctx;
+	log_error("stopping at once: the ledger's store: %s: %s", what, err_text(err));
+	_exit(EXIT_CRASH);
+}
+
+static int open_parts(struct daemon *d)
+{
+	const struct settings *s = d->o->settings;
+	struct core_options co = {.settings = s,
+	                          .channel_keys = d->o->channel_keys,
+	                          .signer = d->o->signer,
+	                          .store = d->store,
+	                          .state = d->state,
+	                          .state_index = store_state_index(d->store),
+	                          .genesis = d->o->genesis,
+	                          .genesis_len = d->o->genesis_len};
+	struct ledger_writer_options wo = {.store = d->store,
+	                                   .interval_ms = WRITER_INTERVAL_MS,
+	                                   .progress = progress,
+	                                   .fatal = writer_fatal,
+	                                   .ctx = d};
+	struct front_options fo = {.node_id = s->node,
+	                           .origin = s->origin,
+	                           .keys = *d->o->channel_keys,
+	                           .contexts = s->contexts,
+	                           .submit = submit,
+	                           .ctx = d};
+	int err = board_new(&d->board);
+
+	co.board = d->board;
+	for (unsigned i = 0; i < s->n_urls; i++)
+		fo.urls[i] = s->urls[i];
+	if (!err)
+		err = core_open(&co, &d->core);
+	if (!err)
+		err = ledger_writer_open(&wo, &d->writer);
+	struct reader_options ro = {
+	        .node_id = s->node, .origin = s->origin, .store = d->store, .writer = d->writer, .board = d->board};
+	if (!err)
+		err = reading_room_open(&ro, &d->readers);
+	if (!err)
+		err = front_open(&fo, &d->front);
+	sodium_memzero(&fo.keys, sizeof fo.keys);
+	if (err) {
+		log_error("starting: %s", err_text(err));
+		return err;
+	}
+	core_attach(d->core, d->front, d->writer, d->readers);
+	return 0;
+}
+
+static void close_parts(struct daemon *d)
+{
+	front_close(d->front);
+	reading_room_close(d->readers);
+	core_close(d->core);
+	ledger_writer_close(d->writer);
+	store_close(d->store);
+	board_free(d->board);
+}
+
+int daemon_run(const struct daemon_options *o)
+{
+	struct daemon d = {.o = o};
+	int err = lock_data(o->settings);
+
+	if (err)
+		return err == CS_ERR_DIVERGED ? EXIT_HALTED : EXIT_USAGE;
+	if (open_store(&d) || open_parts(&d))
+		return EXIT_CRASH;
+	log_info("serving url=%s version=%s", o->settings->urls[0], PACKAGE_VERSION);
+	core_run(d.core);
+	close_parts(&d);
+	log_info("stopped");
+	return EXIT_OK;
+}
