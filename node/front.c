@@ -5,8 +5,10 @@
 #include "node/front.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <nng/nng.h>
 #include <nng/protocol/reqrep0/rep.h>
+#include <nng/supplemental/util/platform.h>
 #include <nng/transport/tcp/tcp.h>
 #include <pthread.h>
 #include <sched.h>
@@ -21,6 +23,7 @@
 #include "node/front_request.h"
 #include "node/front_sendmsg.h"
 #include "node/front_session.h"
+#include "node/pace.h"
 #include "node/wire/limits.h"
 
 #define CONTEXTS_DEFAULT   512
@@ -28,7 +31,6 @@
 #define SEND_TIMEOUT_MS    5000 /* A client that does not read must not keep a context for longer. */
 #define SP_HEADER_SIZE_MAX 64   /* nng counts its own header (4 bytes a hop, at most 15 hops) into a message. */
 #define REPLY_HEAD_SIZE    21   /* Envelope before a successful reply's body: array, version, id, error. */
-#define NS_PER_MS          UINT64_C(1000000)
 
 enum slot_stage { SLOT_RECV, SLOT_OUT, SLOT_SEND };
 
@@ -41,6 +43,8 @@ struct slot {
 	nng_aio *aio;
 	nng_msg *msg; /* The request, opened in place; job.request.body points into it. */
 	struct session_hold hold;
+	bool counted; /* As its principal's, until the reply is sent: a client that does not read has no more than its
+	                 share. */
 };
 
 struct front {
@@ -57,16 +61,10 @@ struct front {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	unsigned n_receiving, n_out; /* Slots by stage; SLOT_SEND counts as out. */
+	struct pace pace;            /* How long a request stays that does not wait by its own wish. */
 	atomic_uint_fast64_t requests, replies, handshakes, refused_handshakes, malformed, too_large, unauthenticated;
+	atomic_uint_fast64_t crowded;
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
-}
 
 static int err_from_nng(int rv)
 {
@@ -119,6 +117,9 @@ static void slot_recv(struct slot *s, bool was_out)
 	struct front *f = s->front;
 
 	s->stage = SLOT_RECV;
+	if (s->counted)
+		sessions_done(&f->sessions, s->hold.principal);
+	s->counted = false;
 	if (atomic_load(&f->closing)) {
 		count_change(f, 0, was_out ? -1 : 0);
 		return;
@@ -189,8 +190,8 @@ static void slot_handshake(struct slot *s, nng_msg *m)
 	uint8_t accept[CHANNEL_ACCEPT_SIZE], address[8];
 	size_t address_len = peer_address(m, address);
 
-	int err = sessions_handshake(&f->sessions, nng_msg_body(m), nng_msg_len(m), address, address_len, now_ns(),
-	                             accept);
+	int err = sessions_handshake(&f->sessions, nng_msg_body(m), nng_msg_len(m), address, address_len,
+	                             clock_mono_ns(), accept);
 	if (err < 0) {
 		atomic_fetch_add(err == CS_ERR_MALFORMED ? &f->malformed : &f->refused_handshakes, 1);
 		slot_refuse(s, m, err);
@@ -234,6 +235,28 @@ static void slot_submit_many(struct slot *s)
 	}
 }
 
+static bool waits_by_wish(unsigned type)
+{
+	return type == WIRE_ENTRIES || type == WIRE_PROVE;
+}
+
+/* Its principal holds more contexts than are left for all others. One comes free when one of its own is answered. */
+static void slot_refuse_crowded(struct slot *s)
+{
+	struct front *f = s->front;
+	char text[128];
+
+	pthread_mutex_lock(&f->lock);
+	uint32_t retry_ms = pace_retry_ms(&f->pace, 1, 0, nng_random());
+	pthread_mutex_unlock(&f->lock);
+	atomic_fetch_add(&f->crowded, 1);
+	snprintf(text, sizeof(text),
+	         "overloaded: this principal has too many requests in flight: nothing was logged by this try; come "
+	         "again in %" PRIu32 " ms",
+	         retry_ms);
+	job_error(&s->job, CS_ERR_OVERLOADED, text, NULL, retry_ms);
+}
+
 /* Opened: envelope and roles; then it is the holder's. */
 static void slot_submit(struct slot *s, const uint8_t *plain, size_t len)
 {
@@ -244,7 +267,7 @@ static void slot_submit(struct slot *s, const uint8_t *plain, size_t len)
 	j->part = NULL;
 	j->principal = s->hold.principal;
 	j->roles = s->hold.roles;
-	j->received_ns = now_ns();
+	j->received_ns = clock_mono_ns();
 	j->deadline_ns = j->received_ns;
 	int err = wire_request_decode(&j->request, plain, len);
 	if (err < 0) {
@@ -254,6 +277,10 @@ static void slot_submit(struct slot *s, const uint8_t *plain, size_t len)
 		return;
 	}
 	j->deadline_ns += j->request.deadline_ms * NS_PER_MS;
+	if (s->hold.crowded) {
+		slot_refuse_crowded(s);
+		return;
+	}
 	if (j->request.type == WIRE_MANY) {
 		slot_submit_many(s);
 		return;
@@ -273,13 +300,14 @@ static void slot_data(struct slot *s, nng_msg *m)
 	uint8_t *plain;
 	size_t len;
 
-	int err = sessions_open(&f->sessions, nng_msg_body(m), nng_msg_len(m), now_ns(), &s->hold, &plain, &len);
+	int err = sessions_open(&f->sessions, nng_msg_body(m), nng_msg_len(m), clock_mono_ns(), &s->hold, &plain, &len);
 	if (err < 0) {
 		atomic_fetch_add(err == CS_ERR_MALFORMED ? &f->malformed : &f->unauthenticated, 1);
 		slot_refuse(s, m, err);
 		return;
 	}
 	s->msg = m;
+	s->counted = true;
 	slot_submit(s, plain, len);
 }
 
@@ -345,6 +373,11 @@ static void job_finish(struct job *j, nng_msg *m, size_t plain_len, unsigned n_r
 	assert(s->stage == SLOT_OUT && request != NULL);
 	int err = m == NULL ? CS_ERR_NOMEM : sessions_seal(&f->sessions, &s->hold, plain_len, nng_msg_body(m));
 	sessions_release(&f->sessions, &s->hold);
+	if (!s->hold.crowded && !waits_by_wish(j->request.type)) {
+		pthread_mutex_lock(&f->lock);
+		pace_served(&f->pace, clock_mono_ns() - j->received_ns, 1);
+		pthread_mutex_unlock(&f->lock);
+	}
 	s->msg = NULL;
 	if (err < 0) {
 		nng_msg_free(m);
@@ -498,7 +531,7 @@ int front_open(const struct front_options *o, struct front **ret)
 	f->submit_ctx = o->ctx;
 	f->n_slots = o->contexts == 0 ? CONTEXTS_DEFAULT : o->contexts;
 	f->slots = calloc(f->n_slots, sizeof(*f->slots));
-	int err = f->slots == NULL ? CS_ERR_NOMEM : sessions_init(&f->sessions, o);
+	int err = f->slots == NULL ? CS_ERR_NOMEM : sessions_init(&f->sessions, o, f->n_slots);
 	if (err == CS_OK)
 		err = err_from_nng(nng_rep0_open(&f->socket));
 	f->has_socket = err == CS_OK;
@@ -575,4 +608,5 @@ void front_stats(const struct front *f, struct front_stats *ret)
 	ret->malformed = atomic_load(&f->malformed);
 	ret->too_large = atomic_load(&f->too_large);
 	ret->unauthenticated = atomic_load(&f->unauthenticated);
+	ret->crowded = atomic_load(&f->crowded);
 }

@@ -16,7 +16,7 @@ struct front_options {
 	const char *origin;               /* Borrowed for the front's life. */
 	const char *urls[FRONT_URLS_MAX]; /* tcp://… and ipc://…; NULL after the last. */
 	struct channel_keypair keys;      /* This node's channel keys (copied; wiped at close). */
-	unsigned contexts;                /* Requests in flight at once; 0: 512. */
+	unsigned contexts;                /* Requests in flight at once; 0: 512. One principal gets half. */
 	unsigned sessions_max;            /* Sessions at once; 0: 4,096; the longest idle one goes first. */
 	unsigned handshakes_per_s;        /* Overall; 0: 200. Above it INIT frames are dropped before any DH. */
 	/*
@@ -52,6 +52,7 @@ void front_set_authoritative(struct front *f, bool authoritative);
 
 struct front_stats {
 	uint64_t requests, replies, handshakes, sessions, refused_handshakes, malformed, too_large, unauthenticated;
+	uint64_t crowded; /* Refused: their principal had its share of the contexts. */
 };
 void front_stats(const struct front *f, struct front_stats *ret);
 

@@ -16,6 +16,7 @@
 #define HANDSHAKES_DEFAULT 200
 #define UNCONFIRMED_NS_MAX (5 * NS_PER_S) /* A client's first message follows its handshake at once. */
 #define ADDRESS_BUCKETS    1024           /* 8 KiB; two addresses in one bucket share its rate. */
+#define HELD_BUCKETS       4096           /* 16 KiB; principals whose ids are so far apart share a count. */
 #define SHARE_OF_ONE       2              /* One key, or one address, gets at most 1/2 of rates and sessions. */
 
 enum session_state { SESSION_FREE, SESSION_RESERVED, SESSION_LIVE, SESSION_DEAD };
@@ -53,7 +54,7 @@ static bool limiter_take(struct limiter *l, unsigned rate_per_s, uint64_t now_ns
 	return true;
 }
 
-int sessions_init(struct sessions *s, const struct front_options *o)
+int sessions_init(struct sessions *s, const struct front_options *o, unsigned contexts)
 {
 	memset(s, 0, sizeof(*s));
 	s->node_id = o->node_id;
@@ -63,13 +64,15 @@ int sessions_init(struct sessions *s, const struct front_options *o)
 	s->handshakes_per_s = o->handshakes_per_s == 0 ? HANDSHAKES_DEFAULT : o->handshakes_per_s;
 	if (s->max > SESSIONS_MAX)
 		return CS_ERR_INVALID;
+	s->contexts = contexts;
 	s->per_key_max = (s->max + SHARE_OF_ONE - 1) / SHARE_OF_ONE;
 	randombytes_buf(s->address_key, sizeof(s->address_key));
 	pthread_mutex_init(&s->lock, NULL);
 	s->table = calloc(s->max, sizeof(*s->table));
 	s->addresses = calloc(ADDRESS_BUCKETS, sizeof(*s->addresses));
 	s->secret = calloc(s->max, sizeof(*s->secret));
-	if (s->table == NULL || s->addresses == NULL || s->secret == NULL)
+	s->held = calloc(HELD_BUCKETS, sizeof(*s->held));
+	if (s->held == NULL || s->table == NULL || s->addresses == NULL || s->secret == NULL)
 		return CS_ERR_NOMEM;
 	for (unsigned i = 0; i < s->max; i++)
 		pthread_mutex_init(&s->secret[i].lock, NULL);
@@ -85,6 +88,7 @@ void sessions_free(struct sessions *s)
 	free(s->secret);
 	free(s->table);
 	free(s->addresses);
+	free(s->held);
 	free(s->known);
 	sodium_memzero(s, sizeof(*s));
 }
@@ -282,6 +286,19 @@ int sessions_handshake(struct sessions *s, const uint8_t *frame, size_t len, con
 	return err;
 }
 
+/*
+ * Counts a request of its principal; true if that is one too many: places are shared by dynamic thresholds, as in
+ * node/turns.h, but one is everybody's. Caller holds the lock.
+ */
+static bool held_add(struct sessions *s, uint64_t principal)
+{
+	unsigned *own = &s->held[principal % HELD_BUCKETS];
+
+	++*own;
+	s->n_held++;
+	return *own > 1 && *own + s->n_held > s->contexts;
+}
+
 /* Finds and holds the live session of an id. */
 static int session_hold(struct sessions *s, uint64_t id, uint64_t now_ns, struct session_hold *ret)
 {
@@ -298,6 +315,7 @@ static int session_hold(struct sessions *s, uint64_t id, uint64_t now_ns, struct
 		ret->place = place;
 		ret->principal = x->principal;
 		ret->roles = x->roles;
+		ret->crowded = held_add(s, x->principal);
 		err = CS_OK;
 	}
 	pthread_mutex_unlock(&s->lock);
@@ -328,10 +346,12 @@ int sessions_open(struct sessions *s, uint8_t *frame, size_t len, uint64_t now_n
 		s->table[hold.place].confirmed = true;
 		pthread_mutex_unlock(&s->lock);
 	}
-	if (err < 0)
+	if (err < 0) {
 		sessions_release(s, &hold);
-	else
+		sessions_done(s, hold.principal);
+	} else {
 		*ret = hold;
+	}
 	return err;
 }
 
@@ -355,5 +375,14 @@ void sessions_release(struct sessions *s, const struct session_hold *hold)
 	pthread_mutex_lock(&s->lock);
 	assert(s->table[hold->place].refs > 0);
 	s->table[hold->place].refs--;
+	pthread_mutex_unlock(&s->lock);
+}
+
+void sessions_done(struct sessions *s, uint64_t principal)
+{
+	pthread_mutex_lock(&s->lock);
+	assert(s->n_held > 0 && s->held[principal % HELD_BUCKETS] > 0);
+	s->held[principal % HELD_BUCKETS]--;
+	s->n_held--;
 	pthread_mutex_unlock(&s->lock);
 }

@@ -14,6 +14,7 @@
  */
 struct job {
 	struct job *next;  /* For the holder's queues. */
+	void *holder;      /* For whatever else the holder keeps of it. */
 	struct part *part; /* The front's own: its place in a message of many, or NULL. */
 	struct wire_request request;
 	uint64_t principal; /* Enrolled id of the asker. */

@@ -5,7 +5,10 @@
 #include "node/readers.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <pthread.h>
+#include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,8 +17,11 @@
 #include "ledger/tree.h"
 #include "node/clock.h"
 #include "node/decide/command.h"
+#include "node/pace.h"
+#include "node/turns.h"
 
 #define WAITING_MAX 4096 /* Readers that wait at once; the front's contexts bound them too. */
+#define ROUND_MAX   64   /* Newcomers served between two looks at those who wait for the ledger to grow. */
 
 /* One reader who waits. */
 struct item {
@@ -33,10 +39,11 @@ struct reading_room {
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t arrived; /* In the inbox, or stop: for the thread when nobody waits for anything else. */
-	struct item *inbox, **inbox_last;
-	unsigned n_waiting;
+	struct turns *inbox;    /* Jobs, whose holder is the item. */
+	struct pace pace;
+	unsigned n_waiting; /* In the inbox and in the list below. */
 	bool stop;
-	struct item *waiting; /* The thread's own. */
+	struct item *waiting; /* The thread's own: looked at, and not to be answered yet. */
 	struct store_view *view;
 	uint64_t stored; /* Entries that the view sees. */
 	uint8_t *buf;    /* WIRE_REPLY_SIZE_MAX bytes for one reply. */
@@ -348,33 +355,50 @@ static void item_free(struct item *it)
 	free(it);
 }
 
+/* Locked. */
+static int inbox_push(struct reading_room *r, struct job *j, uint32_t *ret_retry_ms)
+{
+	int err = r->stop                       ? CS_ERR_NOT_READY
+	          : r->n_waiting == WAITING_MAX ? CS_ERR_OVERLOADED
+	                                        : turns_push(r->inbox, j);
+
+	if (err == CS_ERR_OVERLOADED)
+		*ret_retry_ms = pace_retry_ms(&r->pace, turns_ahead(r->inbox, j->principal), 0, randombytes_random());
+	if (!err) {
+		r->n_waiting++;
+		pthread_cond_signal(&r->arrived);
+	}
+	return err;
+}
+
 static void enqueue(struct reading_room *r, struct job *j, bool repeat, uint64_t index)
 {
 	struct item *it = calloc(1, sizeof *it);
 	int err = it ? 0 : CS_ERR_NOMEM;
+	uint32_t retry_ms = 0;
+	char text[96];
 
 	if (it) {
 		*it = (struct item){.job = j, .repeat = repeat, .index = index, .until_ns = j->deadline_ns};
 		if (!repeat)
 			err = item_parse(it);
 	}
-	pthread_mutex_lock(&r->lock);
-	if (!err && (r->stop || r->n_waiting == WAITING_MAX))
-		err = r->stop ? CS_ERR_NOT_READY : CS_ERR_OVERLOADED;
-	if (!err) {
-		*r->inbox_last = it;
-		r->inbox_last = &it->next;
-		r->n_waiting++;
-		pthread_cond_signal(&r->arrived);
+	if (err) {
+		free(it);
+		job_error(j, err, err == CS_ERR_MALFORMED ? "the body does not fit the message's type" : NULL, NULL, 0);
+		return;
 	}
+	j->holder = it;
+	pthread_mutex_lock(&r->lock);
+	err = inbox_push(r, j, &retry_ms);
 	pthread_mutex_unlock(&r->lock);
 	if (!err) {
 		board_ring(r->o.board);
 		return;
 	}
 	free(it);
-	job_error(j, err, err == CS_ERR_MALFORMED ? "the body does not fit the message's type" : NULL, NULL,
-	          err == CS_ERR_OVERLOADED ? 100 : 0);
+	snprintf(text, sizeof text, "overloaded: too many readers wait; come again in %" PRIu32 " ms", retry_ms);
+	job_error(j, err, err == CS_ERR_OVERLOADED ? text : "the node is stopping", NULL, retry_ms);
 }
 
 void reading_room_submit(struct reading_room *r, struct job *j)
@@ -387,56 +411,90 @@ void reading_room_repeat(struct reading_room *r, struct job *j, uint64_t index)
 	enqueue(r, j, true, index);
 }
 
-static bool take_inbox(struct reading_room *r)
+/* Until there is something to do; false: the room closes. */
+static bool await_work(struct reading_room *r)
 {
 	bool stop;
 
 	pthread_mutex_lock(&r->lock);
 	/* Without anybody who waits the thread does not listen to the board, whose bell each batch would ring for it.
 	 */
-	while (!r->waiting && !r->inbox && !r->stop)
+	while (!r->waiting && !turns_count(r->inbox) && !r->stop)
 		pthread_cond_wait(&r->arrived, &r->lock);
-	*r->inbox_last = r->waiting;
-	r->waiting = r->inbox;
-	r->inbox = NULL;
-	r->inbox_last = &r->inbox;
 	stop = r->stop;
 	pthread_mutex_unlock(&r->lock);
 	return !stop;
 }
 
-/* One pass over all who wait; returns the earliest time at which somebody's waiting ends (0: nobody waits). */
-static uint64_t serve_all(struct reading_room *r, bool open)
+static bool serve_or_refuse(struct reading_room *r, struct item *it, bool open)
 {
-	uint64_t now = clock_mono_ns(), next = 0;
-	unsigned served = 0;
+	if (!open)
+		return refuse(it, CS_ERR_NOT_READY, "the node is stopping");
+	if (clock_mono_ns() >= it->job->deadline_ns)
+		return refuse(it, CS_ERR_TIMEOUT, "the deadline has passed");
+	return serve(r, it);
+}
+
+static void served(struct reading_room *r, unsigned n)
+{
+	pthread_mutex_lock(&r->lock);
+	r->n_waiting -= n;
+	pthread_mutex_unlock(&r->lock);
+}
+
+/* One pass over all who wait; returns the earliest time at which somebody's waiting ends (0: nobody waits). */
+static uint64_t serve_waiting(struct reading_room *r, bool open)
+{
+	uint64_t next = 0;
+	unsigned n = 0;
 
 	for (struct item **at = &r->waiting; *at;) {
 		struct item *it = *at;
-		bool done = true;
-
-		if (!open)
-			refuse(it, CS_ERR_NOT_READY, "the node is stopping");
-		else if (now >= it->job->deadline_ns)
-			refuse(it, CS_ERR_TIMEOUT, "the deadline has passed");
-		else
-			done = serve(r, it);
-		if (done) {
+		if (serve_or_refuse(r, it, open)) {
 			*at = it->next;
 			item_free(it);
-			served++;
+			n++;
 			continue;
 		}
 		/* Past its own waiting an item waits for the store alone; the deadline still holds. */
-		uint64_t until = it->until_ns > now ? it->until_ns : it->job->deadline_ns;
+		uint64_t until = it->until_ns > clock_mono_ns() ? it->until_ns : it->job->deadline_ns;
 		if (!next || until < next)
 			next = until;
 		at = &it->next;
 	}
-	pthread_mutex_lock(&r->lock);
-	r->n_waiting -= served;
-	pthread_mutex_unlock(&r->lock);
+	served(r, n);
 	return next;
+}
+
+/* Newcomers, a principal at a time; true if there are more. */
+static bool serve_inbox(struct reading_room *r, bool open)
+{
+	uint64_t begun = clock_mono_ns();
+	unsigned taken = 0, n = 0;
+	struct job *j = NULL;
+
+	while (taken < ROUND_MAX || !open) {
+		pthread_mutex_lock(&r->lock);
+		j = turns_pop(r->inbox);
+		pthread_mutex_unlock(&r->lock);
+		if (!j)
+			break;
+		struct item *it = j->holder;
+		taken++;
+		if (serve_or_refuse(r, it, open)) {
+			item_free(it);
+			n++;
+		} else {
+			it->next = r->waiting;
+			r->waiting = it;
+		}
+	}
+	pthread_mutex_lock(&r->lock);
+	if (taken)
+		pace_served(&r->pace, clock_mono_ns() - begun, taken);
+	pthread_mutex_unlock(&r->lock);
+	served(r, n);
+	return j != NULL;
 }
 
 /* A fresh view of the store. A read transaction of an open environment cannot fail for a fault of the data. */
@@ -454,15 +512,15 @@ static void *run(void *arg)
 {
 	struct reading_room *r = arg;
 	uint64_t seen = 0, until;
-	bool open;
+	bool open, more;
 
 	do {
-		open = take_inbox(r);
-		if (r->waiting)
-			look(r);
-		until = serve_all(r, open);
+		open = await_work(r);
+		look(r);
+		more = serve_inbox(r, open);
+		until = serve_waiting(r, open);
 		store_view_release(r->view);
-		if (open && r->waiting)
+		if (open && !more && r->waiting)
 			board_wait(r->o.board, &seen, until);
 	} while (open);
 	return NULL;
@@ -476,11 +534,12 @@ int reading_room_open(const struct reader_options *o, struct reading_room **ret)
 	if (!r)
 		return err;
 	r->o = *o;
-	r->inbox_last = &r->inbox;
 	r->buf = malloc(WIRE_REPLY_SIZE_MAX);
 	pthread_mutex_init(&r->lock, NULL);
 	pthread_cond_init(&r->arrived, NULL);
 	if (r->buf)
+		err = turns_new(WAITING_MAX, &r->inbox);
+	if (!err)
 		err = store_view_open(o->store, &r->view);
 	if (!err) {
 		store_view_release(r->view);
@@ -489,6 +548,7 @@ int reading_room_open(const struct reader_options *o, struct reading_room **ret)
 	if (err) {
 		if (r->view)
 			store_view_close(r->view);
+		turns_free(r->inbox);
 		free(r->buf);
 		free(r);
 		return err;
@@ -507,7 +567,8 @@ void reading_room_close(struct reading_room *r)
 	pthread_mutex_unlock(&r->lock);
 	board_ring(r->o.board);
 	pthread_join(r->thread, NULL);
-	assert(!r->waiting && !r->inbox);
+	assert(!r->waiting && !turns_count(r->inbox));
+	turns_free(r->inbox);
 	store_view_close(r->view);
 	pthread_cond_destroy(&r->arrived);
 	pthread_mutex_destroy(&r->lock);

@@ -70,6 +70,14 @@ static int setup_small(void **state)
 	return start(&o);
 }
 
+static int setup_crowd(void **state)
+{
+	const struct front_options o = {.contexts = 8};
+
+	(void)state;
+	return start(&o);
+}
+
 static int setup_slow(void **state)
 {
 	const struct front_options o = {.handshakes_per_s = 2};
@@ -480,6 +488,7 @@ static void test_removed_key(void **state)
 }
 
 #define FLIGHT 64
+#define CROWD  8 /* Contexts of a small front. */
 
 struct flight {
 	nng_ctx ctx;
@@ -488,46 +497,104 @@ struct flight {
 	uint8_t id[16];
 };
 
+static void flight_send(nng_socket s, struct channel_session *x, struct flight *f)
+{
+	uint8_t plain[128], frame[256];
+
+	assert_int_equal(nng_ctx_open(&f->ctx, s), 0);
+	assert_int_equal(nng_aio_alloc(&f->aio, NULL, NULL), 0);
+	size_t len = request(plain, sizeof(plain), WIRE_DECIDE, "\x90", 1);
+	memcpy(f->id, plain + 4, 16);
+	size_t n = seal(x, plain, len, frame);
+	memcpy(f->header, frame, sizeof(f->header));
+	nng_aio_set_msg(f->aio, message(frame, n));
+	nng_ctx_send(f->ctx, f->aio);
+	nng_aio_wait(f->aio);
+	assert_int_equal(nng_aio_result(f->aio), 0);
+	nng_aio_set_timeout(f->aio, TIMEOUT_MS);
+	nng_ctx_recv(f->ctx, f->aio);
+}
+
+static void flight_await(struct channel_session *x, struct flight *f, struct wire_reply *ret)
+{
+	uint8_t *back;
+	size_t back_len;
+
+	nng_aio_wait(f->aio);
+	assert_int_equal(nng_aio_result(f->aio), 0);
+	nng_msg *m = nng_aio_get_msg(f->aio);
+	assert_int_equal(channel_open(x, f->header, nng_msg_body(m), nng_msg_len(m), &back, &back_len), 0);
+	assert_int_equal(wire_reply_decode(ret, back, back_len), 0);
+	assert_memory_equal(ret->id, f->id, 16);
+	nng_msg_free(m);
+	nng_ctx_close(f->ctx);
+	nng_aio_free(f->aio);
+}
+
 static void test_many_in_flight(void **state)
 {
 	static struct flight out[FLIGHT];
 	struct channel_session x;
-	uint8_t plain[128], frame[256], *back;
-	size_t back_len;
 	struct wire_reply r;
 	nng_socket s = dial();
 
 	(void)state;
 	assert_int_equal(handshake(s, &alice, &x), 0);
 	echo_node_hold(&node, true);
-	for (unsigned i = 0; i < FLIGHT; i++) {
-		assert_int_equal(nng_ctx_open(&out[i].ctx, s), 0);
-		assert_int_equal(nng_aio_alloc(&out[i].aio, NULL, NULL), 0);
-		size_t len = request(plain, sizeof(plain), WIRE_DECIDE, "\x90", 1);
-		memcpy(out[i].id, plain + 4, 16);
-		size_t n = seal(&x, plain, len, frame);
-		memcpy(out[i].header, frame, sizeof(out[i].header));
-		nng_aio_set_msg(out[i].aio, message(frame, n));
-		nng_ctx_send(out[i].ctx, out[i].aio);
-		nng_aio_wait(out[i].aio);
-		assert_int_equal(nng_aio_result(out[i].aio), 0);
-		nng_aio_set_timeout(out[i].aio, TIMEOUT_MS);
-		nng_ctx_recv(out[i].ctx, out[i].aio);
-	}
+	for (unsigned i = 0; i < FLIGHT; i++)
+		flight_send(s, &x, &out[i]);
 	echo_node_await(&node, FLIGHT);
 	echo_node_hold(&node, false);
-	for (unsigned i = 0; i < FLIGHT; i++) {
-		nng_aio_wait(out[i].aio);
-		assert_int_equal(nng_aio_result(out[i].aio), 0);
-		nng_msg *m = nng_aio_get_msg(out[i].aio);
-		assert_int_equal(channel_open(&x, out[i].header, nng_msg_body(m), nng_msg_len(m), &back, &back_len), 0);
-		assert_int_equal(wire_reply_decode(&r, back, back_len), 0);
-		assert_memory_equal(r.id, out[i].id, 16);
-		nng_msg_free(m);
-		nng_ctx_close(out[i].ctx);
-		nng_aio_free(out[i].aio);
-	}
+	for (unsigned i = 0; i < FLIGHT; i++)
+		flight_await(&x, &out[i], &r);
 	nng_close(s);
+}
+
+/* Whoever asks for more contexts than are left to all others is refused at once; the others are served. */
+static void test_share_of_contexts(void **state)
+{
+	struct flight out[CROWD], more, other;
+	struct channel_session xa, xb;
+	struct channel_keypair bob;
+	struct front_principal p[2] = {{.id = 7, .roles = ROLE_DECIDE}, {.id = 8, .roles = ROLE_DECIDE}};
+	struct front_stats st;
+	struct wire_reply r;
+	nng_socket a = dial(), b = dial();
+
+	(void)state;
+	assert_int_equal(channel_keypair_random(&bob), 0);
+	memcpy(p[0].channel_pub, alice.pub, sizeof(p[0].channel_pub));
+	memcpy(p[1].channel_pub, bob.pub, sizeof(p[1].channel_pub));
+	assert_int_equal(front_set_principals(node.front, p, 2), 0);
+	assert_int_equal(handshake(a, &alice, &xa), 0);
+	assert_int_equal(handshake(b, &bob, &xb), 0);
+	echo_node_hold(&node, true);
+	for (unsigned i = 0; i < CROWD / 2; i++)
+		flight_send(a, &xa, &out[i]);
+	echo_node_await(&node, CROWD / 2);
+	for (unsigned i = 0; i < 10 * CROWD; i++) {
+		flight_send(a, &xa, &more);
+		flight_await(&xa, &more, &r);
+		assert_int_equal(r.err, CS_ERR_OVERLOADED);
+		assert_true(r.retry_ms > 0);
+		assert_non_null(strstr(r.text, "nothing was logged"));
+	}
+	flight_send(b, &xb, &other);
+	echo_node_await(&node, CROWD / 2 + 1);
+	echo_node_hold(&node, false);
+	flight_await(&xb, &other, &r);
+	assert_int_equal(r.err, 0);
+	for (unsigned i = 0; i < CROWD / 2; i++) {
+		flight_await(&xa, &out[i], &r);
+		assert_int_equal(r.err, 0);
+	}
+	/* What is answered counts no more. */
+	for (unsigned i = 0; i < 3 * CROWD; i++)
+		assert_int_equal(ask_type(a, &xa, WIRE_DECIDE), 0);
+	front_stats(node.front, &st);
+	assert_int_equal(st.crowded, 10 * CROWD);
+	nng_close(a);
+	nng_close(b);
 }
 
 /* --- many requests in one message --- */
@@ -893,6 +960,7 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(test_roles, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_removed_key, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_many_in_flight, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_share_of_contexts, setup_crowd, teardown),
 	        cmocka_unit_test_setup_teardown(test_many, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_many_mixed, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_many_refused, setup, teardown),

@@ -27,7 +27,7 @@ void core_stepped(void *ctx)
 		         raft_last_index(&c->raft), tree_size(c->tree));
 		publish_status(c);
 	}
-	if (c->raft.state != RAFT_LEADER && c->pending)
+	if (c->raft.state != RAFT_LEADER && turns_count(c->pending))
 		propose_refuse_all(c, CS_ERR_NOT_LEADER);
 	if (c->applied) {
 		apply_hand_over(c);
@@ -168,6 +168,7 @@ void core_close(struct core *c)
 		next = b->next;
 		entries_free(b);
 	}
+	turns_free(c->pending);
 	catchup_close(c);
 	store_view_close(c->view);
 	tree_free(c->tree);

@@ -18,9 +18,11 @@
 #include "node/core/frame.h"
 #include "node/core/guard.h"
 #include "node/link.h"
+#include "node/pace.h"
+#include "node/turns.h"
 
 #define MEMBERS_MAX       (LINK_PEERS_MAX + 1)
-#define PENDING_MAX       4096        /* Requests waiting for a batch; above it: overloaded, at once. */
+#define PENDING_MAX       8192        /* Requests waiting for a batch; one principal gets half (node/turns.h). */
 #define BACKLOG_BYTES_MAX (64u << 20) /* What the writer may be behind before a follower withholds appends. */
 #define STATE_DIRTY_MAX   4096        /* Records changed that start a write-back before its time: bounds its copy. */
 #define STATE_INTERVAL_MS 5000        /* Write-back of changed state at least this often. */
@@ -43,9 +45,10 @@ struct member {
 struct flight {
 	bool busy;
 	bool genesis;
+	uint64_t begun_ns;
 	struct raft_apply req;
 	unsigned n;
-	struct job *jobs[BATCH_COMMANDS_MAX];
+	struct job *jobs[BATCH_COMMANDS_MAX]; /* NULL: its deadline has passed, and it was told so. */
 };
 
 /* Those whose batch is applied, and who wait for their replies until the next batch is on its way. */
@@ -100,8 +103,8 @@ struct core {
 
 	/* Requests. */
 	_Atomic(struct job *) inbox;
-	struct job *pending, **pending_last;
-	unsigned n_pending;
+	struct turns *pending;
+	struct pace pace;
 	struct flight flight;
 	struct answering answering;
 	uint8_t *scratch; /* BATCH_SIZE_MAX bytes: the batch being built. */
@@ -170,7 +173,7 @@ void apply_take_state(struct core *c, raft_index index, bool sync);
 void propose_drain(struct core *c);  /* The inbox. */
 void propose_answer(struct core *c); /* Replies to the batch that was applied in this step. */
 void propose_pump(struct core *c);   /* A batch, if one may go. */
-void propose_expire(struct core *c); /* Deadlines of those who wait. */
+void propose_expire(struct core *c); /* Deadlines of those who wait, and of those in flight. */
 void propose_refuse_all(struct core *c, int err);
 void propose_refuse_inbox(struct core *c); /* Any thread, once the core is closed. */
 void propose_abandon(struct core *c);      /* Stopping: whoever waits for the batch in flight is told so. */

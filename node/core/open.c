@@ -297,13 +297,14 @@ int core_open(const struct core_options *o, struct core **ret)
 	c->o = *o;
 	c->state = o->state;
 	c->started_ns = clock_mono_ns();
-	c->pending_last = &c->pending;
 	c->scratch = malloc(BATCH_SIZE_MAX);
 	c->reply = malloc(WIRE_REPLY_SIZE_MAX);
 	c->out = malloc(sizeof *c->out);
 	c->taking = catchup_new();
 	apply_init(c);
-	err = c->scratch && c->reply && c->out && c->taking ? open_loop(c) : CS_ERR_NOMEM;
+	err = c->scratch && c->reply && c->out && c->taking ? turns_new(PENDING_MAX, &c->pending) : CS_ERR_NOMEM;
+	if (!err)
+		err = open_loop(c);
 	if (!err)
 		err = open_members(c);
 	if (!err)

@@ -14,7 +14,7 @@
 #include "node/core/core_internal.h"
 #include "node/log.h"
 
-#define RETRY_MS 50 /* What a refused client is told to wait: about one election's heartbeat. */
+#define QUOTA_RETRY_MS 1000 /* A table of the state is full; what is in it leaves with time, not with speed. */
 
 static const uint8_t no_facts[1] = {0x90}; /* An empty msgpack array. */
 
@@ -38,6 +38,44 @@ static unsigned command_of(unsigned wire_type)
 	}
 }
 
+/* An election is over after one or two timeouts. */
+static uint32_t election_retry_ms(const struct core *c)
+{
+	return c->o.settings->election_timeout_ms;
+}
+
+/* By how much the batch in flight takes longer than it should. */
+static uint64_t flight_late_ns(const struct core *c)
+{
+	uint64_t age = c->flight.busy ? clock_mono_ns() - c->flight.begun_ns : 0, usual = c->flight.n * c->pace.ns_each;
+
+	return age > usual ? age - usual : 0;
+}
+
+static void refuse_overloaded(struct core *c, struct job *j, const char *why)
+{
+	uint32_t retry_ms =
+	        pace_retry_ms(&c->pace, turns_ahead(c->pending, j->principal), flight_late_ns(c), randombytes_random());
+	char text[160];
+
+	snprintf(text, sizeof text, "overloaded: %s: nothing was logged by this try; come again in %" PRIu32 " ms", why, retry_ms);
+	job_error(j, CS_ERR_OVERLOADED, text, NULL, retry_ms);
+}
+
+static void refuse_full(struct core *c, struct job *j)
+{
+	char why[80];
+
+	snprintf(why, sizeof why, "%u requests wait, %u of them this principal's", turns_count(c->pending),
+	         turns_count_of(c->pending, j->principal));
+	refuse_overloaded(c, j, why);
+}
+
+static void refuse_expired(struct core *c, struct job *j)
+{
+	refuse_overloaded(c, j, "the deadline passed before the request was ordered");
+}
+
 static void refuse_not_leader(struct core *c, struct job *j)
 {
 	const char *url = core_leader_url(c);
@@ -45,7 +83,8 @@ static void refuse_not_leader(struct core *c, struct job *j)
 	if (*url)
 		job_error(j, CS_ERR_NOT_LEADER, NULL, url, 0);
 	else
-		job_error(j, CS_ERR_NO_QUORUM, "no leader is known: the cluster may be electing one", NULL, RETRY_MS);
+		job_error(j, CS_ERR_NO_QUORUM, "no leader is known: the cluster may be electing one", NULL,
+		          election_retry_ms(c));
 }
 
 /* Read by the leader alone, from memory; how stale it may be: a leader without its quorum steps down within this time.
@@ -88,7 +127,7 @@ static void answer_check(struct core *c, struct job *j)
 	job_reply(j, c->reply, w.len);
 }
 
-static void receive(struct core *c, struct job *j)
+static void receive(struct core *c, struct job *j, uint64_t now)
 {
 	if (j->request.type == WIRE_CHECK) {
 		answer_check(c, j);
@@ -98,20 +137,17 @@ static void receive(struct core *c, struct job *j)
 		refuse_not_leader(c, j);
 		return;
 	}
-	if (c->n_pending == PENDING_MAX) {
-		job_error(j, CS_ERR_OVERLOADED, NULL, NULL, RETRY_MS);
-		return;
-	}
-	j->next = NULL;
-	*c->pending_last = j;
-	c->pending_last = &j->next;
-	c->n_pending++;
+	if (j->deadline_ns <= now)
+		refuse_expired(c, j);
+	else if (turns_push(c->pending, j))
+		refuse_full(c, j);
 }
 
 void propose_drain(struct core *c)
 {
 	/* The stack gives the newest first: turn it round, so that who came first goes first. */
 	struct job *j = atomic_exchange(&c->inbox, NULL), *in_order = NULL, *next;
+	uint64_t now = clock_mono_ns();
 
 	for (; j; j = next) {
 		next = j->next;
@@ -120,29 +156,19 @@ void propose_drain(struct core *c)
 	}
 	for (j = in_order; j; j = next) {
 		next = j->next;
-		receive(c, j);
+		receive(c, j, now);
 	}
-}
-
-static struct job *take_pending(struct core *c)
-{
-	struct job *j = c->pending;
-
-	c->pending = j->next;
-	if (!c->pending)
-		c->pending_last = &c->pending;
-	c->n_pending--;
-	return j;
 }
 
 void propose_refuse_all(struct core *c, int err)
 {
-	while (c->pending) {
-		struct job *j = take_pending(c);
+	struct job *j;
+
+	while ((j = turns_pop(c->pending))) {
 		if (err == CS_ERR_NOT_LEADER)
 			refuse_not_leader(c, j);
 		else
-			job_error(j, err, NULL, NULL, RETRY_MS);
+			job_error(j, err, NULL, NULL, election_retry_ms(c));
 	}
 }
 
@@ -152,34 +178,39 @@ void propose_refuse_inbox(struct core *c)
 
 	for (; j; j = next) {
 		next = j->next;
-		job_error(j, CS_ERR_NOT_READY, "the node is stopping", NULL, RETRY_MS);
+		job_error(j, CS_ERR_NOT_READY, "the node is stopping", NULL, election_retry_ms(c));
+	}
+}
+
+/* They are in the log, and may be committed yet. */
+static void abandon(struct core *c, uint64_t deadline_ns_max, const char *text)
+{
+	struct flight *f = &c->flight;
+
+	for (unsigned i = 0; i < f->n; i++) {
+		struct job *j = f->jobs[i];
+		if (!j || j->deadline_ns > deadline_ns_max)
+			continue;
+		f->jobs[i] = NULL;
+		job_error(j, CS_ERR_TIMEOUT, text, NULL, election_retry_ms(c));
 	}
 }
 
 void propose_abandon(struct core *c)
 {
-	for (unsigned i = 0; i < c->flight.n; i++)
-		job_error(c->flight.jobs[i], CS_ERR_TIMEOUT, NULL, NULL, RETRY_MS);
-	c->flight.n = 0;
+	abandon(c, UINT64_MAX, NULL);
 }
 
 void propose_expire(struct core *c)
 {
 	uint64_t now = clock_mono_ns();
-	struct job **at = &c->pending;
+	struct job *next;
 
-	while (*at) {
-		struct job *j = *at;
-		if (j->deadline_ns > now) {
-			at = &j->next;
-			continue;
-		}
-		*at = j->next;
-		c->n_pending--;
-		job_error(j, CS_ERR_OVERLOADED,
-		          "the deadline passed before the request was ordered: nothing was logged", NULL, RETRY_MS);
+	for (struct job *j = turns_expired(c->pending, now); j; j = next) {
+		next = j->next;
+		refuse_expired(c, j);
 	}
-	c->pending_last = at;
+	abandon(c, now, "the deadline passed on the way to a quorum: the outcome is unknown, retry with the same id");
 }
 
 /* --- replies --- */
@@ -214,7 +245,7 @@ static void reply_outcome(struct core *c, struct job *j, const struct outcome *o
 		reading_room_repeat(c->readers, j, oc->index);
 		return;
 	case DECIDE_REFUSED:
-		job_error(j, oc->err, oc->text, NULL, oc->err == CS_ERR_OVERLOADED ? RETRY_MS : 0);
+		job_error(j, oc->err, oc->text, NULL, oc->err == CS_ERR_OVERLOADED ? QUOTA_RETRY_MS : 0);
 		return;
 	}
 }
@@ -235,8 +266,10 @@ static void applied(struct raft_apply *req, int status, void *result)
 		c->answering.n = f->n;
 		memcpy(c->answering.jobs, f->jobs, f->n * sizeof *f->jobs);
 	}
-	for (unsigned i = 0; status != 0 && i < f->n; i++)
-		job_error(f->jobs[i], CS_ERR_TIMEOUT, NULL, NULL, RETRY_MS);
+	if (status != 0)
+		abandon(c, UINT64_MAX, NULL);
+	else if (f->n)
+		pace_served(&c->pace, clock_mono_ns() - f->begun_ns, f->n);
 	f->n = 0;
 }
 
@@ -246,7 +279,8 @@ void propose_answer(struct core *c)
 		return;
 	checkpoint_sign(c);
 	for (unsigned i = 0; i < c->answering.n; i++)
-		reply_outcome(c, c->answering.jobs[i], &c->outcomes[i]);
+		if (c->answering.jobs[i])
+			reply_outcome(c, c->answering.jobs[i], &c->outcomes[i]);
 	c->answering.n = 0;
 }
 
@@ -271,7 +305,7 @@ static bool add_job(struct core *c, struct batch_writer *w, uint8_t *at, size_t 
 	err = decide_prepare(c->state, now_ms, cmd.type, j->principal, j->request.id, cmd.payload, cmd.payload_len,
 	                     facts, sizeof facts, &facts_len, text);
 	if (err) {
-		job_error(j, err, text, NULL, err == CS_ERR_OVERLOADED ? RETRY_MS : 0);
+		job_error(j, err, text, NULL, err == CS_ERR_OVERLOADED ? QUOTA_RETRY_MS : 0);
 		return false;
 	}
 	if (facts_len) {
@@ -304,6 +338,7 @@ static void propose(struct core *c, struct batch_writer *w, uint64_t time_ms)
 	memcpy(buf.base, w->base, buf.len);
 	f->req.data = c;
 	f->busy = true;
+	f->begun_ns = clock_mono_ns();
 	err = guard_propose(c->guard, &f->req, &buf, applied);
 	if (!err)
 		return;
@@ -313,7 +348,7 @@ static void propose(struct core *c, struct batch_writer *w, uint64_t time_ms)
 		if (err == CS_ERR_NOT_LEADER)
 			refuse_not_leader(c, f->jobs[i]);
 		else
-			job_error(f->jobs[i], CS_ERR_OVERLOADED, NULL, NULL, RETRY_MS);
+			refuse_overloaded(c, f->jobs[i], "a snapshot is behind");
 	f->n = 0;
 }
 
@@ -346,7 +381,8 @@ void propose_pump(struct core *c)
 	struct flight *f = &c->flight;
 	struct batch_writer w;
 	struct state_head head;
-	uint64_t time_ms = clock_wall_ms();
+	uint64_t time_ms = clock_wall_ms(), now = clock_mono_ns();
+	struct job *j;
 	uint8_t *at;
 	size_t room;
 
@@ -357,16 +393,18 @@ void propose_pump(struct core *c)
 		propose_genesis(c);
 		return;
 	}
-	if (!c->pending)
+	if (!turns_count(c->pending))
 		return;
 	if (time_ms < head.time_ms)
 		time_ms = head.time_ms; /* Never backwards, whoever led before. */
 	batch_begin(&w, c->scratch, BATCH_SIZE_MAX);
 	f->genesis = false;
 	f->n = 0;
-	while (c->pending && f->n < c->o.settings->batch_commands_max && (room = batch_room(&w, &at))) {
-		struct job *j = take_pending(c);
-		if (add_job(c, &w, at, room, j, time_ms))
+	while (f->n < c->o.settings->batch_commands_max && (room = batch_room(&w, &at)) &&
+	       (j = turns_pop(c->pending))) {
+		if (j->deadline_ns <= now)
+			refuse_expired(c, j);
+		else if (add_job(c, &w, at, room, j, time_ms))
 			f->jobs[f->n++] = j;
 	}
 	if (f->n)
