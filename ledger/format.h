@@ -20,7 +20,8 @@
 	X(ENTRY_ENROLLED, 5, "principal enrolled")                                                                     \
 	X(ENTRY_REMOVED, 6, "principal removed")                                                                       \
 	X(ENTRY_IMPORTED, 7, "imported")                                                                               \
-	X(ENTRY_TICK, 8, "time tick")
+	X(ENTRY_TICK, 8, "time tick")                                                                                  \
+	X(ENTRY_MEMBER, 9, "membership changed")
 
 /* Kinds of private fields; numbers are for ever. */
 #define FIELD_KIND_LIST(X)                                                                                             \

@@ -41,6 +41,7 @@ int apply_answer(struct apply *a);
 int apply_enrolment(struct apply *a);
 int apply_removal(struct apply *a);
 int apply_policy_set(struct apply *a);
+int apply_member(struct apply *a);
 
 /* --- the entry (apply_entry.c) --- */
 
@@ -87,6 +88,10 @@ int challenge_prepare(const struct apply *a, struct account *k, uint8_t nonce[32
 /* After the commit: opens it under this entry's index, for the principal that asked. */
 void challenge_open(struct apply *a, const struct account *k, const uint8_t request_id[REQUEST_ID_SIZE]);
 
+/* The administrator's sequence has been used. */
+void admin_used(struct apply *a, const struct principal *admin, uint64_t sequence);
+void principal_set_keys(struct principal *p, const uint8_t *channel_pub, const uint8_t *sign_pub);
+
 /* --- checks that the leader makes before and decide makes again (check.c) --- */
 
 int check_asker(const struct state *s, uint64_t principal, unsigned command_type, const struct refusal *why);
@@ -104,6 +109,7 @@ bool name_valid(struct text name); /* Of a person or client: node-N are the node
 int check_enrolment(const struct state *s, const struct enrolment *e, const struct refusal *why);
 int check_removal(const struct state *s, const struct removal *r, const struct principal **ret,
                   const struct refusal *why);
+int check_member(const struct state *s, const struct member_order *m, const struct refusal *why); /* check_member.c */
 /* Is the credential one of the subject's, and does the evidence hold? What the leader finds and decide looks at again.
  */
 bool credential_fits(const struct principal *credential, const struct challenge_slot *c, const struct answer *a);

@@ -18,7 +18,7 @@ static void set_text(char *ret, size_t cap, struct text t)
 	ret[t.len] = 0;
 }
 
-static void set_keys(struct principal *p, const uint8_t *channel_pub, const uint8_t *sign_pub)
+void principal_set_keys(struct principal *p, const uint8_t *channel_pub, const uint8_t *sign_pub)
 {
 	p->has_channel = channel_pub != NULL;
 	p->has_sign = sign_pub != NULL;
@@ -59,13 +59,13 @@ static void genesis_enrol(struct state *s, const struct genesis *g)
 		struct principal *p = &principal_add(s)->p;
 		set_text(p->name, sizeof(p->name), g->admins[i].name);
 		p->roles = ROLE_ADMINISTER | ROLE_AUDIT;
-		set_keys(p, g->admins[i].channel_pub, g->admins[i].sign_pub);
+		principal_set_keys(p, g->admins[i].channel_pub, g->admins[i].sign_pub);
 	}
 	for (unsigned i = 0; i < g->n_nodes; i++) {
 		struct principal *p = &principal_add(s)->p;
 		snprintf(p->name, sizeof(p->name), "node-%llu", (unsigned long long)g->nodes[i].id);
 		p->roles = ROLE_NODE;
-		set_keys(p, g->nodes[i].channel_pub, NULL);
+		principal_set_keys(p, g->nodes[i].channel_pub, NULL);
 	}
 }
 
@@ -109,10 +109,11 @@ int apply_genesis(struct apply *a)
 	set_text(s->origin, sizeof(s->origin), g.origin);
 	s->governance = 1;
 	genesis_enrol(s, &g);
+	roster_genesis(&s->roster, &g);
 	a->now_ms = g.time_ms;
 	s->builder->kind = ENTRY_GENESIS;
 	entry_commit(a, 0, 0);
-	o->principals_changed = true;
+	o->principals_changed = o->roster_changed = true;
 	return 0;
 }
 
@@ -151,7 +152,7 @@ static void write_key(struct writer *w, const uint8_t *key)
 		writer_nil(w);
 }
 
-static void admin_used(struct apply *a, const struct principal *admin, uint64_t sequence)
+void admin_used(struct apply *a, const struct principal *admin, uint64_t sequence)
 {
 	struct principal_slot *p = principal_slot(a->s, admin->id);
 
@@ -201,7 +202,7 @@ int apply_enrolment(struct apply *a)
 	struct principal *p = &principal_add(a->s)->p; /* Last: it may take the place of a removed one. */
 	set_text(p->name, sizeof(p->name), e.name);
 	p->roles = e.roles;
-	set_keys(p, e.channel_pub, e.sign_pub);
+	principal_set_keys(p, e.channel_pub, e.sign_pub);
 	set_text(p->subject_type, sizeof(p->subject_type), e.subject_type);
 	set_text(p->subject_id, sizeof(p->subject_id), e.subject_id);
 	p->version = a->out->index;

@@ -34,6 +34,7 @@ static uint32_t role_needed(unsigned command_type)
 	case COMMAND_POLICY_SET:
 	case COMMAND_ENROLL:
 	case COMMAND_REMOVE:
+	case COMMAND_MEMBER:
 		return ROLE_ADMINISTER;
 	default:
 		return 0;

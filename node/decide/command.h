@@ -22,6 +22,7 @@ enum command_type {
 	COMMAND_REMOVE = 6,
 	COMMAND_IMPORT = 7,
 	COMMAND_TICK = 8,
+	COMMAND_MEMBER = 9,
 };
 
 /* Roles of principals, a bit each; public in entries, for ever. */
@@ -54,10 +55,12 @@ int command_decode(struct command *ret, const void *bytes, size_t len);
 #define REQUEST_STR_SIZE_MAX    256 /* Type, id, action, name or string value. ARNs and user agents fit. */
 #define REQUEST_CONTEXT_MAX     24  /* Context attributes of one request. */
 #define REQUEST_SIZE_MAX        8192 /* A request's encoding: it is kept with its challenge, and its fields fit an entry. */
-#define REQUEST_ID_SIZE         16 /* As on the wire. */
-#define PRINCIPAL_NAME_SIZE_MAX 64 /* Characters of [A-Za-z0-9._@:/-]. */
-#define SUBJECT_TYPE_SIZE_MAX   64 /* Of a device key's subject. */
-#define IMPORT_FORMAT_SIZE_MAX  32 /* "cloudtrail", "sshd", … */
+#define REQUEST_ID_SIZE         16  /* As on the wire. */
+#define PRINCIPAL_NAME_SIZE_MAX 64  /* Characters of [A-Za-z0-9._@:/-]. */
+#define SUBJECT_TYPE_SIZE_MAX   64  /* Of a device key's subject. */
+#define NODE_ID_MAX             999 /* Three digits: the key name origin/node-N stays short. */
+#define NODE_URL_SIZE_MAX       127 /* As on the wire; of links too. */
+#define IMPORT_FORMAT_SIZE_MAX  32  /* "cloudtrail", "sshd", … */
 #define REMOVAL_REASON_SIZE_MAX 1024
 
 struct text {
@@ -179,6 +182,30 @@ struct policy_set {
 int policy_set_encode_signed(const struct policy_set *p, void *buf, size_t cap, size_t *ret_len);
 int policy_set_encode(const struct policy_set *p, void *buf, size_t cap, size_t *ret_len);
 int policy_set_decode(struct policy_set *ret, const void *bytes, size_t len);
+
+/*
+ * An order about a node of the cluster: [action, node id, role, url str, link str, log key bin32 or nil, cosigner key
+ * bin32 or nil, channel key bin32 or nil, lost bool, signature]. What an action does not need is 0, "" or nil.
+ */
+enum member_action {
+	MEMBER_ADD = 1,     /* As a spare (role 2): url, link and keys. */
+	MEMBER_ROLE = 2,    /* Role 1: voter; 2: spare (enum roster_role). */
+	MEMBER_REMOVE = 3,  /* For ever: its id and keys never come back. */
+	MEMBER_ADDRESS = 4, /* url and link. */
+};
+struct member_order {
+	unsigned action, role;
+	uint64_t id;
+	struct text url, link;
+	const uint8_t *log_pub, *cosigner_pub, *channel_pub; /* NULL: none. */
+	bool lost; /* The administrator takes it that members which are not whole now are lost. */
+	struct admin_signature admin;
+	const uint8_t *signed_elements;
+	size_t signed_len;
+};
+int member_order_encode_signed(const struct member_order *m, void *buf, size_t cap, size_t *ret_len);
+int member_order_encode(const struct member_order *m, void *buf, size_t cap, size_t *ret_len);
+int member_order_decode(struct member_order *ret, const void *bytes, size_t len); /* Also the shape of its action. */
 
 /*
  * Genesis, entry 0, the same on every node and known to `init`: [origin, time ms, governance str, [[name, channel key

@@ -1,4 +1,4 @@
-/* Administrators' commands, read and written: enrolment, removal, policy, and what their signatures cover. */
+/* Administrators' commands, read and written: enrolment, removal, policy, members; what their signatures cover. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
@@ -9,6 +9,7 @@
 #include "node/decide/codec.h"
 #include "node/decide/command.h"
 #include "node/decide/policy.h"
+#include "node/decide/roster.h"
 
 #define ADMIN_DOMAIN "countersign/admin/v1"
 #define KEY_SIZE     32
@@ -222,4 +223,92 @@ int policy_set_decode(struct policy_set *ret, const void *bytes, size_t len)
 	if (err == 0)
 		*ret = p;
 	return err;
+}
+
+/* --- members --- */
+
+#define MEMBER_ELEMENTS 10
+
+static void member_order_write(struct writer *w, const struct member_order *m)
+{
+	writer_uint(w, m->action);
+	writer_uint(w, m->id);
+	writer_uint(w, m->role);
+	codec_write_text(w, m->url);
+	codec_write_text(w, m->link);
+	write_key(w, m->log_pub);
+	write_key(w, m->cosigner_pub);
+	write_key(w, m->channel_pub);
+	writer_bool(w, m->lost);
+}
+
+int member_order_encode_signed(const struct member_order *m, void *buf, size_t cap, size_t *ret_len)
+{
+	struct writer w;
+
+	writer_init(&w, buf, cap);
+	member_order_write(&w, m);
+	return writer_end(&w, ret_len);
+}
+
+int member_order_encode(const struct member_order *m, void *buf, size_t cap, size_t *ret_len)
+{
+	struct writer w;
+
+	writer_init(&w, buf, cap);
+	writer_array(&w, MEMBER_ELEMENTS);
+	member_order_write(&w, m);
+	admin_signature_write(&w, &m->admin);
+	return writer_end(&w, ret_len);
+}
+
+/* Each action has what it needs and nothing else, so that a signature means one thing. */
+static bool member_order_shaped(const struct member_order *m)
+{
+	bool keys = m->log_pub != NULL && m->cosigner_pub != NULL && m->channel_pub != NULL;
+	bool no_keys = m->log_pub == NULL && m->cosigner_pub == NULL && m->channel_pub == NULL;
+	bool places = m->url.len > 0 && m->link.len > 0, no_places = m->url.len == 0 && m->link.len == 0;
+
+	switch (m->action) {
+	case MEMBER_ADD:
+		return keys && places && m->role == ROSTER_SPARE && !m->lost;
+	case MEMBER_ROLE:
+		return no_keys && no_places && (m->role == ROSTER_VOTER || m->role == ROSTER_SPARE);
+	case MEMBER_REMOVE:
+		return no_keys && no_places && m->role == ROSTER_REMOVED;
+	case MEMBER_ADDRESS:
+		return no_keys && places && m->role == ROSTER_REMOVED && !m->lost;
+	default:
+		return false;
+	}
+}
+
+int member_order_decode(struct member_order *ret, const void *bytes, size_t len)
+{
+	struct member_order m = {0};
+	struct reader r;
+	uint64_t action = 0, role = 0;
+	int err;
+
+	reader_init(&r, bytes, len);
+	reader_array_exact(&r, MEMBER_ELEMENTS);
+	const uint8_t *start = r.pos;
+	reader_uint(&r, UINT8_MAX, &action);
+	reader_uint(&r, NODE_ID_MAX, &m.id);
+	reader_uint(&r, UINT8_MAX, &role);
+	codec_text(&r, 0, NODE_URL_SIZE_MAX, &m.url);
+	codec_text(&r, 0, NODE_URL_SIZE_MAX, &m.link);
+	codec_fixed_or_nil(&r, KEY_SIZE, &m.log_pub);
+	codec_fixed_or_nil(&r, KEY_SIZE, &m.cosigner_pub);
+	codec_fixed_or_nil(&r, KEY_SIZE, &m.channel_pub);
+	reader_bool(&r, &m.lost);
+	err = signed_end(&r, start, &m.signed_elements, &m.signed_len, &m.admin);
+	if (err != 0)
+		return err;
+	m.action = (unsigned)action;
+	m.role = (unsigned)role;
+	if (m.id == 0 || !member_order_shaped(&m))
+		return CS_ERR_MALFORMED;
+	*ret = m;
+	return 0;
 }

@@ -18,7 +18,7 @@ static void out_clear(struct decide_out *o)
 	o->index = 0;
 	o->kind = o->verdict = 0;
 	o->risk = 0;
-	o->principals_changed = o->has_evidence = false;
+	o->principals_changed = o->roster_changed = o->has_evidence = false;
 	o->leaf_len = o->body_len = o->evidence_message_len = 0;
 }
 
@@ -68,6 +68,8 @@ static int apply_client(struct apply *a)
 		return apply_policy_set(a);
 	case COMMAND_ENROLL:
 		return apply_enrolment(a);
+	case COMMAND_MEMBER:
+		return apply_member(a);
 	default: /* admit lets no other type pass. */
 		return apply_removal(a);
 	}

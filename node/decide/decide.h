@@ -11,6 +11,7 @@
 #include "ledger/hash.h"
 #include "ledger/limits.h"
 #include "node/decide/command.h"
+#include "node/decide/roster.h"
 
 enum verdict { VERDICT_ALLOW = 1, VERDICT_STEP_UP = 2, VERDICT_DEFER = 3, VERDICT_DENY = 4 };
 const char *verdict_text(unsigned verdict); /* "allow", "step_up", "defer", "deny"; "unknown" otherwise. */
@@ -86,6 +87,14 @@ const struct principal *state_principal_by_name(const struct state *s, const cha
 const struct principal *state_principal_by_channel(const struct state *s, const uint8_t pub[32]);
 void state_each_principal(const struct state *s, void (*f)(void *ctx, const struct principal *p), void *ctx);
 
+/* Who the members are. n is 0 before genesis. Borrowed until the state next changes. */
+const struct roster *state_roster(const struct state *s);
+/*
+ * After state_loaded: until the first change of members the state's records do not name them, the genesis does. This is
+ * its payload. CS_ERR_MALFORMED.
+ */
+int state_roster_genesis(struct state *s, const void *payload, size_t len);
+
 /* An open challenge, by the index of the decision that made it. */
 struct challenge {
 	uint64_t index, expiry_ms;
@@ -134,7 +143,7 @@ struct decide_out {
 	unsigned kind;    /* enum entry_kind. */
 	unsigned verdict; /* 0 where the kind has none. */
 	int32_t risk;
-	bool principals_changed;
+	bool principals_changed, roster_changed;
 	uint8_t leaf[LIMIT_ENTRY_SIZE_MAX];
 	uint8_t body[LIMIT_BODY_SIZE_MAX];
 	size_t leaf_len, body_len;

@@ -12,9 +12,8 @@
 #include "node/decide/policy.h"
 
 #define KEY_SIZE            32
-#define URL_SIZE_MAX        128 /* As on the wire. */
+#define URL_SIZE_MAX        NODE_URL_SIZE_MAX
 #define GOVERNANCE_SIZE_MAX 32
-#define NODE_ID_MAX         999 /* Three digits: the key name origin/node-N stays short. */
 
 int genesis_encode(const struct genesis *g, void *buf, size_t cap, size_t *ret_len)
 {

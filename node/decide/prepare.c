@@ -128,6 +128,18 @@ static int prepare_policy(const struct prepare *p)
 	return err == 0 ? policy_is_its_source(p, &set) : err;
 }
 
+static int prepare_member(const struct prepare *p)
+{
+	struct member_order m;
+	const struct principal *admin;
+	int err = member_order_decode(&m, p->payload, p->len);
+
+	if (err != 0)
+		return refuse(&p->why, err, "the order: %s", err_text(err));
+	err = check_admin(p->s, p->now_ms, COMMAND_MEMBER, &m.admin, m.signed_elements, m.signed_len, &admin, &p->why);
+	return err == 0 ? check_member(p->s, &m, &p->why) : err;
+}
+
 static int prepare_by_type(const struct prepare *p, unsigned command_type)
 {
 	switch (command_type) {
@@ -141,6 +153,8 @@ static int prepare_by_type(const struct prepare *p, unsigned command_type)
 		return prepare_enrolment(p);
 	case COMMAND_REMOVE:
 		return prepare_removal(p);
+	case COMMAND_MEMBER:
+		return prepare_member(p);
 	default: /* check_asker lets no other type pass. */
 		return prepare_policy(p);
 	}

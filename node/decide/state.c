@@ -137,6 +137,23 @@ void state_policy_hash(const struct state *s, struct hash *ret)
 	*ret = s->policy->hash;
 }
 
+const struct roster *state_roster(const struct state *s)
+{
+	return &s->roster;
+}
+
+int state_roster_genesis(struct state *s, const void *payload, size_t len)
+{
+	struct genesis g;
+
+	if (s->head.size == 0 || s->roster.n > 0)
+		return 0;
+	int err = genesis_decode(&g, payload, len);
+	if (err == 0)
+		roster_genesis(&s->roster, &g);
+	return err;
+}
+
 uint64_t state_governance(const struct state *s)
 {
 	return s->governance;

@@ -95,7 +95,8 @@ struct state {
 	struct state_head head;
 	char origin[LIMIT_ORIGIN_SIZE_MAX + 1];
 	uint64_t governance;
-	bool head_dirty, policy_dirty, has_policy;
+	bool head_dirty, policy_dirty, has_policy, roster_dirty;
+	struct roster roster;
 	struct policy *policy, *policy_new; /* The new one is loaded aside, then they change places. */
 
 	struct subject *subjects;

@@ -185,6 +185,9 @@ int state_load(struct state *s, const void *key, size_t key_len, const void *val
 	case RECORD_HEAD:
 		load_head(s, &r);
 		break;
+	case RECORD_ROSTER:
+		roster_read(&r, &s->roster);
+		break;
 	case RECORD_SUBJECT:
 		load_subject(s, &r, number);
 		break;
@@ -223,7 +226,7 @@ int state_loaded(struct state *s)
 
 	if (s->head.size > 0 && (!s->has_policy || s->origin[0] == 0))
 		return CS_ERR_DAMAGED;
-	if (s->head.size == 0 && (s->n_subjects > 0 || s->n_principals > 0 || s->has_policy))
+	if (s->head.size == 0 && (s->n_subjects > 0 || s->n_principals > 0 || s->has_policy || s->roster.n > 0))
 		return CS_ERR_DAMAGED; /* Records without their head. */
 	err = subjects_loaded(s);
 	if (err == 0)

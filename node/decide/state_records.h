@@ -14,6 +14,7 @@
 enum record {
 	RECORD_HEAD = 'h',
 	RECORD_POLICY = 'p',
+	RECORD_ROSTER = 'm',    /* From the first change of members on. */
 	RECORD_PRINCIPAL = 'k', /* By slot. */
 	RECORD_SUBJECT = 's',   /* By slot: an eviction overwrites, and nothing is to be deleted. */
 	RECORD_CHALLENGE = 'c', /* By slot. */

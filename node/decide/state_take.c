@@ -149,9 +149,17 @@ static int take_page(const struct taker *t, uint32_t page)
 	return emit_written(t, RECORD_ANSWERS, page, &w);
 }
 
+static int take_roster(const struct taker *t)
+{
+	struct writer w = writer_of(t);
+
+	roster_write(&w, &t->s->roster);
+	return emit_written(t, RECORD_ROSTER, 0, &w);
+}
+
 static void all_clean(struct state *s)
 {
-	s->head_dirty = s->policy_dirty = false;
+	s->head_dirty = s->policy_dirty = s->roster_dirty = false;
 	for (uint32_t i = 0; i < s->n_dirty_subjects; i++)
 		s->subjects[s->dirty_subjects[i]].dirty = false;
 	s->n_dirty_subjects = 0;
@@ -168,8 +176,8 @@ static void all_clean(struct state *s)
 
 size_t state_dirty(const struct state *s)
 {
-	return (size_t)s->head_dirty + (size_t)s->policy_dirty + s->n_dirty_subjects + s->n_dirty_principals +
-	       s->n_dirty_challenges + s->n_dirty_pages;
+	return (size_t)s->head_dirty + (size_t)s->policy_dirty + (size_t)s->roster_dirty + s->n_dirty_subjects +
+	       s->n_dirty_principals + s->n_dirty_challenges + s->n_dirty_pages;
 }
 
 int state_take_dirty(struct state *s, state_record_fn f, void *ctx)
@@ -179,6 +187,8 @@ int state_take_dirty(struct state *s, state_record_fn f, void *ctx)
 
 	if (err == 0 && s->policy_dirty)
 		err = emit(&t, RECORD_POLICY, 0, s->policy->bytes, s->policy->len);
+	if (err == 0 && s->roster_dirty)
+		err = take_roster(&t);
 	for (uint32_t i = 0; err == 0 && i < s->n_dirty_subjects; i++)
 		err = take_subject(&t, s->dirty_subjects[i]);
 	for (uint32_t i = 0; err == 0 && s->n_dirty_principals > 0 && i < s->n_principals; i++)
