@@ -31,8 +31,6 @@ void link_unref(struct link *l)
 	if (--l->n_refs > 0 || !l->closing)
 		return;
 	assert(l->ins == NULL);
-	for (unsigned i = 0; i < l->n_peers; i++)
-		link_out_free(&l->peers[i]);
 	while (l->pool != NULL) {
 		struct link_buffer *b = l->pool;
 
@@ -129,7 +127,7 @@ static int start_listening(struct link *l, const char *host, uint16_t port)
 static int init_peers(struct link *l, const struct link_options *o)
 {
 	for (unsigned i = 0; i < o->n_peers; i++) {
-		int rv = link_out_init(&l->peers[i], l, &o->peers[i]);
+		int rv = link_out_new(l, &o->peers[i], &l->peers[i]);
 
 		if (rv != 0)
 			return rv;
@@ -171,7 +169,7 @@ int link_open(const struct link_options *o, struct link **ret)
 		return rv;
 	}
 	for (unsigned i = 0; i < l->n_peers; i++)
-		link_out_begin(&l->peers[i]);
+		link_out_begin(l->peers[i]);
 	*ret = l;
 	return 0;
 }
@@ -200,19 +198,20 @@ void link_close(struct link *l, void (*done)(void *ctx), void *ctx)
 	l->done = done;
 	l->done_ctx = ctx;
 	uv_close((uv_handle_t *)&l->listener, on_listener_closed);
-	for (unsigned i = 0; i < l->n_peers; i++)
-		link_out_stop(&l->peers[i]);
 	for (struct link_in *in = l->ins, *next; in != NULL; in = next) {
 		next = in->next;
 		link_in_close(in);
 	}
+	for (unsigned i = 0; i < l->n_peers; i++)
+		link_out_stop(l->peers[i]);
+	l->n_peers = 0; /* Each frees itself. */
 }
 
 static struct link_out *find_peer(const struct link *l, uint64_t id)
 {
 	for (unsigned i = 0; i < l->n_peers; i++)
-		if (l->peers[i].id == id)
-			return (struct link_out *)&l->peers[i];
+		if (l->peers[i]->id == id)
+			return l->peers[i];
 	return NULL;
 }
 
@@ -228,4 +227,64 @@ bool link_up(const struct link *l, uint64_t peer)
 	const struct link_out *p = find_peer(l, peer);
 
 	return p != NULL && p->state == LINK_UP;
+}
+
+/* --- peers that come and go --- */
+
+int link_add_peer(struct link *l, const struct link_peer *peer)
+{
+	int rv;
+
+	if (l->closing || find_peer(l, peer->id) != NULL)
+		return CS_ERR_EXISTS;
+	if (l->n_peers == LINK_SLOTS_MAX)
+		return CS_ERR_TOO_LARGE;
+	rv = link_out_new(l, peer, &l->peers[l->n_peers]);
+	if (rv == 0)
+		link_out_begin(l->peers[l->n_peers++]);
+	return rv;
+}
+
+void link_remove_peer(struct link *l, uint64_t id)
+{
+	struct link_out *p = find_peer(l, id);
+	unsigned i = 0;
+
+	if (p == NULL || l->closing)
+		return;
+	while (l->peers[i] != p)
+		i++;
+	l->peers[i] = l->peers[--l->n_peers];
+	for (struct link_in *in = l->ins, *next; in != NULL; in = next) {
+		next = in->next;
+		if (in->peer == p)
+			link_in_close(in);
+	}
+	link_out_stop(p);
+}
+
+int link_set_address(struct link *l, uint64_t id, const char *host, uint16_t port)
+{
+	struct link_out *p = find_peer(l, id);
+	char *copy;
+
+	if (p == NULL)
+		return CS_ERR_NOT_FOUND;
+	copy = strdup(host);
+	if (copy == NULL)
+		return CS_ERR_NOMEM;
+	free(p->host);
+	p->host = copy;
+	p->port = port;
+	return 0;
+}
+
+void link_set_passive(struct link *l, uint64_t id, bool passive)
+{
+	struct link_out *p = find_peer(l, id);
+
+	if (p == NULL || p->passive == passive)
+		return;
+	p->passive = passive;
+	link_out_rest(p);
 }

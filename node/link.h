@@ -10,7 +10,8 @@
 
 #include "node/wire/channel.h"
 
-#define LINK_PEERS_MAX       6
+#define LINK_PEERS_MAX       6           /* Members beside this node. */
+#define LINK_SLOTS_MAX       16          /* With those that were removed and may yet come back to be told so. */
 #define LINK_FRAME_SIZE_MAX  (4u << 20)  /* Plain bytes of one frame; the guard cuts an AppendEntries below this. */
 #define LINK_QUEUE_BYTES_MAX (16u << 20) /* Bytes waiting for a slow peer; above it frames are dropped. */
 #define LINK_RETRY_MS_MIN    50          /* First pause before connecting again; doubles. */
@@ -36,7 +37,7 @@ struct link_options {
 	const char *listen_host;
 	uint16_t listen_port;
 	struct channel_keypair keys;
-	const struct link_peer *peers; /* Copied. */
+	const struct link_peer *peers; /* Copied. At most LINK_PEERS_MAX. */
 	unsigned n_peers;
 	/*
 	 * A frame from a peer: authenticated as node `from`, decrypted. Borrowed (and writable) for the call. Loop's
@@ -75,5 +76,17 @@ struct link_part {
 };
 bool link_send(struct link *l, uint64_t to, const struct link_part *parts, unsigned n);
 bool link_up(const struct link *l, uint64_t peer);
+
+/*
+ * Peers may change while the link is open; within recv and state too. Adding begins to connect: CS_ERR_EXISTS: one of
+ * this id is there; CS_ERR_TOO_LARGE: LINK_SLOTS_MAX are; CS_ERR_INVALID: this node itself; CS_ERR_NOMEM.
+ */
+int link_add_peer(struct link *l, const struct link_peer *peer);
+/* Ends its streams and forgets it; neither callback speaks of it any more. Nothing happens if it is not there. */
+void link_remove_peer(struct link *l, uint64_t id);
+/* Where the next connection goes; a stream that is up stays. CS_ERR_NOT_FOUND, CS_ERR_NOMEM. */
+int link_set_address(struct link *l, uint64_t id, const char *host, uint16_t port);
+/* A passive peer is not connected to by us, unless it has just connected to us. */
+void link_set_passive(struct link *l, uint64_t id, bool passive);
 
 #endif

@@ -40,8 +40,8 @@ static struct link_bucket *bucket_of(struct link_in *in)
 	memset(&a, 0, sizeof a);
 	if (uv_tcp_getpeername(&in->tcp, (struct sockaddr *)&a, &len) == 0)
 		for (unsigned i = 0; i < l->n_peers; i++)
-			if (same_host(&a, &l->peers[i].address))
-				return &l->peers[i].bucket;
+			if (same_host(&a, &l->peers[i]->address))
+				return &l->peers[i]->bucket;
 	return &l->strangers;
 }
 
@@ -94,8 +94,8 @@ static void on_deadline(uv_timer_t *t)
 static struct link_out *peer_of_key(struct link *l, const uint8_t *pub)
 {
 	for (unsigned i = 0; i < l->n_peers; i++)
-		if (sodium_memcmp(l->peers[i].pub, pub, CHANNEL_KEY_SIZE) == 0)
-			return &l->peers[i];
+		if (sodium_memcmp(l->peers[i]->pub, pub, CHANNEL_KEY_SIZE) == 0)
+			return l->peers[i];
 	return NULL;
 }
 

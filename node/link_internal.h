@@ -29,7 +29,7 @@ enum link_out_state { LINK_WAITING, LINK_RESOLVING, LINK_CONNECTING, LINK_SHAKIN
 
 struct link_in;
 
-/* A peer, and our stream to it. */
+/* A peer, and our stream to it. Freed when the link has dropped it and its handles and requests have ended. */
 struct link_out {
 	struct link *link;
 	uint64_t id;
@@ -37,6 +37,9 @@ struct link_out {
 	uint16_t port;
 	uint8_t pub[CHANNEL_KEY_SIZE];
 
+	unsigned n_refs; /* Handles and requests that are open, and the link's list. */
+	bool gone;       /* Removed: nothing begins any more. */
+	bool passive;
 	enum link_out_state state;
 	bool was_up;       /* CLOSING: the owner has yet to hear of it. */
 	uint64_t retry_ms; /* The next pause. */
@@ -88,7 +91,7 @@ struct link {
 	void (*recv)(void *ctx, uint64_t from, uint8_t *frame, size_t len);
 	void (*state)(void *ctx, uint64_t peer, bool up);
 	void *ctx;
-	struct link_out peers[LINK_PEERS_MAX];
+	struct link_out *peers[LINK_SLOTS_MAX];
 	unsigned n_peers;
 
 	uv_tcp_t listener;
@@ -112,12 +115,12 @@ struct link_buffer *link_buffer_get(struct link *l, size_t size);
 void link_buffer_put(struct link *l, struct link_buffer *b);
 
 /* link_out.c */
-int link_out_init(struct link_out *p, struct link *l, const struct link_peer *peer);
+int link_out_new(struct link *l, const struct link_peer *peer, struct link_out **ret);
 void link_out_begin(struct link_out *p);
 void link_out_hurry(struct link_out *p); /* The peer lives: connect now if we wait. */
 bool link_out_send(struct link_out *p, const struct link_part *parts, unsigned n);
-void link_out_stop(struct link_out *p); /* The link closes. */
-void link_out_free(struct link_out *p);
+void link_out_rest(struct link_out *p); /* It has become passive, or no longer is. */
+void link_out_stop(struct link_out *p); /* Removed, or the link closes. The list's hold ends. */
 
 /* link_in.c */
 void link_in_accept(uv_stream_t *listener, int status); /* uv_connection_cb. */

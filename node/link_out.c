@@ -17,35 +17,50 @@
 
 static void begin_connect(struct link_out *p, const struct sockaddr *address);
 
-int link_out_init(struct link_out *p, struct link *l, const struct link_peer *peer)
+int link_out_new(struct link *l, const struct link_peer *peer, struct link_out **ret)
 {
-	char *host;
+	struct link_out *p;
 
 	if (peer->id == 0 || peer->id == l->node_id)
 		return CS_ERR_INVALID;
-	host = strdup(peer->host);
-	if (host == NULL)
+	p = calloc(1, sizeof *p);
+	if (p == NULL)
 		return CS_ERR_NOMEM;
-	if (uv_timer_init(l->loop, &p->timer) != 0) {
-		free(host);
+	p->host = strdup(peer->host);
+	if (p->host == NULL || uv_timer_init(l->loop, &p->timer) != 0) {
+		free(p->host);
+		free(p);
 		return CS_ERR_NOMEM;
 	}
 	l->n_refs++;
+	p->n_refs = 2; /* The timer, the list. */
 	p->timer.data = p->tcp.data = p->connect.data = p->resolve.data = p;
 	p->link = l;
 	p->id = peer->id;
-	p->host = host;
 	p->port = peer->port;
 	memcpy(p->pub, peer->channel_pub, sizeof p->pub);
 	p->state = LINK_WAITING;
 	p->retry_ms = LINK_RETRY_MS_MIN;
+	*ret = p;
 	return 0;
 }
 
-void link_out_free(struct link_out *p)
+static void drop_ref(struct link_out *p)
 {
-	assert(p->flying == NULL && p->first == NULL);
+	if (--p->n_refs > 0)
+		return;
+	assert(p->flying == NULL && p->first == NULL && p->in == NULL);
 	free(p->host);
+	free(p);
+}
+
+/* A handle or request has ended. */
+static void ended(struct link_out *p)
+{
+	struct link *l = p->link;
+
+	drop_ref(p);
+	link_unref(l);
 }
 
 static void drop_queue(struct link_out *p)
@@ -69,6 +84,8 @@ static void on_retry(uv_timer_t *t)
 static void wait_to_retry(struct link_out *p)
 {
 	p->state = LINK_WAITING;
+	if (p->passive)
+		return;
 	uv_timer_start(&p->timer, on_retry, p->retry_ms, 0);
 	p->retry_ms = p->retry_ms == 0 ? LINK_RETRY_MS_MIN : 2 * p->retry_ms;
 	if (p->retry_ms > LINK_RETRY_MS_MAX)
@@ -82,12 +99,12 @@ static void on_closed(uv_handle_t *h)
 	bool was_up = p->was_up;
 
 	p->was_up = false;
-	if (!l->closing) {
+	if (!p->gone) {
 		wait_to_retry(p);
 		if (was_up && l->state != NULL)
 			l->state(l->ctx, p->id, false);
 	}
-	link_unref(l);
+	ended(p);
 }
 
 /* Gives the stream up; on_closed goes on. */
@@ -99,7 +116,7 @@ static void end_stream(struct link_out *p)
 	channel_initiator_wipe(&p->handshake);
 	channel_session_wipe(&p->session);
 	drop_queue(p);
-	if (!p->link->closing)
+	if (!p->gone)
 		uv_timer_stop(&p->timer);
 	uv_close((uv_handle_t *)&p->tcp, on_closed);
 }
@@ -111,18 +128,26 @@ static void on_deadline(uv_timer_t *t)
 
 static void on_timer_closed(uv_handle_t *h)
 {
-	struct link_out *p = h->data;
+	ended(h->data);
+}
 
-	link_unref(p->link);
+void link_out_rest(struct link_out *p)
+{
+	if (p->state != LINK_WAITING)
+		return;
+	uv_timer_stop(&p->timer);
+	wait_to_retry(p);
 }
 
 void link_out_stop(struct link_out *p)
 {
+	p->gone = true;
 	if (p->state == LINK_RESOLVING)
 		(void)uv_cancel((uv_req_t *)&p->resolve); /* Too late: on_resolved comes all the same. */
 	else if (p->state != LINK_WAITING && p->state != LINK_CLOSING)
 		end_stream(p);
 	uv_close((uv_handle_t *)&p->timer, on_timer_closed);
+	drop_ref(p);
 }
 
 void link_out_hurry(struct link_out *p)
@@ -135,10 +160,9 @@ void link_out_hurry(struct link_out *p)
 static void on_resolved(uv_getaddrinfo_t *req, int status, struct addrinfo *found)
 {
 	struct link_out *p = req->data;
-	struct link *l = p->link;
 	unsigned n = 0, k;
 
-	if (!l->closing) {
+	if (!p->gone) {
 		for (const struct addrinfo *a = found; a != NULL; a = a->ai_next)
 			n++;
 		k = n > 0 ? p->attempts++ % n : 0;
@@ -149,7 +173,7 @@ static void on_resolved(uv_getaddrinfo_t *req, int status, struct addrinfo *foun
 			wait_to_retry(p);
 	}
 	uv_freeaddrinfo(found);
-	link_unref(l);
+	ended(p);
 }
 
 void link_out_begin(struct link_out *p)
@@ -173,6 +197,7 @@ void link_out_begin(struct link_out *p)
 		return;
 	}
 	p->link->n_refs++;
+	p->n_refs++;
 	p->state = LINK_RESOLVING;
 }
 
@@ -271,6 +296,7 @@ static void begin_connect(struct link_out *p, const struct sockaddr *address)
 		return;
 	}
 	p->link->n_refs++;
+	p->n_refs++;
 	memcpy(&p->address, address, len);
 	p->state = LINK_CONNECTING;
 	uv_timer_start(&p->timer, on_deadline, LINK_HANDSHAKE_MS, 0);

@@ -600,7 +600,7 @@ static void test_hurry(void **state)
 
 	pair(a, b, ports);
 	assert_int_equal(start_on(a, ports[0]), 0);
-	p = &a->link->peers[0];
+	p = a->link->peers[0];
 	while (p->state != LINK_WAITING)
 		uv_run(&loop, UV_RUN_ONCE);
 	assert_int_equal(uv_timer_start(&p->timer, p->timer.timer_cb, 2 * GIVE_UP_MS, 0), 0);
@@ -684,11 +684,11 @@ static void test_spent(void **state)
 	const struct link_part part = {"x", 1};
 
 	start_pair(a, b);
-	a->link->peers[0].session.send_nonce = CHANNEL_MESSAGES_MAX - 1;
+	a->link->peers[0]->session.send_nonce = CHANNEL_MESSAGES_MAX - 1;
 	assert_true(link_send(a->link, 2, &part, 1));
 	assert_false(link_send(a->link, 2, &part, 1));
 	assert_false(link_up(a->link, 2));
-	assert_int_equal(a->link->peers[0].retry_ms, 0);
+	assert_int_equal(a->link->peers[0]->retry_ms, 0);
 	while (a->ups < 2)
 		uv_run(&loop, UV_RUN_ONCE);
 	assert_int_equal(a->downs, 1);
@@ -704,10 +704,10 @@ static void test_silence(void **state)
 	const uv_tcp_t *ends[2];
 
 	start_pair(a, b);
-	while (b->link->peers[0].in == NULL)
+	while (b->link->peers[0]->in == NULL)
 		uv_run(&loop, UV_RUN_ONCE);
-	ends[0] = &a->link->peers[0].tcp;
-	ends[1] = &b->link->peers[0].in->tcp;
+	ends[0] = &a->link->peers[0]->tcp;
+	ends[1] = &b->link->peers[0]->in->tcp;
 	for (unsigned i = 0; i < 2; i++) {
 		int silence_ms = 0, idle_s = 0, nodelay = 0;
 		socklen_t len = sizeof silence_ms;
@@ -756,15 +756,111 @@ static void test_open_errors(void **state)
 	assert_null(b->link);
 }
 
+/* A peer that is added while the link is open; removed while it sends, it neither is heard nor gets in again. */
+static void test_add_remove(void **state)
+{
+	struct node *a = *state, *b = a + 1, *c = a + 2;
+	const struct link_part part = {"x", 1};
+	uint16_t ports[2];
+	bool over = false;
+	uv_timer_t t;
+
+	start_pair(a, b);
+	pair(a, c, ports);
+	c->n_peers = 0;
+	assert_int_equal(start_on(c, ports[1]), 0);
+	assert_int_equal(link_add_peer(a->link, &a->peers[1]), 0);
+	assert_int_equal(link_add_peer(a->link, &a->peers[1]), CS_ERR_EXISTS);
+	c->peers[0].port = link_port(a->link);
+	assert_int_equal(link_add_peer(c->link, &c->peers[0]), 0);
+	while (!a->up[3] || !c->up[1])
+		uv_run(&loop, UV_RUN_ONCE);
+	assert_true(link_send(c->link, 1, &part, 1));
+	while (a->frames == 0)
+		uv_run(&loop, UV_RUN_ONCE);
+	assert_true(link_send(c->link, 1, &part, 1));
+	link_remove_peer(a->link, 3);
+	assert_false(link_send(a->link, 3, &part, 1));
+	assert_false(link_up(a->link, 3));
+	while (c->up[1]) /* Its stream to a ends; a's callback says nothing of it. */
+		uv_run(&loop, UV_RUN_ONCE);
+	assert_true(a->up[3]);
+	assert_int_equal(a->frames, 1);
+	assert_int_equal(uv_timer_init(&loop, &t), 0);
+	t.data = &over;
+	assert_int_equal(uv_timer_start(&t, on_over, 300, 0), 0);
+	while (!over)
+		uv_run(&loop, UV_RUN_ONCE);
+	assert_false(c->up[1]);
+	assert_true(a->up[2]); /* The others notice nothing. */
+	a->up[3] = false;
+	assert_int_equal(link_add_peer(a->link, &a->peers[1]), 0);
+	while (!a->up[3] || !c->up[1])
+		uv_run(&loop, UV_RUN_ONCE);
+	for (uint64_t id = 10; a->link->n_peers < LINK_SLOTS_MAX; id++) {
+		struct link_peer more = a->peers[1];
+		more.id = id;
+		assert_int_equal(link_add_peer(a->link, &more), 0);
+	}
+	a->peers[1].id = 9;
+	assert_int_equal(link_add_peer(a->link, &a->peers[1]), CS_ERR_TOO_LARGE);
+}
+
+/* The stream that is up stays; after it has ended, the new address is connected to. */
+static void test_move(void **state)
+{
+	struct node *a = *state, *b = a + 1;
+	uint16_t port = free_port();
+
+	start_pair(a, b);
+	while (port == link_port(a->link) || port == link_port(b->link))
+		port = free_port();
+	assert_int_equal(link_set_address(a->link, 2, "127.0.0.1", port), 0);
+	assert_int_equal(link_set_address(a->link, 3, "127.0.0.1", port), CS_ERR_NOT_FOUND);
+	assert_true(link_up(a->link, 2));
+	stop(b);
+	assert_int_equal(start_on(b, port), 0);
+	while (!b->up[1] || a->ups < 2)
+		uv_run(&loop, UV_RUN_ONCE);
+	assert_true(a->up[2]);
+}
+
+/* Nobody connects to a passive peer, until it comes by itself. */
+static void test_passive(void **state)
+{
+	struct node *a = *state, *b = a + 1;
+	uint16_t ports[2];
+
+	pair(a, b, ports);
+	assert_int_equal(start_on(a, ports[0]), 0);
+	link_set_passive(a->link, 2, true);
+	while (a->link->peers[0]->state != LINK_WAITING)
+		uv_run(&loop, UV_RUN_ONCE);
+	assert_false(uv_is_active((uv_handle_t *)&a->link->peers[0]->timer));
+	assert_int_equal(start_on(b, ports[1]), 0);
+	while (!a->up[2] || !b->up[1])
+		uv_run(&loop, UV_RUN_ONCE);
+	stop(b);
+	while (a->up[2])
+		uv_run(&loop, UV_RUN_ONCE);
+	assert_int_equal(a->link->peers[0]->state, LINK_WAITING);
+	assert_false(uv_is_active((uv_handle_t *)&a->link->peers[0]->timer));
+	link_set_passive(a->link, 2, false);
+	assert_int_equal(start_on(b, ports[1]), 0);
+	while (!a->up[2] || !b->up[1])
+		uv_run(&loop, UV_RUN_ONCE);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-	        TEST(test_connect),       TEST(test_three),  TEST(test_names),       TEST(test_wrong_key),
-	        TEST(test_reconnect),     TEST(test_sizes),  TEST(test_burst),       TEST(test_queue_full),
-	        TEST(test_garbage),       TEST(test_replay), TEST(test_flood),       TEST(test_handshake_limit),
-	        TEST(test_close_in_recv), TEST(test_spent),  TEST(test_silence),     TEST(test_unconfirmed_length),
-	        TEST(test_newer_stream),  TEST(test_hurry),  TEST(test_open_errors),
+	        TEST(test_connect),       TEST(test_three),   TEST(test_names),       TEST(test_wrong_key),
+	        TEST(test_reconnect),     TEST(test_sizes),   TEST(test_burst),       TEST(test_queue_full),
+	        TEST(test_garbage),       TEST(test_replay),  TEST(test_flood),       TEST(test_handshake_limit),
+	        TEST(test_close_in_recv), TEST(test_spent),   TEST(test_silence),     TEST(test_unconfirmed_length),
+	        TEST(test_newer_stream),  TEST(test_hurry),   TEST(test_open_errors), TEST(test_add_remove),
+	        TEST(test_move),          TEST(test_passive),
 	};
 
 	if (sodium_init() < 0)
