@@ -46,6 +46,13 @@ struct load {
 	size_t n_out; /* Under the lock. */
 };
 
+const char *load_kind_name(enum load_kind kind)
+{
+	static const char *const names[LOAD_KINDS] = {"decide", "check", "check-local"};
+
+	return names[kind];
+}
+
 void acks_free(struct acks *a)
 {
 	free(a->list);
@@ -102,7 +109,7 @@ static void choose(struct sample *s, struct request_owned *q)
 	const struct load *l = s->load;
 	uint64_t seed = l->plan->seed + (uint64_t)(s - l->samples), random = schedule_random(&seed);
 
-	if (l->plan->kind == LOAD_CHECK) {
+	if (l->plan->kind != LOAD_DECIDE) {
 		s->asked = &l->acks->list[random % l->acks->n];
 		s->ack.client = s->asked->client; /* A decision is its asker's own. */
 		return;
@@ -124,6 +131,8 @@ static void sample_send(struct sample *s, uint64_t due_ns)
 	s->due_ns = due_ns ? due_ns : s->sent_ns;
 	if (s->load->plan->kind == LOAD_CHECK)
 		err = cs_check_async(client, s->asked->id, checked, s);
+	else if (s->load->plan->kind == LOAD_LOCAL)
+		err = cs_check_local_async(client, s->asked->id, LOAD_STALE_MS_MAX, checked, s);
 	else
 		err = cs_decide_async(client, &q.request, decided, s);
 	if (err) {
@@ -140,15 +149,19 @@ static void sample_ask(struct sample *s)
 	struct cs_check_result check;
 	struct request_owned q;
 	cs_result *result = NULL;
+	cs_client *client;
 
 	choose(s, &q);
+	client = s->load->cluster->clients[s->ack.client];
 	s->due_ns = s->sent_ns = clock_ns();
 	if (s->load->plan->kind == LOAD_CHECK)
-		s->code = cs_check(s->load->cluster->clients[s->ack.client], s->asked->id, &check);
+		s->code = cs_check(client, s->asked->id, &check);
+	else if (s->load->plan->kind == LOAD_LOCAL)
+		s->code = cs_check_local(client, s->asked->id, LOAD_STALE_MS_MAX, &check);
 	else
-		s->code = cs_decide(s->load->cluster->clients[s->ack.client], &q.request, &result);
+		s->code = cs_decide(client, &q.request, &result);
 	s->done_ns = clock_ns();
-	if (s->code == 0 && s->load->plan->kind == LOAD_CHECK)
+	if (s->code == 0 && s->load->plan->kind != LOAD_DECIDE)
 		note_check(s, &check);
 	else if (s->code == 0)
 		note_result(s, result);
@@ -349,7 +362,7 @@ int load_run(struct cluster *c, const struct load_plan *plan, struct acks *acks,
 	uint64_t *schedule = NULL;
 	int err = -1;
 
-	if (plan->kind == LOAD_CHECK && acks->n == 0) {
+	if (plan->kind != LOAD_DECIDE && acks->n == 0) {
 		fprintf(stderr, "countersign-bench: there is no decision to ask after\n");
 		return -1;
 	}

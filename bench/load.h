@@ -14,8 +14,14 @@
 
 enum load_kind {
 	LOAD_DECIDE, /* A durable decision, its proof checked. */
-	LOAD_CHECK,  /* Whether an earlier one still stands. */
+	LOAD_CHECK,  /* Whether an earlier one still stands; linearizable. */
+	LOAD_LOCAL,  /* The same from any node's own view. */
+	LOAD_KINDS
 };
+const char *load_kind_name(enum load_kind kind); /* As in reports and on the command line. */
+
+/* What local checks bound their views by: far above what nodes keep, so that hardly one is refused. */
+#define LOAD_STALE_MS_MAX 1000
 
 /* A decision that was acknowledged: to be found again in the ledger, and to be asked after. */
 struct ack {

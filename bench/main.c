@@ -27,7 +27,7 @@ enum { EXIT_GOOD = 0, EXIT_NOT_GOOD = 1, EXIT_WRONG_USAGE = 2, EXIT_NOT_RUN = 3 
 
 struct settings {
 	const char *cluster, *key, *folder, *json;
-	bool quick, curve, keep, decide, check;
+	bool quick, curve, keep, kinds[LOAD_KINDS];
 	double seconds, warmup;
 	unsigned outstanding[4], n_outstanding;
 	unsigned connections, subjects, disk_n, echo_n, raft_n;
@@ -55,7 +55,8 @@ static void usage(FILE *to)
 	      "  -w, --warmup S           before each step, not counted (default: 5; quick: 1)\n"
 	      "  -o, --outstanding N      many clients: questions at once; may be repeated (default: 64 and 256)\n"
 	      "  -n, --connections N      that many clients' load is spread over (default: 4)\n"
-	      "      --only decide|check  one kind only (checks need some decisions, which are not reported)\n"
+	      "      --only KIND          decide, check (linearizable) or check-local; checks need some decisions,\n"
+	      "                           which are not reported then\n"
 	      "      --curve              also 10 % to 110 % of the highest rate, on schedule\n"
 	      "      --subjects N         that requests are about (default: 1000)\n"
 	      "      --seed N             of schedules and requests (default: 1)\n"
@@ -112,9 +113,11 @@ static int get_outstanding(struct settings *s, const char *text)
 
 static int get_only(struct settings *s, const char *text)
 {
-	s->decide = strcmp(text, "decide") == 0;
-	s->check = strcmp(text, "check") == 0;
-	return s->decide || s->check ? 0 : wrong("only", text);
+	bool found = false;
+
+	for (int k = 0; k < LOAD_KINDS; k++)
+		found |= s->kinds[k] = strcmp(text, load_kind_name((enum load_kind)k)) == 0;
+	return found ? 0 : wrong("only", text);
 }
 
 enum { OPTION_ONLY = 256, OPTION_CURVE, OPTION_SUBJECTS, OPTION_SEED, OPTION_CLUSTER, OPTION_KEY };
@@ -211,7 +214,7 @@ static int parse(struct settings *s, int argc, char **argv)
 	int opt;
 
 	*s = (struct settings){
-	        .connections = 4, .subjects = 1000, .seed = 1, .warmup = -1, .decide = true, .check = true};
+	        .connections = 4, .subjects = 1000, .seed = 1, .warmup = -1, .kinds = {true, true, true}};
 	while ((opt = getopt_long(argc, argv, "qs:w:o:n:d:kj:hV", options, NULL)) != -1) {
 		if (opt == 'h') {
 			usage(stdout);
@@ -275,7 +278,7 @@ static int step(struct bench *b, const struct load_plan *plan, const char *name)
 	b->report.steps[b->report.n_steps++] = s;
 	snprintf(s->name, sizeof s->name, "%s", name);
 	s->plan = *plan;
-	fprintf(stderr, "%s: %s …\n", plan->kind == LOAD_DECIDE ? "decide" : "check", name);
+	fprintf(stderr, "%s: %s …\n", load_kind_name(plan->kind), name);
 	return load_run(&b->cluster, plan, &b->acks, &s->outcome);
 }
 
@@ -366,12 +369,11 @@ static int run(struct bench *b)
 		err = s->cluster ? cluster_join(&b->cluster, s->cluster, s->key, s->connections, IN_FLIGHT_MAX)
 		                 : cluster_start(&b->cluster, s->connections, IN_FLIGHT_MAX);
 	r->n_nodes = b->cluster.description.n_nodes;
-	if (!err && s->decide)
-		err = measure(b, LOAD_DECIDE);
-	if (!err && s->check)
-		err = s->decide ? 0 : prepare_checks(b);
-	if (!err && s->check)
-		err = measure(b, LOAD_CHECK);
+	if (!err && !s->kinds[LOAD_DECIDE])
+		err = prepare_checks(b);
+	for (int k = 0; k < LOAD_KINDS && !err; k++)
+		if (s->kinds[k])
+			err = measure(b, (enum load_kind)k);
 	if (err)
 		return err;
 	fprintf(stderr, "validation …\n");

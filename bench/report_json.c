@@ -69,11 +69,11 @@ static json_t *of_step(const struct step *s)
 {
 	const struct load_outcome *o = &s->outcome;
 	json_t *j = json_pack("{s:s, s:s, s:i, s:f, s:f, s:o, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
-	                      s->name, "kind", s->plan.kind == LOAD_DECIDE ? "decide" : "check", "connections",
-	                      (int)s->plan.n_clients, "warmup_s", s->plan.warmup_s, "seconds", o->seconds, "answered",
-	                      integer(o->answered), "rate", o->rate, "from_sent", of_histogram(&o->from_sent),
-	                      "verdicts", of_verdicts(o), "errors", of_errors(o), "unproven", integer(o->unproven),
-	                      "contradicted", integer(o->wrong), "proof_bytes", integer(o->proof_bytes), "nodes_cpu_ns",
+	                      s->name, "kind", load_kind_name(s->plan.kind), "connections", (int)s->plan.n_clients,
+	                      "warmup_s", s->plan.warmup_s, "seconds", o->seconds, "answered", integer(o->answered),
+	                      "rate", o->rate, "from_sent", of_histogram(&o->from_sent), "verdicts", of_verdicts(o),
+	                      "errors", of_errors(o), "unproven", integer(o->unproven), "contradicted",
+	                      integer(o->wrong), "proof_bytes", integer(o->proof_bytes), "nodes_cpu_ns",
 	                      integer(o->nodes_cpu_ns), "client_cpu_ns", integer(o->own_cpu_ns));
 
 	if (s->plan.outstanding) {
@@ -99,20 +99,21 @@ static json_t *of_validation(const struct validation *v)
 
 static json_t *of_ratios(const struct report *r)
 {
-	const struct step *decide = report_one_client(r, LOAD_DECIDE), *check = report_one_client(r, LOAD_CHECK);
-	uint64_t floor = report_floor_ns(r, LOAD_DECIDE), echo = report_floor_ns(r, LOAD_CHECK);
+	static const char *const ratio[LOAD_KINDS] = {"decide_p50_to_echo_and_commit", "check_p50_to_echo",
+	                                              "check_local_p50_to_echo"};
+	static const char *const highest[LOAD_KINDS] = {"decide_rate_highest", "check_rate_highest",
+	                                                "check_local_rate_highest"};
 	json_t *j = json_object();
 
-	if (decide && floor)
-		json_object_set_new(
-		        j, "decide_p50_to_echo_and_commit",
-		        json_real((double)histogram_quantile(&decide->outcome.from_sent, 0.5) / (double)floor));
-	if (check && echo)
-		json_object_set_new(
-		        j, "check_p50_to_echo",
-		        json_real((double)histogram_quantile(&check->outcome.from_sent, 0.5) / (double)echo));
-	json_object_set_new(j, "decide_rate_highest", json_real(report_highest(r, LOAD_DECIDE)));
-	json_object_set_new(j, "check_rate_highest", json_real(report_highest(r, LOAD_CHECK)));
+	for (int k = 0; k < LOAD_KINDS; k++) {
+		const struct step *s = report_one_client(r, (enum load_kind)k);
+		double floor = (double)report_floor_ns(r, (enum load_kind)k);
+
+		if (s && floor > 0)
+			json_object_set_new(j, ratio[k],
+			                    json_real((double)histogram_quantile(&s->outcome.from_sent, 0.5) / floor));
+		json_object_set_new(j, highest[k], json_real(report_highest(r, (enum load_kind)k)));
+	}
 	return j;
 }
 

@@ -20,6 +20,12 @@
 
 static void call_try(struct call *call);
 
+/* Of what only reads no outcome can be unknown. */
+static bool call_changes(const struct call *call)
+{
+	return call->request.type >= WIRE_DECIDE && call->request.type <= WIRE_POLICY_SET;
+}
+
 /* No time is left, or the client closes. */
 static void call_expire(struct call *call)
 {
@@ -30,9 +36,10 @@ static void call_expire(struct call *call)
 		call_end(call, CS_ERR_TIMEOUT, NULL, NULL);
 		return;
 	}
-	int err = call->unknown || call->last_err == 0 ? CS_ERR_TIMEOUT : call->last_err;
+	bool unknown = call->unknown && call_changes(call);
+	int err = unknown || call->last_err == 0 ? CS_ERR_TIMEOUT : call->last_err;
 	snprintf(why, sizeof(why), "%s", call->text);
-	if (call->unknown)
+	if (unknown)
 		snprintf(call->text, sizeof(call->text), "no answer in time, the outcome is unknown; last: %.400s",
 		         why);
 	else if (call->last_err == 0)
@@ -97,8 +104,11 @@ static void call_next(struct call *call)
 
 static void call_fail(struct call *call, int err, const char *text)
 {
-	call->last_err = err;
-	call_text(call, text);
+	/* A reader whose time is over hears what a node said, not that the last one had no time left to say it. */
+	if (call->last_err == 0 || call_changes(call) || attempt_ms_left(call) > 0) {
+		call->last_err = err;
+		call_text(call, text);
+	}
 	call_next(call);
 }
 
@@ -221,7 +231,8 @@ static struct lane *call_lane(struct call *call)
 {
 	if (!wire_many_takes(call->request.type) || call->ask_leader || call->alone || call->pinned >= 0)
 		return NULL;
-	return &call->client->nodes[call->node].lanes[call->request.type == WIRE_CHECK];
+	unsigned lane = call->anywhere ? LANE_ANYWHERE : call->request.type == WIRE_CHECK ? LANE_CHECKS : LANE_ORDERED;
+	return &call->client->nodes[call->node].lanes[lane];
 }
 
 static void call_try(struct call *call)
@@ -388,7 +399,7 @@ static void call_done(struct call *call, struct wire_reply *reply, nng_msg *msg)
 		reply->body = memcpy(nng_msg_body(msg), reply->body, reply->body_len);
 	}
 	if (call->pinned < 0)
-		atomic_store(&call->client->leader, call->node);
+		atomic_store(call->anywhere ? &call->client->nearby : &call->client->leader, call->node);
 	call_end(call, CS_OK, reply, msg);
 }
 

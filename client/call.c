@@ -62,6 +62,7 @@ int call_new(cs_client *c, unsigned type, size_t body_cap, struct call **ret)
 	call->request = (struct wire_request){.type = type};
 	wire_request_id(call->request.id, clock_wall_ns() / NS_PER_MS);
 	call->pinned = -1;
+	call->anywhere = false;
 	call->wait_ms = 0;
 	*ret = call;
 	return CS_OK;
@@ -136,7 +137,7 @@ void call_start(struct call *call, size_t body_len, call_convert convert, call_d
 	call->user = user;
 	call->user_ctx = ctx;
 	call->deadline_ns = clock_mono_ns() + ((uint64_t)c->timeout_ms + call->wait_ms) * NS_PER_MS;
-	call->node = call->pinned >= 0 ? (unsigned)call->pinned : atomic_load(&c->leader);
+	call->node = call->pinned >= 0 ? (unsigned)call->pinned : atomic_load(call->anywhere ? &c->nearby : &c->leader);
 	call->tries = call->refused = call->strange = 0;
 	call->ask_leader = call->unknown = call->alone = false;
 	call->lane = NULL;

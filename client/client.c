@@ -175,6 +175,8 @@ int cs_open(const struct cs_options *options, cs_client **ret, char *error, size
 	int err = c->calls == NULL ? CS_ERR_NOMEM : files_read(c, options, text);
 	if (err == CS_OK)
 		err = nodes_open(c, text);
+	if (err == CS_OK) /* Clients that may ask anybody are not all to ask the same. */
+		atomic_store(&c->nearby, randombytes_uniform(c->n_nodes));
 	if (err < 0) {
 		last_error_set("%s", text[0] == '\0' ? err_text(err) : text);
 		if (error != NULL && error_size > 0)

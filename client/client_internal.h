@@ -41,7 +41,11 @@ struct node;
 
 /* --- lane.c: natural batches: few messages are under way to a node, and what comes meanwhile goes together --- */
 
-#define LANES       2 /* Checks have their own: a check must not wait for the slowest decision of its message. */
+/*
+ * A message waits for its slowest part: a check must not wait for decisions, nor one that any node may answer at once
+ * for those that need a quorum.
+ */
+enum lane_name { LANE_ORDERED, LANE_CHECKS, LANE_ANYWHERE, LANES };
 #define LANE_FRAMES 2 /* Messages under way in a lane: one is answered while the next is on its way. */
 
 /* A message of many calls; its nng callback's own while sent, but for calls and n, which the lane's lock guards. */
@@ -154,7 +158,8 @@ struct call {
 	struct wire_request request;
 	uint8_t *body;
 	size_t body_cap;
-	int pinned; /* The one node to ask, or -1. */
+	int pinned;    /* The one node to ask, or -1. */
+	bool anywhere; /* Any node may answer: the leader is not looked for. */
 	uint64_t deadline_ns;
 	unsigned wait_ms; /* The node may think so long before it answers. */
 
@@ -262,6 +267,7 @@ struct cs_client {
 	struct node nodes[CLUSTER_NODES_MAX];
 	unsigned n_nodes;
 	atomic_uint leader;                  /* Index of the node that answered as leader last. */
+	atomic_uint nearby;                  /* And of the one for calls that go anywhere; at first any. */
 	atomic_bool closing;                 /* Calls end instead of trying again. */
 	atomic_bool stopped;                 /* No operation is begun any more. */
 	atomic_uint_fast64_t last_timestamp; /* Of handshakes: strictly increasing for our key. */

@@ -170,12 +170,25 @@ int cs_answer(cs_client *client, uint64_t challenge_index, const char *credentia
 struct cs_check_result {
 	bool stands;
 	int verdict;
-	uint64_t index, time_ms, size;
-	uint64_t stale_ms; /* How old the view was, at most. */
+	uint64_t index, time_ms;
+	uint64_t size;     /* Entries that the view has. */
+	uint64_t stale_ms; /* How old the view was, at most; 0: linearizable. */
 };
+/*
+ * Linearizable: the answer takes account of every decision, answer and order that was acknowledged to anybody before
+ * this call. The leader asks a majority of the nodes first whether it leads.
+ */
 int cs_check(cs_client *client, const uint8_t request_id[16], struct cs_check_result *ret);
 typedef void (*cs_check_callback)(void *context, int code, const struct cs_check_result *result);
 int cs_check_async(cs_client *client, const uint8_t request_id[16], cs_check_callback callback, void *context);
+/*
+ * Any node answers, from a view at most stale_ms_max milliseconds old (1 or more): what was acknowledged earlier than
+ * that is taken account of. Nodes keep a view in use about 100 ms fresh. One that has not heard from a leader for so
+ * long refuses, others are asked, and at last it fails with CS_E_NO_QUORUM.
+ */
+int cs_check_local(cs_client *client, const uint8_t request_id[16], unsigned stale_ms_max, struct cs_check_result *ret);
+int cs_check_local_async(cs_client *client, const uint8_t request_id[16], unsigned stale_ms_max,
+                         cs_check_callback callback, void *context);
 
 /* Administration: signed with the key file's `sign` key (the client's own key file). */
 struct cs_principal {

@@ -254,26 +254,32 @@ static void check_deliver(call_user user, void *user_ctx, int code, void *result
 	free(result);
 }
 
-static int check_call(cs_client *c, const uint8_t request_id[16], struct call **ret, size_t *ret_len)
+/* stale_ms_max 0: linearizable. */
+static int check_call(cs_client *c, const uint8_t request_id[16], unsigned stale_ms_max, struct call **ret,
+                      size_t *ret_len)
 {
 	struct writer w;
 
 	int err = call_new(c, WIRE_CHECK, 32, ret);
 	if (err < 0)
 		return err;
+	(*ret)->anywhere = stale_ms_max > 0;
 	writer_init(&w, (*ret)->body, (*ret)->body_cap);
-	writer_array(&w, 1);
+	writer_array(&w, stale_ms_max > 0 ? 2 : 1);
 	writer_bin(&w, request_id, WIRE_REQUEST_ID_SIZE);
+	if (stale_ms_max > 0)
+		writer_uint(&w, stale_ms_max);
 	return writer_end(&w, ret_len);
 }
 
-int cs_check(cs_client *client, const uint8_t request_id[16], struct cs_check_result *ret)
+static int check_wait(cs_client *client, const uint8_t request_id[16], unsigned stale_ms_max,
+                      struct cs_check_result *ret)
 {
 	struct call *call;
 	size_t len;
 	void *result;
 
-	int err = check_call(client, request_id, &call, &len);
+	int err = check_call(client, request_id, stale_ms_max, &call, &len);
 	if (err == CS_OK)
 		err = call_wait(call, len, check_convert, &result);
 	if (err < 0)
@@ -283,13 +289,35 @@ int cs_check(cs_client *client, const uint8_t request_id[16], struct cs_check_re
 	return CS_OK;
 }
 
-int cs_check_async(cs_client *client, const uint8_t request_id[16], cs_check_callback callback, void *context)
+static int check_start(cs_client *client, const uint8_t request_id[16], unsigned stale_ms_max,
+                       cs_check_callback callback, void *context)
 {
 	struct call *call;
 	size_t len;
 
-	int err = check_call(client, request_id, &call, &len);
+	int err = check_call(client, request_id, stale_ms_max, &call, &len);
 	if (err == CS_OK)
 		call_start(call, len, check_convert, check_deliver, (call_user)callback, context);
 	return err;
+}
+
+int cs_check(cs_client *client, const uint8_t request_id[16], struct cs_check_result *ret)
+{
+	return check_wait(client, request_id, 0, ret);
+}
+
+int cs_check_async(cs_client *client, const uint8_t request_id[16], cs_check_callback callback, void *context)
+{
+	return check_start(client, request_id, 0, callback, context);
+}
+
+int cs_check_local(cs_client *client, const uint8_t request_id[16], unsigned stale_ms_max, struct cs_check_result *ret)
+{
+	return check_wait(client, request_id, stale_ms_max > 0 ? stale_ms_max : 1, ret);
+}
+
+int cs_check_local_async(cs_client *client, const uint8_t request_id[16], unsigned stale_ms_max,
+                         cs_check_callback callback, void *context)
+{
+	return check_start(client, request_id, stale_ms_max > 0 ? stale_ms_max : 1, callback, context);
 }

@@ -182,6 +182,9 @@ expect 4 answer --challenge "$acme/policy.yaml" --device-key "$folder/alice.key"
 expect 0 answer --challenge "$folder/asked.json" --device-key "$folder/alice.key"
 says allow
 expect 0 check "$id"
+expect 0 check "$id" --stale-ms 60000
+says "ms old"
+expect 4 check "$id" --stale-ms 0
 expect 1 check 00000000000000000000000000000000
 expect 0 decide "$@" --json
 grep -q '"permitted": true' "$out" || fail 'decide --json does not permit'

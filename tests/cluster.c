@@ -107,6 +107,41 @@ void cluster_destroy(struct cluster *c)
 	cluster_shell("rm -rf -- '%s'", c->dir);
 }
 
+/* The port of `link: "127.0.0.1:PORT"` in a node's settings. */
+static uint16_t link_port(const struct cluster *c, unsigned node)
+{
+	char path[400], line[256];
+	unsigned port = 0;
+
+	snprintf(path, sizeof path, "%s/c/node-%u/countersignd.yaml", c->dir, node);
+	FILE *f = fopen(path, "re");
+	while (f && !port && fgets(line, sizeof line, f))
+		sscanf(line, "link: \"127.0.0.1:%u\"", &port);
+	if (!port) {
+		fprintf(stderr, "%s: no link\n", path);
+		abort();
+	}
+	fclose(f);
+	return (uint16_t)port;
+}
+
+void cluster_proxies(const struct cluster *c, struct proxy *ret[NODES][NODES])
+{
+	uint16_t ports[NODES];
+
+	for (unsigned i = 0; i < NODES; i++)
+		ports[i] = link_port(c, i + 1);
+	for (unsigned i = 0; i < NODES; i++)
+		for (unsigned k = 0; k < NODES; k++) {
+			ret[i][k] = i == k ? NULL : proxy_open(ports[k]);
+			if (i == k)
+				continue;
+			cluster_shell("sed -i 's/\\({id: %u, link: \"127.0.0.1:\\)%u/\\1%u/' "
+			              "'%s/c/node-%u/countersignd.yaml'",
+			              k + 1, ports[k], proxy_port(ret[i][k]), c->dir, i + 1);
+		}
+}
+
 cs_client *cluster_client(const struct cluster *c)
 {
 	struct cs_options o = {.cluster_file = c->cluster_file, .key_file = c->gateway_key, .timeout_ms = 30000};

@@ -4,6 +4,7 @@
 #define TESTS_CLUSTER_H
 
 #include "client/countersign.h"
+#include "tests/proxy.h"
 
 struct cluster {
 	char dir[256];          /* Temporary; removed by cluster_destroy. */
@@ -23,6 +24,11 @@ int cluster_try(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void cluster_shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Stops all and removes the folder; keeps it and says where if CS_KEEP is set. */
 void cluster_destroy(struct cluster *c);
+/*
+ * While the cluster is down: leads the link from each node to each other through a proxy of its own, ret[from][to],
+ * nodes counted from 0. proxy_close is the caller's, after cluster_destroy.
+ */
+void cluster_proxies(const struct cluster *c, struct proxy *ret[3][3]);
 /* A client with the gateway's key. */
 cs_client *cluster_client(const struct cluster *c);
 /* The leader's node id, asked until there is one (10 s at most, then the test is aborted). */

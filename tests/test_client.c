@@ -459,7 +459,7 @@ static void test_timeout(void **state)
 	open_client(200, 0);
 	echo_node_hold(&actors[0].node, true);
 	assert_int_equal(cs_check(client, some_id, &r), CS_E_TIMEOUT);
-	assert_non_null(strstr(cs_last_error(), "unknown"));
+	assert_non_null(strstr(cs_last_error(), "no answer"));
 	tally_reset();
 	calls = 0;
 	assert_int_equal(cs_check_async(client, some_id, count, &calls), 0);

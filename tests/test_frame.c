@@ -374,6 +374,22 @@ static void test_own(void **state)
 	assert_true(g.chunk.kind == 1 && g.chunk.from == 2 && g.chunk.len == 3);
 	assert_memory_equal(g.chunk.bytes, "abc", 3);
 	free(bytes);
+	f = (struct frame){.type = FRAME_PROBE, .read = {.term = 3, .number = UINT64_MAX}};
+	own_round_trip(&f, &g, &bytes);
+	assert_true(g.read.term == 3 && g.read.number == UINT64_MAX);
+	free(bytes);
+	f = (struct frame){.type = FRAME_ECHO, .read = {.term = 4, .number = 5}};
+	own_round_trip(&f, &g, &bytes);
+	assert_true(g.read.term == 4 && g.read.number == 5);
+	free(bytes);
+	f = (struct frame){.type = FRAME_ASK, .read = {.number = 6}};
+	own_round_trip(&f, &g, &bytes);
+	assert_true(g.read.number == 6);
+	free(bytes);
+	f = (struct frame){.type = FRAME_TOLD, .read = {.number = 7, .index = 8}};
+	own_round_trip(&f, &g, &bytes);
+	assert_true(g.read.number == 7 && g.read.index == 8);
+	free(bytes);
 }
 
 static void test_own_bounds(void **state)

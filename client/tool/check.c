@@ -12,9 +12,13 @@
 static const struct usage usage = {
         .command = "check",
         .arguments = "REQUEST-ID",
-        .about = "Asks whether the answer to one of your own earlier requests is an allow that is still good. This is "
-                 "one\n"
-                 "node's word, without a proof: what must be provable is asked anew with `decide`.\n",
+        .about = "Asks whether the answer to one of your own earlier requests is an allow that is still good. The "
+                 "leader\n"
+                 "answers, once a majority of the nodes has confirmed that it leads: all that was acknowledged before "
+                 "counts.\n"
+                 "With --stale-ms any node answers from its own view, if that is not older. Either way this is one "
+                 "node's\n"
+                 "word, without a proof: what must be provable is asked anew with `decide`.\n",
         .exits = "  0  it stands\n  1  it does not stand, or is not known\n" TOOL_EXIT_TEXT,
         .n_min = 1,
         .n_max = 1,
@@ -27,10 +31,12 @@ static int report(const struct cs_check_result *r, bool json)
 
 	text_time(r->time_ms, time);
 	if (!json) {
-		printf("%s%s%s: %s, entry %" PRIu64 ", %s (this view is at most %" PRIu64 " ms old, of %" PRIu64
-		       " entries)\n",
-		       text_on(stdout, r->stands ? TINT_GREEN : TINT_RED), r->stands ? "stands" : "does not stand",
-		       text_off(stdout), cs_verdict_text(r->verdict), r->index, time, r->stale_ms, r->size);
+		printf("%s%s%s: %s, entry %" PRIu64 ", %s (", text_on(stdout, r->stands ? TINT_GREEN : TINT_RED),
+		       r->stands ? "stands" : "does not stand", text_off(stdout), cs_verdict_text(r->verdict), r->index,
+		       time);
+		if (r->stale_ms)
+			printf("this view is at most %" PRIu64 " ms old, ", r->stale_ms);
+		printf("of %" PRIu64 " entries)\n", r->size);
 		return code;
 	}
 	if (result_dump(usage.command,
@@ -46,9 +52,12 @@ static int report(const struct cs_check_result *r, bool json)
 int check_run(int argc, char **argv)
 {
 	struct tool_access access = {.timeout_ms = TOOL_TIMEOUT_MS_DEFAULT};
+	uint64_t stale_ms = 0;
 	bool json = false;
 	const struct option options[] = {
 	        TOOL_ACCESS_OPTIONS(&access),
+	        {"stale-ms", OPTION_NUMBER, &stale_ms, "MS", "any node may answer, from a view at most so old", 1,
+	         UINT32_MAX},
 	        {"json", OPTION_FLAG, &json, NULL, "as JSON", 0, 0},
 	        {NULL, OPTION_FLAG, NULL, NULL, NULL, 0, 0},
 	};
@@ -65,7 +74,7 @@ int check_run(int argc, char **argv)
 	code = tool_open(usage.command, &access, 0, &client);
 	if (code)
 		return code;
-	err = cs_check(client, id, &result);
+	err = stale_ms ? cs_check_local(client, id, (unsigned)stale_ms, &result) : cs_check(client, id, &result);
 	if (!err)
 		code = report(&result, json);
 	else if (err == CS_E_NOT_FOUND)

@@ -38,6 +38,7 @@ void core_stepped(void *ctx)
 			apply_take_state(c, raft_last_applied(&c->raft), false);
 		checkpoint_applied(c);
 	}
+	reads_step(c);
 	/* After the principals that this step has brought. */
 	if (c->authoritative != core_leads(c)) {
 		c->authoritative = core_leads(c);
@@ -68,6 +69,7 @@ void core_on_beat(uv_timer_t *timer)
 	if (!c->writer)
 		return;
 	propose_expire(c);
+	reads_beat(c);
 	checkpoint_beat(c);
 	catchup_beat(c);
 	if (state_dirty(c->state) && clock_mono_ns() - c->state_taken_ns > STATE_INTERVAL_MS * NS_PER_MS)
@@ -129,6 +131,7 @@ void core_run(struct core *c)
 	atomic_store(&c->closed, true);
 	propose_refuse_inbox(c);
 	propose_refuse_all(c, CS_ERR_NOT_READY);
+	check_refuse_all(c, CS_ERR_NOT_READY);
 	propose_abandon(c);
 }
 

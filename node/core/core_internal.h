@@ -17,6 +17,7 @@
 #include "node/core/core.h"
 #include "node/core/frame.h"
 #include "node/core/guard.h"
+#include "node/core/read_index.h"
 #include "node/link.h"
 #include "node/pace.h"
 #include "node/turns.h"
@@ -32,6 +33,13 @@
 	(UINT64_C(64) << 20)    /* Between snapshots: what a restart replays, what the log holds in memory. */
 #define CLOCK_AHEAD_MS_MAX 2000 /* A leader's time further ahead of ours is not cosigned (decisions.md: Flow). */
 
+#define CHECKS_WAITING_MAX 4096 /* Checks that wait for a round or a view; above it: overloaded, at once. */
+#define FRESH_INTERVAL_MS  100  /* A view in use is made anew when it is so old: a fraction of what anybody bounds. */
+#define FRESH_PATIENCE_MS                                                                                              \
+	100                 /* So long a check waits for a fresh view, and a question to the leader for its answer.    \
+	                     */
+#define FRESH_KEEP_MS 10000 /* A view is in use so long after the last check that asked for it. */
+
 /* A member of the cluster as the settings and the genesis name it. */
 struct member {
 	uint64_t id;
@@ -39,6 +47,7 @@ struct member {
 	char address[32]; /* In Raft's configuration: "node-N"; where it listens is the settings' matter. */
 	struct note_key log_key, cosigner_key;
 	uint64_t cosigned_size; /* The largest size that we know it has cosigned. */
+	uint64_t asked, ticket; /* reads.c: its question, and our ticket for it; 0: none. */
 };
 
 /* The batch that we proposed and that is not yet applied. */
@@ -76,6 +85,26 @@ struct evidence {
 	size_t message_len;
 };
 
+/* check.c: a check whose answer is not due yet. */
+struct waiting_check {
+	struct job *job;
+	uint64_t ticket; /* Of ReadIndex; for a linearizable one. */
+	uint64_t since_ns;
+	uint32_t stale_ms_max; /* 0: linearizable. */
+	uint8_t id[WIRE_REQUEST_ID_SIZE];
+};
+
+/* reads.c: how old this node's view of the ledger is. 0: none. */
+struct fresh {
+	uint64_t seen_ns;  /* All that was committed by then is applied here. */
+	uint64_t used_ns;  /* Somebody read this view last. */
+	uint64_t asked_ns; /* The question that is out, */
+	uint64_t number;   /* its number, */
+	raft_id asked_of;
+	uint64_t told_ns; /* When that was asked whose answer, told_index, is not yet applied here. */
+	raft_index told_index;
+};
+
 struct core {
 	struct core_options o;
 	uint64_t id;
@@ -109,6 +138,12 @@ struct core {
 	struct answering answering;
 	uint8_t *scratch; /* BATCH_SIZE_MAX bytes: the batch being built. */
 	uint8_t *reply;   /* WIRE_REPLY_SIZE_MAX bytes: the reply being built. */
+
+	/* Reads. */
+	struct read_index read_index;
+	struct fresh fresh;
+	unsigned n_checks;
+	struct waiting_check checks[CHECKS_WAITING_MAX]; /* In order of arrival. */
 
 	/* The ledger, as applied. */
 	struct state *state;
@@ -175,8 +210,23 @@ void propose_answer(struct core *c); /* Replies to the batch that was applied in
 void propose_pump(struct core *c);   /* A batch, if one may go. */
 void propose_expire(struct core *c); /* Deadlines of those who wait, and of those in flight. */
 void propose_refuse_all(struct core *c, int err);
+void propose_refuse_not_leader(struct core *c, struct job *j);
 void propose_refuse_inbox(struct core *c); /* Any thread, once the core is closed. */
 void propose_abandon(struct core *c);      /* Stopping: whoever waits for the batch in flight is told so. */
+
+/* check.c: whether an earlier answer is still good. */
+void check_receive(struct core *c, struct job *j);
+void check_step(struct core *c); /* Answers those whose time has come; whoever asked a leader that is none any more. */
+void check_expire(struct core *c); /* Deadlines, and patience with an old view. */
+void check_refuse_all(struct core *c, int err);
+
+/* reads.c: what a read may be answered from. */
+void reads_init(struct core *c);
+void reads_frame(struct core *c, uint64_t from, const struct frame *f); /* PROBE, ECHO, ASK, TOLD. */
+void reads_step(struct core *c);                                        /* After each step of Raft. */
+void reads_beat(struct core *c);
+void reads_refresh(struct core *c, uint64_t now_ns);    /* Makes this node's view anew, soon. */
+uint64_t reads_age_ns(struct core *c, uint64_t now_ns); /* How old it is at most; UINT64_MAX: not known. */
 
 /* checkpoint.c: signing, announcing, cosigning. */
 void checkpoint_sign(struct core *c); /* Leader: the tree as it is now, if it has not been signed in this term. */

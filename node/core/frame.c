@@ -214,6 +214,18 @@ int frame_encode(const struct frame *f, struct frame_parts *ret)
 		put8(&h, f->chunk.kind);
 		put64(&h, f->chunk.from);
 		return tail(ret, &h, f->chunk.bytes, f->chunk.len, FRAME_CHUNK_SIZE_MAX);
+	case FRAME_PROBE:
+	case FRAME_ECHO:
+		put64(&h, f->read.term);
+		put64(&h, f->read.number);
+		return head_end(ret, &h);
+	case FRAME_ASK:
+		put64(&h, f->read.number);
+		return head_end(ret, &h);
+	case FRAME_TOLD:
+		put64(&h, f->read.number);
+		put64(&h, f->read.index);
+		return head_end(ret, &h);
 	default:
 		return CS_ERR_INVALID;
 	}

@@ -39,6 +39,10 @@ enum frame_type {
 	FRAME_HELLO = 18,       /* First on every stream. */
 	FRAME_FETCH = 19,       /* Catch-up: give me. */
 	FRAME_CHUNK = 20,       /* Catch-up: here is. */
+	FRAME_PROBE = 21,       /* ReadIndex, leader: is this still your term? */
+	FRAME_ECHO = 22,        /* ReadIndex, voter: it is. */
+	FRAME_ASK = 23,         /* Member: how far had the log come when you got this? */
+	FRAME_TOLD = 24,        /* Leader: at least so far. */
 };
 
 struct frame_announce {
@@ -73,6 +77,13 @@ struct frame_chunk {
 	size_t len;
 };
 
+/* PROBE, ECHO: term and number. ASK: number. TOLD: number and index. See node/core/read_index.h and reads.c. */
+struct frame_read {
+	raft_term term;
+	uint64_t number; /* The asker's own, which the answer repeats. */
+	raft_index index;
+};
+
 /* What a frame's bytes say. Pointers of our own frames point into those bytes. */
 struct frame {
 	enum frame_type type;
@@ -88,6 +99,7 @@ struct frame {
 		struct frame_hello hello;
 		struct frame_fetch fetch;
 		struct frame_chunk chunk;
+		struct frame_read read;
 	};
 };
 

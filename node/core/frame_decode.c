@@ -320,6 +320,18 @@ static int decode_own(struct cursor *c, struct frame *f)
 		f->chunk.from = take64(c);
 		f->chunk.bytes = take_tail(c, FRAME_CHUNK_SIZE_MAX, &f->chunk.len);
 		return cursor_end(c);
+	case FRAME_PROBE:
+	case FRAME_ECHO:
+		f->read.term = take64(c);
+		f->read.number = take64(c);
+		return cursor_end(c);
+	case FRAME_ASK:
+		f->read.number = take64(c);
+		return cursor_end(c);
+	case FRAME_TOLD:
+		f->read.number = take64(c);
+		f->read.index = take64(c);
+		return cursor_end(c);
 	default:
 		return CS_ERR_MALFORMED;
 	}

@@ -107,6 +107,16 @@ void guard_step_down(struct guard *g);
  */
 int guard_hand_over(struct guard *g, raft_id id);
 raft_term guard_term_of(const struct guard *g, raft_index index); /* 0: not in the log. */
+/*
+ * The current term as the disk holds it, and a restart would find it: what is promised to another server rests on this
+ * one. 0: not loaded yet.
+ */
+raft_term guard_stored_term(const struct guard *g);
+/*
+ * raft_barrier as a step of its own: cb runs with 0 once all that was proposed before is applied, by a leader that led
+ * all the time. req must live until cb. CS_ERR_NOT_LEADER, CS_ERR_INVALID (inside a callback), CS_ERR_NOMEM.
+ */
+int guard_barrier(struct guard *g, struct raft_barrier *req, raft_barrier_cb cb);
 /* Guard 6: false while a configuration is uncommitted; the fsm's snapshot then returns RAFT_BUSY. */
 bool guard_snapshot_allowed(const struct guard *g);
 /*

@@ -51,6 +51,7 @@ static int io_load(struct raft_io *io, raft_term *term, raft_id *voted_for, stru
 	}
 	g->next = last + 1;
 	g->stored = last;
+	g->stored_term = *term;
 	if (*snapshot != NULL)
 		guard_configuration_loaded(g, *snapshot);
 	return 0;
@@ -78,6 +79,8 @@ static int io_set_term(struct raft_io *io, raft_term term)
 
 	if (rv != 0)
 		guard_failed(g, "the term could not be stored", rv);
+	else
+		g->stored_term = term;
 	return rv;
 }
 

@@ -91,6 +91,7 @@ struct guard {
 	bool truncating;                              /* A truncation is not known to have reached the disk. */
 	uint64_t bytes;                               /* Of entries after the last snapshot (guards 6, 7); */
 	bool bytes_stale;                             /* to be counted again: the log was cut at either end. */
+	raft_term stored_term;                        /* The current term on the disk. */
 	unsigned threshold;
 
 	/* Local snapshot or install on its way (guards 4, 6, 11). */

@@ -136,3 +136,19 @@ int guard_propose(struct guard *g, struct raft_apply *req, struct raft_buffer *b
 	guard_leave(g);
 	return err;
 }
+
+int guard_barrier(struct guard *g, struct raft_barrier *req, raft_barrier_cb cb)
+{
+	int err;
+
+	if (g->depth > 0 && guard_on(g, 12)) {
+		guard_acted(g, 12);
+		return CS_ERR_INVALID;
+	}
+	if (!g->started || g->closing)
+		return CS_ERR_NOT_LEADER;
+	guard_enter(g);
+	err = translate(raft_barrier(g->raft, req, cb));
+	guard_leave(g);
+	return err;
+}

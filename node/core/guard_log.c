@@ -23,6 +23,11 @@ const struct raft_entry *guard_entry(const struct guard *g, raft_index index)
 	return &l->entries[(l->front + (size_t)(index - 1 - l->offset)) % l->size];
 }
 
+raft_term guard_stored_term(const struct guard *g)
+{
+	return g->stored_term;
+}
+
 raft_term guard_term_of(const struct guard *g, raft_index index)
 {
 	const struct raft_log *l = &g->raft->log;

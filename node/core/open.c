@@ -196,6 +196,7 @@ static int open_raft(struct core *c)
 	if (rv)
 		return fail_raft(c, "opening the log", rv);
 	guard_attach(c->guard, &c->raft);
+	reads_init(c);
 	raft_set_election_timeout(&c->raft, s->election_timeout_ms);
 	raft_set_heartbeat_timeout(&c->raft, s->heartbeat_ms);
 	raft_set_pre_vote(&c->raft, true);

@@ -78,6 +78,12 @@ static void on_frame(void *ctx, uint64_t from, uint8_t *bytes, size_t len)
 	case FRAME_CHUNK:
 		catchup_chunk(c, from, &f.chunk);
 		return;
+	case FRAME_PROBE:
+	case FRAME_ECHO:
+	case FRAME_ASK:
+	case FRAME_TOLD:
+		reads_frame(c, from, &f);
+		return;
 	default:
 		frame_set_sender(&f, from, m->address);
 		guard_recv(c->guard, &f.raft);

@@ -58,7 +58,8 @@ static void refuse_overloaded(struct core *c, struct job *j, const char *why)
 	        pace_retry_ms(&c->pace, turns_ahead(c->pending, j->principal), flight_late_ns(c), randombytes_random());
 	char text[160];
 
-	snprintf(text, sizeof text, "overloaded: %s: nothing was logged by this try; come again in %" PRIu32 " ms", why, retry_ms);
+	snprintf(text, sizeof text, "overloaded: %s: nothing was logged by this try; come again in %" PRIu32 " ms", why,
+	         retry_ms);
 	job_error(j, CS_ERR_OVERLOADED, text, NULL, retry_ms);
 }
 
@@ -76,7 +77,7 @@ static void refuse_expired(struct core *c, struct job *j)
 	refuse_overloaded(c, j, "the deadline passed before the request was ordered");
 }
 
-static void refuse_not_leader(struct core *c, struct job *j)
+void propose_refuse_not_leader(struct core *c, struct job *j)
 {
 	const char *url = core_leader_url(c);
 
@@ -87,54 +88,14 @@ static void refuse_not_leader(struct core *c, struct job *j)
 		          election_retry_ms(c));
 }
 
-/* Read by the leader alone, from memory; how stale it may be: a leader without its quorum steps down within this time.
- */
-static void answer_check(struct core *c, struct job *j)
-{
-	uint64_t stale_ms = 2 * (uint64_t)c->o.settings->election_timeout_ms;
-	const uint8_t *id;
-	struct check_result r;
-	struct reader b;
-	struct writer w;
-	size_t len;
-	int err;
-
-	if (!core_leads(c)) {
-		refuse_not_leader(c, j);
-		return;
-	}
-	reader_init(&b, j->request.body, j->request.body_len);
-	reader_array_exact(&b, 1);
-	reader_bin(&b, WIRE_REQUEST_ID_SIZE, &id, &len);
-	err = reader_end(&b);
-	if (!err && len != WIRE_REQUEST_ID_SIZE)
-		err = CS_ERR_MALFORMED;
-	if (!err)
-		err = decide_check(c->state, clock_wall_ms(), j->principal, id, &r);
-	if (err) {
-		job_error(j, err, err == CS_ERR_NOT_FOUND ? "no answer is recorded for this request id" : NULL, NULL,
-		          0);
-		return;
-	}
-	writer_init(&w, c->reply, WIRE_REPLY_SIZE_MAX);
-	writer_array(&w, 6);
-	writer_bool(&w, r.stands);
-	writer_uint(&w, r.verdict);
-	writer_uint(&w, r.index);
-	writer_uint(&w, r.time_ms);
-	writer_uint(&w, tree_size(c->tree));
-	writer_uint(&w, stale_ms);
-	job_reply(j, c->reply, w.len);
-}
-
 static void receive(struct core *c, struct job *j, uint64_t now)
 {
 	if (j->request.type == WIRE_CHECK) {
-		answer_check(c, j);
+		check_receive(c, j);
 		return;
 	}
 	if (c->raft.state != RAFT_LEADER) {
-		refuse_not_leader(c, j);
+		propose_refuse_not_leader(c, j);
 		return;
 	}
 	if (j->deadline_ns <= now)
@@ -166,7 +127,7 @@ void propose_refuse_all(struct core *c, int err)
 
 	while ((j = turns_pop(c->pending))) {
 		if (err == CS_ERR_NOT_LEADER)
-			refuse_not_leader(c, j);
+			propose_refuse_not_leader(c, j);
 		else
 			job_error(j, err, NULL, NULL, election_retry_ms(c));
 	}
@@ -346,7 +307,7 @@ static void propose(struct core *c, struct batch_writer *w, uint64_t time_ms)
 	f->busy = false;
 	for (unsigned i = 0; i < f->n; i++)
 		if (err == CS_ERR_NOT_LEADER)
-			refuse_not_leader(c, f->jobs[i]);
+			propose_refuse_not_leader(c, f->jobs[i]);
 		else
 			refuse_overloaded(c, f->jobs[i], "a snapshot is behind");
 	f->n = 0;
