@@ -1,4 +1,4 @@
-/* Cut off, stopped and woken: a leader that was replaced answers no linearizable read, and its own view tells its age.
+/* A leader that was stopped, cut off and replaced answers no linearizable read; its own view tells its age. */
  */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
