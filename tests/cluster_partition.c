@@ -1,5 +1,4 @@
 /* A leader that was stopped, cut off and replaced answers no linearizable read; its own view tells its age. */
- */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 

@@ -1,5 +1,4 @@
-/* ReadIndex: from when on a read may be answered by this leader, so that it misses nothing that was committed before.
- */
+/* ReadIndex: when a leader may answer a read, missing nothing that was committed before it was asked. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef NODE_CORE_READ_INDEX_H
 #define NODE_CORE_READ_INDEX_H
