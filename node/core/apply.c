@@ -12,14 +12,8 @@
 #include "ledger/bytes.h"
 #include "ledger/errors.h"
 #include "node/core/core_internal.h"
+#include "node/core/snapshot.h"
 #include "node/log.h"
-
-/*
- * Payload of a Raft snapshot: "CSS1" | zero u32 | Raft index u64 | term u64 | ledger size u64 | root 32 | last leaf 32.
- * Neither entries nor state: both are in LMDB, durable up to this index before the snapshot is written (guard 6).
- */
-#define SNAPSHOT_SIZE 96
-static const uint8_t snapshot_magic[8] = {'C', 'S', 'S', '1', 0, 0, 0, 0};
 
 _Noreturn static void halt(struct core *c, const char *what, uint64_t index)
 {
@@ -271,9 +265,8 @@ void apply_take_state(struct core *c, raft_index index, bool sync)
 static int fsm_snapshot(struct raft_fsm *fsm, struct raft_buffer *bufs[], unsigned *n_bufs)
 {
 	struct core *c = fsm->data;
-	raft_index index = raft_last_applied(&c->raft);
+	struct snapshot s = {.index = raft_last_applied(&c->raft)};
 	struct state_head head;
-	struct hash root;
 	uint8_t *p;
 
 	if (!guard_snapshot_allowed(c->guard) || !c->writer)
@@ -284,17 +277,15 @@ static int fsm_snapshot(struct raft_fsm *fsm, struct raft_buffer *bufs[], unsign
 	if (!p || !*bufs)
 		core_fatal(c, "out of memory");
 	state_head(c->state, &head);
-	tree_root(c->tree, &root);
-	memcpy(p, snapshot_magic, 8);
-	put_u64be(p + 8, index);
-	put_u64be(p + 16, guard_term_of(c->guard, index));
-	put_u64be(p + 24, head.size);
-	memcpy(p + 32, root.b, HASH_SIZE);
-	memcpy(p + 64, head.last_leaf.b, HASH_SIZE);
+	s.term = guard_term_of(c->guard, s.index);
+	s.size = head.size;
+	s.last_leaf = head.last_leaf;
+	tree_root(c->tree, &s.root);
+	snapshot_encode(&s, p);
 	(*bufs)[0] = (struct raft_buffer){.base = p, .len = SNAPSHOT_SIZE};
 	*n_bufs = 1;
-	apply_take_state(c, index, true);
-	log_info("snapshot raft_index=%llu size=%" PRIu64, index, head.size);
+	apply_take_state(c, s.index, true);
+	log_info("snapshot raft_index=%" PRIu64 " size=%" PRIu64, s.index, head.size);
 	return 0;
 }
 
@@ -302,14 +293,12 @@ static int fsm_snapshot(struct raft_fsm *fsm, struct raft_buffer *bufs[], unsign
 static int fsm_restore(struct raft_fsm *fsm, struct raft_buffer *buf)
 {
 	struct core *c = fsm->data;
-	const uint8_t *p = buf->base;
-	struct hash root;
+	struct snapshot s;
 
-	if (buf->len != SNAPSHOT_SIZE || memcmp(p, snapshot_magic, 8) != 0)
+	if (snapshot_decode(&s, buf->base, buf->len))
 		core_fatal(c, "the snapshot in the log is not ours or is damaged");
 	apply_deferred(c);
-	memcpy(root.b, p + 32, HASH_SIZE);
-	if (get_u64be(p + 8) > c->o.state_index && !catchup_swap(c, get_u64be(p + 8), get_u64be(p + 24), &root))
+	if (s.index > c->o.state_index && !catchup_swap(c, s.index, s.size, &s.root))
 		core_halt(c->o.settings->data_path,
 		          "the store is behind the log's snapshot: its disk went back or was replaced");
 	raft_free(buf->base);

@@ -11,6 +11,7 @@
 
 #include "ledger/bytes.h"
 #include "ledger/errors.h"
+#include "node/core/catchup_bytes.h"
 #include "node/core/core_internal.h"
 #include "node/log.h"
 
@@ -262,25 +263,6 @@ bool catchup_ready(struct core *c, raft_index last_index)
 	return false;
 }
 
-/* Calls f for each record of the fetched bytes; CS_ERR_MALFORMED unless they are whole. */
-static int each_record(const struct taking *t, state_record_fn f, void *ctx)
-{
-	const uint8_t *p = t->bytes, *end = p + t->len;
-	int err = 0;
-
-	while (p < end && !err) {
-		if (end - p < 8)
-			return CS_ERR_MALFORMED;
-		uint32_t key_len = get_u32be(p), value_len = get_u32be(p + 4);
-		p += 8;
-		if (key_len > (size_t)(end - p) || value_len > (size_t)(end - p) - key_len)
-			return CS_ERR_MALFORMED;
-		err = f(ctx, p, key_len, p + key_len, value_len);
-		p += (size_t)key_len + value_len;
-	}
-	return err;
-}
-
 static int load_record(void *ctx, const void *key, size_t key_len, const void *value, size_t value_len)
 {
 	return state_load(ctx, key, key_len, value, value_len);
@@ -329,7 +311,8 @@ static void store_fetched(struct core *c)
 		core_fatal(c, "out of memory");
 	b->fetched = true;
 	ledger_writer_push(c->writer, b);
-	if (store_each_state(c->o.store, delete_record, block) || each_record(t, state_block_add, block))
+	if (store_each_state(c->o.store, delete_record, block) ||
+	    catchup_each_record(t->bytes, t->len, state_block_add, block))
 		core_fatal(c, "catch-up: the fetched state cannot be stored");
 	ledger_writer_push_state(c->writer, block, true);
 	t->phase = STORING;
@@ -349,7 +332,7 @@ static void take_state(struct core *c, const struct frame_chunk *ch)
 	}
 	if (state_new(NULL, &t->state))
 		core_fatal(c, "out of memory");
-	if (each_record(t, load_record, t->state) || state_loaded(t->state)) {
+	if (catchup_each_record(t->bytes, t->len, load_record, t->state) || state_loaded(t->state)) {
 		log_error("catch-up: the state that came is damaged from=%" PRIu64, t->from);
 		forget(c);
 		return;
@@ -368,25 +351,19 @@ static void take_state(struct core *c, const struct frame_chunk *ch)
 static void take_entries(struct core *c, const struct frame_chunk *ch)
 {
 	struct taking *t = c->taking;
-	const uint8_t *p = ch->bytes, *end = p + ch->len;
+	const uint8_t *p = ch->bytes;
+	size_t left = ch->len;
+	struct catchup_entry e;
 	struct entries *b;
 
 	if (t->phase != ENTRIES || ch->from != t->next || ch->len == 0)
 		return;
 	b = entries_new(0, 0, t->next, CHUNK_SIZE / 8);
-	while (b && p < end && t->next < t->head.size) {
+	while (b && b->n < b->n_max && t->next < t->head.size && catchup_take_entry(&p, &left, &e)) {
 		struct hash h;
-		if (end - p < 8)
-			break;
-		uint32_t leaf_len = get_u32be(p), body_len = get_u32be(p + 4);
-		p += 8;
-		if (leaf_len > LIMIT_ENTRY_SIZE_MAX || body_len > LIMIT_BODY_SIZE_MAX ||
-		    (size_t)leaf_len + body_len > (size_t)(end - p))
-			break;
-		hash_leaf(&h, p, leaf_len);
-		if (entries_add(b, p, leaf_len, p + leaf_len, body_len, &h))
+		hash_leaf(&h, e.leaf, e.leaf_len);
+		if (entries_add(b, e.leaf, e.leaf_len, e.body, e.body_len, &h))
 			core_fatal(c, "out of memory");
-		p += (size_t)leaf_len + body_len;
 		t->next++;
 		t->entries++;
 	}

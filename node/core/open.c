@@ -12,6 +12,7 @@
 #include "ledger/bytes.h"
 #include "ledger/errors.h"
 #include "node/core/core_internal.h"
+#include "node/core/snapshot.h"
 #include "node/log.h"
 
 #define SEGMENT_SIZE                                                                                                   \
@@ -43,7 +44,10 @@ static void no_close(struct raft_uv_transport *t, raft_uv_transport_close_cb cb)
 
 static bool install_ready(void *ctx, const struct raft_install_snapshot *s)
 {
-	return catchup_ready(ctx, s->last_index);
+	struct snapshot head;
+
+	/* What is no snapshot of ours never gets into the log, where every later start would stumble over it. */
+	return snapshot_decode(&head, s->data.base, s->data.len) == 0 && catchup_ready(ctx, s->last_index);
 }
 
 static bool durable(void *ctx, raft_index index)

@@ -1,0 +1,46 @@
+/* Catch-up's bytes as a peer sends them: pieces of records and of entries, every length bounded before it is used. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include "node/core/catchup_bytes.h"
+
+#include "ledger/bytes.h"
+#include "ledger/errors.h"
+#include "ledger/limits.h"
+
+#define HEADER_SIZE 8
+
+int catchup_each_record(const uint8_t *bytes, size_t len, state_record_fn f, void *ctx)
+{
+	int err = 0;
+
+	while (len > 0 && !err) {
+		if (len < HEADER_SIZE)
+			return CS_ERR_MALFORMED;
+		size_t key_len = get_u32be(bytes), value_len = get_u32be(bytes + 4);
+		bytes += HEADER_SIZE;
+		len -= HEADER_SIZE;
+		if (key_len > len || value_len > len - key_len)
+			return CS_ERR_MALFORMED;
+		err = f(ctx, bytes, key_len, bytes + key_len, value_len);
+		bytes += key_len + value_len;
+		len -= key_len + value_len;
+	}
+	return err;
+}
+
+bool catchup_take_entry(const uint8_t **bytes, size_t *len, struct catchup_entry *ret)
+{
+	if (*len < HEADER_SIZE)
+		return false;
+	size_t leaf_len = get_u32be(*bytes), body_len = get_u32be(*bytes + 4);
+	if (leaf_len > LIMIT_ENTRY_SIZE_MAX || body_len > LIMIT_BODY_SIZE_MAX ||
+	    leaf_len + body_len > *len - HEADER_SIZE)
+		return false;
+	const uint8_t *leaf = *bytes + HEADER_SIZE;
+	*ret = (struct catchup_entry){
+	        .leaf = leaf, .leaf_len = leaf_len, .body = leaf + leaf_len, .body_len = body_len};
+	*bytes = leaf + leaf_len + body_len;
+	*len -= HEADER_SIZE + leaf_len + body_len;
+	return true;
+}

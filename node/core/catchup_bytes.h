@@ -1,0 +1,26 @@
+/* Catch-up's bytes as a peer sends them: pieces of records and of entries, every length bounded before it is used. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NODE_CORE_CATCHUP_BYTES_H
+#define NODE_CORE_CATCHUP_BYTES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "node/decide/decide.h"
+
+/*
+ * Calls f for each record (key length u32 | value length u32 | key | value) until it fails, and returns its error;
+ * CS_ERR_MALFORMED unless the records are whole.
+ */
+int catchup_each_record(const uint8_t *bytes, size_t len, state_record_fn f, void *ctx);
+
+/* An entry on its way: leaf length u32 | body length u32 | leaf | body. */
+struct catchup_entry {
+	const uint8_t *leaf, *body; /* Borrowed. */
+	size_t leaf_len, body_len;
+};
+/* Takes the first entry off *bytes; false if what is left is not a whole one within the ledger's bounds. */
+bool catchup_take_entry(const uint8_t **bytes, size_t *len, struct catchup_entry *ret);
+
+#endif

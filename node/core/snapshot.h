@@ -1,0 +1,26 @@
+/* Payload of a Raft snapshot: where the ledger stands at an index, and neither its entries nor its state. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NODE_CORE_SNAPSHOT_H
+#define NODE_CORE_SNAPSHOT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ledger/hash.h"
+
+/*
+ * "CSS1" | zero u32 | Raft index u64 | term u64 | ledger size u64 | root 32 | last leaf 32. Entries and state are in
+ * LMDB, durable up to this index before the snapshot is written (guard 6).
+ */
+#define SNAPSHOT_SIZE 96
+
+struct snapshot {
+	uint64_t index, term; /* Of Raft. */
+	uint64_t size;        /* Entries in the ledger. */
+	struct hash root, last_leaf;
+};
+
+void snapshot_encode(const struct snapshot *s, uint8_t ret[SNAPSHOT_SIZE]);
+int snapshot_decode(struct snapshot *ret, const void *bytes, size_t len); /* CS_ERR_MALFORMED. */
+
+#endif
