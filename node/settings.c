@@ -15,6 +15,7 @@
 
 #include "ledger/errors.h"
 #include "ledger/note.h"
+#include "ledger/yaml_bytes.h"
 #include "node/log.h"
 
 #define TEXT_SIZE     512
@@ -378,11 +379,17 @@ static int fail_parse(struct reading *rd, struct fy_diag *diag)
 
 static int parse(struct reading *rd, const char *bytes, size_t len)
 {
-	struct fy_diag *diag = fy_diag_create(NULL);
-	struct fy_parse_cfg cfg = {.flags = FYPCF_QUIET, .diag = diag};
+	unsigned line;
+	const char *why = yaml_bytes_refusal(bytes, len, &line);
 	struct fy_document *doc;
 	int err;
 
+	if (why) {
+		snprintf(rd->text, TEXT_SIZE, "%s:%u: %s", rd->path, line, why);
+		return CS_ERR_INVALID;
+	}
+	struct fy_diag *diag = fy_diag_create(NULL);
+	struct fy_parse_cfg cfg = {.flags = FYPCF_QUIET, .diag = diag};
 	if (!diag)
 		return CS_ERR_NOMEM;
 	fy_diag_set_collect_errors(diag, true);

@@ -110,6 +110,8 @@ static void hook_fatal(void *ctx, const char *why)
 {
 	struct script_server *v = ctx;
 
+	if (v->on_fatal != NULL)
+		v->on_fatal(v, why);
 	fprintf(stderr, "fatal on server %llu: %s\n", v->id, why);
 	_exit(SCRIPT_FATAL);
 }
@@ -125,8 +127,9 @@ static bool hook_install_ready(void *ctx, const struct raft_install_snapshot *sn
 {
 	struct script_server *v = ctx;
 
-	(void)snapshot;
-	return !v->catching_up;
+	/* As far as the state machine here has room. */
+	return !v->catching_up && snapshot->last_index < SCRIPT_INDEX_MAX / 2 &&
+	       snapshot->data.len == sizeof v->applied_last;
 }
 
 static bool hook_backlogged(void *ctx)

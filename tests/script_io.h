@@ -81,6 +81,7 @@ struct script_server {
 	unsigned acked, lost, steps;
 	raft_index acked_last;
 	void (*on_stepped)(struct script_server *v);
+	void (*on_fatal)(struct script_server *v, const char *why); /* NULL, or does not return. */
 };
 
 struct script_packet;

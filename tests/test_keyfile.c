@@ -183,6 +183,8 @@ static void test_bad_cluster_files(void **state)
 	        {"origin: &x a\ngenesis: *x\n", "genesis"},
 	        {"genesis: AQEB\n", ":1:1: genesis"},
 	        {HEAD, "nodes"},
+	        {"origin: a\n%TAG\n", ":2: directives"},
+	        {"%\xc2\n", "not UTF-8"}, /* libfyaml never returned. */
 	};
 	struct cluster_file c, before;
 

@@ -152,6 +152,9 @@ static void errors_have_places(void **state)
 	        {HEAD "bias: !!int 1\nrules:\n- id: a\n  weight: 1\n", 5, 13, "tags"},
 	        {HEAD "name: \"a\\0b\"\nrules:\n- id: a\n  weight: 1\n", 5, 8, "NUL"},
 	        {"just text", 1, 1, "mapping"},
+	        {HEAD "%d\xc3\xa4\n", 5, 0, "directives"}, /* libfyaml never returned from "%" and bad UTF-8. */
+	        {HEAD "%d\xe4\n", 1, 0, "not UTF-8"},
+	        {HEAD "name: a\x1b\n", 5, 0, "control"},
 	        {HEAD "rules: {a: b}\n", 5, 1, "list"},
 	        {HEAD "rules:\n- id: a\n  verdict: risk\n  obligations: [{type: dance}]\n", 8, 24,
 	         "unknown obligation"},

@@ -109,6 +109,8 @@ static void test_refusals(void **state)
 	expect("node: 1\n", "node: 1\nlog_level: loud\n", "must be error, warning, info or debug");
 	expect("node: 1\n", "node: [1\n", "s.yaml:");
 	expect("node: 1\n", "- node\n", "s.yaml:");
+	expect("node: 1\n", "%M\nnode: 1\n", "s.yaml:1: directives");
+	expect("node: 1\n", "%M\xe5\nnode: 1\n", "s.yaml:1: is not UTF-8"); /* libfyaml never returned. */
 }
 
 static void test_no_file(void **state)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "ledger/errors.h"
+#include "ledger/yaml_bytes.h"
 #include "node/decide/codec.h"
 
 static int top_version(struct compile *c, struct fy_node *key, struct fy_node *value, void *target)
@@ -219,6 +220,12 @@ int policy_compile(const char *yaml, size_t len, uint8_t *buf, size_t cap, size_
 		snprintf(error.text, sizeof(error.text), "larger than %d bytes", POLICY_SOURCE_SIZE_MAX);
 		*ret_error = error;
 		return CS_ERR_TOO_LARGE;
+	}
+	const char *why = yaml_bytes_refusal(yaml, len, &error.line);
+	if (why != NULL) {
+		snprintf(error.text, sizeof(error.text), "%s", why);
+		*ret_error = error;
+		return CS_ERR_INVALID;
 	}
 	c.p = malloc(sizeof(*c.p));
 	if (c.p == NULL)

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "ledger/errors.h"
+#include "ledger/yaml_bytes.h"
 #include "node/wire/keyfile.h"
 #include "node/wire/textfile.h"
 
@@ -233,12 +234,18 @@ int cluster_file_read(const char *path, struct cluster_file *ret, char *ret_text
 {
 	char text[CLUSTER_FILE_SIZE_MAX];
 	size_t len;
+	unsigned line;
 	struct fy_diag_cfg diag_cfg;
 	struct parser p = {.path = path, .ret_text = ret_text};
 
 	int err = textfile_read(path, false, text, sizeof(text), &len, ret_text);
 	if (err < 0)
 		return err;
+	const char *why = yaml_bytes_refusal(text, len, &line);
+	if (why != NULL) {
+		textfile_error(ret_text, "%s:%u: %s", path, line, why);
+		return CS_ERR_MALFORMED;
+	}
 	fy_diag_cfg_default(&diag_cfg);
 	diag_cfg.fp = NULL;
 	diag_cfg.output_fn = diag_drop;

@@ -1,0 +1,57 @@
+/* Fuzzing: each decoder of bytes that others send or disks give back, as a function that eats any bytes. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TESTS_FUZZ_FUZZ_H
+#define TESTS_FUZZ_FUZZ_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Each takes one input whole, and returns; what it finds wrong ends the process (abort, a sanitizer). The bytes are the
+ * caller's, in a block of exactly their length. Nothing is kept from one input to the next that could change what one
+ * does.
+ */
+typedef void (*fuzz_fn)(const uint8_t *bytes, size_t len);
+
+/* X(name, longest input worth making) */
+#define FUZZ_LIST(X)                                                                                                   \
+	X(frame, 8192)      /* One frame of a peer. */                                                                 \
+	X(guard, 4096)      /* Frames of peers, one after the other, into libraft through the guard. */                \
+	X(request, 8192)    /* A client's message: envelope, many, and the bodies of each type. */                     \
+	X(reply, 8192)      /* A node's reply, as the client library takes it. */                                      \
+	X(channel, 512)     /* Handshakes and sealed frames of strangers and of peers. */                              \
+	X(batch, 8192)      /* A batch of commands, and what the log holds. */                                         \
+	X(command, 4096)    /* A command on a state that has a history. */                                             \
+	X(state, 16384)     /* A state's records, as catch-up brings them. */                                          \
+	X(catchup, 8192)    /* Entries, as catch-up brings them. */                                                    \
+	X(snapshot, 128)    /* A Raft snapshot's payload. */                                                           \
+	X(policy, 4096)     /* A policy in YAML. */                                                                    \
+	X(compiled, 4096)   /* A policy's compiled form. */                                                            \
+	X(genesis, 4096)    /* The genesis file. */                                                                    \
+	X(settings, 2048)   /* A node's settings. */                                                                   \
+	X(keys, 1024)       /* A key file. */                                                                          \
+	X(cluster, 2048)    /* A cluster file. */                                                                      \
+	X(note, 2048)       /* Notes, checkpoints, verifier keys: the node's own reader. */                            \
+	X(entry, 4096)      /* Leaves and bodies. */                                                                   \
+	X(bundle, 8192)     /* From here on the offline verifier: a bundle, */                                         \
+	X(proof, 4096)      /* a proof with its entry, */                                                              \
+	X(checkpoint, 2048) /* a checkpoint, */                                                                        \
+	X(trust, 4096)      /* a trust policy, */                                                                      \
+	X(audit, 4096)      /* a whole ledger. */
+
+#define FUZZ_DECLARE(name, size_max) void fuzz_##name(const uint8_t *bytes, size_t len);
+FUZZ_LIST(FUZZ_DECLARE)
+#undef FUZZ_DECLARE
+
+/* Ends the process with the place, in every build. */
+#define FUZZ_DEMAND(condition)                                                                                         \
+	do {                                                                                                           \
+		if (!(condition))                                                                                      \
+			fuzz_fail(__FILE__, __LINE__, #condition);                                                     \
+	} while (0)
+void fuzz_fail(const char *file, int line, const char *what) __attribute__((noreturn));
+
+/* NULL: none of this name. */
+fuzz_fn fuzz_target(const char *name);
+
+#endif
