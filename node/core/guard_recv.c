@@ -81,6 +81,15 @@ static bool entries_withheld(struct guard *g, const struct raft_append_entries *
 	return guard_on(g, 7) && g->hooks.backlogged != NULL && g->hooks.backlogged(g->hooks.ctx);
 }
 
+/*
+ * Entries from the beginning of a log whose beginning was cut: a message that took long. libraft takes a previous index
+ * of 0 for a match, finds no term for the first entry, and appends it behind the snapshot.
+ */
+static bool begins_before_log(const struct guard *g, const struct raft_append_entries *ae)
+{
+	return ae->n_entries > 0 && ae->prev_log_index == 0 && guard_first_index(g) > 1;
+}
+
 static void recv_append(struct guard *g, struct raft_message *message)
 {
 	struct raft_append_entries *ae = &message->append_entries;
@@ -90,6 +99,10 @@ static void recv_append(struct guard *g, struct raft_message *message)
 
 	if (guard_on(g, 5) && !entries_fit(g, ae)) {
 		guard_acted(g, 5);
+		guard_message_free(message);
+		return;
+	}
+	if (begins_before_log(g, ae)) {
 		guard_message_free(message);
 		return;
 	}
