@@ -183,8 +183,9 @@ static void close_parts(struct daemon *d)
 {
 	front_close(d->front);
 	reading_room_close(d->readers);
-	core_close(d->core);
+	core_finish(d->core);
 	ledger_writer_close(d->writer);
+	core_close(d->core);
 	store_close(d->store);
 	board_free(d->board);
 }

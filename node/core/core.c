@@ -151,7 +151,7 @@ static void on_link_closed(void *ctx)
 	c->link_closed = true;
 }
 
-void core_close(struct core *c)
+void core_finish(struct core *c)
 {
 	apply_take_state(c, raft_last_applied(&c->raft), false);
 	c->raft.data = c;
@@ -161,6 +161,10 @@ void core_close(struct core *c)
 		uv_run(&c->loop, UV_RUN_ONCE);
 	raft_uv_close(&c->disk);
 	guard_free(c->guard);
+}
+
+void core_close(struct core *c)
+{
 	uv_close((uv_handle_t *)&c->wake, NULL);
 	uv_close((uv_handle_t *)&c->beat, NULL);
 	uv_close((uv_handle_t *)&c->sigterm, NULL);

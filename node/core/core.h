@@ -36,6 +36,9 @@ int core_open(const struct core_options *o, struct core **ret);
 void core_attach(struct core *c, struct front *f, struct ledger_writer *w, struct reading_room *r);
 /* Runs until core_stop, SIGTERM or SIGINT. */
 void core_run(struct core *c);
+/* Ends Raft and the links, and gives the writer what it has yet to store; core_stored may still come. */
+void core_finish(struct core *c);
+/* Once the writer is closed, too. */
 void core_close(struct core *c);
 /* Any thread: ends core_run; hands over a job (ownership too); tells that the writer has stored more. */
 void core_stop(struct core *c);
