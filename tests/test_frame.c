@@ -159,8 +159,9 @@ static void test_append_entries_bounds(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i <= FRAME_ENTRIES_MAX; i++)
-		entries[i] = (struct raft_entry){.term = i, .type = RAFT_COMMAND, .buf = {data, 8}};
-	m.append_entries = (struct raft_append_entries){.entries = entries, .n_entries = FRAME_ENTRIES_MAX};
+		entries[i] = (struct raft_entry){.term = i + 1, .type = RAFT_COMMAND, .buf = {data, 8}};
+	m.append_entries = (struct raft_append_entries){
+	        .term = FRAME_ENTRIES_MAX, .entries = entries, .n_entries = FRAME_ENTRIES_MAX};
 	assert_int_equal(frame_encode_raft(&m, &parts), 0);
 	bytes = flatten(&len);
 	assert_int_equal(frame_decode(bytes, len, &f), 0);
@@ -177,6 +178,20 @@ static void test_append_entries_bounds(void **state)
 	bytes[37 + 8] = 0; /* The first entry's type. */
 	assert_int_equal(frame_decode(bytes, len, &f), CS_ERR_MALFORMED);
 	bytes[37 + 8] = RAFT_CHANGE; /* Its data is no configuration. */
+	assert_int_equal(frame_decode(bytes, len, &f), CS_ERR_MALFORMED);
+	bytes[37 + 8] = RAFT_COMMAND;
+	put_u64be(bytes + 37, 0); /* Its term. */
+	assert_int_equal(frame_decode(bytes, len, &f), CS_ERR_MALFORMED);
+	put_u64be(bytes + 37, FRAME_ENTRIES_MAX + 1);
+	assert_int_equal(frame_decode(bytes, len, &f), CS_ERR_MALFORMED);
+	put_u64be(bytes + 37, FRAME_ENTRIES_MAX);
+	put_u64be(bytes + 9, UINT64_MAX - FRAME_ENTRIES_MAX + 1); /* The previous index, and its term. */
+	put_u64be(bytes + 17, 1);
+	assert_int_equal(frame_decode(bytes, len, &f), CS_ERR_MALFORMED);
+	put_u64be(bytes + 9, 5);
+	assert_int_equal(frame_decode(bytes, len, &f), 0);
+	frame_free(&f);
+	put_u64be(bytes + 17, 0);
 	assert_int_equal(frame_decode(bytes, len, &f), CS_ERR_MALFORMED);
 	free(bytes);
 	m.append_entries.n_entries++;
@@ -261,6 +276,13 @@ static void test_install_snapshot(void **state)
 	assert_int_equal(got->data.len, sizeof data);
 	assert_memory_equal(got->data.base, data, sizeof data);
 	frame_free(&f);
+	put_u64be(bytes + 17, 0); /* The last entry's term: nothing would take the snapshot for new. */
+	assert_int_equal(frame_decode(bytes, parts.len, &f), CS_ERR_MALFORMED);
+	put_u64be(bytes + 17, 4);
+	assert_int_equal(frame_decode(bytes, parts.len, &f), CS_ERR_MALFORMED);
+	put_u64be(bytes + 17, 3);
+	put_u64be(bytes + 9, 0);
+	assert_int_equal(frame_decode(bytes, parts.len, &f), CS_ERR_MALFORMED);
 	free(bytes);
 	assert_int_equal(raft_configuration_add(&s->conf, 8, "h", RAFT_VOTER), 0);
 	assert_int_equal(frame_encode_raft(&m, &parts), CS_ERR_TOO_LARGE);
@@ -284,7 +306,9 @@ static int decode_change(const uint8_t *conf, size_t len)
 	struct frame f;
 	int rv;
 
+	put_u64be(frame + 1, 1);
 	put_u32be(frame + 33, 1);
+	put_u64be(frame + 37, 1);
 	frame[37 + 8] = RAFT_CHANGE;
 	put_u32be(frame + 37 + 9, (uint32_t)padded);
 	memcpy(frame + 50, conf, len);

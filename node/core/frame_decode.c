@@ -135,21 +135,28 @@ static int check_change(const uint8_t *bytes, size_t len)
 	return rv;
 }
 
-/* Checks the headers and the data of n entries without believing a length; *ret_len is the data's length. */
-static int check_entries(struct cursor headers, struct cursor data, uint32_t n)
+/* A term of something in the log of a leader of `term`: libraft and the guard take 0 for "not there". */
+static bool term_fits(raft_term of, raft_term term)
+{
+	return of > 0 && of <= term;
+}
+
+/* Checks the headers and the data of n entries of a leader's message of this term without believing a length. */
+static int check_entries(struct cursor headers, struct cursor data, uint32_t n, raft_term term)
 {
 	for (uint32_t i = 0; i < n; i++) {
+		raft_term of;
 		uint8_t type;
 		const uint8_t *bytes;
 		uint32_t len;
 
-		take64(&headers);
+		of = take64(&headers);
 		type = take8(&headers, RAFT_CHANGE);
 		len = take32(&headers, LINK_FRAME_SIZE_MAX);
 		bytes = take(&data, len);
 		if (headers.err != 0)
 			return headers.err;
-		if (type < RAFT_COMMAND || len % FRAME_ENTRY_ALIGN != 0)
+		if (type < RAFT_COMMAND || len % FRAME_ENTRY_ALIGN != 0 || !term_fits(of, term))
 			return CS_ERR_MALFORMED;
 		if (bytes != NULL && type == RAFT_CHANGE) {
 			int rv = check_change(bytes, len);
@@ -203,7 +210,10 @@ static int decode_append_entries(struct cursor *c, struct raft_append_entries *r
 	if (take(c, a.n_entries * (size_t)ENTRY_HEADER_SIZE) == NULL)
 		return c->err;
 	data = *c;
-	rv = check_entries(headers, data, a.n_entries);
+	if (a.prev_log_index > UINT64_MAX - a.n_entries ||
+	    (a.prev_log_index > 0 && !term_fits(a.prev_log_term, a.term)))
+		return CS_ERR_MALFORMED;
+	rv = check_entries(headers, data, a.n_entries, a.term);
 	if (rv == 0 && a.n_entries > 0)
 		rv = build_entries(headers, data.p, data.left, &a);
 	if (rv == 0)
@@ -229,6 +239,8 @@ static int decode_install_snapshot(struct cursor *c, struct raft_install_snapsho
 	rv = cursor_end(c);
 	if (rv != 0)
 		return rv;
+	if (s.last_index == 0 || !term_fits(s.last_term, s.term))
+		return CS_ERR_MALFORMED;
 	rv = configuration_decode(conf, conf_len, &s.conf);
 	if (rv != 0)
 		return rv;
