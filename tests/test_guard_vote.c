@@ -70,6 +70,33 @@ static void guard_3_votes_once_in_a_term(void **state)
 	assert_int_equal(vote_twice(GUARD_BIT(3)), 2);
 }
 
+/* Server 0 alone has the log, server 1 the higher term, server 2 is down: both are needed. */
+static bool elects_across_terms(uint32_t off)
+{
+	bool elected;
+
+	script_init(&s, 3, off);
+	script_preset(&s, 0, 2, "A");
+	s.s[0].disk.term = 2;
+	s.s[1].disk.term = 5;
+	s.s[0].timeout_ms = SCRIPT_ELECTION_MS;
+	s.s[1].timeout_ms = 2 * SCRIPT_ELECTION_MS;
+	assert_int_equal(script_boot(&s, 0), 0);
+	assert_int_equal(script_boot(&s, 1), 0);
+	script_run(&s, 20 * SCRIPT_ELECTION_MS);
+	elected = raft_state(&s.s[0].raft) == RAFT_LEADER;
+	assert_int_not_equal(raft_state(&s.s[1].raft), RAFT_LEADER);
+	script_close(&s);
+	return elected;
+}
+
+static void guard_3_tells_its_term_before_the_vote(void **state)
+{
+	(void)state;
+	assert_true(elects_across_terms(0));
+	assert_false(elects_across_terms(GUARD_BIT(3)));
+}
+
 /* The leader's own disk hangs; its heartbeats go on. */
 static unsigned acked_elsewhere(uint32_t off)
 {
@@ -286,6 +313,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(guard_3_votes_once_in_a_term),
+	        cmocka_unit_test(guard_3_tells_its_term_before_the_vote),
 	        cmocka_unit_test(guard_3_steps_down_when_its_own_write_waits),
 	        cmocka_unit_test(step_down_when_asked),
 	        cmocka_unit_test(hand_over_without_transfer),

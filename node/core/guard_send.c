@@ -192,6 +192,22 @@ static bool send_result(struct guard *g, struct raft_message *m)
 	return net_send(g, m);
 }
 
+/*
+ * libraft answers a pre-vote in the candidate's own next term, so that one with a *higher* term cannot ignore it. But a
+ * candidate whose term is too low then never learns it, and where it alone has the log and the other's vote is needed,
+ * nobody is ever elected.
+ */
+static void tell_term(struct guard *g, struct raft_message *m)
+{
+	struct raft_request_vote_result *result = &m->request_vote_result;
+
+	if (result->pre_vote != raft_tribool_true || result->vote_granted || result->term >= g->raft->current_term ||
+	    !guard_on(g, 3))
+		return;
+	guard_acted(g, 3);
+	result->term = g->raft->current_term;
+}
+
 int guard_send(struct raft_io *io, struct raft_io_send *req, const struct raft_message *message, raft_io_send_cb cb)
 {
 	struct guard *g = io->impl;
@@ -200,6 +216,8 @@ int guard_send(struct raft_io *io, struct raft_io_send *req, const struct raft_m
 	int status;
 
 	req->cb = cb;
+	if (m.type == RAFT_IO_REQUEST_VOTE_RESULT)
+		tell_term(g, &m);
 	if (m.type == RAFT_IO_APPEND_ENTRIES)
 		sent = send_append(g, &m);
 	else if (m.type == RAFT_IO_APPEND_ENTRIES_RESULT)
