@@ -21,6 +21,8 @@ struct board {
 	struct wire_status status;
 	char leader_url[WIRE_URL_SIZE_MAX];
 	struct board_note leader, cosigned;
+	uint8_t members[BOARD_MEMBERS_SIZE_MAX];
+	size_t members_len;
 };
 
 int board_new(struct board **ret)
@@ -149,4 +151,25 @@ void board_wait(struct board *b, uint64_t *seen, uint64_t until_ns)
 	b->waiting--;
 	*seen = b->rung;
 	pthread_mutex_unlock(&b->lock);
+}
+
+void board_set_members(struct board *b, const void *bytes, size_t len)
+{
+	if (len > sizeof b->members)
+		return;
+	pthread_mutex_lock(&b->lock);
+	memcpy(b->members, bytes, len);
+	b->members_len = len;
+	pthread_mutex_unlock(&b->lock);
+}
+
+size_t board_members(struct board *b, uint8_t ret[BOARD_MEMBERS_SIZE_MAX])
+{
+	size_t len;
+
+	pthread_mutex_lock(&b->lock);
+	len = b->members_len;
+	memcpy(ret, b->members, len);
+	pthread_mutex_unlock(&b->lock);
+	return len;
 }

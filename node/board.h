@@ -16,6 +16,8 @@ struct board_note {
 	char text[LIMIT_NOTE_SIZE_MAX];
 };
 
+#define BOARD_MEMBERS_SIZE_MAX 10240 /* A roster and who is how far. */
+
 struct board;
 
 int board_new(struct board **ret);
@@ -27,13 +29,16 @@ void board_set_status(struct board *b, const struct wire_status *s, const char *
 void board_set_ledger(struct board *b, uint64_t size, const struct hash *root);
 void board_set_leader_note(struct board *b, uint64_t size, const char *text, size_t len);
 void board_set_cosigned_note(struct board *b, uint64_t size, const char *text, size_t len);
+/* The body of the reply to WIRE_MEMBERS. Does not ring. */
+void board_set_members(struct board *b, const void *bytes, size_t len);
 /* Any thread: something else has moved (a commit of the writer, a new job). */
 void board_ring(struct board *b);
 
 /* Any thread: copies. */
 void board_status(struct board *b, struct wire_status *ret, char ret_leader_url[WIRE_URL_SIZE_MAX]);
-void board_leader_note(struct board *b, struct board_note *ret);   /* size 0: none yet */
-void board_cosigned_note(struct board *b, struct board_note *ret); /* size 0: none yet */
+void board_leader_note(struct board *b, struct board_note *ret);            /* size 0: none yet */
+void board_cosigned_note(struct board *b, struct board_note *ret);          /* size 0: none yet */
+size_t board_members(struct board *b, uint8_t ret[BOARD_MEMBERS_SIZE_MAX]); /* Its length; 0: not yet. */
 uint64_t board_cosigned_size(struct board *b);
 
 /* Waits until the bell has rung since *seen (which is brought up to date) or until the time (CLOCK_MONOTONIC; 0: no

@@ -64,6 +64,12 @@ static int lock_data(const struct settings *s)
 		        why, s->data_path);
 		return CS_ERR_DIVERGED;
 	}
+	if (core_was_removed(s->data_path)) {
+		log_error("this node was removed from the cluster and does not come back: its id and keys are used up "
+		          "(%s)",
+		          "a new node gets a folder of its own: countersign member prepare");
+		return CS_ERR_NOT_PERMITTED;
+	}
 	snprintf(path, sizeof path, "%s/lock", s->data_path);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	err = fd < 0 ? errno : take_lock(fd);
@@ -196,12 +202,12 @@ int daemon_run(const struct daemon_options *o)
 	int err = lock_data(o->settings);
 
 	if (err)
-		return err == CS_ERR_DIVERGED ? EXIT_HALTED : EXIT_USAGE;
+		return err == CS_ERR_DIVERGED ? EXIT_HALTED : err == CS_ERR_NOT_PERMITTED ? EXIT_REMOVED : EXIT_USAGE;
 	if (open_store(&d) || open_parts(&d))
 		return EXIT_CRASH;
 	log_info("serving url=%s version=%s", o->settings->urls[0], PACKAGE_VERSION);
 	core_run(d.core);
 	close_parts(&d);
 	log_info("stopped");
-	return EXIT_OK;
+	return core_was_removed(o->settings->data_path) ? EXIT_REMOVED : EXIT_OK;
 }

@@ -29,6 +29,8 @@ static const struct {
         [WIRE_CHECKPOINT] = {ROLE_AUDIT | ROLE_DECIDE, "checkpoint needs the role audit or decide"},
         [WIRE_STATUS] = {0, NULL},
         [WIRE_MANY] = {0, NULL}, /* Each request in it has its own. */
+        [WIRE_MEMBER] = {ROLE_ADMINISTER, "member needs the role administer"},
+        [WIRE_MEMBERS] = {0, NULL},
 };
 
 /* Reads an envelope that wire_request_decode refused again, step by step, to say what is wrong with it. */
@@ -63,6 +65,6 @@ const char *request_fault(const uint8_t *bytes, size_t len, uint8_t ret_id[WIRE_
 
 const char *request_refusal(unsigned type, uint32_t roles)
 {
-	static_assert(sizeof(needs) / sizeof(needs[0]) == WIRE_MANY + 1, "every type of request has its roles");
+	static_assert(sizeof(needs) / sizeof(needs[0]) == WIRE_MEMBERS + 1, "every type of request has its roles");
 	return needs[type].roles == 0 || (needs[type].roles & roles) != 0 ? NULL : needs[type].text;
 }

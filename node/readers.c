@@ -58,6 +58,7 @@ bool reading_room_serves(unsigned wire_type)
 	case WIRE_CONSISTENCY:
 	case WIRE_CHECKPOINT:
 	case WIRE_STATUS:
+	case WIRE_MEMBERS:
 		return true;
 	default:
 		return false;
@@ -142,6 +143,16 @@ static void write_proof(struct writer *w, const struct hash *proof, unsigned n)
 	writer_array(w, n);
 	for (unsigned i = 0; i < n; i++)
 		writer_bin(w, proof[i].b, HASH_SIZE);
+}
+
+static bool serve_members(struct reading_room *r, struct item *it)
+{
+	size_t len = board_members(r->o.board, r->buf);
+
+	if (!len)
+		return refuse(it, CS_ERR_NOT_READY, "the node has just started");
+	job_reply(it->job, r->buf, len);
+	return true;
 }
 
 static bool serve_consistency(struct reading_room *r, struct item *it)
@@ -301,6 +312,8 @@ static bool serve(struct reading_room *r, struct item *it)
 		return serve_hello(r, it);
 	case WIRE_STATUS:
 		return serve_status(r, it);
+	case WIRE_MEMBERS:
+		return serve_members(r, it);
 	case WIRE_CHECKPOINT:
 		return serve_checkpoint(r, it);
 	case WIRE_CONSISTENCY:

@@ -393,6 +393,15 @@ static void test_own(void **state)
 	own_round_trip(&f, &g, &bytes);
 	assert_true(g.fetch.kind == 1 && g.fetch.from == 2 && g.fetch.count == FRAME_FETCH_COUNT_MAX);
 	free(bytes);
+	f = (struct frame){.type = FRAME_ROSTER, .roster = {(const uint8_t *)"roster", 6}};
+	own_round_trip(&f, &g, &bytes);
+	assert_int_equal(g.roster.len, 6);
+	assert_memory_equal(g.roster.bytes, "roster", 6);
+	free(bytes);
+	f = (struct frame){.type = FRAME_REMOVED, .removed = {77}};
+	own_round_trip(&f, &g, &bytes);
+	assert_int_equal(g.removed.version, 77);
+	free(bytes);
 	f = (struct frame){.type = FRAME_CHUNK, .chunk = {1, 2, (const uint8_t *)"abc", 3}};
 	own_round_trip(&f, &g, &bytes);
 	assert_true(g.chunk.kind == 1 && g.chunk.from == 2 && g.chunk.len == 3);
@@ -434,6 +443,8 @@ static void test_own_bounds(void **state)
 	                   .announce = {.note = (char *)big, .note_len = LIMIT_NOTE_SIZE_MAX + 1}};
 	assert_int_equal(frame_encode(&f, &parts), CS_ERR_TOO_LARGE);
 	f = (struct frame){.type = FRAME_COSIGNATURE, .cosignature = {0, (char *)big, FRAME_COSIGNATURE_SIZE_MAX + 1}};
+	assert_int_equal(frame_encode(&f, &parts), CS_ERR_TOO_LARGE);
+	f = (struct frame){.type = FRAME_ROSTER, .roster = {big, FRAME_ROSTER_SIZE_MAX + 1}};
 	assert_int_equal(frame_encode(&f, &parts), CS_ERR_TOO_LARGE);
 	f = (struct frame){.type = FRAME_FETCH, .fetch = {0, 0, FRAME_FETCH_COUNT_MAX + 1}};
 	assert_int_equal(frame_encode(&f, &parts), CS_ERR_TOO_LARGE);

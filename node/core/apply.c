@@ -100,6 +100,7 @@ static void apply_command(struct core *c, const struct batch *b, const uint8_t *
 	if (tree_append(c->tree, &out->leaf_hash))
 		core_fatal(c, "appending to the tree failed");
 	c->principals_changed |= out->principals_changed;
+	c->roster_changed |= out->roster_changed;
 	if (out->index < c->stored_at_start) {
 		compare_stored(c, out);
 		return;

@@ -165,8 +165,10 @@ static struct giving *giving_to(struct core *c, uint64_t to)
 {
 	for (unsigned i = 0; i < MEMBERS_MAX; i++) {
 		struct giving *g = c->givings[i];
-		if (g && g->to == to)
+		if (g && (g->to == to || (!g->busy && !members_find(c, g->to)))) {
+			g->to = to; /* Perhaps in the place of a node that was removed. */
 			return g;
+		}
 		if (g)
 			continue;
 		g = calloc(1, sizeof *g);
@@ -332,7 +334,8 @@ static void take_state(struct core *c, const struct frame_chunk *ch)
 	}
 	if (state_new(NULL, &t->state))
 		core_fatal(c, "out of memory");
-	if (catchup_each_record(t->bytes, t->len, load_record, t->state) || state_loaded(t->state)) {
+	if (catchup_each_record(t->bytes, t->len, load_record, t->state) || state_loaded(t->state) ||
+	    state_roster_genesis(t->state, c->o.genesis, c->o.genesis_len)) {
 		log_error("catch-up: the state that came is damaged from=%" PRIu64, t->from);
 		forget(c);
 		return;
@@ -452,7 +455,7 @@ bool catchup_swap(struct core *c, raft_index index, uint64_t size, const struct 
 	c->stored_at_start = c->pushed_size;
 	if (t->state_index > c->pushed_index)
 		c->pushed_index = t->state_index;
-	c->principals_changed = true;
+	c->principals_changed = c->roster_changed = true;
 	log_info("catch-up: whole again size=%" PRIu64 " raft_index=%" PRIu64, t->head.size, t->state_index);
 	forget(c);
 	return true;

@@ -14,9 +14,10 @@
 #include "node/core/core_internal.h"
 #include "node/log.h"
 
-static unsigned majority(const struct core *c)
+/* Whether these cosigners of this size are a quorum: a majority of who votes at that size (ledger.md). */
+static bool quorum(const struct core *c, unsigned voters, uint64_t size)
 {
-	return c->n_members / 2 + 1;
+	return size >= c->members.voters_since && voters >= members_majority(c);
 }
 
 static void send_announce(struct core *c, const struct board_note *n, const struct hash *root)
@@ -24,9 +25,9 @@ static void send_announce(struct core *c, const struct board_note *n, const stru
 	struct frame f = {.type = FRAME_ANNOUNCE,
 	                  .announce = {.size = n->size, .root = *root, .note = n->text, .note_len = n->len}};
 
-	for (unsigned i = 0; i < c->n_members; i++)
-		if (c->members[i].id != c->id)
-			peers_send(c, c->members[i].id, &f);
+	for (unsigned i = 0; i < c->members.n; i++)
+		if (c->members.list[i].id != c->id)
+			peers_send(c, c->members.list[i].id, &f);
 }
 
 void checkpoint_sign(struct core *c)
@@ -81,7 +82,8 @@ static void publish_cosigned(struct core *c)
 
 static void add_line(struct core *c, uint64_t id, const char *line, size_t len)
 {
-	struct member *m = peers_member(c, id);
+	struct member *m = members_find(c, id);
+	unsigned voters = 0;
 
 	if (!m || len > FRAME_COSIGNATURE_SIZE_MAX)
 		return;
@@ -95,8 +97,17 @@ static void add_line(struct core *c, uint64_t id, const char *line, size_t len)
 	c->n_lines++;
 	if (c->announced.size > m->cosigned_size)
 		m->cosigned_size = c->announced.size;
-	if (c->n_lines >= majority(c))
+	for (unsigned i = 0; i < c->n_lines; i++)
+		voters += members_find(c, c->lines[i].id)->role == ROSTER_VOTER;
+	if (quorum(c, voters, c->announced.size))
 		publish_cosigned(c);
+}
+
+void checkpoint_forget(struct core *c)
+{
+	c->n_lines = 0;
+	c->announced.size = c->announced.len = 0;
+	c->announced_cosigned = false;
 }
 
 /* Nothing is signed before all that the log held at start is applied: below it we may have signed another run's roots.
@@ -133,7 +144,7 @@ void checkpoint_beat(struct core *c)
 		c->announced_root = c->note_root;
 		c->announced_cosigned = false;
 		c->n_lines = 0;
-	} else if (c->cosigned_size >= c->announced.size && c->n_lines == c->n_members) {
+	} else if (c->cosigned_size >= c->announced.size && c->n_lines == c->members.n) {
 		return; /* Nothing new, and everybody has cosigned. */
 	}
 	if (!c->announced_cosigned && may_cosign(c) &&
@@ -156,62 +167,66 @@ struct check {
 	uint64_t from, size;
 	struct hash root;   /* Announced. */
 	size_t line_len;    /* Of the cosignature, at the end of the text. */
-	bool signed_;       /* The announcer's log key signed it, and it says what the frame says. */
-	unsigned cosigners; /* Bit i: members[i] has cosigned it. */
+	unsigned n_members; /* As they were when it came: the loop may change its own. */
+	struct {
+		uint64_t id;
+		struct note_key log_key, cosigner_key;
+		bool cosigned;
+	} members[MEMBERS_MAX];
+	bool signed_; /* The announcer's log key signed it, and it says what the frame says. */
 	size_t len;
 	char text[LIMIT_NOTE_SIZE_MAX];
 };
 
 /* The note is what the frame says it is, and its sender has signed it. */
-static bool says(const struct check *k, const struct note *n, const struct member *m)
+static bool says(const struct check *k, const struct note *n, const struct note_key *log_key)
 {
 	struct checkpoint cp;
 
 	return checkpoint_parse(&cp, n->text, n->text_len) == 0 && cp.size == k->size &&
 	       strcmp(cp.origin, k->core->o.settings->origin) == 0 && hash_equal(&cp.root, &k->root) &&
-	       note_verify(n, &m->log_key, NULL) == 0;
+	       note_verify(n, log_key, NULL) == 0;
 }
 
-/* On a worker thread: of the core only what never changes is read, the members' ids and keys. */
+/* On a worker thread: of the core only what never changes is read. */
 static void check(uv_work_t *work)
 {
 	struct check *k = work->data;
-	struct core *c = k->core;
 	struct note n;
 
 	if (note_parse(&n, k->text, k->len))
 		return;
-	for (unsigned i = 0; i < c->n_members; i++) {
-		const struct member *m = &c->members[i];
-		if (k->announced && m->id == k->from)
-			k->signed_ = says(k, &n, m);
-		if ((k->announced || m->id == k->from) && note_verify(&n, &m->cosigner_key, NULL) == 0)
-			k->cosigners |= 1u << i;
+	for (unsigned i = 0; i < k->n_members; i++) {
+		bool from = k->members[i].id == k->from;
+		if (k->announced && from)
+			k->signed_ = says(k, &n, &k->members[i].log_key);
+		k->members[i].cosigned =
+		        (k->announced || from) && note_verify(&n, &k->members[i].cosigner_key, NULL) == 0;
 	}
 }
 
-/* Remembers who has cosigned how much: a member that comes back with less has gone back. Returns how many there are. */
-static unsigned count_cosigners(struct core *c, unsigned cosigners, uint64_t size)
+/* Remembers that it has cosigned so much: a member that comes back with less has gone back. True if it votes. */
+static bool note_cosigner(struct core *c, uint64_t id, uint64_t size)
 {
-	unsigned count = 0;
+	struct member *m = members_find(c, id);
 
-	for (unsigned i = 0; i < c->n_members; i++) {
-		if (!(cosigners & (1u << i)))
-			continue;
-		count++;
-		if (size > c->members[i].cosigned_size)
-			c->members[i].cosigned_size = size;
-	}
-	return count;
+	if (m && size > m->cosigned_size)
+		m->cosigned_size = size;
+	return m && m->role == ROSTER_VOTER;
 }
 
 static void announced(struct core *c, const struct check *k)
 {
+	unsigned voters = 0;
+
 	if (!k->signed_) {
 		log_error("an announced checkpoint does not verify from=%" PRIu64 " size=%" PRIu64, k->from, k->size);
 		return;
 	}
-	if (count_cosigners(c, k->cosigners, k->size) >= majority(c)) {
+	for (unsigned i = 0; i < k->n_members; i++)
+		if (k->members[i].cosigned)
+			voters += note_cosigner(c, k->members[i].id, k->size);
+	if (quorum(c, voters, k->size)) {
 		if (k->size <= c->cosigned_size)
 			return;
 		c->cosigned_size = k->size;
@@ -227,7 +242,11 @@ static void announced(struct core *c, const struct check *k)
 
 static void cosigned(struct core *c, const struct check *k)
 {
-	if (!k->cosigners)
+	bool good = false;
+
+	for (unsigned i = 0; i < k->n_members; i++)
+		good |= k->members[i].cosigned;
+	if (!good)
 		log_error("a cosignature does not verify from=%" PRIu64 " size=%" PRIu64, k->from, k->size);
 	else if (core_leads(c) && k->size == c->announced.size)
 		add_line(c, k->from, k->text + k->len - k->line_len, k->line_len);
@@ -262,6 +281,12 @@ static void hand_to_worker(struct core *c, const struct check *what, const char 
 	memcpy(k, what, offsetof(struct check, text));
 	k->core = c;
 	k->work.data = k;
+	k->n_members = c->members.n;
+	for (unsigned i = 0; i < c->members.n; i++) {
+		k->members[i].id = c->members.list[i].id;
+		k->members[i].log_key = c->members.list[i].log_key;
+		k->members[i].cosigner_key = c->members.list[i].cosigner_key;
+	}
 	k->len = head_len + what->line_len;
 	memcpy(k->text, head, head_len);
 	memcpy(k->text + head_len, line, what->line_len);
@@ -306,11 +331,9 @@ void checkpoint_applied(struct core *c)
 	if (!hash_equal(&root, &c->asked.root))
 		core_halt(c->o.settings->data_path, "the leader's checkpoint has another root than this node's tree");
 	if (cosign(c, c->asked.size, &root, line, sizeof line, &len)) {
-		struct member *self = peers_member(c, c->id);
 		struct frame f = {.type = FRAME_COSIGNATURE,
 		                  .cosignature = {.size = c->asked.size, .line = line, .line_len = len}};
-		if (c->asked.size > self->cosigned_size)
-			self->cosigned_size = c->asked.size;
+		note_cosigner(c, c->id, c->asked.size);
 		peers_send(c, c->asked.from, &f);
 	}
 	c->asked.from = 0;
@@ -320,16 +343,16 @@ void checkpoint_restore(struct core *c)
 {
 	const void *text;
 	struct note n;
-	unsigned cosigners = 0;
+	unsigned voters = 0;
 	uint64_t size;
 	size_t len;
 
 	if (store_view_checkpoint_last(c->view, &size, &text, &len) || note_parse(&n, text, len))
 		return;
-	for (unsigned i = 0; i < c->n_members; i++)
-		if (note_verify(&n, &c->members[i].cosigner_key, NULL) == 0)
-			cosigners |= 1u << i;
-	if (count_cosigners(c, cosigners, size) < majority(c))
+	for (unsigned i = 0; i < c->members.n; i++)
+		if (note_verify(&n, &c->members.list[i].cosigner_key, NULL) == 0)
+			voters += note_cosigner(c, c->members.list[i].id, size);
+	if (!quorum(c, voters, size))
 		return;
 	c->cosigned_size = size;
 	board_set_cosigned_note(c->o.board, size, text, len);

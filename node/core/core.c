@@ -17,6 +17,8 @@ void core_stepped(void *ctx)
 	if (!c->writer || c->raft_closed)
 		return;
 	apply_deferred(c);
+	if (c->roster_changed)
+		members_follow(c);
 	/* The next batch goes to the disks first; the replies to this one are made while they write. */
 	propose_pump(c);
 	propose_answer(c);
@@ -72,9 +74,11 @@ void core_on_beat(uv_timer_t *timer)
 	reads_beat(c);
 	checkpoint_beat(c);
 	catchup_beat(c);
+	change_beat(c);
 	if (state_dirty(c->state) && clock_mono_ns() - c->state_taken_ns > STATE_INTERVAL_MS * NS_PER_MS)
 		apply_take_state(c, raft_last_applied(&c->raft), false);
 	publish_status(c);
+	change_publish(c);
 }
 
 static void on_signal(uv_signal_t *signal, int number)

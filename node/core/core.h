@@ -53,7 +53,11 @@ _Noreturn void core_halt(const char *data_path, const char *why);
 /* The reason that an earlier run halted for, or NULL. buf takes it. */
 const char *core_halted(const char *data_path, char *buf, size_t cap);
 
+/* The other members have said that this node was removed: the mark in its data folder keeps later starts from serving.
+ */
+bool core_was_removed(const char *data_path);
+
 /* Exit statuses of the daemon, for operators and systemd. */
-enum { EXIT_OK = 0, EXIT_USAGE = 2, EXIT_HALTED = 3, EXIT_CRASH = 4 };
+enum { EXIT_OK = 0, EXIT_USAGE = 2, EXIT_HALTED = 3, EXIT_CRASH = 4, EXIT_REMOVED = 5 };
 
 #endif

@@ -17,12 +17,12 @@
 #include "node/core/core.h"
 #include "node/core/frame.h"
 #include "node/core/guard.h"
+#include "node/core/members.h"
 #include "node/core/read_index.h"
 #include "node/link.h"
 #include "node/pace.h"
 #include "node/turns.h"
 
-#define MEMBERS_MAX       (LINK_PEERS_MAX + 1)
 #define PENDING_MAX       8192        /* Requests waiting for a batch; one principal gets half (node/turns.h). */
 #define BACKLOG_BYTES_MAX (64u << 20) /* What the writer may be behind before a follower withholds appends. */
 #define STATE_DIRTY_MAX   4096        /* Records changed that start a write-back before its time: bounds its copy. */
@@ -40,20 +40,10 @@
 	                     */
 #define FRESH_KEEP_MS 10000 /* A view is in use so long after the last check that asked for it. */
 
-/* A member of the cluster as the settings and the genesis name it. */
-struct member {
-	uint64_t id;
-	const char *url;
-	char address[32]; /* In Raft's configuration: "node-N"; where it listens is the settings' matter. */
-	struct note_key log_key, cosigner_key;
-	uint64_t cosigned_size; /* The largest size that we know it has cosigned. */
-	uint64_t asked, ticket; /* reads.c: its question, and our ticket for it; 0: none. */
-};
-
 /* The batch that we proposed and that is not yet applied. */
 struct flight {
 	bool busy;
-	bool genesis;
+	bool genesis, member; /* member: one of its commands changes who is one. */
 	uint64_t begun_ns;
 	struct raft_apply req;
 	unsigned n;
@@ -108,8 +98,7 @@ struct fresh {
 struct core {
 	struct core_options o;
 	uint64_t id;
-	struct member members[MEMBERS_MAX];
-	unsigned n_members;
+	struct members members;
 
 	uv_loop_t loop;
 	uv_async_t wake;
@@ -161,7 +150,7 @@ struct core {
 	struct deferred *deferred, **deferred_last; /* Committed batches to apply at the end of the step. */
 	struct outcome outcomes[BATCH_COMMANDS_MAX];
 	unsigned n_outcomes;
-	bool principals_changed;
+	bool principals_changed, roster_changed;
 	uint64_t state_taken_ns;
 	raft_index state_taken_index;
 
@@ -235,13 +224,13 @@ void checkpoint_announced(struct core *c, uint64_t from, uint64_t size, const st
                           size_t len);
 void checkpoint_cosignature(struct core *c, uint64_t from, uint64_t size, const char *line, size_t len);
 void checkpoint_applied(struct core *c); /* Follower: cosign what was asked for, if it is here now. */
+void checkpoint_forget(struct core *c);  /* Who signs has changed: what was gathered does not count. */
 void checkpoint_restore(struct core *c); /* At start: the newest cosigned one in the store. */
 
 /* peers.c: frames from and to the other members. */
 int peers_open(struct core *c);
 void peers_send(struct core *c, uint64_t to, const struct frame *f);
 bool peers_send_raft(void *ctx, const struct raft_message *m);
-struct member *peers_member(struct core *c, uint64_t id); /* NULL: no such member. */
 
 /* publish.c: what other threads are told. */
 void publish_status(struct core *c);
@@ -257,6 +246,7 @@ void core_on_beat(uv_timer_t *timer);
 bool core_leads(const struct core *c);
 const char *core_leader_url(const struct core *c);                                           /* "" if none is known. */
 int core_tile_read(void *ctx, unsigned level, uint64_t n, unsigned width, struct hash *out); /* ctx: the core. */
+void core_write_removed(const char *data_path);
 void core_fatal(void *ctx, const char *why)
         __attribute__((noreturn)); /* Crash: the process ends, a restart recovers. */
 

@@ -210,6 +210,11 @@ int frame_encode(const struct frame *f, struct frame_parts *ret)
 		put64(&h, f->fetch.from);
 		put32(&h, f->fetch.count);
 		return head_end(ret, &h);
+	case FRAME_ROSTER:
+		return tail(ret, &h, f->roster.bytes, f->roster.len, FRAME_ROSTER_SIZE_MAX);
+	case FRAME_REMOVED:
+		put64(&h, f->removed.version);
+		return head_end(ret, &h);
 	case FRAME_CHUNK:
 		put8(&h, f->chunk.kind);
 		put64(&h, f->chunk.from);

@@ -19,6 +19,7 @@
 #define FRAME_CHUNK_SIZE_MAX         (1u << 20) /* Catch-up in pieces that a heartbeat can overtake. */
 #define FRAME_FETCH_COUNT_MAX        (1u << 16) /* Things asked for at once. */
 #define FRAME_CONFIGURATION_SIZE_MAX 976        /* Seven servers with the longest addresses, padded to 8. */
+#define FRAME_ROSTER_SIZE_MAX        8192       /* As ROSTER_SIZE_MAX. */
 
 #define FRAME_ENTRY_ALIGN 8 /* Guard 5: an entry's length is a multiple of this. */
 
@@ -43,6 +44,8 @@ enum frame_type {
 	FRAME_ECHO = 22,        /* ReadIndex, voter: it is. */
 	FRAME_ASK = 23,         /* Member: how far had the log come when you got this? */
 	FRAME_TOLD = 24,        /* Leader: at least so far. */
+	FRAME_ROSTER = 40,      /* Who the members are, by the sender's ledger. */
+	FRAME_REMOVED = 41,     /* The receiver is none any more. */
 };
 
 struct frame_announce {
@@ -84,6 +87,15 @@ struct frame_read {
 	raft_index index;
 };
 
+struct frame_roster {
+	const uint8_t *bytes; /* node/decide/roster.h; not looked into here. */
+	size_t len;
+};
+
+struct frame_removed {
+	uint64_t version; /* Of the sender's roster. */
+};
+
 /* What a frame's bytes say. Pointers of our own frames point into those bytes. */
 struct frame {
 	enum frame_type type;
@@ -100,6 +112,8 @@ struct frame {
 		struct frame_fetch fetch;
 		struct frame_chunk chunk;
 		struct frame_read read;
+		struct frame_roster roster;
+		struct frame_removed removed;
 	};
 };
 

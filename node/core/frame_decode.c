@@ -327,6 +327,12 @@ static int decode_own(struct cursor *c, struct frame *f)
 		f->fetch.from = take64(c);
 		f->fetch.count = take32(c, FRAME_FETCH_COUNT_MAX);
 		return cursor_end(c);
+	case FRAME_ROSTER:
+		f->roster.bytes = take_tail(c, FRAME_ROSTER_SIZE_MAX, &f->roster.len);
+		return cursor_end(c);
+	case FRAME_REMOVED:
+		f->removed.version = take64(c);
+		return cursor_end(c);
 	case FRAME_CHUNK:
 		f->chunk.kind = take8(c, UINT8_MAX);
 		f->chunk.from = take64(c);

@@ -106,6 +106,8 @@ void guard_step_down(struct guard *g);
  * voter).
  */
 int guard_hand_over(struct guard *g, raft_id id);
+/* Leader: up to which index this server's log is known to be ours, while it follows; 0: it does not, or not yet. */
+raft_index guard_match(const struct guard *g, raft_id id);
 raft_term guard_term_of(const struct guard *g, raft_index index); /* 0: not in the log. */
 /*
  * The current term as the disk holds it, and a restart would find it: what is promised to another server rests on this

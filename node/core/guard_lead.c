@@ -38,6 +38,16 @@ bool guard_leads(const struct guard *g)
 	return g->noop_applied == r->current_term || !guard_on(g, 2);
 }
 
+raft_index guard_match(const struct guard *g, raft_id id)
+{
+	unsigned i = guard_server_index(g, id);
+	const struct raft *r = g->raft;
+
+	if (r->state != RAFT_LEADER || i == r->configuration.n || r->leader_state.progress[i].state != GUARD_PIPELINE)
+		return 0;
+	return r->leader_state.progress[i].match_index;
+}
+
 static int length_check(struct guard *g, size_t len)
 {
 	int err = 0;

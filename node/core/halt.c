@@ -13,6 +13,7 @@
 
 #define PATH_MAX_HERE 4200
 #define HALTED_FILE   "HALTED"
+#define REMOVED_FILE  "REMOVED"
 
 void core_fatal(void *ctx, const char *why)
 {
@@ -48,4 +49,26 @@ const char *core_halted(const char *data_path, char *buf, size_t cap)
 	buf[len > 0 ? len : 0] = 0;
 	close(fd);
 	return buf;
+}
+
+void core_write_removed(const char *data_path)
+{
+	char path[PATH_MAX_HERE];
+	int fd;
+
+	log_warning("REMOVED: this node is no member of the cluster any more: it stops, and stays stopped");
+	snprintf(path, sizeof path, "%s/" REMOVED_FILE, data_path);
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0 || fsync(fd))
+		log_error("%s: %s", path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+}
+
+bool core_was_removed(const char *data_path)
+{
+	char path[PATH_MAX_HERE];
+
+	snprintf(path, sizeof path, "%s/" REMOVED_FILE, data_path);
+	return access(path, F_OK) == 0;
 }

@@ -125,19 +125,21 @@ static bool log_is_empty(const struct core *c)
 static int bootstrap(struct core *c)
 {
 	struct raft_configuration conf;
-	char path[PATH_MAX_HERE];
+	char path[PATH_MAX_HERE], name[MEMBERS_NAME_SIZE];
 	int rv = 0;
 
 	snprintf(path, sizeof path, "%s/" FRESH_FILE, c->o.settings->data_path);
 	if (access(path, F_OK)) {
-		if (log_is_empty(c))
+		snprintf(path, sizeof path, "%s/" MEMBERS_JOIN_FILE, c->o.settings->data_path);
+		if (log_is_empty(c) && access(path, F_OK))
 			core_halt(c->o.settings->data_path,
 			          "the log is gone: a node that lost its disk comes back as a new one, with new keys");
 		return 0;
 	}
 	raft_configuration_init(&conf);
-	for (unsigned i = 0; i < c->n_members && !rv; i++) {
-		rv = raft_configuration_add(&conf, c->members[i].id, c->members[i].address, RAFT_VOTER);
+	for (unsigned i = 0; i < c->members.n && !rv; i++) {
+		members_name(c->members.list[i].id, name);
+		rv = raft_configuration_add(&conf, c->members.list[i].id, name, RAFT_VOTER);
 	}
 	if (!rv)
 		rv = raft_bootstrap(&c->raft, &conf);
@@ -166,8 +168,8 @@ static raft_index applied_through_raft(struct core *c)
 }
 
 /*
- * The entry of a barrier, our no-op, has eight bytes that libraft 0.15 never sets: whatever the heap held there would be
- * sent to all members and kept in their logs. So its memory comes as zeros.
+ * The entry of a barrier, our no-op, has eight bytes that libraft 0.15 never sets: whatever the heap held there would
+ * be sent to all members and kept in their logs. So its memory comes as zeros.
  */
 static void *heap_malloc(void *data, size_t size)
 {
@@ -228,7 +230,7 @@ static int open_raft(struct core *c)
 	                            .durable = durable,
 	                            .install_ready = install_ready,
 	                            .backlogged = backlogged};
-	char dir[PATH_MAX_HERE];
+	char dir[PATH_MAX_HERE], name[MEMBERS_NAME_SIZE];
 	int rv;
 
 	raft_heap_set(&heap);
@@ -244,7 +246,8 @@ static int open_raft(struct core *c)
 	rv = guard_new(&c->disk, &options, &hooks, &c->io, &c->guard);
 	if (rv)
 		return rv;
-	rv = raft_init(&c->raft, &c->io, &c->fsm, c->id, peers_member(c, c->id)->address);
+	members_name(c->id, name);
+	rv = raft_init(&c->raft, &c->io, &c->fsm, c->id, name);
 	if (rv)
 		return fail_raft(c, "opening the log", rv);
 	guard_attach(c->guard, &c->raft);
@@ -284,42 +287,6 @@ static void find_size_at_start(struct core *c)
 	}
 }
 
-static int open_members(struct core *c)
-{
-	const struct settings *s = c->o.settings;
-	struct genesis g;
-	char name[LIMIT_KEY_NAME_SIZE_MAX + 1];
-	int err = genesis_decode(&g, c->o.genesis, c->o.genesis_len);
-
-	if (err) {
-		log_error("the genesis is malformed");
-		return err;
-	}
-	c->id = s->node;
-	for (unsigned i = 0; i < g.n_nodes && !err; i++) {
-		struct member *m = &c->members[c->n_members++];
-		m->id = g.nodes[i].id;
-		snprintf(m->address, sizeof m->address, "node-%" PRIu64, m->id);
-		m->url = m->id == s->node ? s->urls[0] : NULL;
-		for (unsigned k = 0; k < s->n_peers; k++)
-			if (s->peers[k].id == m->id)
-				m->url = s->peers[k].url;
-		if (!m->url) {
-			log_error("the genesis names node %" PRIu64 ", which the settings do not", m->id);
-			return CS_ERR_INVALID;
-		}
-		snprintf(name, sizeof name, "%s/node-%" PRIu64, s->origin, m->id);
-		err = note_key_init(&m->log_key, s->origin, NOTE_KEY_ED25519, g.nodes[i].log_pub);
-		if (!err)
-			err = note_key_init(&m->cosigner_key, name, NOTE_KEY_COSIGNATURE, g.nodes[i].cosigner_pub);
-	}
-	if (err || c->n_members != s->n_peers + 1 || !peers_member(c, c->id)) {
-		log_error("the settings name other nodes than the genesis");
-		return CS_ERR_INVALID;
-	}
-	return 0;
-}
-
 static int open_loop(struct core *c)
 {
 	int rv = uv_loop_init(&c->loop);
@@ -348,6 +315,7 @@ int core_open(const struct core_options *o, struct core **ret)
 	if (!c)
 		return CS_ERR_NOMEM;
 	c->o = *o;
+	c->id = o->settings->node;
 	c->state = o->state;
 	c->started_ns = clock_mono_ns();
 	c->scratch = malloc(BATCH_SIZE_MAX);
@@ -359,7 +327,7 @@ int core_open(const struct core_options *o, struct core **ret)
 	if (!err)
 		err = open_loop(c);
 	if (!err)
-		err = open_members(c);
+		err = members_open(c);
 	if (!err)
 		err = open_ledger(c);
 	if (!err)

@@ -11,14 +11,6 @@
 #include "node/core/core_internal.h"
 #include "node/log.h"
 
-struct member *peers_member(struct core *c, uint64_t id)
-{
-	for (unsigned i = 0; i < c->n_members; i++)
-		if (c->members[i].id == id)
-			return &c->members[i];
-	return NULL;
-}
-
 bool peers_send_raft(void *ctx, const struct raft_message *m)
 {
 	struct core *c = ctx;
@@ -54,12 +46,16 @@ static void check_gone_back(struct core *c, uint64_t from, const struct frame_he
 static void on_frame(void *ctx, uint64_t from, uint8_t *bytes, size_t len)
 {
 	struct core *c = ctx;
-	struct member *m = peers_member(c, from);
+	char name[MEMBERS_NAME_SIZE];
 	struct frame f;
 	int err = frame_decode(bytes, len, &f);
 
-	if (err || !m) {
+	if (err) {
 		log_error("a frame is refused from=%" PRIu64 ": %s", from, err_text(err));
+		return;
+	}
+	if (!members_heard(c, from, &f)) {
+		frame_free(&f);
 		return;
 	}
 	switch (f.type) {
@@ -84,8 +80,15 @@ static void on_frame(void *ctx, uint64_t from, uint8_t *bytes, size_t len)
 	case FRAME_TOLD:
 		reads_frame(c, from, &f);
 		return;
+	case FRAME_ROSTER:
+		members_roster(c, &f.roster);
+		return;
+	case FRAME_REMOVED:
+		members_removed(c, from);
+		return;
 	default:
-		frame_set_sender(&f, from, m->address);
+		members_name(from, name);
+		frame_set_sender(&f, from, name);
 		guard_recv(c->guard, &f.raft);
 	}
 }
@@ -93,42 +96,38 @@ static void on_frame(void *ctx, uint64_t from, uint8_t *bytes, size_t len)
 static void on_state(void *ctx, uint64_t peer, bool up)
 {
 	struct core *c = ctx;
-	struct member *m = peers_member(c, peer);
+	const struct member *m = members_find(c, peer);
 	struct frame f = {.type = FRAME_HELLO};
 
 	log_info("link peer=%" PRIu64 " state=%s", peer, up ? "up" : "down");
-	if (!up || !m)
+	if (!up)
 		return;
 	f.hello.version = FRAME_VERSION;
-	f.hello.cosigned_size = m->cosigned_size;
+	f.hello.cosigned_size = m ? m->cosigned_size : 0;
 	f.hello.applied_size = tree_size(c->tree);
 	peers_send(c, peer, &f);
+	members_link_up(c, peer);
 }
 
 int peers_open(struct core *c)
 {
 	const struct settings *s = c->o.settings;
-	struct link_peer peers[LINK_PEERS_MAX];
 	struct link_options o = {.loop = &c->loop,
 	                         .node_id = c->id,
 	                         .origin = s->origin,
 	                         .listen_host = s->link_host,
 	                         .listen_port = s->link_port,
 	                         .keys = *c->o.channel_keys,
-	                         .peers = peers,
-	                         .n_peers = s->n_peers,
 	                         .recv = on_frame,
 	                         .state = on_state,
 	                         .ctx = c};
 	int err;
 
-	for (unsigned i = 0; i < s->n_peers; i++) {
-		peers[i] = (struct link_peer){.id = s->peers[i].id, .host = s->peers[i].host, .port = s->peers[i].port};
-		memcpy(peers[i].channel_pub, s->peers[i].channel_pub, sizeof peers[i].channel_pub);
-	}
 	err = link_open(&o, &c->link);
 	sodium_memzero(&o.keys, sizeof o.keys);
-	if (err)
+	if (!err)
+		members_follow(c);
+	else
 		log_error("link %s:%u: %s", s->link_host, s->link_port, err_text(err));
 	return err;
 }

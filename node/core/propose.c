@@ -33,6 +33,8 @@ static unsigned command_of(unsigned wire_type)
 		return COMMAND_REMOVE;
 	case WIRE_POLICY_SET:
 		return COMMAND_POLICY_SET;
+	case WIRE_MEMBER:
+		return COMMAND_MEMBER;
 	default:
 		return 0;
 	}
@@ -247,6 +249,20 @@ void propose_answer(struct core *c)
 
 /* --- batches --- */
 
+/* A change of members: also by what only the leader knows. A retry gets its recorded answer. */
+static int check_change(struct core *c, const struct command *cmd, char text[160])
+{
+	struct recorded r;
+
+	if (cmd->type != COMMAND_MEMBER || state_recorded(c->state, cmd->principal, cmd->request_id, &r))
+		return 0;
+	if (c->flight.member) {
+		snprintf(text, 160, "one change of members at a time");
+		return CS_ERR_CONFLICT;
+	}
+	return change_allowed(c, cmd->payload, cmd->payload_len, text);
+}
+
 /* Encodes the job's command; true if it is in the batch, false if it was refused (the job is gone). */
 static bool add_job(struct core *c, struct batch_writer *w, uint8_t *at, size_t room, struct job *j, uint64_t now_ms)
 {
@@ -265,6 +281,8 @@ static bool add_job(struct core *c, struct batch_writer *w, uint8_t *at, size_t 
 
 	err = decide_prepare(c->state, now_ms, cmd.type, j->principal, j->request.id, cmd.payload, cmd.payload_len,
 	                     facts, sizeof facts, &facts_len, text);
+	if (!err)
+		err = check_change(c, &cmd, text);
 	if (err) {
 		job_error(j, err, text, NULL, err == CS_ERR_OVERLOADED ? QUOTA_RETRY_MS : 0);
 		return false;
@@ -281,6 +299,7 @@ static bool add_job(struct core *c, struct batch_writer *w, uint8_t *at, size_t 
 		return false;
 	}
 	batch_add(w, len);
+	c->flight.member |= cmd.type == COMMAND_MEMBER;
 	return true;
 }
 
@@ -359,7 +378,7 @@ void propose_pump(struct core *c)
 	if (time_ms < head.time_ms)
 		time_ms = head.time_ms; /* Never backwards, whoever led before. */
 	batch_begin(&w, c->scratch, BATCH_SIZE_MAX);
-	f->genesis = false;
+	f->genesis = f->member = false;
 	f->n = 0;
 	while (f->n < c->o.settings->batch_commands_max && (room = batch_room(&w, &at)) &&
 	       (j = turns_pop(c->pending))) {

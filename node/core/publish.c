@@ -20,9 +20,9 @@ const char *core_leader_url(const struct core *c)
 	const char *address;
 
 	raft_leader((struct raft *)&c->raft, &id, &address);
-	for (unsigned i = 0; i < c->n_members; i++)
-		if (c->members[i].id == id)
-			return c->members[i].url;
+	for (unsigned i = 0; i < c->members.n; i++)
+		if (c->members.list[i].id == id)
+			return c->members.list[i].url;
 	return "";
 }
 
@@ -68,6 +68,8 @@ void publish_status(struct core *c)
 		health = "the leader's clock is ahead: not cosigning";
 	else if (store_fill_percent(c->o.store) >= 90)
 		health = "store 90 % full";
+	else if (c->members.ours && !members_find((struct core *)c, c->id))
+		health = "removed from the cluster";
 	else if (!leader)
 		health = "no leader";
 	snprintf(s.health, sizeof s.health, "%s", health);

@@ -85,7 +85,7 @@ static void probed(struct core *c, uint64_t from, const struct frame_read *r)
 
 static void asked(struct core *c, uint64_t from, const struct frame_read *r, uint64_t now_ns)
 {
-	struct member *m = peers_member(c, from);
+	struct member *m = members_find(c, from);
 
 	if (!m || c->raft.state != RAFT_LEADER)
 		return;
@@ -130,8 +130,8 @@ static void tell(struct core *c)
 {
 	struct frame f = {.type = FRAME_TOLD};
 
-	for (unsigned i = 0; i < c->n_members; i++) {
-		struct member *m = &c->members[i];
+	for (unsigned i = 0; i < c->members.n; i++) {
+		struct member *m = &c->members.list[i];
 		if (!m->ticket || m->ticket > c->read_index.passed)
 			continue;
 		m->ticket = 0;

@@ -30,7 +30,9 @@
 	X(WIRE_CONSISTENCY, 11, "consistency") /* [old size, new size] -> [[hash…]] */                               \
 	X(WIRE_CHECKPOINT, 12, "checkpoint")   /* [] -> [quorum, checkpoint] newest cosigned, else the leader's */     \
 	X(WIRE_STATUS, 13, "status")           /* [] -> status (below) */                                              \
-	X(WIRE_MANY, 14, "many")               /* [request envelope bin…] -> [reply envelope bin…], same order */
+	X(WIRE_MANY, 14, "many")               /* [request envelope bin…] -> [reply envelope bin…], same order */  \
+	X(WIRE_MEMBER, 20, "member")           /* order about a member (command.h), signed -> proved reply */          \
+	X(WIRE_MEMBERS, 21, "members")         /* [] -> members (node/core/change.c) */
 
 enum wire_type {
 #define WIRE_TYPE_ENUM(name, number, text) name = number,

@@ -1,0 +1,86 @@
+/* The members as this node knows them, and the leader's work when they change. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NODE_CORE_MEMBERS_H
+#define NODE_CORE_MEMBERS_H
+
+#include <raft.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ledger/note.h"
+#include "node/core/frame.h"
+#include "node/decide/roster.h"
+#include "node/link.h"
+
+#define MEMBERS_MAX (LINK_PEERS_MAX + 1)
+_Static_assert(MEMBERS_MAX == ROSTER_NODES_MAX && MEMBERS_MAX == FRAME_SERVERS_MAX, "one bound, three names");
+_Static_assert(FRAME_ROSTER_SIZE_MAX == ROSTER_SIZE_MAX, "and this one, two");
+
+#define MEMBERS_NAME_SIZE 32     /* "node-N" */
+#define MEMBERS_JOIN_FILE "join" /* Made by `countersign member prepare`: a node that begins with an empty log. */
+
+struct core;
+
+/* A member as roster and settings name it. */
+struct member {
+	uint64_t id;
+	unsigned role; /* enum roster_role. */
+	char url[ROSTER_URL_SIZE];
+	struct note_key log_key, cosigner_key; /* Type 0: not known yet. */
+	uint64_t cosigned_size;                /* The largest size that we know it has cosigned. */
+	uint64_t heard_ns;                     /* Its last frame. */
+	uint64_t asked, ticket;                /* reads.c: its question, and our ticket for it; 0: none. */
+};
+
+/* What links there are, to be held against the members. */
+struct linked {
+	uint64_t id;
+	char address[ROSTER_URL_SIZE];
+	bool removed; /* No member any more: it is told so when it comes. */
+	uint64_t told_ns;
+};
+
+struct members {
+	struct member list[MEMBERS_MAX];
+	unsigned n;
+	bool ours;             /* Out of our own ledger; else others told us, or the settings did. */
+	unsigned voters;       /* Of ours. */
+	uint64_t voters_since; /* Checkpoints from this size on need a majority of them. */
+	struct roster hint;    /* What others told us, if it is newer; n 0: nothing. */
+	struct linked linked[LINK_SLOTS_MAX];
+	unsigned n_linked;
+	uint64_t told[MEMBERS_MAX]; /* Who says that this node was removed. */
+	unsigned n_told;
+	bool removed; /* Enough of them do. */
+
+	/* Leader: the change of libraft's configuration that is under way. */
+	struct raft_change change;
+	bool changing;
+	raft_index change_index;
+	uint64_t handed_ns;
+};
+
+/* members.c: who they are. */
+int members_open(struct core *c);    /* After the state is loaded, before the log is opened. */
+void members_follow(struct core *c); /* The roster has changed: members, links, quorum. */
+void members_link_up(struct core *c, uint64_t peer);
+bool members_heard(struct core *c, uint64_t from, const struct frame *f); /* False: not to be listened to. */
+void members_roster(struct core *c, const struct frame_roster *f);
+void members_removed(struct core *c, uint64_t from);
+void members_tell(struct core *c);                           /* Each beat: removed nodes that are connected. */
+struct member *members_find(struct core *c, uint64_t id);    /* NULL: no such member. */
+unsigned members_majority(const struct core *c);             /* UINT_MAX: not known. */
+void members_name(uint64_t id, char ret[MEMBERS_NAME_SIZE]); /* In Raft's configuration: "node-N". */
+/* The roster as this node knows it, places filled in from the settings where it names none. */
+void members_whole_roster(struct core *c, struct roster *ret);
+
+/* change.c: the leader makes Raft's configuration what the roster says. */
+void change_beat(struct core *c);
+/*
+ * What only the leader can tell about an order before it is proposed: one change at a time, nobody becomes a voter who
+ * is not whole, nobody goes while another is not whole. 0, or the error with its text.
+ */
+int change_allowed(struct core *c, const void *payload, size_t len, char ret_text[160]);
+void change_publish(struct core *c); /* What WIRE_MEMBERS answers. */
+
+#endif
