@@ -24,8 +24,8 @@ static struct text text_of(const char *s, size_t len_max)
  * Signs an order's encoded elements. The sequence is the time: strictly above the administrator's last, on any machine
  * whose clock is right.
  */
-static int order_sign(cs_client *c, unsigned command_type, const void *signed_elements, size_t len,
-                      struct admin_signature *ret, uint8_t ret_signature[64])
+int order_sign(cs_client *c, unsigned command_type, const void *signed_elements, size_t len,
+               struct admin_signature *ret, uint8_t ret_signature[64])
 {
 	uint8_t message[ADMIN_MESSAGE_SIZE_MAX], pub[32], sk[64];
 	uint64_t now_ms = clock_wall_ns() / NS_PER_MS;
@@ -47,7 +47,7 @@ static int order_sign(cs_client *c, unsigned command_type, const void *signed_el
 }
 
 /* Sends an encoded order, or drops the call if err < 0. */
-static int order_send(struct call *call, int err, size_t len, cs_result **ret)
+int order_send(struct call *call, int err, size_t len, cs_result **ret)
 {
 	void *result;
 

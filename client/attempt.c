@@ -89,7 +89,7 @@ static void call_backoff(struct call *call)
 /* On to the next node, at once in the first round, then after a pause. */
 static void call_next(struct call *call)
 {
-	unsigned n = call->client->n_nodes;
+	unsigned n = atomic_load(&call->client->n_nodes);
 
 	if (call->pinned < 0) {
 		call->node = (call->node + 1) % n;
@@ -215,8 +215,13 @@ static bool node_pick(struct call *call)
 {
 	cs_client *c = call->client;
 
-	for (unsigned i = 0; i < (call->pinned < 0 ? c->n_nodes : 1); i++) {
-		unsigned k = (call->node + i) % c->n_nodes;
+	unsigned n = atomic_load(&c->n_nodes);
+
+	/* Those that are said to be gone come last: whoever said so may be wrong. */
+	for (unsigned i = 0; i < (call->pinned < 0 ? 2 * n : 1); i++) {
+		unsigned k = (call->node + i) % n;
+		if (call->pinned < 0 && atomic_load(&c->nodes[k].gone) != (i >= n))
+			continue;
 		if (atomic_load(&c->nodes[k].pipes) > 0) {
 			call->node = k;
 			return true;
@@ -266,7 +271,7 @@ void call_resume(struct call *call, int err)
 		return;
 	}
 	/* A node that may be behind says NOT_READY; but one that lost its leadership this moment knows it no better. */
-	if (err == CS_ERR_UNAUTHENTICATED && ++call->strange > call->client->n_nodes) {
+	if (err == CS_ERR_UNAUTHENTICATED && ++call->strange > atomic_load(&call->client->n_nodes)) {
 		call_text(call, "our key is not enrolled, or the node's key is another");
 		call_end(call, err, NULL, NULL);
 		return;
@@ -284,10 +289,20 @@ void call_resume(struct call *call, int err)
 /* The index of the node that a leader's address means, or -1. */
 static int node_by_url(const cs_client *c, const char *url)
 {
-	for (unsigned i = 0; i < c->n_nodes; i++)
-		if (strcmp(c->nodes[i].url, url) == 0)
+	for (unsigned i = 0; i < atomic_load(&c->n_nodes); i++)
+		if (!atomic_load(&c->nodes[i].gone) && strcmp(c->nodes[i].url, url) == 0)
 			return (int)i;
 	return -1;
+}
+
+int node_by_id(const cs_client *c, uint64_t id)
+{
+	int found = -1;
+
+	for (unsigned i = 0; i < atomic_load(&c->n_nodes); i++)
+		if (c->nodes[i].id == id && (found < 0 || !atomic_load(&c->nodes[i].gone)))
+			found = (int)i;
+	return found;
 }
 
 static void call_follow(struct call *call, unsigned leader)
@@ -299,7 +314,7 @@ static void call_follow(struct call *call, unsigned leader)
 	call->tries++;
 	atomic_store(&call->client->leader, leader);
 	/* Nodes that point at each other in an election must not be asked in a tight loop. */
-	if (same || call->tries > call->client->n_nodes)
+	if (same || call->tries > atomic_load(&call->client->n_nodes))
 		call_backoff(call);
 	else
 		call_try(call);
@@ -320,11 +335,13 @@ static void hello_reply(struct call *call, const struct wire_reply *reply)
 	reader_uint(&r, UINT64_MAX, &id);
 	reader_str(&r, LIMIT_ORIGIN_SIZE_MAX, &s, &len);
 	reader_uint(&r, UINT64_MAX, &leader);
-	for (unsigned i = 0; r.err == 0 && leader != 0 && i < c->n_nodes; i++)
-		if (c->nodes[i].id == leader) {
-			call_follow(call, i);
-			return;
-		}
+	int known = r.err == 0 && leader != 0 ? node_by_id(c, leader) : -1;
+	if (known >= 0) {
+		call_follow(call, (unsigned)known);
+		return;
+	}
+	if (r.err == 0 && leader != 0 && !call->own)
+		follow_hurry(c); /* A node that we do not know: it may be a member since. */
 	call_fail(call, CS_ERR_NOT_LEADER, "the leader is unknown, or not in the cluster file");
 }
 

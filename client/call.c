@@ -10,6 +10,8 @@
 #include "ledger/bytes.h"
 #include "ledger/errors.h"
 
+#define OWN_BODY_SIZE 64
+
 /* --- the pool --- */
 
 static struct call *call_make(void)
@@ -24,6 +26,37 @@ static struct call *call_make(void)
 		return NULL;
 	}
 	return call;
+}
+
+/* Caller holds the lock. */
+static void pool_put(cs_client *c, struct call *call)
+{
+	call->stage = CALL_FREE;
+	if (call->own)
+		return;
+	call->next = c->free_calls;
+	c->free_calls = call;
+}
+
+static int call_prepare(cs_client *c, struct call *call, unsigned type, size_t body_cap, struct call **ret)
+{
+	call->client = c;
+	if (call->body_cap < body_cap) {
+		uint8_t *body = realloc(call->body, body_cap);
+		if (body == NULL) {
+			call_drop(call);
+			return CS_ERR_NOMEM;
+		}
+		call->body = body;
+		call->body_cap = body_cap;
+	}
+	call->request = (struct wire_request){.type = type};
+	wire_request_id(call->request.id, clock_wall_ns() / NS_PER_MS);
+	call->pinned = -1;
+	call->anywhere = false;
+	call->wait_ms = 0;
+	*ret = call;
+	return CS_OK;
 }
 
 int call_new(cs_client *c, unsigned type, size_t body_cap, struct call **ret)
@@ -49,23 +82,24 @@ int call_new(cs_client *c, unsigned type, size_t body_cap, struct call **ret)
 	}
 	if (call == NULL)
 		return CS_ERR_NOMEM;
-	call->client = c;
-	if (call->body_cap < body_cap) {
-		uint8_t *body = realloc(call->body, body_cap);
-		if (body == NULL) {
-			call_drop(call);
-			return CS_ERR_NOMEM;
-		}
-		call->body = body;
-		call->body_cap = body_cap;
-	}
-	call->request = (struct wire_request){.type = type};
-	wire_request_id(call->request.id, clock_wall_ns() / NS_PER_MS);
-	call->pinned = -1;
-	call->anywhere = false;
-	call->wait_ms = 0;
-	*ret = call;
-	return CS_OK;
+	return call_prepare(c, call, type, body_cap, ret);
+}
+
+int call_new_own(cs_client *c, unsigned type, struct call **ret)
+{
+	struct call *call;
+
+	pthread_mutex_lock(&c->lock);
+	if (c->follow.call == NULL && !atomic_load(&c->closing))
+		c->follow.call = call_make();
+	call = atomic_load(&c->closing) ? NULL : c->follow.call;
+	if (call != NULL)
+		c->n_out++;
+	pthread_mutex_unlock(&c->lock);
+	if (call == NULL)
+		return CS_ERR_UNREACHABLE;
+	call->own = true;
+	return call_prepare(c, call, type, OWN_BODY_SIZE, ret);
 }
 
 void call_drop(struct call *call)
@@ -73,9 +107,7 @@ void call_drop(struct call *call)
 	cs_client *c = call->client;
 
 	pthread_mutex_lock(&c->lock);
-	call->stage = CALL_FREE;
-	call->next = c->free_calls;
-	c->free_calls = call;
+	pool_put(c, call);
 	c->n_out--;
 	if (atomic_load(&c->closing))
 		pthread_cond_broadcast(&c->changed);
@@ -111,9 +143,7 @@ void call_end(struct call *call, int code, const struct wire_reply *reply, nng_m
 	void *user_ctx = call->user_ctx;
 	cs_client *c = call->client;
 	pthread_mutex_lock(&c->lock);
-	call->stage = CALL_FREE;
-	call->next = c->free_calls;
-	c->free_calls = call;
+	pool_put(c, call);
 	pthread_mutex_unlock(&c->lock);
 	deliver(user, user_ctx, code, result);
 	pthread_mutex_lock(&c->lock);
@@ -144,6 +174,8 @@ void call_start(struct call *call, size_t body_len, call_convert convert, call_d
 	call->last_err = 0;
 	call->text[0] = '\0';
 	call->session = NULL;
+	if (!call->own)
+		follow_maybe(c);
 	attempt_first(call);
 }
 

@@ -140,11 +140,11 @@ static int files_read(cs_client *c, const struct cs_options *o, char *text)
 
 static int nodes_open(cs_client *c, char *text)
 {
-	for (; c->n_nodes < c->cluster.n_nodes; c->n_nodes++) {
-		struct node *n = &c->nodes[c->n_nodes];
-		n->id = c->cluster.nodes[c->n_nodes].id;
-		memcpy(n->url, c->cluster.nodes[c->n_nodes].url, sizeof(n->url));
-		memcpy(n->channel_pub, c->cluster.nodes[c->n_nodes].channel_pub, sizeof(n->channel_pub));
+	for (unsigned i = 0; i < c->cluster.n_nodes; atomic_store(&c->n_nodes, ++i)) {
+		struct node *n = &c->nodes[i];
+		n->id = c->cluster.nodes[i].id;
+		memcpy(n->url, c->cluster.nodes[i].url, sizeof(n->url));
+		memcpy(n->channel_pub, c->cluster.nodes[i].channel_pub, sizeof(n->channel_pub));
 		int err = node_open(n, c);
 		if (err < 0) {
 			textfile_error(text, "node %llu at %s: %s", (unsigned long long)n->id, n->url, err_text(err));
@@ -168,6 +168,7 @@ int cs_open(const struct cs_options *options, cs_client **ret, char *error, size
 		return CS_E_NOMEM;
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_cond_init(&c->changed, NULL);
+	follow_open(c);
 	c->timeout_ms = options->timeout_ms == 0 ? TIMEOUT_MS_DEFAULT : options->timeout_ms;
 	c->in_flight_max = options->in_flight_max == 0 ? IN_FLIGHT_DEFAULT : options->in_flight_max;
 	c->skip_proof = options->skip_proof;
@@ -206,6 +207,8 @@ void cs_close(cs_client *c)
 		node_await(&c->nodes[i]);
 	for (unsigned i = 0; i < n_calls; i++)
 		nng_aio_stop(c->calls[i]->aio);
+	if (c->follow.call != NULL) /* None is made once closing is set. */
+		nng_aio_stop(c->follow.call->aio);
 	for (unsigned i = 0; i < c->n_nodes; i++)
 		node_stop(&c->nodes[i]);
 	pthread_mutex_lock(&c->lock);
@@ -216,10 +219,13 @@ void cs_close(cs_client *c)
 		node_await(&c->nodes[i]);
 	for (unsigned i = 0; i < n_calls; i++)
 		call_free(c->calls[i]);
+	if (c->follow.call != NULL)
+		call_free(c->follow.call);
 	for (unsigned i = 0; i < c->n_nodes; i++)
 		node_free(&c->nodes[i]);
 	free(c->calls);
 	trust_close(&c->trust);
+	follow_close(c);
 	pthread_cond_destroy(&c->changed);
 	pthread_mutex_destroy(&c->lock);
 	sodium_memzero(c, sizeof(*c));

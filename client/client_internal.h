@@ -12,6 +12,7 @@
 #include "client/countersign.h"
 #include "ledger/hash.h"
 #include "ledger/verify.h"
+#include "node/decide/roster.h"
 #include "node/wire/channel.h"
 #include "node/wire/keyfile.h"
 #include "node/wire/messages.h"
@@ -19,6 +20,7 @@
 #define TEXT_SIZE          512 /* Error texts: node, address, and what the node said. */
 #define NS_PER_MS          UINT64_C(1000000)
 #define CALL_ENVELOPE_SIZE 32 /* Around a request's body. */
+#define CLIENT_NODES_MAX   16 /* That one client ever knows: those of its file, and as they come and move. */
 
 uint64_t clock_mono_ns(void);
 uint64_t clock_wall_ns(void);
@@ -87,6 +89,7 @@ struct node {
 	uint64_t id;
 	char url[WIRE_URL_SIZE_MAX];
 	uint8_t channel_pub[CHANNEL_KEY_SIZE];
+	atomic_bool gone; /* No member any more, or no longer there: asked last. */
 	bool has_socket;
 	nng_socket socket;
 	atomic_uint_fast64_t tried_ns; /* When the dialer was started, or the last connection was lost. */
@@ -129,6 +132,8 @@ struct session *node_session(struct node *n, struct call *call);
 /* The node does not know this session (any more). */
 void node_session_drop(struct node *n, const struct session *s);
 
+int node_by_id(const cs_client *c, uint64_t id); /* Its index, or -1; one that has moved: its new place. */
+
 /* --- call.c: one question until its one answer --- */
 
 enum call_stage { CALL_FREE, CALL_SESSION, CALL_LANE, CALL_SEND, CALL_RECV, CALL_SLEEP };
@@ -151,8 +156,9 @@ struct call {
 	nng_aio *aio;
 	/* Sleeps, and nothing else: in nng 1.5.2 an aio that ever slept reports later timeouts as success. */
 	nng_aio *nap;
-	bool has_context[CLUSTER_NODES_MAX];
-	nng_ctx ctx[CLUSTER_NODES_MAX];
+	bool own; /* The follower's: of no pool. */
+	bool has_context[CLIENT_NODES_MAX];
+	nng_ctx ctx[CLIENT_NODES_MAX];
 
 	/* The question; body is kept for the next question's. */
 	struct wire_request request;
@@ -187,6 +193,8 @@ struct call {
 
 /* A call of this type with a fresh id and an empty body of body_cap bytes; CS_ERR_OVERLOADED, CS_ERR_NOMEM. */
 int call_new(cs_client *c, unsigned type, size_t body_cap, struct call **ret);
+/* The follower's one call, beside the pool; it is not out. */
+int call_new_own(cs_client *c, unsigned type, struct call **ret);
 void call_drop(struct call *call); /* One that was not started. */
 /* body_len bytes are in body. The outcome comes from an nng thread. */
 void call_start(struct call *call, size_t body_len, call_convert convert, call_deliver deliver, call_user user,
@@ -227,6 +235,7 @@ void call_resume(struct call *call, int err);
 
 struct trust {
 	struct verify_policy *policy;
+	char *text; /* The policy's. */
 	pthread_mutex_t lock;
 	struct verify_result *scratch;
 	struct trusted_note {
@@ -249,6 +258,72 @@ void trust_close(struct trust *t);
 int trust_checkpoint(struct trust *t, const char *origin, const char *note, size_t len, uint64_t *ret_size,
                      struct hash *ret_root, char *text);
 
+/* --- trust_follow.c: the trust policy after a change of members --- */
+
+/* The policy names this node's keys. */
+bool trust_knows(struct trust *t, const char *origin, const struct roster_node *n);
+/* CS_OK: the policy proves this entry, quorum included. Else CS_ERR_REFUTED or CS_ERR_UNDECIDED, and why. */
+int trust_proof(struct trust *t, const char *proof, size_t len, const void *leaf, size_t leaf_len, char *text);
+/*
+ * Carries the policy over to this roster. proven[i]: an entry that the policy proves has added nodes[i] with its keys;
+ * voters_proven: the roster's last change is such an entry, and names the same voters. CS_ERR_REFUTED, CS_ERR_NOMEM.
+ */
+int trust_follow(struct trust *t, const char *origin, const struct roster *r, const bool *proven, bool voters_proven,
+                 char *ret_text);
+char *trust_text(struct trust *t); /* malloc'ed; NULL: no memory, or proofs are skipped. */
+
+/* --- admin.c: signed orders --- */
+
+int order_sign(cs_client *c, unsigned command_type, const void *signed_elements, size_t len,
+               struct admin_signature *ret, uint8_t ret_signature[64]);
+int order_send(struct call *call, int err, size_t len, cs_result **ret);
+
+/* --- read.c --- */
+
+/* The reply to WIRE_PROVE; points into it. */
+struct proof_reply {
+	bool quorum;
+	struct wire_proved p;
+};
+int proof_reply_read(const struct wire_reply *reply, struct proof_reply *ret);
+
+/* --- member.c --- */
+
+/* The reply to WIRE_MEMBERS. */
+struct members_reply {
+	uint64_t node;
+	bool leads;
+	struct roster roster;
+	struct {
+		uint64_t id, role, behind;
+		bool whole, link;
+	} states[ROSTER_NODES_MAX]; /* In the roster's order. */
+	char pending[64];
+};
+int members_reply_read(struct members_reply *ret, const uint8_t *body, size_t len);
+
+/* --- follow.c: new members are learnt while the old ones can still vouch for them --- */
+
+struct follow {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool busy;
+	uint64_t due_ns, hurried_ns, runs;
+	int code;
+	char text[TEXT_SIZE];
+	struct call *call;
+	/* Of the run under way; its callbacks' own while busy. */
+	uint64_t version; /* Of the roster that is followed. */
+	struct members_reply reply;
+	bool proven[ROSTER_NODES_MAX], voters_proven;
+	uint64_t steps[ROSTER_NODES_MAX + 1]; /* Entries to prove. */
+	unsigned n_steps, step;
+};
+void follow_open(cs_client *c);
+void follow_close(cs_client *c);
+void follow_maybe(cs_client *c); /* Begins if it is time. */
+void follow_hurry(cs_client *c); /* It is time: a node is named that we do not know. */
+
 /* --- result.c --- */
 
 /* convert for proved replies: parses, checks that the entry is ours and proven, and makes a cs_result. */
@@ -264,8 +339,9 @@ struct cs_client {
 	struct trust trust;
 	unsigned timeout_ms, in_flight_max;
 	bool skip_proof;
-	struct node nodes[CLUSTER_NODES_MAX];
-	unsigned n_nodes;
+	struct node nodes[CLIENT_NODES_MAX];
+	atomic_uint n_nodes; /* Only grows, when the new one is ready. */
+	struct follow follow;
 	atomic_uint leader;                  /* Index of the node that answered as leader last. */
 	atomic_uint nearby;                  /* And of the one for calls that go anywhere; at first any. */
 	atomic_bool closing;                 /* Calls end instead of trying again. */

@@ -203,6 +203,32 @@ int cs_remove(cs_client *client, const char *name, const char *reason, cs_result
 /* Compiles and sets a policy; error gets "line:column: text". */
 int cs_policy_set(cs_client *client, const char *yaml, size_t size, cs_result **ret, char *error, size_t error_size);
 
+/*
+ * Members: the nodes of the cluster. Each of these becomes an entry at once; the leader then carries it out, which
+ * cs_members shows. One at a time: CS_E_CONFLICT while one is under way. lost: members that are not whole now are taken
+ * for lost, and do not keep others from going.
+ */
+struct cs_member {
+	uint64_t id;                                         /* 1 to 999, never used before in this cluster. */
+	const char *url;                                     /* For clients. */
+	const char *link;                                    /* For the other nodes: HOST:PORT. */
+	const uint8_t *log_pub, *cosigner_pub, *channel_pub; /* 32 bytes each. */
+};
+int cs_member_add(cs_client *client, const struct cs_member *member, cs_result **ret); /* As a spare. */
+/* Voter or spare. CS_E_NOT_READY: the node is not whole yet, or another voter is not. */
+int cs_member_role(cs_client *client, uint64_t id, bool voter, bool lost, cs_result **ret);
+int cs_member_remove(cs_client *client, uint64_t id, bool lost, cs_result **ret); /* For ever. */
+int cs_member_address(cs_client *client, uint64_t id, const char *url, const char *link, cs_result **ret);
+/* The members as one node knows them; 0: any. Only the leader knows who is whole. JSON text, malloc'ed. */
+int cs_members(cs_client *client, uint64_t node_id, char **ret_json);
+/*
+ * Learns the members now (a client does so by itself every ten seconds, as long as it is used): new nodes become
+ * reachable, and the trust policy is carried over to their keys if the entries that added them are proven under the
+ * policy so far. ret_policy (may be NULL): the policy that is trusted from now on, malloc'ed; nothing is written to a
+ * file. CS_E_UNDECIDED: too much has changed for the old policy to prove it; the new one must come another way.
+ */
+int cs_follow(cs_client *client, char **ret_policy);
+
 /* Reading (needs the audit role for private fields). One entry as stored. */
 struct cs_entry {
 	const uint8_t *leaf, *body; /* body NULL: not opened for this principal. */

@@ -113,6 +113,8 @@ static unsigned kind_for(unsigned type)
 		return ENTRY_REMOVED;
 	case WIRE_POLICY_SET:
 		return ENTRY_POLICY_SET;
+	case WIRE_MEMBER:
+		return ENTRY_MEMBER;
 	default:
 		return 0;
 	}

@@ -149,7 +149,7 @@ static bool frame_send(struct frame *f, struct call **calls, unsigned n, nng_msg
 }
 
 /* What was under way, taken out of its frame, which is free then. */
-struct answer {
+struct lane_answer {
 	struct session *session;
 	uint8_t header[CHANNEL_DATA_HEADER_SIZE];
 	uint8_t id[WIRE_REQUEST_ID_SIZE];
@@ -157,7 +157,7 @@ struct answer {
 	struct call *calls[WIRE_MANY_MAX]; /* NULL: its time was over. */
 };
 
-static void frame_take(struct frame *f, struct answer *ret)
+static void frame_take(struct frame *f, struct lane_answer *ret)
 {
 	ret->session = f->session;
 	f->session = NULL;
@@ -170,7 +170,7 @@ static void frame_take(struct frame *f, struct answer *ret)
 	pthread_mutex_unlock(&f->lane->lock);
 }
 
-static void answer_lost(struct answer *a, bool sent, const char *text)
+static void answer_lost(struct lane_answer *a, bool sent, const char *text)
 {
 	for (unsigned i = 0; i < a->n; i++)
 		if (a->calls[i] != NULL)
@@ -181,7 +181,7 @@ static void answer_lost(struct answer *a, bool sent, const char *text)
 static bool calls_send(struct lane *l, struct frame *f, struct call **calls, unsigned n)
 {
 	struct session *s = atomic_load(&l->node->client->closing) ? NULL : node_session(l->node, NULL);
-	struct answer unsent;
+	struct lane_answer unsent;
 	nng_msg *m = NULL;
 	int err = CS_OK;
 
@@ -320,7 +320,7 @@ bool lane_enter(struct lane *l, struct call *call)
 /* --- their answers --- */
 
 /* Opens a reply in place, and takes it apart. ret_whole->err < 0: one error for all. */
-static int answer_open(struct answer *a, nng_msg *m, struct wire_reply *ret_whole, struct wire_part *ret_parts)
+static int answer_open(struct lane_answer *a, nng_msg *m, struct wire_reply *ret_whole, struct wire_part *ret_parts)
 {
 	uint8_t *plain;
 	size_t len;
@@ -339,7 +339,7 @@ static int answer_open(struct answer *a, nng_msg *m, struct wire_reply *ret_whol
 	return err < 0 ? err : n != a->n ? CS_ERR_MALFORMED : CS_OK;
 }
 
-static void answer_each(struct answer *a, nng_msg *m)
+static void answer_each(struct lane_answer *a, nng_msg *m)
 {
 	struct wire_part parts[WIRE_MANY_MAX];
 	struct wire_reply whole = {0}, reply;
@@ -360,7 +360,7 @@ static void answer_each(struct answer *a, nng_msg *m)
 	}
 }
 
-static void answer_refused(struct answer *a, int err)
+static void answer_refused(struct lane_answer *a, int err)
 {
 	for (unsigned i = 0; i < a->n; i++)
 		if (a->calls[i] != NULL)
@@ -371,7 +371,7 @@ static void frame_callback(void *arg)
 {
 	struct frame *f = arg;
 	struct lane *l = f->lane;
-	struct answer a;
+	struct lane_answer a;
 	int rv = nng_aio_result(f->aio);
 	bool sent = f->sent;
 

@@ -32,6 +32,8 @@ int trust_open(struct trust *t, const char *path, char *ret_text)
 		if (err < 0)
 			textfile_error(ret_text, "%s: %s", path, err == CS_ERR_NOMEM ? err_text(err) : reason);
 	}
+	if (err == CS_OK && (t->text = strndup(text, len)) == NULL)
+		err = CS_ERR_NOMEM;
 	free(text);
 	return err;
 }
@@ -41,6 +43,7 @@ void trust_close(struct trust *t)
 	if (t->scratch == NULL && t->kept[0].bytes == NULL)
 		return;
 	verify_policy_free(t->policy);
+	free(t->text);
 	free(t->scratch);
 	free(t->kept[0].bytes);
 	pthread_mutex_destroy(&t->lock);

@@ -106,13 +106,8 @@ void cs_page_free(cs_page *page)
 
 /* --- proofs --- */
 
-struct proof_reply {
-	bool quorum;
-	struct wire_proved p;
-};
-
 /* [quorum, leaf, body or nil, [hash…], checkpoint] */
-static int proof_read(const struct wire_reply *reply, struct proof_reply *ret)
+int proof_reply_read(const struct wire_reply *reply, struct proof_reply *ret)
 {
 	struct reader r;
 	uint32_t n = 0;
@@ -170,7 +165,7 @@ static int bundle_make(struct call *call, const struct wire_reply *reply, struct
 	unsigned n_fields = 0;
 	size_t len;
 
-	int err = proof_read(reply, &pr);
+	int err = proof_reply_read(reply, &pr);
 	if (err == CS_OK)
 		err = proof_check(call, &pr, text);
 	if (err == CS_OK && pr.p.body != NULL)
@@ -330,11 +325,8 @@ int cs_status(cs_client *client, uint64_t node_id, char **ret_json)
 	struct call *call;
 	size_t len;
 	void *result;
-	int pinned = -1;
+	int pinned = node_id == 0 ? -1 : node_by_id(client, node_id);
 
-	for (unsigned i = 0; node_id != 0 && i < client->n_nodes; i++)
-		if (client->nodes[i].id == node_id)
-			pinned = (int)i;
 	if (node_id != 0 && pinned < 0) {
 		last_error_set("node %llu is not in the cluster file", (unsigned long long)node_id);
 		return CS_E_NOT_FOUND;

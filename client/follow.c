@@ -1,0 +1,318 @@
+/* Following the members: new nodes and their keys are learnt, each from an entry that the trust so far proves. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/client_internal.h"
+#include "ledger/bundle.h"
+#include "ledger/entry.h"
+#include "ledger/errors.h"
+
+#define FOLLOW_FIRST_NS UINT64_C(1000000000) /* A tool that asks once and ends need not. */
+#define FOLLOW_NS       UINT64_C(10000000000)
+#define FOLLOW_HURRY_NS UINT64_C(200000000) /* An unknown leader: at most so often. */
+#define PROOF_WAIT_MS   2000                /* For a checkpoint that the quorum has cosigned. */
+
+static void next_step(cs_client *c);
+
+/* Caller holds the lock. */
+static void finish(cs_client *c, int code, const char *text)
+{
+	struct follow *f = &c->follow;
+
+	f->busy = false;
+	f->runs++;
+	f->code = code;
+	snprintf(f->text, sizeof(f->text), "%s", text);
+	f->due_ns = clock_mono_ns() + FOLLOW_NS;
+	pthread_cond_broadcast(&f->changed);
+}
+
+static void end(cs_client *c, int code, const char *text)
+{
+	pthread_mutex_lock(&c->follow.lock);
+	finish(c, code, text);
+	pthread_mutex_unlock(&c->follow.lock);
+}
+
+/* --- nodes --- */
+
+/* The trust knows their keys by now. A node that has moved takes a new place; its old one is not asked any more. */
+static void take_nodes(cs_client *c, const struct roster *r)
+{
+	unsigned n = atomic_load(&c->n_nodes);
+
+	for (unsigned i = 0; i < n; i++) {
+		const struct roster_node *m = roster_find(r, c->nodes[i].id);
+		atomic_store(&c->nodes[i].gone, m == NULL || strcmp(m->url, c->nodes[i].url) != 0);
+	}
+	for (unsigned i = 0; i < r->n && n < CLIENT_NODES_MAX; i++) {
+		const struct roster_node *m = &r->nodes[i];
+		unsigned k = 0;
+		while (k < n && (c->nodes[k].id != m->id || strcmp(c->nodes[k].url, m->url) != 0))
+			k++;
+		if (k < n)
+			continue;
+		struct node *node = &c->nodes[n];
+		memset(node, 0, sizeof(*node));
+		node->id = m->id;
+		memcpy(node->url, m->url, sizeof(node->url));
+		memcpy(node->channel_pub, m->channel_pub, sizeof(node->channel_pub));
+		if (node_open(node, c) < 0)
+			return; /* The next time. */
+		atomic_store(&c->n_nodes, ++n);
+	}
+}
+
+static void adopt(cs_client *c)
+{
+	struct follow *f = &c->follow;
+	int err = CS_OK;
+
+	if (!c->skip_proof)
+		err = trust_follow(&c->trust, c->cluster.origin, &f->reply.roster, f->proven, f->voters_proven,
+		                   f->text);
+	/* cs_close looks at the nodes once it has set closing: none may come after. */
+	pthread_mutex_lock(&c->lock);
+	if (err == CS_OK && !atomic_load(&c->closing))
+		take_nodes(c, &f->reply.roster);
+	pthread_mutex_unlock(&c->lock);
+	if (err == CS_OK)
+		f->version = f->reply.roster.version;
+	pthread_mutex_lock(&f->lock);
+	finish(c, err, err < 0 ? f->text : "");
+	pthread_mutex_unlock(&f->lock);
+}
+
+/* --- proofs --- */
+
+/* [action, id, role, url, link, log key, cosigner key, channel key, lost, [voter…], governance version, signature] */
+static int read_change(struct follow *f, const struct entry *e)
+{
+	struct roster *r = &f->reply.roster;
+	const uint8_t *keys[3] = {NULL}, *skipped;
+	uint64_t action = 0, id = 0, role;
+	uint32_t n = 0;
+	unsigned matches = 0;
+	struct reader p;
+	size_t len;
+
+	if (e->kind != ENTRY_MEMBER)
+		return CS_ERR_REFUTED;
+	reader_init(&p, e->public_, e->public_len);
+	reader_array_exact(&p, 12);
+	reader_uint(&p, UINT64_MAX, &action);
+	reader_uint(&p, UINT64_MAX, &id);
+	reader_uint(&p, UINT64_MAX, &role);
+	reader_skip(&p, &skipped, &len);
+	reader_skip(&p, &skipped, &len);
+	for (unsigned i = 0; i < 3; i++)
+		if (!reader_nil(&p) && reader_bin(&p, 32, &keys[i], &len) == 0 && len != 32)
+			p.err = CS_ERR_MALFORMED;
+	reader_skip(&p, &skipped, &len);
+	reader_array(&p, ROSTER_NODES_MAX, &n);
+	for (uint32_t i = 0; i < n; i++) {
+		uint64_t voter = 0;
+		reader_uint(&p, UINT64_MAX, &voter);
+		const struct roster_node *v = roster_find(r, voter);
+		matches += v != NULL && v->role == ROSTER_VOTER;
+	}
+	reader_skip(&p, &skipped, &len);
+	reader_skip(&p, &skipped, &len);
+	if (reader_end(&p) < 0)
+		return p.err;
+	if (e->index + 1 == r->version)
+		f->voters_proven = matches == n && n == roster_voters(r);
+	const struct roster_node *m = roster_find(r, id);
+	if (action == MEMBER_ADD && m != NULL && keys[0] != NULL && keys[1] != NULL && keys[2] != NULL)
+		f->proven[m - r->nodes] = memcmp(keys[0], m->log_pub, 32) == 0 &&
+		                          memcmp(keys[1], m->cosigner_pub, 32) == 0 &&
+		                          memcmp(keys[2], m->channel_pub, 32) == 0;
+	return CS_OK;
+}
+
+static int proof_convert(struct call *call, const struct wire_reply *reply, nng_msg *msg, void **ret_result, char *text)
+{
+	cs_client *c = call->client;
+	struct proof_reply pr;
+	struct entry e;
+	char *proof = malloc(FORMAT_PROOF_SIZE_MAX);
+	size_t len;
+
+	*ret_result = NULL;
+	int err = proof == NULL ? CS_ERR_NOMEM : proof_reply_read(reply, &pr);
+	if (err == CS_OK)
+		err = entry_decode(&e, pr.p.leaf, pr.p.leaf_len);
+	if (err == CS_OK)
+		err = bundle_proof_text(call->number, pr.p.proof, pr.p.n_proof, pr.p.checkpoint, pr.p.checkpoint_len,
+		                        proof, FORMAT_PROOF_SIZE_MAX, &len);
+	if (err == CS_OK)
+		err = trust_proof(&c->trust, proof, len, pr.p.leaf, pr.p.leaf_len, text);
+	if (err == CS_OK)
+		err = read_change(&c->follow, &e);
+	free(proof);
+	nng_msg_free(msg);
+	return err;
+}
+
+static void proof_deliver(call_user user, void *ctx, int code, void *result)
+{
+	cs_client *c = ctx;
+
+	(void)user;
+	(void)result;
+	if (code < 0)
+		end(c, code, cs_last_error());
+	else
+		next_step(c);
+}
+
+/* One call more, of the follower's own: it takes no place of the user's. */
+static int begin(cs_client *c, unsigned type, const uint64_t *numbers, unsigned n, call_convert convert,
+                 call_deliver deliver)
+{
+	struct call *call;
+	struct writer w;
+
+	int err = call_new_own(c, type, &call);
+	if (err < 0)
+		return err;
+	writer_init(&w, call->body, call->body_cap);
+	writer_array(&w, n);
+	for (unsigned i = 0; i < n; i++)
+		writer_uint(&w, numbers[i]);
+	call->number = n > 0 ? numbers[0] : 0;
+	call->wait_ms = n > 1 ? (unsigned)numbers[1] : 0;
+	call_start(call, w.len, convert, deliver, NULL, c);
+	return CS_OK;
+}
+
+/* Proves the next of the entries that are needed, or ends. */
+static void next_step(cs_client *c)
+{
+	struct follow *f = &c->follow;
+
+	if (f->step == f->n_steps) {
+		adopt(c);
+		return;
+	}
+	const uint64_t numbers[] = {f->steps[f->step++], PROOF_WAIT_MS};
+	int err = begin(c, WIRE_PROVE, numbers, 2, proof_convert, proof_deliver);
+	if (err < 0)
+		end(c, err, cs_last_error());
+}
+
+/* --- who there is --- */
+
+static int seen_convert(struct call *call, const struct wire_reply *reply, nng_msg *msg, void **ret_result, char *text)
+{
+	(void)text;
+	*ret_result = NULL;
+	int err = members_reply_read(&call->client->follow.reply, reply->body, reply->body_len);
+	nng_msg_free(msg);
+	return err;
+}
+
+static void seen_deliver(call_user user, void *ctx, int code, void *result)
+{
+	cs_client *c = ctx;
+	struct follow *f = &c->follow;
+	const struct roster *r = &f->reply.roster;
+
+	(void)user;
+	(void)result;
+	f->step = f->n_steps = 0;
+	f->voters_proven = false;
+	memset(f->proven, 0, sizeof(f->proven));
+	if (code < 0) {
+		end(c, code, cs_last_error());
+		return;
+	}
+	if (r->version <= f->version) { /* Nothing new; or the node is behind. */
+		end(c, CS_OK, "");
+		return;
+	}
+	for (unsigned i = 0; i < r->n && !c->skip_proof; i++)
+		if (!trust_knows(&c->trust, c->cluster.origin, &r->nodes[i]))
+			f->steps[f->n_steps++] = r->nodes[i].added;
+	if (!c->skip_proof)
+		f->steps[f->n_steps++] = r->version - 1;
+	next_step(c);
+}
+
+/* busy is set. */
+static void start(cs_client *c)
+{
+	int err = begin(c, WIRE_MEMBERS, NULL, 0, seen_convert, seen_deliver);
+
+	if (err < 0)
+		end(c, err, cs_last_error());
+}
+
+void follow_open(cs_client *c)
+{
+	pthread_mutex_init(&c->follow.lock, NULL);
+	pthread_cond_init(&c->follow.changed, NULL);
+	c->follow.due_ns = clock_mono_ns() + FOLLOW_FIRST_NS;
+}
+
+void follow_close(cs_client *c)
+{
+	pthread_cond_destroy(&c->follow.changed);
+	pthread_mutex_destroy(&c->follow.lock);
+}
+
+void follow_hurry(cs_client *c)
+{
+	uint64_t now = clock_mono_ns();
+
+	pthread_mutex_lock(&c->follow.lock);
+	if (now >= c->follow.hurried_ns + FOLLOW_HURRY_NS) {
+		c->follow.hurried_ns = now;
+		c->follow.due_ns = 0;
+	}
+	pthread_mutex_unlock(&c->follow.lock);
+	follow_maybe(c);
+}
+
+void follow_maybe(cs_client *c)
+{
+	struct follow *f = &c->follow;
+
+	if (pthread_mutex_trylock(&f->lock) != 0)
+		return; /* Somebody else is at it. */
+	bool go = !f->busy && clock_mono_ns() >= f->due_ns;
+	f->busy = f->busy || go;
+	pthread_mutex_unlock(&f->lock);
+	if (go)
+		start(c);
+}
+
+int cs_follow(cs_client *client, char **ret_policy)
+{
+	struct follow *f = &client->follow;
+	uint64_t run;
+	bool go;
+
+	pthread_mutex_lock(&f->lock);
+	while (f->busy)
+		pthread_cond_wait(&f->changed, &f->lock);
+	run = f->runs;
+	go = f->busy = true;
+	pthread_mutex_unlock(&f->lock);
+	if (go)
+		start(client);
+	pthread_mutex_lock(&f->lock);
+	while (f->runs == run)
+		pthread_cond_wait(&f->changed, &f->lock);
+	int code = f->code;
+	if (code < 0)
+		last_error_set("%s", f->text);
+	pthread_mutex_unlock(&f->lock);
+	if (code == CS_OK && ret_policy != NULL && (*ret_policy = trust_text(&client->trust)) == NULL)
+		code = CS_ERR_NOMEM;
+	return code;
+}
