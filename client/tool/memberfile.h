@@ -1,5 +1,4 @@
 /* A prepared node in a public file, for administrators; and the members as the cluster tells them. */
-* /
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLIENT_TOOL_MEMBERFILE_H
 #define CLIENT_TOOL_MEMBERFILE_H
