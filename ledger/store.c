@@ -295,14 +295,15 @@ uint64_t store_state_index(const struct store *s)
 	return index;
 }
 
-unsigned store_fill_percent(const struct store *s)
+void store_room(const struct store *s, uint64_t *ret_free, uint64_t *ret_size)
 {
 	MDB_envinfo info;
 	MDB_stat st;
 
-	if (mdb_env_info(s->env, &info) || mdb_env_stat(s->env, &st) || info.me_mapsize < 100)
-		return 100;
+	*ret_free = *ret_size = 0;
+	if (mdb_env_info(s->env, &info) || mdb_env_stat(s->env, &st))
+		return;
 	uint64_t used = ((uint64_t)info.me_last_pgno + 1) * st.ms_psize;
-	uint64_t percent = used / (info.me_mapsize / 100);
-	return percent > 100 ? 100 : (unsigned)percent;
+	*ret_size = info.me_mapsize;
+	*ret_free = used < info.me_mapsize ? info.me_mapsize - used : 0;
 }

@@ -76,9 +76,10 @@ struct store_record {
 int store_write_state(struct store *s, const struct store_record *r, size_t n, uint64_t index, uint64_t term);
 int store_sync(struct store *s); /* mdb_env_sync(force): before the Raft log is truncated. */
 void store_head(const struct store *s,
-                struct store_head *ret);            /* As of the last commit (a reader: of open); any thread. */
-uint64_t store_state_index(const struct store *s);  /* Raft index of the state written back; 0: none. */
-unsigned store_fill_percent(const struct store *s); /* Of map_size, free pages counted as used. */
+                struct store_head *ret);           /* As of the last commit (a reader: of open); any thread. */
+uint64_t store_state_index(const struct store *s); /* Raft index of the state written back; 0: none. */
+/* Bytes of the map, and how many are left of it; freed pages, which are used again, count as used. Any thread. */
+void store_room(const struct store *s, uint64_t *ret_free, uint64_t *ret_size);
 
 /* Calls f for each state record, in key order; stops and returns f's result if it is not 0. */
 int store_each_state(struct store *s,

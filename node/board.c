@@ -20,7 +20,7 @@ struct board {
 	unsigned waiting;
 	struct wire_status status;
 	char leader_url[WIRE_URL_SIZE_MAX];
-	struct board_note leader, cosigned;
+	struct board_note leader, cosigned, reached;
 	uint8_t members[BOARD_MEMBERS_SIZE_MAX];
 	size_t members_len;
 };
@@ -102,6 +102,13 @@ void board_set_cosigned_note(struct board *b, uint64_t size, const char *text, s
 	set_note(b, &b->cosigned, size, text, len);
 }
 
+void board_cosigned_reached(struct board *b)
+{
+	pthread_mutex_lock(&b->lock);
+	b->reached = b->cosigned;
+	ring_unlock(b);
+}
+
 void board_status(struct board *b, struct wire_status *ret, char ret_leader_url[WIRE_URL_SIZE_MAX])
 {
 	pthread_mutex_lock(&b->lock);
@@ -127,6 +134,11 @@ void board_leader_note(struct board *b, struct board_note *ret)
 void board_cosigned_note(struct board *b, struct board_note *ret)
 {
 	get_note(b, &b->cosigned, ret);
+}
+
+void board_reached_note(struct board *b, struct board_note *ret)
+{
+	get_note(b, &b->reached, ret);
 }
 
 uint64_t board_cosigned_size(struct board *b)

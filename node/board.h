@@ -31,13 +31,17 @@ void board_set_leader_note(struct board *b, uint64_t size, const char *text, siz
 void board_set_cosigned_note(struct board *b, uint64_t size, const char *text, size_t len);
 /* The body of the reply to WIRE_MEMBERS. Does not ring. */
 void board_set_members(struct board *b, const void *bytes, size_t len);
+/* The cosigned note is now one whose entries this node has: it can prove under it. */
+void board_cosigned_reached(struct board *b);
 /* Any thread: something else has moved (a commit of the writer, a new job). */
 void board_ring(struct board *b);
 
 /* Any thread: copies. */
 void board_status(struct board *b, struct wire_status *ret, char ret_leader_url[WIRE_URL_SIZE_MAX]);
-void board_leader_note(struct board *b, struct board_note *ret);            /* size 0: none yet */
-void board_cosigned_note(struct board *b, struct board_note *ret);          /* size 0: none yet */
+void board_leader_note(struct board *b, struct board_note *ret);   /* size 0: none yet */
+void board_cosigned_note(struct board *b, struct board_note *ret); /* size 0: none yet */
+void board_reached_note(struct board *b,
+                        struct board_note *ret); /* The newest cosigned one that was reached; as above */
 size_t board_members(struct board *b, uint8_t ret[BOARD_MEMBERS_SIZE_MAX]); /* Its length; 0: not yet. */
 uint64_t board_cosigned_size(struct board *b);
 

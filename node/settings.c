@@ -217,6 +217,8 @@ KEY(key_snapshot, return get_unsigned(rd, n, key, 16, 1u << 20, &s->snapshot_ent
 KEY(key_contexts, return get_unsigned(rd, n, key, 1, 8192, &s->contexts);)
 KEY(key_map, uint64_t mib; int err = get_number(rd, n, key, 16, 1 << 20, &mib); if (!err) s->map_size = mib << 20;
     return err;)
+KEY(key_reserve, uint64_t mib; int err = get_number(rd, n, key, 16, 1 << 20, &mib);
+    if (!err) s->disk_reserve = mib << 20; return err;)
 
 static int key_log_level(struct reading *rd, struct fy_node *n, const char *key, void *into)
 {
@@ -306,6 +308,7 @@ static const struct key top_keys[] = {
         {"contexts", key_contexts, false},
         {"snapshot_entries", key_snapshot, false},
         {"map_size_mib", key_map, false},
+        {"disk_reserve_mib", key_reserve, false},
         {"log_level", key_log_level, false},
 };
 
@@ -331,6 +334,7 @@ static int read_document(struct reading *rd, struct fy_document *doc)
 	                     .batch_commands_max = 256,
 	                     .contexts = 1024,
 	                     .snapshot_entries = 16384,
+	                     .disk_reserve = UINT64_C(512) << 20,
 	                     .log_level = LOG_LEVEL_INFO};
 	int err;
 

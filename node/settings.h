@@ -38,6 +38,7 @@ struct settings {
 	unsigned contexts;           /* Requests in flight at once. */
 	unsigned snapshot_entries;   /* Raft entries between snapshots; half as many are kept behind one. */
 	uint64_t map_size;           /* LMDB's address space, bytes. */
+	uint64_t disk_reserve;       /* Bytes to be left free for the data folder: node/space.h. */
 	int log_level;
 };
 

@@ -30,12 +30,14 @@ struct ledger_writer {
 	size_t checkpoint_len;
 	uint8_t checkpoint[LIMIT_NOTE_SIZE_MAX];
 	bool flush, stop;
+	bool held, full; /* Nothing is written: as the core wishes; because the store's map is full. */
 	atomic_size_t backlog;
 	atomic_uint_fast64_t stored_size, state_index;
 };
 
 /* What one round writes, taken from the writer under its lock. */
 struct round {
+	bool held; /* The end: nothing is written any more. */
 	struct entries *bundles;
 	struct state_block *states;
 	uint64_t checkpoint_size;
@@ -43,10 +45,12 @@ struct round {
 	uint8_t checkpoint[LIMIT_NOTE_SIZE_MAX];
 };
 
-static void check(struct ledger_writer *w, int err, const char *what)
+/* A full map is no error of the disk: it sticks to its transaction, which is given up. True: that. */
+static bool check(struct ledger_writer *w, int err, const char *what)
 {
-	if (err)
+	if (err && err != CS_ERR_DISK_FULL)
 		w->o.fatal(w->o.ctx, err, what);
+	return err == CS_ERR_DISK_FULL;
 }
 
 /* Guard 9 tells by it what went through this node's own log. */
@@ -58,7 +62,8 @@ static int put_fetched(struct ledger_writer *w, uint64_t index)
 	return store_put_meta(w->o.store, WRITER_META_FETCHED, value, sizeof value);
 }
 
-static void write_bundles(struct ledger_writer *w, const struct round *r)
+/* True: the map is full, nothing was written. */
+static bool write_bundles(struct ledger_writer *w, const struct round *r)
 {
 	uint64_t size = 0;
 
@@ -75,21 +80,25 @@ static void write_bundles(struct ledger_writer *w, const struct round *r)
 	if (r->checkpoint_len)
 		check(w, store_put_checkpoint(w->o.store, r->checkpoint_size, r->checkpoint, r->checkpoint_len),
 		      "store a checkpoint");
-	check(w, store_commit(w->o.store), "commit entries");
+	if (check(w, store_commit(w->o.store), "commit entries"))
+		return true;
 	if (r->bundles)
 		atomic_store(&w->stored_size, size);
+	return false;
 }
 
-static void write_states(struct ledger_writer *w, struct state_block *states)
+static bool write_states(struct ledger_writer *w, struct state_block *states)
 {
 	for (struct state_block *b = states; b; b = b->next) {
 		state_block_seal(b);
-		check(w, store_write_state(w->o.store, b->records, b->n, b->index, b->term), "write the state");
+		if (check(w, store_write_state(w->o.store, b->records, b->n, b->index, b->term), "write the state"))
+			return true;
 		if (b->sync) {
 			check(w, store_sync(w->o.store), "sync the store");
 			atomic_store(&w->state_index, b->index);
 		}
 	}
+	return false;
 }
 
 static void round_free(struct ledger_writer *w, struct round *r)
@@ -112,7 +121,11 @@ static void round_free(struct ledger_writer *w, struct round *r)
 static bool due(const struct ledger_writer *w, uint64_t *ret_until)
 {
 	*ret_until = 0;
-	if (w->states || w->stop)
+	if (w->stop)
+		return true;
+	if (w->held || w->full)
+		return false;
+	if (w->states)
 		return true;
 	if (!w->first)
 		return false;
@@ -128,7 +141,7 @@ static void wait_due(struct ledger_writer *w)
 
 	while (!due(w, &until)) {
 		if (!until) {
-			w->flush = false; /* Whoever wanted it has it. */
+			w->flush &= w->held || w->full; /* Whoever wanted it has it. */
 			pthread_cond_wait(&w->wake, &w->lock);
 			continue;
 		}
@@ -155,6 +168,7 @@ static bool take(struct ledger_writer *w, struct round *r)
 
 	pthread_mutex_lock(&w->lock);
 	wait_due(w);
+	r->held = w->held || w->full;
 	r->bundles = w->first;
 	r->states = w->states;
 	take_checkpoint(w, r);
@@ -168,19 +182,30 @@ static bool take(struct ledger_writer *w, struct round *r)
 	return stop && !r->bundles && !r->states && !r->checkpoint_len;
 }
 
+/* For good: only a restart makes the map larger, and brings back from the log what is dropped here. */
+static void set_full(struct ledger_writer *w)
+{
+	pthread_mutex_lock(&w->lock);
+	w->full = true;
+	pthread_mutex_unlock(&w->lock);
+}
+
 static void *run(void *arg)
 {
 	struct ledger_writer *w = arg;
 	struct round r;
 
 	while (!take(w, &r)) {
-		if (r.bundles || r.checkpoint_len)
-			write_bundles(w, &r);
-		write_states(w, r.states);
+		bool full = !r.held && (r.bundles || r.checkpoint_len) && write_bundles(w, &r);
+
+		full = full || (!r.held && write_states(w, r.states));
+		if (full)
+			set_full(w);
 		round_free(w, &r);
 		w->o.progress(w->o.ctx);
 	}
-	check(w, store_sync(w->o.store), "sync the store");
+	if (!r.held)
+		check(w, store_sync(w->o.store), "sync the store");
 	return NULL;
 }
 
@@ -272,6 +297,30 @@ void ledger_writer_flush(struct ledger_writer *w)
 	w->flush = true;
 	pthread_cond_signal(&w->wake);
 	pthread_mutex_unlock(&w->lock);
+}
+
+void ledger_writer_hold(struct ledger_writer *w, bool hold)
+{
+	pthread_mutex_lock(&w->lock);
+	w->held = hold;
+	pthread_cond_signal(&w->wake);
+	pthread_mutex_unlock(&w->lock);
+}
+
+bool ledger_writer_held(struct ledger_writer *w)
+{
+	pthread_mutex_lock(&w->lock);
+	bool held = w->held || w->full;
+	pthread_mutex_unlock(&w->lock);
+	return held;
+}
+
+bool ledger_writer_full(struct ledger_writer *w)
+{
+	pthread_mutex_lock(&w->lock);
+	bool full = w->full;
+	pthread_mutex_unlock(&w->lock);
+	return full;
 }
 
 size_t ledger_writer_backlog(const struct ledger_writer *w)

@@ -35,6 +35,13 @@ void ledger_writer_push_state(struct ledger_writer *w, struct state_block *b, bo
 void ledger_writer_push_checkpoint(struct ledger_writer *w, uint64_t size, const void *note, size_t len); /* Copied. */
 /* Commit what is pushed as soon as possible: a reader waits. Any thread. */
 void ledger_writer_flush(struct ledger_writer *w);
+/*
+ * Held, it writes nothing, not even at its end: there is no room, and what waits is in the log. Any thread.
+ */
+void ledger_writer_hold(struct ledger_writer *w, bool hold);
+bool ledger_writer_held(struct ledger_writer *w); /* Or full. Any thread. */
+/* The store's map met its end: nothing is written until a restart with a larger one. Any thread. */
+bool ledger_writer_full(struct ledger_writer *w);
 size_t ledger_writer_backlog(const struct ledger_writer *w);       /* Bytes pushed and not yet committed. Any thread. */
 uint64_t ledger_writer_stored_size(const struct ledger_writer *w); /* Entries committed. Any thread. */
 uint64_t

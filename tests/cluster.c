@@ -79,6 +79,12 @@ void cluster_shell(const char *format, ...)
 
 void cluster_create(struct cluster *c, const char *settings)
 {
+	cluster_make(c, settings);
+	cluster_begin(c);
+}
+
+void cluster_make(struct cluster *c, const char *settings)
+{
 	const char *tmp = getenv("TMPDIR");
 
 	snprintf(c->dir, sizeof c->dir, "%s/countersign-test-XXXXXX", tmp ? tmp : "/tmp");
@@ -92,6 +98,10 @@ void cluster_create(struct cluster *c, const char *settings)
 	if (settings)
 		cluster_shell("for n in 1 2 3; do printf '%%s\\n' '%s' >>'%s/c/node-'$n/countersignd.yaml; done",
 		              settings, c->dir);
+}
+
+void cluster_begin(struct cluster *c)
+{
 	cluster_run("cluster up %s/c", c->dir);
 	cluster_run("enroll --cluster %s --key %s --name gateway --roles decide,import,audit --new-key %s",
 	            c->cluster_file, c->admin_key, c->gateway_key);

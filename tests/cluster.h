@@ -17,6 +17,9 @@ struct cluster {
  * added to each node's settings, or NULL. Aborts the test with the command that failed.
  */
 void cluster_create(struct cluster *c, const char *settings);
+/* The same in two steps: between them nothing runs yet. */
+void cluster_make(struct cluster *c, const char *settings);
+void cluster_begin(struct cluster *c);
 /* Runs "countersign ARGS…" (printf-style); aborts the test if it fails. cluster_try returns its exit status instead. */
 void cluster_run(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int cluster_try(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -132,10 +132,11 @@ static bool hook_install_ready(void *ctx, const struct raft_install_snapshot *sn
 	       snapshot->data.len == sizeof v->applied_last;
 }
 
-static bool hook_backlogged(void *ctx)
+static bool hook_backlogged(void *ctx, size_t bytes)
 {
 	struct script_server *v = ctx;
 
+	(void)bytes;
 	return v->backlogged;
 }
 

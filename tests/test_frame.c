@@ -423,6 +423,16 @@ static void test_own(void **state)
 	own_round_trip(&f, &g, &bytes);
 	assert_true(g.read.number == 7 && g.read.index == 8);
 	free(bytes);
+	f = (struct frame){.type = FRAME_ROOM, .room = {FRAME_ROOM_LEVEL_MAX, 1, 5, UINT64_MAX}};
+	own_round_trip(&f, &g, &bytes);
+	assert_true(g.room.level == FRAME_ROOM_LEVEL_MAX && g.room.what == 1 && g.room.free == 5);
+	assert_true(g.room.size == UINT64_MAX);
+	bytes[1]++;
+	assert_int_not_equal(frame_decode(bytes, 19, &g), 0);
+	bytes[1]--;
+	bytes[2]++;
+	assert_int_not_equal(frame_decode(bytes, 19, &g), 0);
+	free(bytes);
 }
 
 static void test_own_bounds(void **state)

@@ -107,6 +107,7 @@ static void test_refusals(void **state)
 	expect("peers:\n", "peers: x\nmore:\n", "must be a list");
 	expect("node: 1\n", "node: 1\nheartbeat_ms: 200\n", "at least three times heartbeat_ms");
 	expect("node: 1\n", "node: 1\nlog_level: loud\n", "must be error, warning, info or debug");
+	expect("node: 1\n", "node: 1\ndisk_reserve_mib: 8\n", "disk_reserve_mib: must be from 16 to 1048576");
 	expect("node: 1\n", "node: [1\n", "s.yaml:");
 	expect("node: 1\n", "- node\n", "s.yaml:");
 	expect("node: 1\n", "%M\nnode: 1\n", "s.yaml:1: directives");

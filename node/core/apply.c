@@ -270,7 +270,7 @@ static int fsm_snapshot(struct raft_fsm *fsm, struct raft_buffer *bufs[], unsign
 	struct state_head head;
 	uint8_t *p;
 
-	if (!guard_snapshot_allowed(c->guard) || !c->writer)
+	if (!guard_snapshot_allowed(c->guard) || !c->writer || c->room.level == SPACE_FULL)
 		return RAFT_BUSY;
 	apply_deferred(c);
 	p = raft_malloc(SNAPSHOT_SIZE);

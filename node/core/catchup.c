@@ -378,7 +378,7 @@ static void take_entries(struct core *c, const struct frame_chunk *ch)
 	ledger_writer_push(c->writer, b);
 	if (t->next >= t->head.size)
 		store_fetched(c);
-	else if (ledger_writer_backlog(c->writer) < BACKLOG_BYTES_MAX / 4)
+	else if (room_for(c, BACKLOG_BYTES_MAX / 4))
 		ask_entries(c);
 	else
 		t->paused = true; /* Until the writer has stored some: memory stays bounded. */
@@ -403,7 +403,7 @@ void catchup_stored(struct core *c)
 {
 	struct taking *t = c->taking;
 
-	if (t->paused && ledger_writer_backlog(c->writer) < BACKLOG_BYTES_MAX / 4) {
+	if (t->paused && room_for(c, BACKLOG_BYTES_MAX / 4)) {
 		t->paused = false;
 		ask_entries(c);
 	}
@@ -418,7 +418,7 @@ void catchup_beat(struct core *c)
 {
 	struct taking *t = c->taking;
 
-	if (t->phase == IDLE || t->phase == READY || t->phase == STORING)
+	if (t->phase == IDLE || t->phase == READY || t->phase == STORING || t->paused)
 		return;
 	if (clock_mono_ns() - t->heard_ns >= RETRY_NS)
 		begin(c);

@@ -48,6 +48,24 @@ void checkpoint_sign(struct core *c)
 	board_set_leader_note(c->o.board, size, c->note.text, c->note.len);
 }
 
+/* A member that is behind proves under the last cosigned checkpoint that it has come to. */
+static void reach(struct core *c)
+{
+	uint64_t here = tree_size(c->tree) > c->stored_at_start ? tree_size(c->tree) : c->stored_at_start;
+
+	if (c->cosigned_size == c->reached_size || c->cosigned_size > here)
+		return;
+	c->reached_size = c->cosigned_size;
+	board_cosigned_reached(c->o.board);
+}
+
+static void take_cosigned(struct core *c, uint64_t size, const char *text, size_t len)
+{
+	c->cosigned_size = size;
+	board_set_cosigned_note(c->o.board, size, text, len);
+	reach(c);
+}
+
 /* --- gathering (leader) --- */
 
 /* The announced note with the lines gathered so far; 0 if it does not fit. */
@@ -74,8 +92,7 @@ static void publish_cosigned(struct core *c)
 	n.len = whole_note(c, n.text, sizeof n.text);
 	if (!n.len)
 		return;
-	c->cosigned_size = n.size;
-	board_set_cosigned_note(c->o.board, n.size, n.text, n.len);
+	take_cosigned(c, n.size, n.text, n.len);
 	ledger_writer_push_checkpoint(c->writer, n.size, n.text, n.len);
 	send_announce(c, &n, &c->announced_root);
 }
@@ -229,8 +246,7 @@ static void announced(struct core *c, const struct check *k)
 	if (quorum(c, voters, k->size)) {
 		if (k->size <= c->cosigned_size)
 			return;
-		c->cosigned_size = k->size;
-		board_set_cosigned_note(c->o.board, k->size, k->text, k->len);
+		take_cosigned(c, k->size, k->text, k->len);
 		ledger_writer_push_checkpoint(c->writer, k->size, k->text, k->len);
 		return;
 	}
@@ -324,6 +340,7 @@ void checkpoint_applied(struct core *c)
 	struct hash root;
 	size_t len;
 
+	reach(c);
 	if (!c->asked.from || tree_size(c->tree) < c->asked.size || !may_cosign(c))
 		return;
 	if (tree_root_at(c->tree, c->asked.size, &root))
@@ -354,6 +371,5 @@ void checkpoint_restore(struct core *c)
 			voters += note_cosigner(c, c->members.list[i].id, size);
 	if (!quorum(c, voters, size))
 		return;
-	c->cosigned_size = size;
-	board_set_cosigned_note(c->o.board, size, text, len);
+	take_cosigned(c, size, text, len);
 }

@@ -75,6 +75,7 @@ void core_on_beat(uv_timer_t *timer)
 	checkpoint_beat(c);
 	catchup_beat(c);
 	change_beat(c);
+	room_beat(c);
 	if (state_dirty(c->state) && clock_mono_ns() - c->state_taken_ns > STATE_INTERVAL_MS * NS_PER_MS)
 		apply_take_state(c, raft_last_applied(&c->raft), false);
 	publish_status(c);
@@ -120,6 +121,7 @@ void core_attach(struct core *c, struct front *f, struct ledger_writer *w, struc
 	c->front = f;
 	c->writer = w;
 	c->readers = r;
+	room_apply(c);
 	publish_principals(c);
 	publish_status(c);
 	core_stepped(c);
@@ -161,7 +163,7 @@ void core_finish(struct core *c)
 	c->raft.data = c;
 	link_close(c->link, on_link_closed, c);
 	guard_close(c->guard, on_raft_closed);
-	while (!c->raft_closed || !c->link_closed || c->evidence_out || c->checks_out || c->givings_busy)
+	while (!c->raft_closed || !c->link_closed || c->evidence_out || c->checks_out || c->givings_busy || c->room.out)
 		uv_run(&c->loop, UV_RUN_ONCE);
 	raft_uv_close(&c->disk);
 	guard_free(c->guard);

@@ -21,6 +21,7 @@
 #include "node/core/read_index.h"
 #include "node/link.h"
 #include "node/pace.h"
+#include "node/space.h"
 #include "node/turns.h"
 
 #define PENDING_MAX       8192        /* Requests waiting for a batch; one principal gets half (node/turns.h). */
@@ -54,6 +55,20 @@ struct flight {
 struct answering {
 	unsigned n;
 	struct job *jobs[BATCH_COMMANDS_MAX];
+};
+
+/* This node's own room. */
+struct room {
+	enum space_level level;
+	enum space_what what;
+	struct space space;
+	size_t taken;       /* Bytes of entries since the level is short. */
+	bool others_plenty; /* No member lacks room, this one included. */
+	uint64_t asked_ns, told_ns, handed_ns;
+	bool out; /* The measurement's own while out: */
+	uv_work_t work;
+	struct space measured;
+	int err;
 };
 
 /* What a command of the batch that was applied last came to: kept for the replies. */
@@ -161,7 +176,8 @@ struct core {
 	struct board_note announced; /* What cosignatures are gathered for. */
 	struct hash announced_root;
 	uint64_t announced_ns;
-	uint64_t cosigned_size;  /* Newest quorum-cosigned one. */
+	uint64_t cosigned_size;  /* Newest quorum-cosigned one, */
+	uint64_t reached_size;   /* and the newest whose entries are here: a member may be behind. */
 	bool announced_cosigned; /* Our own cosignature for the announced size is among the lines. */
 	struct {
 		uint64_t id;
@@ -181,6 +197,8 @@ struct core {
 	struct taking *taking;
 	struct giving *givings[MEMBERS_MAX];
 	unsigned givings_busy;
+
+	struct room room;
 
 	bool authoritative; /* What the front was told last. */
 	int role_seen;
@@ -231,6 +249,18 @@ void checkpoint_restore(struct core *c); /* At start: the newest cosigned one in
 int peers_open(struct core *c);
 void peers_send(struct core *c, uint64_t to, const struct frame *f);
 bool peers_send_raft(void *ctx, const struct raft_message *m);
+
+/* room.c: room on the disks, this node's and the others'. */
+int room_open(struct core *c);
+void room_apply(struct core *c); /* To the writer and to catch-up, when there is a writer or the level has changed. */
+void room_beat(struct core *c);
+void room_tell(struct core *c, uint64_t peer);
+void room_told(struct core *c, uint64_t from, const struct frame_room *f);
+/* True: the job is gone, for some node has no room for what it asks. */
+bool room_refuses(struct core *c, struct job *j);
+bool room_withholds(struct core *c, size_t bytes);       /* Of entries from the leader: there is no room for them. */
+bool room_for(const struct core *c, size_t backlog_max); /* For more to be fetched. */
+const char *room_health(struct core *c, char *buf, size_t cap); /* In words, or NULL. */
 
 /* publish.c: what other threads are told. */
 void publish_status(struct core *c);

@@ -231,6 +231,12 @@ int frame_encode(const struct frame *f, struct frame_parts *ret)
 		put64(&h, f->read.number);
 		put64(&h, f->read.index);
 		return head_end(ret, &h);
+	case FRAME_ROOM:
+		put8(&h, f->room.level);
+		put8(&h, f->room.what);
+		put64(&h, f->room.free);
+		put64(&h, f->room.size);
+		return head_end(ret, &h);
 	default:
 		return CS_ERR_INVALID;
 	}

@@ -18,6 +18,7 @@
 #define FRAME_COSIGNATURE_SIZE_MAX   512        /* One signature line of a note: name, base64 of 76 bytes. */
 #define FRAME_CHUNK_SIZE_MAX         (1u << 20) /* Catch-up in pieces that a heartbeat can overtake. */
 #define FRAME_FETCH_COUNT_MAX        (1u << 16) /* Things asked for at once. */
+#define FRAME_ROOM_LEVEL_MAX         3          /* Levels of room: node/space.h. */
 #define FRAME_CONFIGURATION_SIZE_MAX 976        /* Seven servers with the longest addresses, padded to 8. */
 #define FRAME_ROSTER_SIZE_MAX        8192       /* As ROSTER_SIZE_MAX. */
 
@@ -46,6 +47,7 @@ enum frame_type {
 	FRAME_TOLD = 24,        /* Leader: at least so far. */
 	FRAME_ROSTER = 40,      /* Who the members are, by the sender's ledger. */
 	FRAME_REMOVED = 41,     /* The receiver is none any more. */
+	FRAME_ROOM = 32,        /* Room on the sender's disk. */
 };
 
 struct frame_announce {
@@ -96,6 +98,12 @@ struct frame_removed {
 	uint64_t version; /* Of the sender's roster. */
 };
 
+struct frame_room {
+	uint8_t level; /* enum space_level, at most FRAME_ROOM_LEVEL_MAX. */
+	uint8_t what;  /* 0 disk, 1 map: the scarcer of the two. */
+	uint64_t free, size;
+};
+
 /* What a frame's bytes say. Pointers of our own frames point into those bytes. */
 struct frame {
 	enum frame_type type;
@@ -114,6 +122,7 @@ struct frame {
 		struct frame_read read;
 		struct frame_roster roster;
 		struct frame_removed removed;
+		struct frame_room room;
 	};
 };
 

@@ -350,6 +350,12 @@ static int decode_own(struct cursor *c, struct frame *f)
 		f->read.number = take64(c);
 		f->read.index = take64(c);
 		return cursor_end(c);
+	case FRAME_ROOM:
+		f->room.level = take8(c, FRAME_ROOM_LEVEL_MAX);
+		f->room.what = take8(c, 1);
+		f->room.free = take64(c);
+		f->room.size = take64(c);
+		return cursor_end(c);
 	default:
 		return CS_ERR_MALFORMED;
 	}

@@ -35,8 +35,11 @@ struct guard_hooks {
 	bool (*durable)(void *ctx, raft_index index);
 	/* True if InstallSnapshot up to this index may reach the core now: ledger and state are here (catch-up). */
 	bool (*install_ready)(void *ctx, const struct raft_install_snapshot *snapshot);
-	/* True while the writer's backlog is full: appends from the leader are withheld from the core (guard 7). */
-	bool (*backlogged)(void *ctx);
+	/*
+	 * True while there is no room for so many bytes of entries (the writer is behind, the disk is full): an append
+	 * from the leader is withheld from the core (guard 7).
+	 */
+	bool (*backlogged)(void *ctx, size_t bytes);
 };
 
 struct guard_options {

@@ -72,13 +72,17 @@ static void strip(struct guard *g, struct raft_append_entries *ae, unsigned k)
 
 static bool entries_withheld(struct guard *g, const struct raft_append_entries *ae, unsigned *ret_guard)
 {
+	size_t bytes = 0;
+
 	if (ae->n_entries == 0)
 		return false;
 	*ret_guard = 6;
 	if (g->install_waits && g->install.install_snapshot.term == ae->term)
 		return true;
 	*ret_guard = 7;
-	return guard_on(g, 7) && g->hooks.backlogged != NULL && g->hooks.backlogged(g->hooks.ctx);
+	for (unsigned i = 0; i < ae->n_entries; i++)
+		bytes += ae->entries[i].buf.len;
+	return guard_on(g, 7) && g->hooks.backlogged != NULL && g->hooks.backlogged(g->hooks.ctx, bytes);
 }
 
 /*

@@ -11,6 +11,7 @@
 #include "node/core/frame.h"
 #include "node/decide/roster.h"
 #include "node/link.h"
+#include "node/space.h"
 
 #define MEMBERS_MAX (LINK_PEERS_MAX + 1)
 _Static_assert(MEMBERS_MAX == ROSTER_NODES_MAX && MEMBERS_MAX == FRAME_SERVERS_MAX, "one bound, three names");
@@ -21,6 +22,13 @@ _Static_assert(FRAME_ROSTER_SIZE_MAX == ROSTER_SIZE_MAX, "and this one, two");
 
 struct core;
 
+/* What a member said of its room last (room.c); heard_ns 0: nothing yet. */
+struct member_room {
+	enum space_level level;
+	enum space_what what;
+	uint64_t free, heard_ns;
+};
+
 /* A member as roster and settings name it. */
 struct member {
 	uint64_t id;
@@ -30,6 +38,7 @@ struct member {
 	uint64_t cosigned_size;                /* The largest size that we know it has cosigned. */
 	uint64_t heard_ns;                     /* Its last frame. */
 	uint64_t asked, ticket;                /* reads.c: its question, and our ticket for it; 0: none. */
+	struct member_room room;
 };
 
 /* What links there are, to be held against the members. */

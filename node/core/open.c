@@ -44,10 +44,12 @@ static void no_close(struct raft_uv_transport *t, raft_uv_transport_close_cb cb)
 
 static bool install_ready(void *ctx, const struct raft_install_snapshot *s)
 {
+	struct core *c = ctx;
 	struct snapshot head;
 
 	/* What is no snapshot of ours never gets into the log, where every later start would stumble over it. */
-	return snapshot_decode(&head, s->data.base, s->data.len) == 0 && catchup_ready(ctx, s->last_index);
+	return snapshot_decode(&head, s->data.base, s->data.len) == 0 && c->room.level < SPACE_SHORT &&
+	       catchup_ready(c, s->last_index);
 }
 
 static bool durable(void *ctx, raft_index index)
@@ -57,11 +59,11 @@ static bool durable(void *ctx, raft_index index)
 	return c->writer && ledger_writer_state_index(c->writer) >= index;
 }
 
-static bool backlogged(void *ctx)
+static bool backlogged(void *ctx, size_t bytes)
 {
 	struct core *c = ctx;
 
-	return c->writer && ledger_writer_backlog(c->writer) > BACKLOG_BYTES_MAX;
+	return c->writer && (ledger_writer_backlog(c->writer) > BACKLOG_BYTES_MAX || room_withholds(c, bytes));
 }
 
 static int fail_raft(struct core *c, const char *what, int rv)
@@ -328,6 +330,8 @@ int core_open(const struct core_options *o, struct core **ret)
 		err = open_loop(c);
 	if (!err)
 		err = members_open(c);
+	if (!err)
+		err = room_open(c);
 	if (!err)
 		err = open_ledger(c);
 	if (!err)

@@ -68,6 +68,9 @@ static void on_frame(void *ctx, uint64_t from, uint8_t *bytes, size_t len)
 	case FRAME_HELLO:
 		check_gone_back(c, from, &f.hello);
 		return;
+	case FRAME_ROOM:
+		room_told(c, from, &f.room);
+		return;
 	case FRAME_FETCH:
 		catchup_fetch(c, from, &f.fetch);
 		return;
@@ -107,6 +110,7 @@ static void on_state(void *ctx, uint64_t peer, bool up)
 	f.hello.applied_size = tree_size(c->tree);
 	peers_send(c, peer, &f);
 	members_link_up(c, peer);
+	room_tell(c, peer);
 }
 
 int peers_open(struct core *c)

@@ -100,6 +100,8 @@ static void receive(struct core *c, struct job *j, uint64_t now)
 		propose_refuse_not_leader(c, j);
 		return;
 	}
+	if (room_refuses(c, j))
+		return;
 	if (j->deadline_ns <= now)
 		refuse_expired(c, j);
 	else if (turns_push(c->pending, j))
@@ -382,6 +384,8 @@ void propose_pump(struct core *c)
 	f->n = 0;
 	while (f->n < c->o.settings->batch_commands_max && (room = batch_room(&w, &at)) &&
 	       (j = turns_pop(c->pending))) {
+		if (room_refuses(c, j))
+			continue;
 		if (j->deadline_ns <= now)
 			refuse_expired(c, j);
 		else if (add_job(c, &w, at, room, j, time_ms))

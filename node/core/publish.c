@@ -54,6 +54,7 @@ void publish_status(struct core *c)
 	                        .uptime_ms = (clock_mono_ns() - c->started_ns) / NS_PER_MS};
 	struct guard_stats stats;
 	const char *address, *health = "ok";
+	char room[sizeof s.health];
 	raft_id leader;
 
 	raft_leader(&c->raft, &leader, &address);
@@ -66,10 +67,10 @@ void publish_status(struct core *c)
 		health = "evidence that does not verify: not cosigning";
 	else if (c->clock_ahead)
 		health = "the leader's clock is ahead: not cosigning";
-	else if (store_fill_percent(c->o.store) >= 90)
-		health = "store 90 % full";
 	else if (c->members.ours && !members_find((struct core *)c, c->id))
 		health = "removed from the cluster";
+	else if (room_health(c, room, sizeof room))
+		health = room;
 	else if (!leader)
 		health = "no leader";
 	snprintf(s.health, sizeof s.health, "%s", health);
