@@ -34,13 +34,14 @@ void core_stepped(void *ctx)
 	if (c->applied) {
 		apply_hand_over(c);
 		publish_ledger(c);
-		if (c->principals_changed)
-			publish_principals(c);
 		if (state_dirty(c->state) >= STATE_DIRTY_MAX)
 			apply_take_state(c, raft_last_applied(&c->raft), false);
 		checkpoint_applied(c);
 	}
 	reads_step(c);
+	/* Not only with entries to hand over: a snapshot within the step has handed them over already. */
+	if (c->principals_changed)
+		publish_principals(c);
 	/* After the principals that this step has brought. */
 	if (c->authoritative != core_leads(c)) {
 		c->authoritative = core_leads(c);
