@@ -23,13 +23,32 @@ _Noreturn static void halt(struct core *c, const char *what, uint64_t index)
 	core_halt(c->o.settings->data_path, why);
 }
 
+/* Fetched entries may still be with the writer, if another leader gives through Raft what a catch-up had begun. */
+static void await_stored(struct core *c, uint64_t index)
+{
+	static const struct timespec nap = {.tv_nsec = NS_PER_MS};
+	struct store_head head;
+
+	store_view_head(c->view, &head);
+	if (index < head.size)
+		return;
+	while (c->writer && ledger_writer_stored_size(c->writer) <= index) {
+		ledger_writer_flush(c->writer);
+		nanosleep(&nap, NULL);
+	}
+	if (store_view_renew(c->view))
+		core_fatal(c, "the store cannot be read");
+}
+
 /* An entry that the store holds already comes out again: a self-check at every start. */
 static void compare_stored(struct core *c, const struct decide_out *out)
 {
 	const void *leaf, *body;
 	size_t leaf_len, body_len;
-	int err = store_view_entry(c->view, out->index, &leaf, &leaf_len);
+	int err;
 
+	await_stored(c, out->index);
+	err = store_view_entry(c->view, out->index, &leaf, &leaf_len);
 	if (err || leaf_len != out->leaf_len || memcmp(leaf, out->leaf, leaf_len) != 0)
 		halt(c, "the entry decided again differs from the stored one", out->index);
 	err = store_view_body(c->view, out->index, &body, &body_len);
@@ -150,9 +169,9 @@ static void apply_batch(struct core *c, raft_index index, raft_term term, const 
 		batch_next(&b, &command, &command_len);
 		apply_command(c, &b, command, command_len);
 	}
-	/* What was stored before the restart is not stored again; these entries then begin at the store's size. */
+	/* What was stored before is not stored again; these entries then begin at the store's size. */
 	if (c->entries->first < c->stored_at_start)
-		c->entries->first = tree_size(c->tree) - c->entries->n;
+		c->entries->first = c->entries->n ? tree_size(c->tree) - c->entries->n : c->stored_at_start;
 	entries_seal(c->entries);
 	*c->applied_last = c->entries;
 	c->applied_last = &c->entries->next;
@@ -250,7 +269,7 @@ void apply_take_state(struct core *c, raft_index index, bool sync)
 {
 	struct state_block *block;
 
-	if (index <= c->o.state_index || (index == c->state_taken_index && !sync))
+	if (index < c->state_stored || (index == c->state_stored && !sync))
 		return;
 	apply_hand_over(c); /* The state at an index follows the entries up to it. */
 	if (index > c->pushed_index)
@@ -259,7 +278,7 @@ void apply_take_state(struct core *c, raft_index index, bool sync)
 	if (!block || state_take_dirty(c->state, state_block_add, block))
 		core_fatal(c, "out of memory");
 	ledger_writer_push_state(c->writer, block, sync);
-	c->state_taken_index = index;
+	c->state_stored = index;
 	c->state_taken_ns = clock_mono_ns();
 }
 

@@ -204,7 +204,8 @@ enum phase { IDLE, BEGUN, STATE, ENTRIES, STORING, READY };
 
 struct taking {
 	enum phase phase;
-	uint64_t from; /* The leader we ask. */
+	uint64_t from;     /* The leader we ask. */
+	raft_index wanted; /* Of the snapshot that waits for this. */
 	uint64_t heard_ns;
 	uint64_t state_index, state_term;
 	uint8_t *bytes; /* The state's records as they came. */
@@ -238,7 +239,7 @@ static void forget(struct core *c)
 	memset(t, 0, sizeof *t);
 }
 
-static void begin(struct core *c)
+static void begin(struct core *c, raft_index wanted)
 {
 	raft_id leader;
 	const char *address;
@@ -249,19 +250,43 @@ static void begin(struct core *c)
 		return;
 	c->taking->phase = BEGUN;
 	c->taking->from = leader;
+	c->taking->wanted = wanted;
 	c->taking->began_ns = clock_mono_ns();
 	log_info("catch-up: fetching from=%llu size=%" PRIu64, leader, ledger_writer_stored_size(c->writer));
 	ask(c, KIND_BEGIN, 0, 0);
+}
+
+/*
+ * The state with which this node has started may reach further than its log: fetched before a crash. It only has to be
+ * synced, since what was found in the file can still be undone (MDB_NOMETASYNC).
+ */
+static bool here_since_start(struct core *c, raft_index last_index)
+{
+	struct state_block *b;
+	uint64_t index, term;
+
+	if (c->o.state_index < last_index || c->o.state_index != c->state_stored)
+		return false;
+	if (ledger_writer_state_index(c->writer) >= last_index || c->state_synced)
+		return true;
+	if (store_view_state_index(c->view, &index, &term) || index != c->o.state_index ||
+	    !(b = state_block_new(index, term)))
+		core_fatal(c, "catch-up: the stored state cannot be read");
+	ledger_writer_push_state(c->writer, b, true);
+	c->state_synced = true;
+	return true;
 }
 
 bool catchup_ready(struct core *c, raft_index last_index)
 {
 	struct taking *t = c->taking;
 
+	if (here_since_start(c, last_index))
+		return ledger_writer_state_index(c->writer) >= last_index;
 	if (t->phase == READY && t->state_index >= last_index)
 		return true;
 	if (t->phase == IDLE || t->phase == READY)
-		begin(c);
+		begin(c, last_index);
 	return false;
 }
 
@@ -282,6 +307,10 @@ static void take_begin(struct core *c, const struct frame_chunk *ch)
 	if (t->len > STATE_SIZE_MAX || !(t->bytes = malloc(t->len + 1))) {
 		log_error("catch-up: a state of %" PRIu64 " bytes is refused", t->len);
 		forget(c);
+		return;
+	}
+	if (t->state_index <= c->pushed_index) {
+		forget(c); /* Another leader has brought more through Raft meanwhile. */
 		return;
 	}
 	t->phase = STATE;
@@ -306,9 +335,15 @@ static int delete_record(void *ctx, const void *key, size_t key_len, const void 
 static void store_fetched(struct core *c)
 {
 	struct taking *t = c->taking;
-	struct entries *b = entries_new(t->state_index, t->state_term, t->next, 0);
-	struct state_block *block = state_block_new(t->state_index, t->state_term);
+	struct entries *b;
+	struct state_block *block;
 
+	if (t->state_index <= c->pushed_index || t->next != c->pushed_size) {
+		forget(c);
+		return;
+	}
+	b = entries_new(t->state_index, t->state_term, t->next, 0);
+	block = state_block_new(t->state_index, t->state_term);
 	if (!b || !block)
 		core_fatal(c, "out of memory");
 	b->fetched = true;
@@ -317,6 +352,9 @@ static void store_fetched(struct core *c)
 	    catchup_each_record(t->bytes, t->len, state_block_add, block))
 		core_fatal(c, "catch-up: the fetched state cannot be stored");
 	ledger_writer_push_state(c->writer, block, true);
+	/* Until the swap the core stands further back than the store: what comes through Raft up to here is compared.
+	 */
+	c->pushed_index = c->applied_at_start = c->state_stored = t->state_index;
 	t->phase = STORING;
 }
 
@@ -361,6 +399,10 @@ static void take_entries(struct core *c, const struct frame_chunk *ch)
 
 	if (t->phase != ENTRIES || ch->from != t->next || ch->len == 0)
 		return;
+	if (t->next != c->pushed_size) {
+		forget(c); /* As in take_begin. */
+		return;
+	}
 	b = entries_new(0, 0, t->next, CHUNK_SIZE / 8);
 	while (b && b->n < b->n_max && t->next < t->head.size && catchup_take_entry(&p, &left, &e)) {
 		struct hash h;
@@ -374,7 +416,7 @@ static void take_entries(struct core *c, const struct frame_chunk *ch)
 		core_fatal(c, "out of memory");
 	entries_seal(b);
 	b->fetched = true;
-	c->pushed_size = t->next;
+	c->pushed_size = c->stored_at_start = t->next;
 	ledger_writer_push(c->writer, b);
 	if (t->next >= t->head.size)
 		store_fetched(c);
@@ -417,11 +459,15 @@ void catchup_stored(struct core *c)
 void catchup_beat(struct core *c)
 {
 	struct taking *t = c->taking;
+	bool stored = t->phase == READY || t->phase == STORING;
 
-	if (t->phase == IDLE || t->phase == READY || t->phase == STORING || t->paused)
+	/* A new leader may give by entries what the one before began to give by a snapshot. */
+	if (t->phase != IDLE && raft_last_applied(&c->raft) >= (stored ? t->state_index : t->wanted))
+		forget(c);
+	if (t->phase == IDLE || stored || t->paused)
 		return;
 	if (clock_mono_ns() - t->heard_ns >= RETRY_NS)
-		begin(c);
+		begin(c, t->wanted);
 }
 
 bool catchup_swap(struct core *c, raft_index index, uint64_t size, const struct hash *root)
@@ -449,12 +495,6 @@ bool catchup_swap(struct core *c, raft_index index, uint64_t size, const struct 
 	c->state = t->state;
 	t->state = NULL;
 	c->o.state_index = t->state_index;
-	c->state_taken_index = t->state_index;
-	if (t->state_index > c->applied_at_start)
-		c->applied_at_start = t->state_index;
-	c->stored_at_start = c->pushed_size;
-	if (t->state_index > c->pushed_index)
-		c->pushed_index = t->state_index;
 	c->principals_changed = c->roster_changed = true;
 	log_info("catch-up: whole again size=%" PRIu64 " raft_index=%" PRIu64, t->head.size, t->state_index);
 	forget(c);

@@ -153,8 +153,10 @@ struct core {
 	struct state *state;
 	struct tree *tree;
 	struct store_view *view;     /* For tiles older than the tree's right edge, and the comparison at start. */
-	uint64_t stored_at_start;    /* Entries that the store held: those that come out again must be equal. */
-	raft_index applied_at_start; /* Raft index that the store's entries reach. */
+	uint64_t stored_at_start;    /* Entries stored before they came through Raft: those that do must be equal. */
+	raft_index applied_at_start; /* Raft index that these entries reach. */
+	raft_index state_stored;     /* Raft index of the newest state that the writer has or is given. */
+	bool state_synced;           /* The writer has been told to sync the state of the start. */
 	raft_index last_at_start;    /* The log's last entry at start: nothing is signed before it is applied. */
 	uint64_t size_at_start;      /* The largest size that the log's last batch may lead to. */
 	struct decide_out *out;
@@ -167,7 +169,6 @@ struct core {
 	unsigned n_outcomes;
 	bool principals_changed, roster_changed;
 	uint64_t state_taken_ns;
-	raft_index state_taken_index;
 
 	/* Checkpoints. */
 	raft_term note_term;    /* Term in which the note was signed. */

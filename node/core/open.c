@@ -97,6 +97,7 @@ static int open_ledger(struct core *c)
 	state_head(c->state, &head);
 	c->stored_at_start = c->pushed_size = stored.size;
 	c->applied_at_start = c->pushed_index = stored.applied_index;
+	c->state_stored = c->o.state_index;
 	if (head.size > stored.size) {
 		log_error("the state is ahead of the ledger's entries: the store is damaged");
 		return CS_ERR_DAMAGED;
