@@ -123,6 +123,38 @@ static void trailing_nothing(void)
 	propose_all(10, 8);
 }
 
+/* By number alone, large entries behind a snapshot would fill the memory. */
+static void keep_behind(uint32_t off, unsigned least, unsigned most)
+{
+	script_init(&s, 1, off);
+	s.s[0].options.snapshot_entries_max = 20;
+	s.s[0].options.trailing_bytes_max = 4096;
+	script_elect_first(&s);
+	raft_set_snapshot_trailing(&s.s[0].raft, 100);
+	propose_all(200, 1024);
+	raft_index first = s.s[0].raft.log.offset + 1, snapshot = s.s[0].raft.log.snapshot.last_index;
+	assert_true(snapshot > 100);
+	assert_in_range(snapshot + 1 - first, least, most);
+	assert_int_equal(s.s[0].disk.start, first); /* On the disk as in memory. */
+	assert_int_equal(s.s[0].raft.snapshot.trailing, 100);
+	script_close(&s);
+}
+
+static void guard_6_keeps_few_bytes_behind_a_snapshot(void **state)
+{
+	(void)state;
+	keep_behind(0, 4, 4);
+	keep_behind(GUARD_BIT(6), 100, 100);
+	/* One at least, however large. */
+	script_init(&s, 1, 0);
+	s.s[0].options.snapshot_entries_max = 5;
+	s.s[0].options.trailing_bytes_max = 8;
+	script_elect_first(&s);
+	propose_all(20, 1024);
+	assert_int_equal(s.s[0].raft.log.snapshot.last_index, s.s[0].raft.log.offset + 1);
+	script_close(&s);
+}
+
 static void guard_6_refuses_a_snapshot_that_would_wipe_the_log(void **state)
 {
 	char said[256];
@@ -335,6 +367,7 @@ int main(void)
 	        cmocka_unit_test(guard_6_keeps_the_log_until_the_ledger_is_durable),
 	        cmocka_unit_test(guard_6_takes_no_snapshot_of_an_uncommitted_configuration),
 	        cmocka_unit_test(guard_6_counts_bytes),
+	        cmocka_unit_test(guard_6_keeps_few_bytes_behind_a_snapshot),
 	        cmocka_unit_test(guard_6_refuses_a_snapshot_that_would_wipe_the_log),
 	        cmocka_unit_test(guard_1_lets_an_install_through),
 	        cmocka_unit_test(guard_6_withholds_an_install_until_it_is_durable),

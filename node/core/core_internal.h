@@ -31,7 +31,9 @@
 #define ANNOUNCE_INTERVAL_MS                                                                                           \
 	200 /* Under load; a checkpoint after a pause goes with the next beat. Ten signatures each time. */
 #define SNAPSHOT_BYTES_MAX                                                                                             \
-	(UINT64_C(64) << 20)    /* Between snapshots: what a restart replays, what the log holds in memory. */
+	(UINT64_C(64) << 20) /* Between snapshots: what a restart replays, what the log holds in memory. */
+#define TRAILING_BYTES_MAX                                                                                             \
+	(UINT64_C(32) << 20)    /* Of entries kept behind a snapshot; who was away for longer fetches the ledger. */
 #define CLOCK_AHEAD_MS_MAX 2000 /* A leader's time further ahead of ours is not cosigned (decisions.md: Flow). */
 
 #define CHECKS_WAITING_MAX 4096 /* Checks that wait for a round or a view; above it: overloaded, at once. */

@@ -55,6 +55,8 @@ struct guard_options {
 	 */
 	unsigned snapshot_entries_max;
 	uint64_t snapshot_bytes_max;
+	/* Guard 6: of the entries kept behind a local snapshot, for who was away; one at least. 0: by number only. */
+	uint64_t trailing_bytes_max;
 	uint32_t off; /* GUARD_BIT set; ignored without GUARD_SWITCHES. */
 };
 

@@ -148,6 +148,8 @@ uint64_t guard_bytes_since_snapshot(const struct guard *g);
 /* First index at which these entries contradict our log, if libraft would take them; 0: none. */
 raft_index guard_conflict(const struct guard *g, const struct raft_append_entries *ae);
 void guard_threshold(struct guard *g); /* Guard 6: the snapshot threshold in bytes. */
+/* Guard 6: how many entries to keep behind a snapshot at index: at most n, and within the bound in bytes. */
+unsigned guard_trailing(struct guard *g, raft_index index, unsigned n);
 
 /* Guard 10: guard_configuration.c. */
 void guard_configuration_loaded(struct guard *g, const struct raft_snapshot *snapshot);

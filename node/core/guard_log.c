@@ -67,6 +67,27 @@ static uint64_t bytes_since_snapshot(const struct guard *g)
 	return bytes;
 }
 
+unsigned guard_trailing(struct guard *g, raft_index index, unsigned n)
+{
+	uint64_t bytes = 0;
+	unsigned kept = 0;
+
+	if (!guard_on(g, 6) || g->options.trailing_bytes_max == 0)
+		return n;
+	while (kept < n) {
+		const struct raft_entry *e = guard_entry(g, index - kept);
+		bytes += e != NULL ? e->buf.len : 0;
+		if (e == NULL || (kept > 0 && bytes > g->options.trailing_bytes_max))
+			break;
+		kept++;
+	}
+	/* Where the log ends earlier there is nothing to cut. */
+	if (kept == n || guard_entry(g, index - kept) == NULL)
+		return n;
+	guard_acted(g, 6);
+	return kept;
+}
+
 void guard_threshold(struct guard *g)
 {
 	bool over;

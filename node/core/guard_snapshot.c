@@ -39,6 +39,7 @@ static void put_done(struct raft_io_snapshot_put *disk_put, int status)
 	struct guard *g = (struct guard *)((char *)disk_put - offsetof(struct guard, disk_put));
 	struct raft_io_snapshot_put *req = g->put;
 	bool installed = g->put_install && status == 0;
+	unsigned trailing = g->raft->snapshot.trailing;
 
 	if (status != 0 && !g->closing)
 		guard_failed(g, "a snapshot could not be stored", status);
@@ -49,7 +50,11 @@ static void put_done(struct raft_io_snapshot_put *disk_put, int status)
 	g->put_snapshot = NULL;
 	g->completing = g->put_install;
 	g->completing_term = g->put_term;
+	/* libraft cuts its log in memory by its own number. */
+	if (!g->put_install)
+		g->raft->snapshot.trailing = g->put_trailing;
 	req->cb(req, status);
+	g->raft->snapshot.trailing = trailing;
 	g->completing = false;
 	if (installed)
 		install_finished(g);
@@ -105,6 +110,8 @@ static int io_snapshot_put(struct raft_io *io, unsigned trailing, struct raft_io
 		}
 	} else if (trailing == 0) {
 		guard_fatal(g, "snapshot trailing is 0: the disk would take it for an install and wipe the log", 0);
+	} else {
+		g->put_trailing = guard_trailing(g, snapshot->index, trailing);
 	}
 	g->put_waits = true;
 	if (put_blocked(g)) {

@@ -225,7 +225,8 @@ static int open_raft(struct core *c)
 	                                .message_bytes_max = 1u << 20,
 	                                .entry_bytes_max = BATCH_SIZE_MAX,
 	                                .snapshot_entries_max = s->snapshot_entries,
-	                                .snapshot_bytes_max = SNAPSHOT_BYTES_MAX};
+	                                .snapshot_bytes_max = SNAPSHOT_BYTES_MAX,
+	                                .trailing_bytes_max = TRAILING_BYTES_MAX};
 	struct guard_hooks hooks = {.ctx = c,
 	                            .net_send = peers_send_raft,
 	                            .stepped = core_stepped,
