@@ -56,14 +56,16 @@ static int take_lock(int fd)
 static int lock_data(const struct settings *s)
 {
 	char path[SETTINGS_PATH_SIZE_MAX + 16], why[512];
-	int fd, err;
+	int fd, err = core_halted(s->data_path, why, sizeof why);
 
-	if (core_halted(s->data_path, why, sizeof why)) {
+	if (err == CS_ERR_DIVERGED)
 		log_error(
 		        "this node halted and stays halted: %s (an operator removes %s/HALTED once that is dealt with)",
 		        why, s->data_path);
-		return CS_ERR_DIVERGED;
-	}
+	else if (err)
+		log_error("%s", why);
+	if (err)
+		return err;
 	if (core_was_removed(s->data_path)) {
 		log_error("this node was removed from the cluster and does not come back: its id and keys are used up "
 		          "(%s)",
@@ -76,7 +78,7 @@ static int lock_data(const struct settings *s)
 	if (err) {
 		log_error("%s: %s", path,
 		          err == EWOULDBLOCK ? "another countersignd works in this folder" : strerror(err));
-		return CS_ERR_IO;
+		return err == EWOULDBLOCK || err == ENOENT ? CS_ERR_INVALID : CS_ERR_IO;
 	}
 	static const char *const folders[] = {"log", "ledger"};
 	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
@@ -196,13 +198,27 @@ static void close_parts(struct daemon *d)
 	board_free(d->board);
 }
 
+static int refused_status(int err)
+{
+	switch (err) {
+	case CS_ERR_DIVERGED:
+		return EXIT_HALTED;
+	case CS_ERR_NOT_PERMITTED:
+		return EXIT_REMOVED;
+	case CS_ERR_INVALID:
+		return EXIT_USAGE;
+	default:
+		return EXIT_CRASH;
+	}
+}
+
 int daemon_run(const struct daemon_options *o)
 {
 	struct daemon d = {.o = o};
 	int err = lock_data(o->settings);
 
 	if (err)
-		return err == CS_ERR_DIVERGED ? EXIT_HALTED : err == CS_ERR_NOT_PERMITTED ? EXIT_REMOVED : EXIT_USAGE;
+		return refused_status(err);
 	if (open_store(&d) || open_parts(&d))
 		return EXIT_CRASH;
 	log_info("serving url=%s version=%s", o->settings->urls[0], PACKAGE_VERSION);

@@ -62,6 +62,12 @@ static int read_genesis(struct given *g)
 		return CS_ERR_IO;
 	}
 	g->genesis_len = fread(g->genesis, 1, sizeof g->genesis, f);
+	if (ferror(f)) {
+		log_error("%s: %s", g->settings.genesis_path, strerror(errno));
+		fclose(f);
+		free(leaf);
+		return CS_ERR_IO;
+	}
 	fclose(f);
 	err = genesis_leaf(g->genesis, g->genesis_len, leaf, LIMIT_ENTRY_SIZE_MAX, &leaf_len, &hash);
 	free(leaf);
@@ -84,16 +90,18 @@ static int read_keys(struct given *g)
 		log_error("%s", text);
 		return err;
 	}
-	if (!k.has[KEY_CHANNEL] || !k.has[KEY_LOG] || !k.has[KEY_COSIGNER]) {
-		log_error("%s: a node needs the keys channel, log and cosigner", g->settings.keys_path);
-		err = CS_ERR_INVALID;
-	}
-	if (!err)
+	if (!k.has[KEY_CHANNEL] || !k.has[KEY_LOG] || !k.has[KEY_COSIGNER])
+		err = CS_ERR_NOT_FOUND;
+	else
 		err = channel_keypair_from_secret(&g->channel, k.secret[KEY_CHANNEL]);
 	if (!err)
 		err = signer_new(g->settings.origin, g->settings.node, k.secret[KEY_LOG], k.secret[KEY_COSIGNER],
 		                 &g->signer);
 	keyfile_wipe(&k);
+	if (err == CS_ERR_NOT_FOUND)
+		log_error("%s: a node needs the keys channel, log and cosigner", g->settings.keys_path);
+	else if (err)
+		log_error("%s: the keys cannot be used: %s", g->settings.keys_path, err_text(err));
 	return err;
 }
 

@@ -108,6 +108,8 @@ static void apply_command(struct core *c, const struct batch *b, const uint8_t *
 	struct outcome *oc = &c->outcomes[c->n_outcomes++];
 
 	decide(c->state, b->time_ms, command, len, out);
+	if (out->outcome == DECIDE_REFUSED && out->err == CS_ERR_NOMEM)
+		core_fatal(c, "out of memory");
 	oc->outcome = out->outcome;
 	oc->err = out->err;
 	oc->index = out->index;

@@ -50,8 +50,11 @@ void core_stored(struct core *c);
  * keeps later starts from serving until an operator has acted; then exits with status 3.
  */
 _Noreturn void core_halt(const char *data_path, const char *why);
-/* The reason that an earlier run halted for, or NULL. buf takes it. */
-const char *core_halted(const char *data_path, char *buf, size_t cap);
+/*
+ * 0: no earlier run halted. CS_ERR_DIVERGED: one did, and buf has its reason. CS_ERR_IO: that cannot be told; buf says
+ * why.
+ */
+int core_halted(const char *data_path, char *buf, size_t cap);
 
 /* The other members have said that this node was removed: the mark in its data folder keeps later starts from serving.
  */

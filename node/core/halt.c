@@ -22,6 +22,17 @@ void core_fatal(void *ctx, const char *why)
 	_exit(EXIT_CRASH);
 }
 
+/* The file's name is on the disk only when its folder is. */
+static int sync_folder(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int rv = fd < 0 ? -1 : fsync(fd);
+
+	if (fd >= 0)
+		close(fd);
+	return rv;
+}
+
 _Noreturn void core_halt(const char *data_path, const char *why)
 {
 	char path[PATH_MAX_HERE];
@@ -30,12 +41,12 @@ _Noreturn void core_halt(const char *data_path, const char *why)
 	log_error("HALTED: this node serves no more until an operator has acted: %s", why);
 	snprintf(path, sizeof path, "%s/" HALTED_FILE, data_path);
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (fd < 0 || write(fd, why, strlen(why)) < 0 || fsync(fd))
+	if (fd < 0 || write(fd, why, strlen(why)) < 0 || fsync(fd) || sync_folder(data_path))
 		log_error("the reason could not be written to %s: %s", path, strerror(errno));
 	_exit(EXIT_HALTED);
 }
 
-const char *core_halted(const char *data_path, char *buf, size_t cap)
+int core_halted(const char *data_path, char *buf, size_t cap)
 {
 	char path[PATH_MAX_HERE];
 	ssize_t len;
@@ -43,12 +54,17 @@ const char *core_halted(const char *data_path, char *buf, size_t cap)
 
 	snprintf(path, sizeof path, "%s/" HALTED_FILE, data_path);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return NULL;
-	len = read(fd, buf, cap - 1);
-	buf[len > 0 ? len : 0] = 0;
-	close(fd);
-	return buf;
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	/* There is one, or nobody can tell: then a node must not serve, either. */
+	len = fd < 0 ? -1 : read(fd, buf, cap - 1);
+	if (len < 0)
+		snprintf(buf, cap, "%.200s: %s", path, strerror(errno));
+	else
+		buf[len] = 0;
+	if (fd >= 0)
+		close(fd);
+	return len < 0 ? CS_ERR_IO : CS_ERR_DIVERGED;
 }
 
 void core_write_removed(const char *data_path)

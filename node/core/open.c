@@ -12,6 +12,7 @@
 #include "ledger/bytes.h"
 #include "ledger/errors.h"
 #include "node/core/core_internal.h"
+#include "node/core/heap.h"
 #include "node/core/snapshot.h"
 #include "node/log.h"
 
@@ -170,53 +171,6 @@ static raft_index applied_through_raft(struct core *c)
 	return c->applied_at_start > get_u64be(value) ? c->applied_at_start : 0;
 }
 
-/*
- * The entry of a barrier, our no-op, has eight bytes that libraft 0.15 never sets: whatever the heap held there would
- * be sent to all members and kept in their logs. So its memory comes as zeros.
- */
-static void *heap_malloc(void *data, size_t size)
-{
-	(void)data;
-	return calloc(1, size);
-}
-
-static void heap_free(void *data, void *p)
-{
-	(void)data;
-	free(p);
-}
-
-static void *heap_calloc(void *data, size_t n, size_t size)
-{
-	(void)data;
-	return calloc(n, size);
-}
-
-static void *heap_realloc(void *data, void *p, size_t size)
-{
-	(void)data;
-	return realloc(p, size);
-}
-
-static void *heap_aligned_alloc(void *data, size_t alignment, size_t size)
-{
-	(void)data;
-	return aligned_alloc(alignment, size);
-}
-
-static void heap_aligned_free(void *data, size_t alignment, void *p)
-{
-	(void)data, (void)alignment;
-	free(p);
-}
-
-static struct raft_heap heap = {.malloc = heap_malloc,
-                                .free = heap_free,
-                                .calloc = heap_calloc,
-                                .realloc = heap_realloc,
-                                .aligned_alloc = heap_aligned_alloc,
-                                .aligned_free = heap_aligned_free};
-
 static int open_raft(struct core *c)
 {
 	const struct settings *s = c->o.settings;
@@ -237,7 +191,7 @@ static int open_raft(struct core *c)
 	char dir[PATH_MAX_HERE], name[MEMBERS_NAME_SIZE];
 	int rv;
 
-	raft_heap_set(&heap);
+	heap_install();
 	c->transport = (struct raft_uv_transport){
 	        .init = no_init, .listen = no_listen, .connect = no_connect, .close = no_close};
 	snprintf(dir, sizeof dir, "%s/log", s->data_path);

@@ -342,6 +342,8 @@ int challenge_prepare(const struct apply *a, struct account *k, uint8_t nonce[32
 	const char *bound = challenge_bound(a->s, a->asker, k->request_len);
 	if (bound != NULL)
 		return refuse(&a->why, CS_ERR_OVERLOADED, "%s: try again later", bound);
+	if (!challenge_reserve(a->s))
+		return refuse(&a->why, CS_ERR_NOMEM, "out of memory");
 	derive(nonce, a->c->seed, "countersign/nonce/v1");
 	k->nonce = nonce;
 	k->challenge_expiry_ms = a->now_ms + k->evaluation->challenge.expiry_ms;

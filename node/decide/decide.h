@@ -132,7 +132,11 @@ enum answer_outcome { ANSWER_MET = 1, ANSWER_FAILED = 2, ANSWER_LATE = 3 };
 enum decide_outcome {
 	DECIDE_ENTRY = 1,  /* A new entry: leaf, body, leaf_hash, index, kind. */
 	DECIDE_REPEAT = 2, /* This request id was answered before: index is that entry's. Nothing changed. */
-	DECIDE_REFUSED = 3 /* err and text; no entry, and nothing changed. */
+	/*
+	 * err and text; no entry, and nothing changed. CS_ERR_NOMEM: only here, and others may have taken it: this
+	 * replica must not go on.
+	 */
+	DECIDE_REFUSED = 3
 };
 
 struct decide_out {

@@ -108,6 +108,7 @@ void state_free(struct state *s)
 	index_free(&s->principal_index);
 	index_free(&s->challenge_index);
 	index_free(&s->answer_index);
+	free(s->challenge_spare);
 	free(s->policy);
 	free(s->policy_new);
 	free(s->subjects);

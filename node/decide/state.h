@@ -114,6 +114,7 @@ struct state {
 	uint32_t n_challenges; /* Slots that were ever used. */
 	uint32_t n_open, *dirty_challenges, n_dirty_challenges;
 	uint64_t challenge_bytes;
+	uint8_t *challenge_spare; /* REQUEST_SIZE_MAX bytes for the next one, or NULL. */
 	struct list challenge_list, challenge_free;
 	struct index challenge_index;
 
@@ -157,6 +158,12 @@ struct challenge_slot *challenge_find(const struct state *s, uint64_t index,
                                       uint64_t now_ms); /* Open or late, or NULL. */
 /* NULL: there is room for one more of the principal's. Otherwise which bound is reached. */
 const char *challenge_bound(const struct state *s, const struct principal_slot *p, size_t request_len);
+/*
+ * Memory for the next challenge's request, before anything has changed. False: there is none, and a replica cannot go
+ * on without it, for the others can.
+ */
+bool challenge_reserve(struct state *s);
+/* After challenge_reserve. */
 struct challenge_slot *challenge_add(struct state *s, uint64_t index, uint64_t principal, const void *request,
                                      size_t len);
 void challenge_drop(struct state *s, struct challenge_slot *c);

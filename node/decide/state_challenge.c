@@ -73,6 +73,13 @@ static void enter(struct state *s, uint32_t slot)
 	p->open_bytes += c->request_len;
 }
 
+bool challenge_reserve(struct state *s)
+{
+	if (s->challenge_spare == NULL)
+		s->challenge_spare = malloc(REQUEST_SIZE_MAX);
+	return s->challenge_spare != NULL;
+}
+
 struct challenge_slot *challenge_add(struct state *s, uint64_t index, uint64_t principal, const void *request,
                                      size_t len)
 {
@@ -90,10 +97,11 @@ struct challenge_slot *challenge_add(struct state *s, uint64_t index, uint64_t p
 	c->dirty = dirty;
 	c->c.index = index;
 	c->c.principal = principal;
-	c->request = malloc(len);
-	if (c->request == NULL)
-		abort(); /* This node cannot follow the log any more. */
-	memcpy(c->request, request, len);
+	assert(s->challenge_spare != NULL && len <= REQUEST_SIZE_MAX);
+	memcpy(s->challenge_spare, request, len);
+	uint8_t *fitted = realloc(s->challenge_spare, len);
+	c->request = fitted != NULL ? fitted : s->challenge_spare;
+	s->challenge_spare = NULL;
 	c->request_len = len;
 	enter(s, slot);
 	mark(s, slot);
