@@ -222,6 +222,40 @@ void cluster_close(struct cluster *c)
 	memset(c, 0, sizeof *c);
 }
 
+static int node_tool(const struct cluster *c, const char *verb, uint64_t node)
+{
+	char dir[FOLDER_PATH_SIZE], id[24];
+	const char *const args[] = {"cluster", verb, dir, "--node", id, NULL};
+
+	snprintf(id, sizeof id, "%" PRIu64, node);
+	return c->own && folder_join(dir, c->folder, "cluster") ? tool(args) : fail(verb, "the cluster is not ours");
+}
+
+int cluster_kill(struct cluster *c, uint64_t node)
+{
+	return node_tool(c, "kill", node);
+}
+
+int cluster_restart(struct cluster *c, uint64_t node)
+{
+	return node_tool(c, "up", node);
+}
+
+int cluster_timeouts(const struct cluster *c, unsigned *ret_election_ms, unsigned *ret_heartbeat_ms)
+{
+	char path[FOLDER_PATH_SIZE], line[512];
+	unsigned found = 0;
+	FILE *f = folder_join(path, c->folder, "cluster/node-1/countersignd.yaml") ? fopen(path, "re") : NULL;
+
+	while (f && fgets(line, sizeof line, f))
+		if (sscanf(line, "election_timeout_ms: %u", ret_election_ms) == 1 ||
+		    sscanf(line, "heartbeat_ms: %u", ret_heartbeat_ms) == 1)
+			found++;
+	if (f)
+		fclose(f);
+	return found == 2 ? 0 : fail("node-1/countersignd.yaml", "has no timeouts");
+}
+
 uint64_t cluster_cpu_ns(const struct cluster *c)
 {
 	uint64_t sum = 0;

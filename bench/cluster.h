@@ -35,6 +35,11 @@ int cluster_join(struct cluster *c, const char *file, const char *key, unsigned 
 void cluster_close(struct cluster *c);
 /* The same without the clients: for a process that ends at once. From any thread. */
 void cluster_stop(const struct cluster *c);
+/* Of a cluster of our own: kills a node by SIGKILL, starts it again. 0, or -1 having said why. */
+int cluster_kill(struct cluster *c, uint64_t node);
+int cluster_restart(struct cluster *c, uint64_t node);
+/* What its first node's settings say. */
+int cluster_timeouts(const struct cluster *c, unsigned *ret_election_ms, unsigned *ret_heartbeat_ms);
 /* Processor time of all nodes so far; 0 if they are not ours. */
 uint64_t cluster_cpu_ns(const struct cluster *c);
 

@@ -25,11 +25,14 @@ enum { EXIT_GOOD = 0, EXIT_NOT_GOOD = 1, EXIT_WRONG_USAGE = 2, EXIT_NOT_RUN = 3 
 #define BUNDLES_QUICK   50
 #define BUNDLES         1000
 
+#define FAILOVER_KILLS_QUICK 5
+
 struct settings {
 	const char *cluster, *key, *folder, *json;
 	bool quick, curve, keep, kinds[LOAD_KINDS];
 	double seconds, warmup;
 	unsigned outstanding[4], n_outstanding;
+	unsigned failover; /* Kills; 0: another measurement. */
 	unsigned connections, subjects, disk_n, echo_n, raft_n;
 	uint64_t seed;
 };
@@ -38,6 +41,7 @@ struct bench {
 	struct settings settings;
 	struct cluster cluster;
 	struct acks acks;
+	struct failover failover;
 	struct report report;
 };
 
@@ -50,13 +54,16 @@ static void usage(FILE *to)
 	      "prints them beside what the machine can do at best, and checks afterwards that every acknowledged\n"
 	      "decision is in the ledger with a proof that holds.\n"
 	      "\n"
-	      "  -q, --quick              short steps: under a minute in all\n"
+	      "  -q, --quick              short steps: little more than a minute in all\n"
 	      "  -s, --seconds S          length of a step (default: 60; quick: 3)\n"
 	      "  -w, --warmup S           before each step, not counted (default: 5; quick: 1)\n"
 	      "  -o, --outstanding N      many clients: questions at once; may be repeated (default: 64 and 256)\n"
 	      "  -n, --connections N      that many clients' load is spread over (default: 4)\n"
 	      "      --only KIND          decide, check (linearizable) or check-local; checks need some decisions,\n"
 	      "                           which are not reported then\n"
+	      "      --failover[=N]       instead of all that: kills the leader N times (100; quick: 5), and measures "
+	      "how\n"
+	      "                           long there is no committed decision\n"
 	      "      --curve              also 10 % to 110 % of the highest rate, on schedule\n"
 	      "      --subjects N         that requests are about (default: 1000)\n"
 	      "      --seed N             of schedules and requests (default: 1)\n"
@@ -120,7 +127,7 @@ static int get_only(struct settings *s, const char *text)
 	return found ? 0 : wrong("only", text);
 }
 
-enum { OPTION_ONLY = 256, OPTION_CURVE, OPTION_SUBJECTS, OPTION_SEED, OPTION_CLUSTER, OPTION_KEY };
+enum { OPTION_ONLY = 256, OPTION_FAILOVER, OPTION_CURVE, OPTION_SUBJECTS, OPTION_SEED, OPTION_CLUSTER, OPTION_KEY };
 
 static const struct option options[] = {{"quick", no_argument, NULL, 'q'},
                                         {"seconds", required_argument, NULL, 's'},
@@ -128,6 +135,7 @@ static const struct option options[] = {{"quick", no_argument, NULL, 'q'},
                                         {"outstanding", required_argument, NULL, 'o'},
                                         {"connections", required_argument, NULL, 'n'},
                                         {"only", required_argument, NULL, OPTION_ONLY},
+                                        {"failover", optional_argument, NULL, OPTION_FAILOVER},
                                         {"curve", no_argument, NULL, OPTION_CURVE},
                                         {"subjects", required_argument, NULL, OPTION_SUBJECTS},
                                         {"seed", required_argument, NULL, OPTION_SEED},
@@ -158,6 +166,9 @@ static int take_option(struct settings *s, int opt)
 		return get_unsigned("connections", optarg, CLUSTER_CLIENTS_MAX, &s->connections);
 	case OPTION_ONLY:
 		return get_only(s, optarg);
+	case OPTION_FAILOVER:
+		s->failover = UINT_MAX; /* As many as is usual. */
+		return optarg ? get_unsigned("failover", optarg, FAILOVER_MAX, &s->failover) : 0;
 	case OPTION_CURVE:
 		s->curve = true;
 		return 0;
@@ -203,6 +214,10 @@ static void complete(struct settings *s)
 		s->outstanding[s->n_outstanding++] = 64;
 		s->outstanding[s->n_outstanding++] = 256;
 	}
+	if (s->failover == UINT_MAX)
+		s->failover = s->quick ? FAILOVER_KILLS_QUICK : FAILOVER_KILLS;
+	if (s->failover)
+		s->connections = FAILOVER_CLIENTS + 1; /* One to look with. */
 	s->disk_n = s->quick ? 1000 : 10000;
 	s->echo_n = s->quick ? 3000 : 30000;
 	s->raft_n = s->quick ? 2000 : 20000;
@@ -229,9 +244,11 @@ static int parse(struct settings *s, int argc, char **argv)
 			return EXIT_WRONG_USAGE;
 		}
 	}
-	if (optind < argc || !s->cluster != !s->key) {
+	if (optind < argc || !s->cluster != !s->key || (s->failover && s->cluster)) {
 		fprintf(stderr, "countersign-bench: %s\n",
-		        optind < argc ? "no arguments, only options" : "--cluster and --key go together");
+		        optind < argc               ? "no arguments, only options"
+		        : s->failover && s->cluster ? "--failover kills nodes of a cluster of its own only"
+		                                    : "--cluster and --key go together");
 		usage(stderr);
 		return EXIT_WRONG_USAGE;
 	}
@@ -247,8 +264,11 @@ static int measure_floors(struct bench *b, int turn)
 	const struct settings *s = &b->settings;
 
 	fprintf(stderr, "floors …\n");
-	if (floor_disk(b->cluster.folder, s->disk_n, &f->disk[turn]) || floor_echo(s->echo_n, &f->echo[turn]) ||
-	    floor_raft(b->cluster.folder, s->raft_n, &f->raft[turn]))
+	if (floor_disk(b->cluster.folder, s->disk_n, &f->disk[turn]))
+		return -1;
+	if (s->failover)
+		return 0;
+	if (floor_echo(s->echo_n, &f->echo[turn]) || floor_raft(b->cluster.folder, s->raft_n, &f->raft[turn]))
 		return -1;
 	return turn ? 0 : floor_crypto(&f->crypto);
 }
@@ -353,6 +373,22 @@ static int prepare_checks(struct bench *b)
 	return err;
 }
 
+static int measure_loads(struct bench *b)
+{
+	int err = b->settings.kinds[LOAD_DECIDE] ? 0 : prepare_checks(b);
+
+	for (int k = 0; k < LOAD_KINDS && !err; k++)
+		if (b->settings.kinds[k])
+			err = measure(b, (enum load_kind)k);
+	return err;
+}
+
+static int measure_failover(struct bench *b)
+{
+	b->report.failover = &b->failover;
+	return failover_run(&b->cluster, b->settings.failover, &b->acks, &b->failover);
+}
+
 static int run(struct bench *b)
 {
 	const struct settings *s = &b->settings;
@@ -369,11 +405,8 @@ static int run(struct bench *b)
 		err = s->cluster ? cluster_join(&b->cluster, s->cluster, s->key, s->connections, IN_FLIGHT_MAX)
 		                 : cluster_start(&b->cluster, s->connections, IN_FLIGHT_MAX);
 	r->n_nodes = b->cluster.description.n_nodes;
-	if (!err && !s->kinds[LOAD_DECIDE])
-		err = prepare_checks(b);
-	for (int k = 0; k < LOAD_KINDS && !err; k++)
-		if (s->kinds[k])
-			err = measure(b, (enum load_kind)k);
+	if (!err)
+		err = s->failover ? measure_failover(b) : measure_loads(b);
 	if (err)
 		return err;
 	fprintf(stderr, "validation …\n");
@@ -387,6 +420,8 @@ static bool is_good(const struct report *r)
 	for (unsigned i = 0; i < r->n_steps; i++)
 		if (r->steps[i]->outcome.unproven || r->steps[i]->outcome.wrong)
 			return false;
+	if (r->failover && (r->failover->unproven || r->failover->disordered))
+		return false;
 	return r->validation.good;
 }
 

@@ -175,6 +175,30 @@ static void print_ratio(FILE *to, const struct report *r, enum load_kind kind, c
 		        (double)p50 / (double)floor, of, micros(floor));
 }
 
+static double millis(uint64_t ns)
+{
+	return micros(ns) / 1000;
+}
+
+static void print_failover(FILE *to, const struct failover *f)
+{
+	fprintf(to, "\n%-44s %9s %9s %9s\n", "FAILOVER: kill -9 of the leader (milliseconds)", "p50", "p99", "max");
+	fprintf(to, "  %-42s %9.1f %9.1f %9.1f   %u kills\n", "without a committed decision",
+	        millis(failover_gap_ns(f, 0.5)), millis(failover_gap_ns(f, 0.99)), millis(failover_gap_ns(f, 1)), f->n);
+	fprintf(to, "  %-42s %9.1f %9.1f %9.1f\n", "longest call of each kill", millis(failover_call_ns(f, 0.5)),
+	        millis(failover_call_ns(f, 0.99)), millis(failover_call_ns(f, 1)));
+	fprintf(to, "  election_timeout_ms %u, heartbeat_ms %u; longest time without an answer otherwise: %.1f\n",
+	        f->election_timeout_ms, f->heartbeat_ms, millis(f->other_gap_ns));
+	fprintf(to,
+	        "  %" PRIu64 " decisions by %d clients, all calls p50 %.2f ms; %" PRIu64 " errors, %" PRIu64
+	        " out of order, %" PRIu64 " unproven\n",
+	        f->answered, FAILOVER_CLIENTS, millis(histogram_quantile(&f->calls, 0.5)), f->n_errors, f->disordered,
+	        f->unproven);
+	for (int code = 0; code < LOAD_CODES; code++)
+		if (f->errors[code])
+			fprintf(to, "    %" PRIu64 " failed: %s\n", f->errors[code], cs_strerror(-code));
+}
+
 static void print_validation(FILE *to, const struct validation *v)
 {
 	fprintf(to, "\nVALIDATION (%.1f s)\n", v->seconds);
@@ -186,10 +210,8 @@ static void print_validation(FILE *to, const struct validation *v)
 	fprintf(to, v->good ? "  good\n" : "  NOT GOOD: %s\n", v->reason);
 }
 
-void report_print(const struct report *r, FILE *to)
+static void print_loads(FILE *to, const struct report *r)
 {
-	print_machine(to, r);
-	print_floors(to, &r->floors);
 	print_kind(to, r, LOAD_DECIDE, "DURABLE DECIDE, proof checked (microseconds)");
 	print_verdicts(to, r);
 	print_kind(to, r, LOAD_CHECK, "CHECK, linearizable (microseconds)");
@@ -201,5 +223,15 @@ void report_print(const struct report *r, FILE *to)
 	fprintf(to, "  highest rates: decide %.0f/s, check %.0f/s, local %.0f/s (%u nodes and the load on %ld cores)\n",
 	        report_highest(r, LOAD_DECIDE), report_highest(r, LOAD_CHECK), report_highest(r, LOAD_LOCAL),
 	        r->n_nodes, r->machine.cores);
+}
+
+void report_print(const struct report *r, FILE *to)
+{
+	print_machine(to, r);
+	print_floors(to, &r->floors);
+	if (r->failover)
+		print_failover(to, r->failover);
+	else
+		print_loads(to, r);
 	print_validation(to, &r->validation);
 }

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "bench/failover.h"
 #include "bench/floor.h"
 #include "bench/load.h"
 #include "bench/machine.h"
@@ -32,6 +33,7 @@ struct report {
 	bool quick;
 	unsigned n_steps;
 	struct step *steps[REPORT_STEPS_MAX];
+	const struct failover *failover; /* NULL: leaders were left alone. */
 	struct validation validation;
 };
 

@@ -46,13 +46,13 @@ static json_t *of_floors(const struct floors *f)
 	                 "sha256_300", integer(f->crypto.sha256_300), "sha256_65", integer(f->crypto.sha256_65));
 }
 
-static json_t *of_errors(const struct load_outcome *o)
+static json_t *of_errors(const uint64_t by_code[LOAD_CODES])
 {
 	json_t *errors = json_object();
 
 	for (int code = 0; code < LOAD_CODES; code++)
-		if (o->errors[code])
-			json_object_set_new(errors, code ? cs_strerror(-code) : "unknown", integer(o->errors[code]));
+		if (by_code[code])
+			json_object_set_new(errors, code ? cs_strerror(-code) : "unknown", integer(by_code[code]));
 	return errors;
 }
 
@@ -72,7 +72,7 @@ static json_t *of_step(const struct step *s)
 	                      s->name, "kind", load_kind_name(s->plan.kind), "connections", (int)s->plan.n_clients,
 	                      "warmup_s", s->plan.warmup_s, "seconds", o->seconds, "answered", integer(o->answered),
 	                      "rate", o->rate, "from_sent", of_histogram(&o->from_sent), "verdicts", of_verdicts(o),
-	                      "errors", of_errors(o), "unproven", integer(o->unproven), "contradicted",
+	                      "errors", of_errors(o->errors), "unproven", integer(o->unproven), "contradicted",
 	                      integer(o->wrong), "proof_bytes", integer(o->proof_bytes), "nodes_cpu_ns",
 	                      integer(o->nodes_cpu_ns), "client_cpu_ns", integer(o->own_cpu_ns));
 
@@ -117,6 +117,25 @@ static json_t *of_ratios(const struct report *r)
 	return j;
 }
 
+static json_t *of_failover(const struct failover *f)
+{
+	json_t *kills = json_array();
+
+	for (unsigned i = 0; i < f->n; i++)
+		json_array_append_new(kills, json_pack("{s:o, s:o, s:o}", "node", integer(f->kills[i].node), "gap",
+		                                       integer(f->kills[i].gap_ns), "longest_call",
+		                                       integer(f->kills[i].call_ns)));
+	return json_pack(
+	        "{s:i, s:i, s:i, s:i, s:{s:o, s:o, s:o}, s:{s:o, s:o, s:o}, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+	        "kills", (int)f->n, "election_timeout_ms", (int)f->election_timeout_ms, "heartbeat_ms",
+	        (int)f->heartbeat_ms, "clients", FAILOVER_CLIENTS, "gap", "p50", integer(failover_gap_ns(f, 0.5)),
+	        "p99", integer(failover_gap_ns(f, 0.99)), "max", integer(failover_gap_ns(f, 1)), "longest_call", "p50",
+	        integer(failover_call_ns(f, 0.5)), "p99", integer(failover_call_ns(f, 0.99)), "max",
+	        integer(failover_call_ns(f, 1)), "gap_otherwise", integer(f->other_gap_ns), "answered",
+	        integer(f->answered), "disordered", integer(f->disordered), "unproven", integer(f->unproven), "errors",
+	        of_errors(f->errors), "calls", of_histogram(&f->calls), "each", kills);
+}
+
 int report_write_json(const struct report *r, const char *path)
 {
 	json_t *steps = json_array(), *whole;
@@ -128,6 +147,8 @@ int report_write_json(const struct report *r, const char *path)
 	                  PACKAGE_VERSION, "quick", r->quick, "unit", "nanoseconds", "nodes", (int)r->n_nodes,
 	                  "machine", of_machine(&r->machine), "floors", of_floors(&r->floors), "steps", steps, "ratios",
 	                  of_ratios(r), "validation", of_validation(&r->validation));
+	if (r->failover)
+		json_object_set_new(whole, "failover", of_failover(r->failover));
 	err = whole ? json_dump_file(whole, path, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) : -1;
 	json_decref(whole);
 	if (err)

@@ -15,6 +15,7 @@
 #define TRY_MS_MAX     8000
 #define BACKOFF_MS_MIN 2
 #define BACKOFF_MS_MAX 100
+#define BACKOFF_PART   16  /* A pause is this part of the time waited so far: so little longer does it take for all. */
 #define SLEEP_SLICE_MS 100 /* cs_close waits no longer for a call that sleeps. */
 #define REFUSED_MAX    2   /* A session is made anew so often before another node is asked. */
 
@@ -81,12 +82,15 @@ static void call_sleep(struct call *call)
 
 static void call_backoff(struct call *call)
 {
-	call->sleep_until_ns = clock_mono_ns() + call->backoff_ms * NS_PER_MS;
-	call->backoff_ms = call->backoff_ms * 2 < BACKOFF_MS_MAX ? call->backoff_ms * 2 : BACKOFF_MS_MAX;
+	uint64_t now = clock_mono_ns(), ms = (now - call->began_ns) / NS_PER_MS / BACKOFF_PART;
+
+	ms = ms < BACKOFF_MS_MIN ? BACKOFF_MS_MIN : ms > BACKOFF_MS_MAX ? BACKOFF_MS_MAX : ms;
+	call->sleep_until_ns = now + ms * NS_PER_MS;
+	call->tries = 0;
 	call_sleep(call);
 }
 
-/* On to the next node, at once in the first round, then after a pause. */
+/* On to the next node; after all of them, a pause. */
 static void call_next(struct call *call)
 {
 	unsigned n = atomic_load(&call->client->n_nodes);
@@ -313,7 +317,10 @@ static void call_follow(struct call *call, unsigned leader)
 	call->refused = 0;
 	call->tries++;
 	atomic_store(&call->client->leader, leader);
-	/* Nodes that point at each other in an election must not be asked in a tight loop. */
+	/*
+	 * Nodes that point at each other, or at one that is dead, must not be asked in a tight loop. But who was told
+	 * of a new leader after a pause goes there at once.
+	 */
 	if (same || call->tries > atomic_load(&call->client->n_nodes))
 		call_backoff(call);
 	else
@@ -521,6 +528,6 @@ void attempt_callback(void *arg)
 void attempt_first(struct call *call)
 {
 	call->try_ms = TRY_MS_FIRST;
-	call->backoff_ms = BACKOFF_MS_MIN;
+	call->began_ns = clock_mono_ns();
 	call_try(call);
 }

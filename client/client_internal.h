@@ -171,9 +171,10 @@ struct call {
 
 	/* Where it stands. */
 	unsigned node;
-	unsigned tries, refused, strange; /* strange: nodes that did not know our key. */
-	unsigned try_ms, backoff_ms;
-	uint64_t sleep_until_ns;
+	unsigned tries;            /* Since the last pause. */
+	unsigned refused, strange; /* strange: nodes that did not know our key. */
+	unsigned try_ms;
+	uint64_t began_ns, sleep_until_ns;
 	struct lane *lane; /* The one that it is under way in by itself, or NULL. */
 	bool alone;        /* Not among many: its answer had no room beside the others'. */
 	bool ask_leader;   /* A hello goes out first: the leader's address was not in the cluster file. */
