@@ -236,6 +236,21 @@ int cluster_kill(struct cluster *c, uint64_t node)
 	return node_tool(c, "kill", node);
 }
 
+int cluster_stop_node(struct cluster *c, uint64_t node)
+{
+	char path[FOLDER_PATH_SIZE], name[40];
+	int pid = 0;
+	FILE *f;
+
+	snprintf(name, sizeof name, "cluster/node-%" PRIu64 "/pid", node);
+	f = c->own && folder_join(path, c->folder, name) ? fopen(path, "re") : NULL;
+	if (f && fscanf(f, "%d", &pid) != 1)
+		pid = 0;
+	if (f)
+		fclose(f);
+	return pid > 1 && kill(pid, SIGSTOP) == 0 ? 0 : fail(name, "no such process");
+}
+
 int cluster_restart(struct cluster *c, uint64_t node)
 {
 	return node_tool(c, "up", node);

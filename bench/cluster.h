@@ -37,6 +37,8 @@ void cluster_close(struct cluster *c);
 void cluster_stop(const struct cluster *c);
 /* Of a cluster of our own: kills a node by SIGKILL, starts it again. 0, or -1 having said why. */
 int cluster_kill(struct cluster *c, uint64_t node);
+/* Stops it by SIGSTOP; to be killed next. */
+int cluster_stop_node(struct cluster *c, uint64_t node);
 int cluster_restart(struct cluster *c, uint64_t node);
 /* What its first node's settings say. */
 int cluster_timeouts(const struct cluster *c, unsigned *ret_election_ms, unsigned *ret_heartbeat_ms);

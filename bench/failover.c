@@ -199,11 +199,13 @@ static int kill_one(struct run *r, unsigned k, uint64_t *seed)
 		return fail("no node leads");
 	r->out->kills[k].node = leader;
 	r->killed_ns[k] = clock_ns();
-	if (cluster_kill(r->cluster, leader))
+	if (r->out->silent ? cluster_stop_node(r->cluster, leader) : cluster_kill(r->cluster, leader))
 		return -1;
 	if (!await_answer(r, clock_ns()))
 		return fail("no answer for a minute after a kill");
 	clock_sleep_until(clock_ns() + AFTER_NS);
+	if (r->out->silent && cluster_kill(r->cluster, leader))
+		return -1;
 	r->restarted_ns[k] = clock_ns();
 	if (!find_leader(r, &size))
 		return fail("no node leads");
@@ -268,7 +270,7 @@ static void check_order(struct run *r)
 	r->out->answered = r->n;
 }
 
-int failover_run(struct cluster *c, unsigned n, struct acks *acks, struct failover *ret)
+int failover_run(struct cluster *c, unsigned n, bool silent, struct acks *acks, struct failover *ret)
 {
 	struct run *r = calloc(1, sizeof *r);
 	struct asker askers[FAILOVER_CLIENTS];
@@ -279,6 +281,7 @@ int failover_run(struct cluster *c, unsigned n, struct acks *acks, struct failov
 	if (err)
 		return fail("no memory");
 	memset(ret, 0, sizeof *ret);
+	ret->silent = silent;
 	r->cluster = c;
 	r->out = ret;
 	r->acks = acks;

@@ -3,6 +3,7 @@
 #ifndef BENCH_FAILOVER_H
 #define BENCH_FAILOVER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "bench/cluster.h"
@@ -21,6 +22,7 @@ struct failover_kill {
 
 struct failover {
 	unsigned n;
+	bool silent;
 	struct failover_kill kills[FAILOVER_MAX];
 	uint64_t answered, unproven;
 	uint64_t errors[LOAD_CODES], n_errors; /* By code, negated. */
@@ -31,10 +33,11 @@ struct failover {
 };
 
 /*
- * Kills the leader of a cluster of our own n times by SIGKILL, under a light load, and starts it again each time. What
- * is acknowledged is added to acks. 0, or -1 having said why.
+ * Kills the leader of a cluster of our own n times by SIGKILL, under a light load, and starts it again each time.
+ * silent: it is stopped by SIGSTOP first, so that its connections stay, as when a machine or a cable dies, and killed
+ * when the others have answered. What is acknowledged is added to acks. 0, or -1 having said why.
  */
-int failover_run(struct cluster *c, unsigned n, struct acks *acks, struct failover *ret);
+int failover_run(struct cluster *c, unsigned n, bool silent, struct acks *acks, struct failover *ret);
 /* Of the kills, by nearest rank; q from 0 to 1. */
 uint64_t failover_gap_ns(const struct failover *f, double q);
 uint64_t failover_call_ns(const struct failover *f, double q);

@@ -33,6 +33,7 @@ struct settings {
 	double seconds, warmup;
 	unsigned outstanding[4], n_outstanding;
 	unsigned failover; /* Kills; 0: another measurement. */
+	bool silent;
 	unsigned connections, subjects, disk_n, echo_n, raft_n;
 	uint64_t seed;
 };
@@ -64,6 +65,7 @@ static void usage(FILE *to)
 	      "      --failover[=N]       instead of all that: kills the leader N times (100; quick: 5), and measures "
 	      "how\n"
 	      "                           long there is no committed decision\n"
+	      "      --silent             … stops it instead (SIGSTOP), so that its connections stay open\n"
 	      "      --curve              also 10 % to 110 % of the highest rate, on schedule\n"
 	      "      --subjects N         that requests are about (default: 1000)\n"
 	      "      --seed N             of schedules and requests (default: 1)\n"
@@ -127,7 +129,16 @@ static int get_only(struct settings *s, const char *text)
 	return found ? 0 : wrong("only", text);
 }
 
-enum { OPTION_ONLY = 256, OPTION_FAILOVER, OPTION_CURVE, OPTION_SUBJECTS, OPTION_SEED, OPTION_CLUSTER, OPTION_KEY };
+enum {
+	OPTION_ONLY = 256,
+	OPTION_FAILOVER,
+	OPTION_SILENT,
+	OPTION_CURVE,
+	OPTION_SUBJECTS,
+	OPTION_SEED,
+	OPTION_CLUSTER,
+	OPTION_KEY
+};
 
 static const struct option options[] = {{"quick", no_argument, NULL, 'q'},
                                         {"seconds", required_argument, NULL, 's'},
@@ -136,6 +147,7 @@ static const struct option options[] = {{"quick", no_argument, NULL, 'q'},
                                         {"connections", required_argument, NULL, 'n'},
                                         {"only", required_argument, NULL, OPTION_ONLY},
                                         {"failover", optional_argument, NULL, OPTION_FAILOVER},
+                                        {"silent", no_argument, NULL, OPTION_SILENT},
                                         {"curve", no_argument, NULL, OPTION_CURVE},
                                         {"subjects", required_argument, NULL, OPTION_SUBJECTS},
                                         {"seed", required_argument, NULL, OPTION_SEED},
@@ -169,6 +181,9 @@ static int take_option(struct settings *s, int opt)
 	case OPTION_FAILOVER:
 		s->failover = UINT_MAX; /* As many as is usual. */
 		return optarg ? get_unsigned("failover", optarg, FAILOVER_MAX, &s->failover) : 0;
+	case OPTION_SILENT:
+		s->silent = true;
+		return 0;
 	case OPTION_CURVE:
 		s->curve = true;
 		return 0;
@@ -386,7 +401,7 @@ static int measure_loads(struct bench *b)
 static int measure_failover(struct bench *b)
 {
 	b->report.failover = &b->failover;
-	return failover_run(&b->cluster, b->settings.failover, &b->acks, &b->failover);
+	return failover_run(&b->cluster, b->settings.failover, b->settings.silent, &b->acks, &b->failover);
 }
 
 static int run(struct bench *b)

@@ -98,8 +98,10 @@ static void print_floors(FILE *to, const struct floors *f)
 	print_floor(to, "synced 4 KiB write", f->disk);
 	print_floor(to, "nng echo, 256 B", f->echo);
 	print_floor(to, "bare libraft commit, 256 B", f->raft);
-	fprintf(to, "  Ed25519 sign %.1f, verify %.1f; SHA-256 of 300 B %.2f, of 65 B %.2f\n", micros(f->crypto.sign),
-	        micros(f->crypto.verify), micros(f->crypto.sha256_300), micros(f->crypto.sha256_65));
+	if (f->crypto.sign)
+		fprintf(to, "  Ed25519 sign %.1f, verify %.1f; SHA-256 of 300 B %.2f, of 65 B %.2f\n",
+		        micros(f->crypto.sign), micros(f->crypto.verify), micros(f->crypto.sha256_300),
+		        micros(f->crypto.sha256_65));
 }
 
 static void print_step(FILE *to, const struct step *s)
@@ -182,7 +184,10 @@ static double millis(uint64_t ns)
 
 static void print_failover(FILE *to, const struct failover *f)
 {
-	fprintf(to, "\n%-44s %9s %9s %9s\n", "FAILOVER: kill -9 of the leader (milliseconds)", "p50", "p99", "max");
+	fprintf(to, "\n%-44s %9s %9s %9s\n",
+	        f->silent ? "FAILOVER: leader stopped (milliseconds)"
+	                  : "FAILOVER: kill -9 of the leader (milliseconds)",
+	        "p50", "p99", "max");
 	fprintf(to, "  %-42s %9.1f %9.1f %9.1f   %u kills\n", "without a committed decision",
 	        millis(failover_gap_ns(f, 0.5)), millis(failover_gap_ns(f, 0.99)), millis(failover_gap_ns(f, 1)), f->n);
 	fprintf(to, "  %-42s %9.1f %9.1f %9.1f\n", "longest call of each kill", millis(failover_call_ns(f, 0.5)),

@@ -11,7 +11,7 @@
 #include "ledger/bytes.h"
 #include "ledger/errors.h"
 
-#define TRY_MS_FIRST   1000 /* One node's time to answer; doubles with each try. */
+#define TRY_MS_FIRST   250 /* One node's time to answer; doubles with each try. An election takes about as long. */
 #define TRY_MS_MAX     8000
 #define BACKOFF_MS_MIN 2
 #define BACKOFF_MS_MAX 100
@@ -90,6 +90,12 @@ static void call_backoff(struct call *call)
 	call_sleep(call);
 }
 
+/* It did not answer this call a moment ago: nobody's word sends us back to it yet. */
+static bool call_silent(const struct call *call, unsigned node)
+{
+	return node == call->silent && clock_mono_ns() < call->silent_until_ns;
+}
+
 /* On to the next node; after all of them, a pause. */
 static void call_next(struct call *call)
 {
@@ -97,6 +103,8 @@ static void call_next(struct call *call)
 
 	if (call->pinned < 0) {
 		call->node = (call->node + 1) % n;
+		if (call_silent(call, call->node))
+			call->node = (call->node + 1) % n;
 		call->refused = 0;
 	}
 	call->tries++;
@@ -109,7 +117,8 @@ static void call_next(struct call *call)
 static void call_fail(struct call *call, int err, const char *text)
 {
 	/* A reader whose time is over hears what a node said, not that the last one had no time left to say it. */
-	if (call->last_err == 0 || call_changes(call) || attempt_ms_left(call) > 0) {
+	bool said = call->last_err < 0 && call->last_err != CS_ERR_UNREACHABLE && call->last_err != CS_ERR_TIMEOUT;
+	if (!said || call_changes(call) || attempt_ms_left(call) > 0) {
 		call->last_err = err;
 		call_text(call, text);
 	}
@@ -313,6 +322,11 @@ static void call_follow(struct call *call, unsigned leader)
 {
 	bool same = leader == call->node;
 
+	/* While a leader has just gone silent, the others point at it until they notice, too. */
+	if (call_silent(call, leader)) {
+		call_next(call);
+		return;
+	}
 	call->node = leader;
 	call->refused = 0;
 	call->tries++;
@@ -476,6 +490,8 @@ void attempt_lost(struct call *call, bool sent, const char *text)
 {
 	if (sent) {
 		call->unknown = true;
+		call->silent = call->node;
+		call->silent_until_ns = clock_mono_ns() + call->try_ms * NS_PER_MS;
 		call->try_ms = call->try_ms * 2 < TRY_MS_MAX ? call->try_ms * 2 : TRY_MS_MAX;
 	}
 	call_fail(call, sent ? CS_ERR_TIMEOUT : CS_ERR_UNREACHABLE, text);

@@ -169,6 +169,7 @@ void call_start(struct call *call, size_t body_len, call_convert convert, call_d
 	call->deadline_ns = clock_mono_ns() + ((uint64_t)c->timeout_ms + call->wait_ms) * NS_PER_MS;
 	call->node = call->pinned >= 0 ? (unsigned)call->pinned : atomic_load(call->anywhere ? &c->nearby : &c->leader);
 	call->tries = call->refused = call->strange = 0;
+	call->silent_until_ns = 0;
 	call->ask_leader = call->unknown = call->alone = false;
 	call->lane = NULL;
 	call->last_err = 0;

@@ -174,6 +174,8 @@ struct call {
 	unsigned tries;            /* Since the last pause. */
 	unsigned refused, strange; /* strange: nodes that did not know our key. */
 	unsigned try_ms;
+	unsigned silent;          /* The node that did not answer last, */
+	uint64_t silent_until_ns; /* and how long nobody's word sends us back to it. */
 	uint64_t began_ns, sleep_until_ns;
 	struct lane *lane; /* The one that it is under way in by itself, or NULL. */
 	bool alone;        /* Not among many: its answer had no room beside the others'. */

@@ -329,8 +329,8 @@ static int check_whole(struct reading *rd, const struct settings *s)
 
 static int read_document(struct reading *rd, struct fy_document *doc)
 {
-	struct settings s = {.election_timeout_ms = 300,
-	                     .heartbeat_ms = 50,
+	struct settings s = {.election_timeout_ms = 200,
+	                     .heartbeat_ms = 40,
 	                     .batch_commands_max = 256,
 	                     .contexts = 1024,
 	                     .snapshot_entries = 16384,

@@ -294,6 +294,47 @@ static void test_redirect_by_id(void **state)
 	assert_int_equal(r.index, 200);
 }
 
+/* The others still point at a leader that has gone silent: it is not asked again before they could have noticed. */
+static void test_silent_leader(void **state)
+{
+	struct cs_check_result r;
+
+	(void)state;
+	for (unsigned i = 0; i < NODES; i++)
+		actor_start(i);
+	open_client(30000, 0);
+	assert_int_equal(cs_check(client, some_id, &r), 0);
+	assert_int_equal(r.index, 100);
+	actors[1].err = CS_ERR_NOT_LEADER;
+	actors[1].leader_url = actors[0].url;
+	echo_node_hold(&actors[0].node, true);
+	assert_int_equal(cs_check(client, some_id, &r), 0);
+	assert_int_equal(r.index, 300);
+	assert_int_equal(actors[1].n_seen, 1);
+	echo_node_hold(&actors[0].node, false);
+	echo_node_await(&actors[0].node, 0);
+	assert_true(actors[0].n_seen <= 2);
+}
+
+/* A call that sleeps while an election goes on is told of the new leader, and goes there without another pause. */
+static void test_new_leader_at_once(void **state)
+{
+	struct cs_check_result r;
+
+	(void)state;
+	actor_start(0);
+	actor_start(2);
+	open_client(30000, 0);
+	assert_int_equal(cs_check(client, some_id, &r), 0);
+	actors[0].err = CS_ERR_NOT_LEADER;
+	actors[0].leader_url = actors[2].url;
+	actors[2].err = CS_ERR_NO_QUORUM;
+	actors[2].once = true;
+	assert_int_equal(cs_check(client, some_id, &r), 0);
+	assert_int_equal(r.index, 300);
+	assert_true(actors[2].n_seen == 2 && actors[0].n_seen <= 3);
+}
+
 static void test_same_id_elsewhere(void **state)
 {
 	struct cs_check_result r;
@@ -820,6 +861,8 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(test_check, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_many_async, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_redirect, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_silent_leader, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_new_leader_at_once, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_redirect_by_id, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_same_id_elsewhere, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_node_dies, setup, teardown),

@@ -296,6 +296,89 @@ static void fast_failover(void **state)
 	script_close(&s);
 }
 
+/* Milliseconds from the leader's end until another leads. */
+static unsigned failover_ms(bool seen)
+{
+	raft_time from;
+
+	script_init(&s, 3, 0);
+	script_elect_first(&s);
+	s.s[2].timeout_ms = 1500;
+	script_run(&s, 200);
+	script_crash(&s, 0);
+	from = s.now;
+	/* At once, and drawn from less than an election timeout: what is drawn is bounded. */
+	s.s[1].timeout_ms = 300;
+	for (unsigned i = 1; i < 3 && seen; i++)
+		guard_lost_sight(s.s[i].guard, 1);
+	while (leader_other_than(0) == s.n && s.now - from < 20 * SCRIPT_ELECTION_MS)
+		script_step(&s);
+	script_close(&s);
+	return (unsigned)(s.now - from);
+}
+
+static void who_sees_the_leader_die_stands_at_once(void **state)
+{
+	(void)state;
+	assert_true(failover_ms(true) < SCRIPT_ELECTION_MS / 2);
+	assert_true(failover_ms(false) >= SCRIPT_ELECTION_MS - SCRIPT_HEARTBEAT_MS);
+}
+
+/* One stream broke off, and nothing else: the others hear their leader, and keep it. */
+static void who_only_lost_the_stream_changes_nothing(void **state)
+{
+	raft_term term;
+
+	(void)state;
+	script_init(&s, 3, 0);
+	script_elect_first(&s);
+	script_run(&s, 200);
+	term = s.s[0].raft.current_term;
+	guard_lost_sight(s.s[1].guard, 3); /* No leader. */
+	assert_int_equal(s.s[1].raft.follower_state.current_leader.id, 1);
+	/* The leader's messages do not come, and it stands. */
+	s.s[0].cut[1] = true;
+	s.s[1].timeout_ms = 100;
+	guard_lost_sight(s.s[1].guard, 1);
+	script_run(&s, 300);
+	assert_int_equal(raft_state(&s.s[1].raft), RAFT_CANDIDATE);
+	s.s[0].cut[1] = false;
+	script_run(&s, 300);
+	assert_int_equal(raft_state(&s.s[1].raft), RAFT_FOLLOWER);
+	assert_int_equal(raft_state(&s.s[0].raft), RAFT_LEADER);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(s.s[i].disk.term, term);
+	/* The next time it waits as long as ever. */
+	assert_true(s.s[1].raft.follower_state.randomized_election_timeout >= SCRIPT_ELECTION_MS);
+	script_close(&s);
+}
+
+/* Each leader's followers draw anew, and a candidate tries again in half of what libraft draws. */
+static void timeouts_are_drawn_again(void **state)
+{
+	unsigned votes;
+
+	(void)state;
+	script_init(&s, 3, 0);
+	script_elect_first(&s);
+	assert_int_equal(s.s[1].raft.follower_state.randomized_election_timeout, 2 * SCRIPT_ELECTION_MS);
+	s.s[1].timeout_ms = 1200;
+	script_run(&s, 500);
+	assert_int_equal(s.s[1].raft.follower_state.randomized_election_timeout, 2 * SCRIPT_ELECTION_MS);
+	script_append(&s, 1, 3, s.s[1].raft.current_term + 1, 1, 1, 1, 1, 0);
+	assert_int_equal(s.s[1].raft.follower_state.randomized_election_timeout, 1200);
+	s.s[1].timeout_ms = 1600;
+	script_isolate(&s, 1, true);
+	while (raft_state(&s.s[1].raft) != RAFT_CANDIDATE)
+		script_step(&s);
+	votes = s.s[1].sent[RAFT_IO_REQUEST_VOTE];
+	script_run(&s, 780);
+	assert_int_equal(s.s[1].sent[RAFT_IO_REQUEST_VOTE], votes);
+	script_run(&s, 40);
+	assert_true(s.s[1].sent[RAFT_IO_REQUEST_VOTE] > votes);
+	script_close(&s);
+}
+
 static void second_leader(void)
 {
 	script_init(&s, 3, 0);
@@ -323,6 +406,9 @@ int main(void)
 	        cmocka_unit_test(guard_4_drops_results_of_an_earlier_term),
 	        cmocka_unit_test(guard_4_does_not_vote_during_an_install),
 	        cmocka_unit_test(fast_failover),
+	        cmocka_unit_test(who_sees_the_leader_die_stands_at_once),
+	        cmocka_unit_test(who_only_lost_the_stream_changes_nothing),
+	        cmocka_unit_test(timeouts_are_drawn_again),
 	        cmocka_unit_test(two_leaders_in_a_term_end_the_process),
 	};
 

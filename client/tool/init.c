@@ -97,7 +97,7 @@ static int make(const struct newcluster_settings *s)
 int init_run(int argc, char **argv)
 {
 	const char *name = "countersign", *log_level = "info", *policy_path = NULL;
-	uint64_t nodes = 3, base_port = 0, election = 300, heartbeat = 50;
+	uint64_t nodes = 3, base_port = 0, election = 200, heartbeat = 40;
 	const struct option options[] = {
 	        {"name", OPTION_TEXT, &name, "NAME", "the cluster's name; 16 random hex digits follow it", 0, 0},
 	        {"nodes", OPTION_NUMBER, &nodes, "N", "1, 3, 5 or 7 (default: 3)", 1, CLUSTER_NODES_MAX},
@@ -105,8 +105,8 @@ int init_run(int argc, char **argv)
 	         65535},
 	        {"policy", OPTION_TEXT, &policy_path, "FILE", "the policy to start with (default: a built-in one)", 0,
 	         0},
-	        {"election-timeout-ms", OPTION_NUMBER, &election, "MS", "of the nodes (default: 300)", 50, 60000},
-	        {"heartbeat-ms", OPTION_NUMBER, &heartbeat, "MS", "of the leader (default: 50)", 5, 10000},
+	        {"election-timeout-ms", OPTION_NUMBER, &election, "MS", "of the nodes (default: 200)", 50, 60000},
+	        {"heartbeat-ms", OPTION_NUMBER, &heartbeat, "MS", "of the leader (default: 40)", 5, 10000},
 	        {"log-level", OPTION_TEXT, &log_level, "LEVEL", "error, warning, info or debug (default: info)", 0, 0},
 	        {NULL, OPTION_FLAG, NULL, NULL, NULL, 0, 0},
 	};

@@ -10,8 +10,9 @@
 #include "ledger/errors.h"
 #include "node/core/core_internal.h"
 
-#define CHECK_RETRY_MS 50 /* What a refused client is told to wait: a heartbeat brings news, or an election goes on.   \
-	                   */
+#define CHECK_RETRY_MS                                                                                                 \
+	50 /* What a refused client is told to wait: a heartbeat brings news, or an election goes on.                  \
+	    */
 
 static void answer(struct core *c, const struct waiting_check *k, uint64_t stale_ms)
 {

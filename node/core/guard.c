@@ -11,6 +11,12 @@
 
 #include "node/core/guard_internal.h"
 
+/*
+ * libraft asks for a tick with each heartbeat, and looks at its election timer then only: so coarse are its timeouts,
+ * and so likely do two servers stand at once. When it sends heartbeats goes by its own clock.
+ */
+#define TICK_MS_MAX 10
+
 bool guard_on(const struct guard *g, unsigned k)
 {
 #ifdef GUARD_SWITCHES
@@ -146,7 +152,7 @@ static int io_start(struct raft_io *io, unsigned msecs, raft_io_tick_cb tick, ra
 
 	g->tick = tick;
 	g->recv = recv;
-	rv = g->disk->start(g->disk, msecs, disk_tick, disk_recv);
+	rv = g->disk->start(g->disk, msecs < TICK_MS_MAX ? msecs : TICK_MS_MAX, disk_tick, disk_recv);
 	if (rv != 0)
 		memcpy(io->errmsg, g->disk->errmsg, sizeof io->errmsg);
 	return rv;

@@ -103,6 +103,12 @@ void guard_recv(struct guard *g, struct raft_message *message);
 int guard_propose(struct guard *g, struct raft_apply *req, struct raft_buffer *buf, raft_apply_cb cb);
 /* True if this server leads and an entry of its own term has been committed and applied. */
 bool guard_leads(const struct guard *g);
+/*
+ * The stream to this server broke off. If it is the leader whom this server follows, it may just have died: it is
+ * forgotten, and this server stands after a moment drawn from less than one election timeout, unless it hears from a
+ * leader before. Where others still hear it, they refuse the pre-vote, and nothing has happened.
+ */
+void guard_lost_sight(struct guard *g, raft_id id);
 /* Guard 3: give up leadership now (inside a callback: when it has returned). Nothing happens if it does not lead. */
 void guard_step_down(struct guard *g);
 /*

@@ -128,7 +128,8 @@ struct guard {
 	raft_time heir_since;
 	bool heir_told;
 
-	raft_time heard; /* When the leader of the current term was last heard. */
+	raft_time heard;      /* When the leader of the current term was last heard. */
+	raft_term drawn_term; /* Term whose leader this server's election timeout was drawn under; 0: to be drawn. */
 };
 
 /* Steps: guard.c. Every call into libraft is between enter and leave; leave of the outermost settles. */
@@ -181,6 +182,7 @@ bool guard_held_redeliver(struct guard *g);
 /* Elections and leading: guard_vote.c, guard_lead.c. */
 bool guard_vote_drop(struct guard *g, const struct raft_message *message);
 void guard_vote_tick(struct guard *g);
+void guard_vote_heard(struct guard *g); /* From the leader of the current term. */
 bool guard_step_down_settle(struct guard *g);
 bool guard_noop(struct guard *g);
 bool guard_hand_over_settle(struct guard *g);

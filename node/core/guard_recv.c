@@ -45,7 +45,7 @@ void guard_deliver(struct guard *g, struct raft_message *message, raft_term term
 	g->recv(g->io, message);
 	g->delivering = 0;
 	if (leads && r->state == RAFT_FOLLOWER && term == r->current_term)
-		g->heard = guard_now(g);
+		guard_vote_heard(g);
 }
 
 /* Guard 5, from the other side: raft_uv would write such entries, and lose them at the next start. */

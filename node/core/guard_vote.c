@@ -48,12 +48,59 @@ static void follower_tick(struct guard *g)
 		r->follower_state.current_leader.id = 0;
 }
 
+static unsigned draw(const struct guard *g, unsigned min, unsigned max)
+{
+	return (unsigned)g->disk->random(g->disk, (int)min, (int)max);
+}
+
+/*
+ * libraft draws a follower's timeout once in its life as one. Two that drew alike would split every vote; and one that
+ * was shortened by guard_lost_sight is for that once.
+ */
+void guard_vote_heard(struct guard *g)
+{
+	struct raft *r = g->raft;
+
+	g->heard = guard_now(g);
+	if (g->drawn_term == r->current_term)
+		return;
+	g->drawn_term = r->current_term;
+	r->follower_state.randomized_election_timeout = draw(g, r->election_timeout, 2 * r->election_timeout);
+}
+
+void guard_lost_sight(struct guard *g, raft_id id)
+{
+	struct raft *r = g->raft;
+	unsigned moment_ms = r->election_timeout / 10; /* For the others to lose sight of it too: they vote then. */
+
+	if (!g->started || g->closing || r->state != RAFT_FOLLOWER || r->follower_state.current_leader.id != id)
+		return;
+	r->follower_state.current_leader.id = 0;
+	r->election_timer_start = guard_now(g);
+	r->follower_state.randomized_election_timeout = draw(g, moment_ms, r->election_timeout);
+	g->drawn_term = 0;
+}
+
+/*
+ * A candidate knows within a round trip whether it has won; only the next try is what its timeout is for, after a split
+ * vote. Half of libraft's is enough for that, still random, and never below half an election timeout.
+ */
+static void candidate_tick(struct guard *g)
+{
+	struct raft *r = g->raft;
+
+	if (r->candidate_state.randomized_election_timeout > r->election_timeout)
+		r->candidate_state.randomized_election_timeout /= 2;
+}
+
 void guard_vote_tick(struct guard *g)
 {
 	struct raft *r = g->raft;
 
 	if (r->state == RAFT_FOLLOWER)
 		follower_tick(g);
+	if (r->state == RAFT_CANDIDATE)
+		candidate_tick(g);
 	/* A leader that cannot write can commit nothing itself, yet keeps others from leading. */
 	if (r->state == RAFT_LEADER && guard_on(g, 3) && g->appends != NULL &&
 	    guard_now(g) - g->appends->since > r->election_timeout) {

@@ -103,8 +103,10 @@ static void on_state(void *ctx, uint64_t peer, bool up)
 	struct frame f = {.type = FRAME_HELLO};
 
 	log_info("link peer=%" PRIu64 " state=%s", peer, up ? "up" : "down");
-	if (!up)
+	if (!up) {
+		guard_lost_sight(c->guard, peer);
 		return;
+	}
 	f.hello.version = FRAME_VERSION;
 	f.hello.cosigned_size = m ? m->cosigned_size : 0;
 	f.hello.applied_size = tree_size(c->tree);
