@@ -1,5 +1,4 @@
-/* A node whose n-th allocation, or n-th call on a file, fails: it goes on rightly or ends in words, and comes back
- * whole. */
+/* A node whose n-th allocation or file call fails goes on rightly or ends in words, and comes back whole. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
@@ -331,7 +330,7 @@ int main(int argc, char **argv)
 		else if (opt == 'f')
 			from = strtoul(optarg, NULL, 10);
 		else {
-			fprintf(stderr, "usage: cluster_faults [--all] [--class alloc|io] [--from N]\n");
+			fprintf(stderr, "usage: cluster_faults [--all] [--class alloc|io|write] [--from N]\n");
 			return 2;
 		}
 	}
@@ -349,6 +348,8 @@ int main(int argc, char **argv)
 	node_stop(pid);
 	if (!only || strcmp(only, "io") == 0)
 		try_class("io", EIO, all, from);
+	if (!only || strcmp(only, "write") == 0)
+		try_class("write", ENOSPC, all, from);
 	if (!only || strcmp(only, "alloc") == 0)
 		try_class("alloc", ENOMEM, all, from);
 	cluster_shell("rm -rf -- '%s'", cluster.dir);

@@ -1,5 +1,4 @@
-/* Preloaded into a program: makes chosen calls fail, the n-th, or all from the n-th on, of our code and what it uses.
- */
+/* Preloaded into a program: makes chosen calls fail, of our own code and of libraft and LMDB. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
