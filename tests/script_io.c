@@ -44,6 +44,8 @@ static void note_sent(struct script_server *v, const struct raft_message *m)
 	if (m->type == RAFT_IO_APPEND_ENTRIES) {
 		for (unsigned i = 0; i < m->append_entries.n_entries; i++)
 			bytes += m->append_entries.entries[i].buf.len;
+		if (m->append_entries.n_entries > v->append_entries_max)
+			v->append_entries_max = m->append_entries.n_entries;
 		if (bytes > v->append_bytes_max)
 			v->append_bytes_max = bytes;
 		v->last[m->type].append_entries.entries = NULL;

@@ -78,6 +78,7 @@ struct script_server {
 	struct raft_message last[SCRIPT_TYPES]; /* Last message of each type sent, pointers cleared. */
 	unsigned sent[SCRIPT_TYPES];
 	size_t append_bytes_max;
+	unsigned append_entries_max;
 	unsigned acked, lost, steps;
 	raft_index acked_last;
 	void (*on_stepped)(struct script_server *v);

@@ -205,11 +205,13 @@ static bool third_has_all(struct script *c)
 }
 
 /* A follower that missed 100 entries of 256 bytes comes back while more are proposed. */
-static void lagging(uint32_t off)
+static void lagging(uint32_t off, unsigned entries_max)
 {
 	script_init(&s, 3, off);
-	for (unsigned i = 0; i < 3; i++)
-		s.s[i].options.message_bytes_max = 1024;
+	for (unsigned i = 0; i < 3; i++) {
+		s.s[i].options.message_bytes_max = entries_max ? 1 << 20 : 1024;
+		s.s[i].options.message_entries_max = entries_max;
+	}
 	script_elect_first(&s);
 	script_isolate(&s, 2, true);
 	for (unsigned k = 0; k < 100; k++) {
@@ -231,12 +233,24 @@ static void lagging(uint32_t off)
 static void guard_13_bounds_a_message_to_a_lagging_follower(void **state)
 {
 	(void)state;
-	lagging(0);
+	lagging(0, 0);
 	assert_true(s.s[0].append_bytes_max <= 1024);
 	assert_true(script_acted(&s, 0, 13) >= 20);
 	script_close(&s);
-	lagging(GUARD_BIT(13));
+	lagging(GUARD_BIT(13), 0);
 	assert_true(s.s[0].append_bytes_max >= 20 * 1024);
+	script_close(&s);
+}
+
+/* A frame carries so many entries and not one more: a message above it would never arrive, however often it is sent. */
+static void guard_13_bounds_the_number_of_entries(void **state)
+{
+	(void)state;
+	lagging(0, 7);
+	assert_int_equal(s.s[0].append_entries_max, 7);
+	script_close(&s);
+	lagging(GUARD_BIT(13), 7);
+	assert_true(s.s[0].append_entries_max > 7);
 	script_close(&s);
 }
 
@@ -335,6 +349,7 @@ int main(void)
 	        cmocka_unit_test(guard_11_drops_a_truncation_while_an_append_is_in_flight),
 	        cmocka_unit_test(guard_11_ends_the_process_when_the_counts_differ),
 	        cmocka_unit_test(guard_13_bounds_a_message_to_a_lagging_follower),
+	        cmocka_unit_test(guard_13_bounds_the_number_of_entries),
 	        cmocka_unit_test(guard_13_commits_no_further_than_what_matched),
 	        cmocka_unit_test(guard_13_drops_results_to_nobody),
 	        cmocka_unit_test(guard_13_reports_drops_by_the_callback),

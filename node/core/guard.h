@@ -46,8 +46,9 @@ struct guard_options {
 	raft_id id;
 	raft_index applied_index; /* Guard 9: highest index known to have been applied through Raft here; 0: none. */
 	size_t message_bytes_max; /* Guard 13: entries in one AppendEntries, bytes. */
-	size_t entry_bytes_max;   /* Guard 5: one entry. */
-	unsigned window;          /* Guard 7: proposals in flight, at most GUARD_WINDOW_MAX; 0: one. */
+	unsigned message_entries_max; /* And their number; 0: any. What no frame can carry is never sent. */
+	size_t entry_bytes_max;       /* Guard 5: one entry. */
+	unsigned window;              /* Guard 7: proposals in flight, at most GUARD_WINDOW_MAX; 0: one. */
 	/*
 	 * Guard 6: a local snapshot is due after this many entries or bytes of entries since the last one. 0 entries:
 	 * the threshold set in raft; 0 bytes: entries only. Guard 7: from twice snapshot_bytes_max on, proposals are

@@ -86,12 +86,14 @@ static struct guard_cut *cut_of(struct guard *g, raft_id id)
 /* How many of these entries fit in a message: one at least. */
 static unsigned fit(const struct guard *g, const struct raft_append_entries *ae)
 {
+	unsigned k = 0, n = ae->n_entries;
 	size_t bytes = 0;
-	unsigned k = 0;
 
 	if (g->options.message_bytes_max == 0)
 		return ae->n_entries;
-	while (k < ae->n_entries) {
+	if (g->options.message_entries_max != 0 && n > g->options.message_entries_max)
+		n = g->options.message_entries_max;
+	while (k < n) {
 		bytes += ae->entries[k].buf.len;
 		if (k > 0 && bytes > g->options.message_bytes_max)
 			break;

@@ -177,6 +177,7 @@ static int open_raft(struct core *c)
 	struct guard_options options = {.id = c->id,
 	                                .applied_index = applied_through_raft(c),
 	                                .message_bytes_max = 1u << 20,
+	                                .message_entries_max = FRAME_ENTRIES_MAX,
 	                                .entry_bytes_max = BATCH_SIZE_MAX,
 	                                .snapshot_entries_max = s->snapshot_entries,
 	                                .snapshot_bytes_max = SNAPSHOT_BYTES_MAX,
