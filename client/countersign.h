@@ -215,14 +215,14 @@ struct cs_member {
 	const uint8_t *log_pub, *cosigner_pub, *channel_pub; /* 32 bytes each. */
 };
 int cs_member_add(cs_client *client, const struct cs_member *member, cs_result **ret); /* As a spare. */
-/* Voter or spare. CS_E_NOT_READY: the node is not whole yet, or another voter is not. */
+/* Voter or spare. CS_E_CONFLICT: the node is not whole yet, or another voter is not. */
 int cs_member_role(cs_client *client, uint64_t id, bool voter, bool lost, cs_result **ret);
 int cs_member_remove(cs_client *client, uint64_t id, bool lost, cs_result **ret); /* For ever. */
 int cs_member_address(cs_client *client, uint64_t id, const char *url, const char *link, cs_result **ret);
 /* The members as one node knows them; 0: any. Only the leader knows who is whole. JSON text, malloc'ed. */
 int cs_members(cs_client *client, uint64_t node_id, char **ret_json);
 /*
- * Learns the members now (a client does so by itself every ten seconds, as long as it is used): new nodes become
+ * Learns the members now (a client does so by itself every two seconds, as long as it is used): new nodes become
  * reachable, and the trust policy is carried over to their keys if the entries that added them are proven under the
  * policy so far. ret_policy (may be NULL): the policy that is trusted from now on, malloc'ed; nothing is written to a
  * file. CS_E_UNDECIDED: too much has changed for the old policy to prove it; the new one must come another way.

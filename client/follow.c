@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "client/client_internal.h"
 #include "ledger/bundle.h"
@@ -12,9 +13,10 @@
 #include "ledger/errors.h"
 
 #define FOLLOW_FIRST_NS UINT64_C(1000000000) /* A tool that asks once and ends need not. */
-#define FOLLOW_NS       UINT64_C(10000000000)
-#define FOLLOW_HURRY_NS UINT64_C(200000000) /* An unknown leader: at most so often. */
-#define PROOF_WAIT_MS   2000                /* For a checkpoint that the quorum has cosigned. */
+#define FOLLOW_NS       UINT64_C(2000000000) /* An empty question and answer, as a rule. */
+#define FOLLOW_HURRY_NS UINT64_C(200000000)  /* An unknown leader: at most so often. */
+#define UNDECIDED_MS    100
+#define PROOF_WAIT_MS   2000 /* For a checkpoint that the quorum has cosigned. */
 
 static void next_step(cs_client *c);
 
@@ -210,8 +212,11 @@ static void next_step(cs_client *c)
 static int seen_convert(struct call *call, const struct wire_reply *reply, nng_msg *msg, void **ret_result, char *text)
 {
 	(void)text;
+	struct members_reply *seen = &call->client->follow.reply;
+
 	*ret_result = NULL;
-	int err = members_reply_read(&call->client->follow.reply, reply->body, reply->body_len);
+	seen->roster.version = 0;
+	int err = reply->body_len == 1 ? CS_OK : members_reply_read(seen, reply->body, reply->body_len);
 	nng_msg_free(msg);
 	return err;
 }
@@ -246,7 +251,8 @@ static void seen_deliver(call_user user, void *ctx, int code, void *result)
 /* busy is set. */
 static void start(cs_client *c)
 {
-	int err = begin(c, WIRE_MEMBERS, NULL, 0, seen_convert, seen_deliver);
+	const uint64_t first = c->follow.version + 1;
+	int err = begin(c, WIRE_MEMBERS, &first, 1, seen_convert, seen_deliver);
 
 	if (err < 0)
 		end(c, err, cs_last_error());
@@ -291,20 +297,18 @@ void follow_maybe(cs_client *c)
 		start(c);
 }
 
-int cs_follow(cs_client *client, char **ret_policy)
+/* Waits for a run that begins now. */
+static int follow_once(cs_client *c)
 {
-	struct follow *f = &client->follow;
-	uint64_t run;
-	bool go;
+	struct follow *f = &c->follow;
 
 	pthread_mutex_lock(&f->lock);
 	while (f->busy)
 		pthread_cond_wait(&f->changed, &f->lock);
-	run = f->runs;
-	go = f->busy = true;
+	uint64_t run = f->runs;
+	f->busy = true;
 	pthread_mutex_unlock(&f->lock);
-	if (go)
-		start(client);
+	start(c);
 	pthread_mutex_lock(&f->lock);
 	while (f->runs == run)
 		pthread_cond_wait(&f->changed, &f->lock);
@@ -312,6 +316,20 @@ int cs_follow(cs_client *client, char **ret_policy)
 	if (code < 0)
 		last_error_set("%s", f->text);
 	pthread_mutex_unlock(&f->lock);
+	return code;
+}
+
+int cs_follow(cs_client *client, char **ret_policy)
+{
+	const struct timespec pause = {.tv_nsec = UNDECIDED_MS * 1000000L};
+	uint64_t until = clock_mono_ns() + client->timeout_ms * NS_PER_MS;
+
+	/* The newest checkpoint may still lack those of the quorum that we trust; they sign within a moment. */
+	int code = follow_once(client);
+	while (code == CS_ERR_UNDECIDED && clock_mono_ns() < until) {
+		nanosleep(&pause, NULL);
+		code = follow_once(client);
+	}
 	if (code == CS_OK && ret_policy != NULL && (*ret_policy = trust_text(&client->trust)) == NULL)
 		code = CS_ERR_NOMEM;
 	return code;

@@ -182,7 +182,8 @@ int cs_members(cs_client *client, uint64_t node_id, char **ret_json)
 		return err;
 	call->pinned = pinned;
 	writer_init(&w, call->body, call->body_cap);
-	writer_array(&w, 0);
+	writer_array(&w, 1);
+	writer_uint(&w, 0);
 	err = call_wait(call, w.len, members_convert, &result);
 	if (err == CS_OK)
 		*ret_json = result;

@@ -23,6 +23,7 @@ struct board {
 	struct board_note leader, cosigned, reached;
 	uint8_t members[BOARD_MEMBERS_SIZE_MAX];
 	size_t members_len;
+	uint64_t members_version;
 };
 
 int board_new(struct board **ret)
@@ -165,23 +166,25 @@ void board_wait(struct board *b, uint64_t *seen, uint64_t until_ns)
 	pthread_mutex_unlock(&b->lock);
 }
 
-void board_set_members(struct board *b, const void *bytes, size_t len)
+void board_set_members(struct board *b, uint64_t version, const void *bytes, size_t len)
 {
 	if (len > sizeof b->members)
 		return;
 	pthread_mutex_lock(&b->lock);
 	memcpy(b->members, bytes, len);
 	b->members_len = len;
+	b->members_version = version;
 	pthread_mutex_unlock(&b->lock);
 }
 
-size_t board_members(struct board *b, uint8_t ret[BOARD_MEMBERS_SIZE_MAX])
+size_t board_members(struct board *b, uint8_t ret[BOARD_MEMBERS_SIZE_MAX], uint64_t *ret_version)
 {
 	size_t len;
 
 	pthread_mutex_lock(&b->lock);
 	len = b->members_len;
 	memcpy(ret, b->members, len);
+	*ret_version = b->members_version;
 	pthread_mutex_unlock(&b->lock);
 	return len;
 }

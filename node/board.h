@@ -29,8 +29,8 @@ void board_set_status(struct board *b, const struct wire_status *s, const char *
 void board_set_ledger(struct board *b, uint64_t size, const struct hash *root);
 void board_set_leader_note(struct board *b, uint64_t size, const char *text, size_t len);
 void board_set_cosigned_note(struct board *b, uint64_t size, const char *text, size_t len);
-/* The body of the reply to WIRE_MEMBERS. Does not ring. */
-void board_set_members(struct board *b, const void *bytes, size_t len);
+/* The body of the reply to WIRE_MEMBERS, and its roster's version. Does not ring. */
+void board_set_members(struct board *b, uint64_t version, const void *bytes, size_t len);
 /* The cosigned note is now one whose entries this node has: it can prove under it. */
 void board_cosigned_reached(struct board *b);
 /* Any thread: something else has moved (a commit of the writer, a new job). */
@@ -42,7 +42,8 @@ void board_leader_note(struct board *b, struct board_note *ret);   /* size 0: no
 void board_cosigned_note(struct board *b, struct board_note *ret); /* size 0: none yet */
 void board_reached_note(struct board *b,
                         struct board_note *ret); /* The newest cosigned one that was reached; as above */
-size_t board_members(struct board *b, uint8_t ret[BOARD_MEMBERS_SIZE_MAX]); /* Its length; 0: not yet. */
+/* Its length; 0: not yet. */
+size_t board_members(struct board *b, uint8_t ret[BOARD_MEMBERS_SIZE_MAX], uint64_t *ret_version);
 uint64_t board_cosigned_size(struct board *b);
 
 /* Waits until the bell has rung since *seen (which is brought up to date) or until the time (CLOCK_MONOTONIC; 0: no

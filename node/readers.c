@@ -147,12 +147,19 @@ static void write_proof(struct writer *w, const struct hash *proof, unsigned n)
 
 static bool serve_members(struct reading_room *r, struct item *it)
 {
-	size_t len = board_members(r->o.board, r->buf);
+	uint64_t version;
+	size_t len = board_members(r->o.board, r->buf, &version);
+	struct writer w;
 
 	if (!len)
 		return refuse(it, CS_ERR_NOT_READY, "the node has just started");
-	job_reply(it->job, r->buf, len);
-	return true;
+	/* Who knows these members already is told no more. */
+	writer_init(&w, r->buf, WIRE_REPLY_SIZE_MAX);
+	if (it->count && version < it->count)
+		writer_array(&w, 0);
+	else
+		w.len = len;
+	return reply(r, it, &w);
 }
 
 static bool serve_consistency(struct reading_room *r, struct item *it)
@@ -365,6 +372,10 @@ static int item_parse(struct item *it)
 		reader_array_exact(&b, 2);
 		reader_uint(&b, UINT64_MAX - 1, &it->index);
 		reader_uint(&b, WIRE_DEADLINE_MS_MAX, &wait_ms);
+		break;
+	case WIRE_MEMBERS: /* The first version of interest; 0: any. */
+		reader_array_exact(&b, 1);
+		reader_uint(&b, UINT64_MAX, &it->count);
 		break;
 	case WIRE_CONSISTENCY:
 		reader_array_exact(&b, 2);

@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include "client/tool/files.h"
+#include "client/tool/memberfile.h"
 #include "client/tool/nodes.h"
 #include "client/tool/process.h"
 #include "client/tool/text.h"
@@ -30,6 +32,7 @@ struct folder {
 	struct cluster_file file;
 	struct process processes[CLUSTER_NODES_MAX];
 	bool alive[CLUSTER_NODES_MAX];
+	bool prepared[CLUSTER_NODES_MAX]; /* By `member prepare`, in this folder; not in the cluster file (yet). */
 };
 
 static int read_cluster(const char *command, const char *dir, struct cluster_file *ret)
@@ -41,6 +44,33 @@ static int read_cluster(const char *command, const char *dir, struct cluster_fil
 	if (cluster_file_read(path, ret, text))
 		return tool_fail(EXIT_USAGE, command, "%s", text);
 	return 0;
+}
+
+/* Nodes that `member prepare` made in this folder run beside the others, before they are in the cluster file. */
+static void look_for_prepared(struct folder *f)
+{
+	DIR *d = opendir(f->dir);
+	char path[FILES_PATH_SIZE];
+	const struct dirent *e;
+
+	while (d && f->file.n_nodes < CLUSTER_NODES_MAX && (e = readdir(d))) {
+		unsigned i = f->file.n_nodes;
+		struct memberfile m;
+		uint64_t id = strncmp(e->d_name, "node-", 5) ? 0 : strtoull(e->d_name + 5, NULL, 10);
+		bool known = !id;
+		for (unsigned k = 0; k < i; k++)
+			known |= f->file.nodes[k].id == id;
+		if (known || (files_join_node(path, f->dir, id, "data/REMOVED") && !access(path, F_OK)) ||
+		    !files_join_node(path, f->dir, id, MEMBERFILE_NAME) ||
+		    memberfile_read(f->command, path, true, &m) || m.id != id)
+			continue;
+		f->file.nodes[i].id = id;
+		snprintf(f->file.nodes[i].url, sizeof f->file.nodes[i].url, "%s", m.url);
+		f->prepared[i] = true;
+		f->file.n_nodes++;
+	}
+	if (d)
+		closedir(d);
 }
 
 /* What the pid files name and /proc confirms. */
@@ -77,6 +107,7 @@ static int folder_open(const char *command, const char *dir, struct folder *f)
 		close(f->lock_fd);
 		return tool_fail(EXIT_LOCAL, command, "%s: another `countersign cluster` is at work there", dir);
 	}
+	look_for_prepared(f);
 	code = look(f);
 	if (code)
 		close(f->lock_fd);
@@ -167,7 +198,7 @@ static int await_leader(struct folder *f, cs_client *client, const bool *started
 
 		nodes_ask_all(client, &f->file, nodes);
 		for (unsigned i = 0; i < nodes->n; i++)
-			waited_for += started[i] && nodes->views[i].err;
+			waited_for += started[i] && !f->prepared[i] && nodes->views[i].err;
 		done = !waited_for && nodes_leader(nodes);
 		now = text_clock_ms();
 		if (tty)

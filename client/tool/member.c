@@ -50,6 +50,8 @@ static int work_open(struct work *w)
 
 	if (code)
 		return code;
+	/* Of no consequence here if it fails; but where nodes came or moved, this client must know it. */
+	cs_follow(w->client, NULL);
 	err = memberview_ask(w->client, &w->view);
 	if (err) {
 		code = tool_failed_call(w->command, "the members", err);

@@ -170,16 +170,17 @@ void change_beat(struct core *c)
 
 /* --- which orders may go --- */
 
-static int no(char ret_text[160], int err, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static int no(char ret_text[160], const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-static int no(char ret_text[160], int err, const char *format, ...)
+/* A client asks again where it hears that a node is not ready or has no quorum; this is for people to decide. */
+static int no(char ret_text[160], const char *format, ...)
 {
 	va_list args;
 
 	va_start(args, format);
 	vsnprintf(ret_text, 160, format, args);
 	va_end(args);
-	return err;
+	return CS_ERR_CONFLICT;
 }
 
 /* A change under way can be undone, and nothing else be begun. */
@@ -193,7 +194,7 @@ static int check_pending(struct core *c, const struct member_order *m, char ret_
 		return 0;
 	if (what && id == m->id && undoes)
 		return 0;
-	return no(ret_text, CS_ERR_CONFLICT, "one change of members at a time: node %" PRIu64 " %s", id,
+	return no(ret_text, "one change of members at a time: node %" PRIu64 " %s", id,
 	          what ? what : "has just changed");
 }
 
@@ -206,8 +207,7 @@ static int check_quorum(struct core *c, const struct roster *after, char ret_tex
 		whole_voters += after->nodes[i].role == ROSTER_VOTER && whole(c, after->nodes[i].id);
 	if (whole_voters > voters / 2)
 		return 0;
-	return no(ret_text, CS_ERR_NO_QUORUM, "only %u of the then %u voters are whole: nothing could be decided",
-	          whole_voters, voters);
+	return no(ret_text, "only %u of the then %u voters are whole: nothing could be decided", whole_voters, voters);
 }
 
 static int check_others(struct core *c, const struct member_order *m, char ret_text[160])
@@ -217,7 +217,7 @@ static int check_others(struct core *c, const struct member_order *m, char ret_t
 	for (unsigned i = 0; i < r->n; i++) {
 		const struct roster_node *n = &r->nodes[i];
 		if (n->id != m->id && n->role == ROSTER_VOTER && !whole(c, n->id))
-			return no(ret_text, CS_ERR_NOT_READY,
+			return no(ret_text,
 			          "node %" PRIu64 " is not whole (%" PRIu64
 			          " entries of the log behind, or silent): no voter goes before it is",
 			          n->id, behind(c, n->id));
@@ -241,9 +241,8 @@ int change_allowed(struct core *c, const void *payload, size_t len, char ret_tex
 	if (err || m.action == MEMBER_ADD)
 		return err;
 	if (m.action == MEMBER_ROLE && m.role == ROSTER_VOTER && !whole(c, m.id))
-		return no(ret_text, CS_ERR_NOT_READY,
-		          "node %" PRIu64 " is not whole: %" PRIu64 " entries of the log behind, or silent", m.id,
-		          behind(c, m.id));
+		return no(ret_text, "node %" PRIu64 " is not whole: %" PRIu64 " entries of the log behind, or silent",
+		          m.id, behind(c, m.id));
 	if (n && n->role == ROSTER_VOTER && !m.lost)
 		err = check_others(c, &m, ret_text);
 	roster_change(&after, &m, tree_size(c->tree));
@@ -292,5 +291,5 @@ void change_publish(struct core *c)
 	}
 	writer_cstr(&w, pending);
 	assert(w.err == 0); /* Bounded: BOARD_MEMBERS_SIZE_MAX. */
-	board_set_members(c->o.board, bytes, w.len);
+	board_set_members(c->o.board, r.version, bytes, w.len);
 }

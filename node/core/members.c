@@ -102,7 +102,8 @@ static void link_to(struct core *c, const struct roster_node *n, bool removed)
 
 	address_of(c, n, address);
 	if (!roster_link_parse(address, strlen(address), host, &peer.port)) {
-		log_warning("nobody says where node %" PRIu64 " is", n->id);
+		if (!removed)
+			log_warning("nobody says where node %" PRIu64 " is", n->id);
 		return;
 	}
 	peer.host = host;

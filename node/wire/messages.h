@@ -32,7 +32,7 @@
 	X(WIRE_STATUS, 13, "status")           /* [] -> status (below) */                                              \
 	X(WIRE_MANY, 14, "many")               /* [request envelope bin…] -> [reply envelope bin…], same order */  \
 	X(WIRE_MEMBER, 20, "member")           /* order about a member (command.h), signed -> proved reply */          \
-	X(WIRE_MEMBERS, 21, "members")         /* [] -> members (node/core/change.c) */
+	X(WIRE_MEMBERS, 21, "members")         /* [first version of interest] -> members (node/core/change.c), [] if none */
 
 enum wire_type {
 #define WIRE_TYPE_ENUM(name, number, text) name = number,
