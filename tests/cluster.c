@@ -85,6 +85,11 @@ void cluster_create(struct cluster *c, const char *settings)
 
 void cluster_make(struct cluster *c, const char *settings)
 {
+	cluster_make_of(c, NODES, settings);
+}
+
+void cluster_make_of(struct cluster *c, unsigned nodes, const char *settings)
+{
 	const char *tmp = getenv("TMPDIR");
 
 	snprintf(c->dir, sizeof c->dir, "%s/countersign-test-XXXXXX", tmp ? tmp : "/tmp");
@@ -94,10 +99,10 @@ void cluster_make(struct cluster *c, const char *settings)
 	snprintf(c->admin_key, sizeof c->admin_key, "%s/c/admin.key", c->dir);
 	snprintf(c->gateway_key, sizeof c->gateway_key, "%s/gateway.key", c->dir);
 	/* Wide timeouts: under sanitizers and a full machine the loop stalls longer than in production. */
-	cluster_run("init %s/c --name test --election-timeout-ms 600", c->dir);
+	cluster_run("init %s/c --name test --nodes %u --election-timeout-ms 600", c->dir, nodes);
 	if (settings)
-		cluster_shell("for n in 1 2 3; do printf '%%s\\n' '%s' >>'%s/c/node-'$n/countersignd.yaml; done",
-		              settings, c->dir);
+		cluster_shell("for n in $(seq %u); do printf '%%s\\n' '%s' >>'%s/c/node-'$n/countersignd.yaml; done",
+		              nodes, settings, c->dir);
 }
 
 void cluster_begin(struct cluster *c)
@@ -234,4 +239,18 @@ unsigned long long cluster_converge(cs_client *client)
 	}
 	fprintf(stderr, "the nodes did not come to the same size\n");
 	abort();
+}
+
+void cluster_same_root(cs_client *client, unsigned a, unsigned b)
+{
+	json_t *x = status_of(client, a), *y = status_of(client, b);
+	const char *p = json_string_value(json_object_get(x, "root")),
+	           *q = json_string_value(json_object_get(y, "root"));
+
+	if (!p || !q || strcmp(p, q) != 0) {
+		fprintf(stderr, "the roots of nodes %u and %u differ\n", a, b);
+		abort();
+	}
+	json_decref(x);
+	json_decref(y);
 }

@@ -19,6 +19,7 @@ struct cluster {
 void cluster_create(struct cluster *c, const char *settings);
 /* The same in two steps: between them nothing runs yet. */
 void cluster_make(struct cluster *c, const char *settings);
+void cluster_make_of(struct cluster *c, unsigned nodes, const char *settings); /* With so many nodes. */
 void cluster_begin(struct cluster *c);
 /* Runs "countersign ARGS…" (printf-style); aborts the test if it fails. cluster_try returns its exit status instead. */
 void cluster_run(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -38,6 +39,8 @@ cs_client *cluster_client(const struct cluster *c);
 unsigned cluster_leader(cs_client *client);
 /* A number out of a node's status (WIRE_STATUS member), -1 if the node does not answer. */
 long long cluster_status(cs_client *client, unsigned node, const char *member);
+/* Both have the same size: aborts unless they have the same root. */
+void cluster_same_root(cs_client *client, unsigned a, unsigned b);
 /* Waits until all three nodes report the same size and root and nothing is pending; returns the size. */
 unsigned long long cluster_converge(cs_client *client);
 
