@@ -59,9 +59,13 @@ static void reach(struct core *c)
 	board_cosigned_reached(c->o.board);
 }
 
-static void take_cosigned(struct core *c, uint64_t size, const char *text, size_t len)
+/* Also one of the same size that more have cosigned: whoever trusts others than the first majority waits for it. */
+static void take_cosigned(struct core *c, uint64_t size, unsigned voters, const char *text, size_t len)
 {
+	if (size == c->reached_size)
+		c->reached_size = 0;
 	c->cosigned_size = size;
+	c->cosigned_voters = voters;
 	board_set_cosigned_note(c->o.board, size, text, len);
 	reach(c);
 }
@@ -85,14 +89,14 @@ static size_t whole_note(const struct core *c, char *buf, size_t cap)
 	return len;
 }
 
-static void publish_cosigned(struct core *c)
+static void publish_cosigned(struct core *c, unsigned voters)
 {
 	struct board_note n = {.size = c->announced.size};
 
 	n.len = whole_note(c, n.text, sizeof n.text);
 	if (!n.len)
 		return;
-	take_cosigned(c, n.size, n.text, n.len);
+	take_cosigned(c, n.size, voters, n.text, n.len);
 	ledger_writer_push_checkpoint(c->writer, n.size, n.text, n.len);
 	send_announce(c, &n, &c->announced_root);
 }
@@ -117,7 +121,7 @@ static void add_line(struct core *c, uint64_t id, const char *line, size_t len)
 	for (unsigned i = 0; i < c->n_lines; i++)
 		voters += members_find(c, c->lines[i].id)->role == ROSTER_VOTER;
 	if (quorum(c, voters, c->announced.size))
-		publish_cosigned(c);
+		publish_cosigned(c, voters);
 }
 
 void checkpoint_forget(struct core *c)
@@ -244,9 +248,9 @@ static void announced(struct core *c, const struct check *k)
 		if (k->members[i].cosigned)
 			voters += note_cosigner(c, k->members[i].id, k->size);
 	if (quorum(c, voters, k->size)) {
-		if (k->size <= c->cosigned_size)
+		if (k->size < c->cosigned_size || (k->size == c->cosigned_size && voters <= c->cosigned_voters))
 			return;
-		take_cosigned(c, k->size, k->text, k->len);
+		take_cosigned(c, k->size, voters, k->text, k->len);
 		ledger_writer_push_checkpoint(c->writer, k->size, k->text, k->len);
 		return;
 	}
@@ -328,7 +332,8 @@ void checkpoint_announced(struct core *c, uint64_t from, uint64_t size, const st
 	const char *address;
 
 	raft_leader(&c->raft, &leader, &address);
-	if (leader == from && from != c->id)
+	/* One that is being removed may lead on for a moment. */
+	if (leader == from && from != c->id && members_find(c, from))
 		hand_to_worker(c, &what, text, len, "");
 }
 
@@ -371,5 +376,5 @@ void checkpoint_restore(struct core *c)
 			voters += note_cosigner(c, c->members.list[i].id, size);
 	if (!quorum(c, voters, size))
 		return;
-	take_cosigned(c, size, text, len);
+	take_cosigned(c, size, voters, text, len);
 }

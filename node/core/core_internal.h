@@ -179,9 +179,10 @@ struct core {
 	struct board_note announced; /* What cosignatures are gathered for. */
 	struct hash announced_root;
 	uint64_t announced_ns;
-	uint64_t cosigned_size;  /* Newest quorum-cosigned one, */
-	uint64_t reached_size;   /* and the newest whose entries are here: a member may be behind. */
-	bool announced_cosigned; /* Our own cosignature for the announced size is among the lines. */
+	uint64_t cosigned_size;   /* Newest quorum-cosigned one, */
+	unsigned cosigned_voters; /* How many have cosigned it, */
+	uint64_t reached_size;    /* and the newest whose entries are here: a member may be behind. */
+	bool announced_cosigned;  /* Our own cosignature for the announced size is among the lines. */
 	struct {
 		uint64_t id;
 		size_t len;
