@@ -283,6 +283,33 @@ int cs_checkpoint(cs_client *client, char **ret_note, bool *ret_quorum)
 
 /* --- status --- */
 
+static void details_json(json_t *j, const struct wire_details *d)
+{
+	json_t *cosigners = json_array();
+	const struct {
+		const char *name;
+		uint64_t value;
+	} numbers[] = {
+	        {"disk_free_bytes", d->disk_free},
+	        {"disk_size_bytes", d->disk_size},
+	        {"disk_reserve_bytes", d->disk_reserve},
+	        {"map_free_bytes", d->map_free},
+	        {"map_size_bytes", d->map_size},
+	        {"ledger_bytes", d->ledger_bytes},
+	        {"log_bytes", d->log_bytes},
+	        {"room", d->room},
+	        {"checkpoint_s", d->checkpoint_s},
+	        {"now_ms", d->now_ms},
+	        {"voters", d->voters},
+	};
+
+	for (unsigned i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		json_object_set_new(j, numbers[i].name, json_integer((json_int_t)numbers[i].value));
+	for (unsigned i = 0; i < d->n_cosigners; i++)
+		json_array_append_new(cosigners, json_integer((json_int_t)d->cosigners[i]));
+	json_object_set_new(j, "cosigners", cosigners);
+}
+
 static char *status_json(const struct wire_status *s)
 {
 	char root[2 * HASH_SIZE + 1];
@@ -300,6 +327,8 @@ static char *status_json(const struct wire_status *s)
 	                  (json_int_t)s->stored_size, "cosigned_size", (json_int_t)s->cosigned_size, "pending",
 	                  (json_int_t)s->pending, "uptime_ms", (json_int_t)s->uptime_ms, "guards", guards, "root", root,
 	                  "role", s->role, "health", s->health, "version", s->version);
+	if (j != NULL && s->detailed)
+		details_json(j, &s->details);
 	char *text = j == NULL ? NULL : json_dumps(j, JSON_COMPACT);
 	json_decref(j);
 	return text;
@@ -320,18 +349,14 @@ static int status_convert(struct call *call, const struct wire_reply *reply, nng
 	return *ret_result == NULL ? CS_ERR_NOMEM : CS_OK;
 }
 
-int cs_status(cs_client *client, uint64_t node_id, char **ret_json)
+/* version 0: the status as it was at first. */
+static int status_ask(cs_client *client, int pinned, uint64_t version, char **ret_json)
 {
 	struct call *call;
 	size_t len;
 	void *result;
-	int pinned = node_id == 0 ? -1 : node_by_id(client, node_id);
 
-	if (node_id != 0 && pinned < 0) {
-		last_error_set("node %llu is not in the cluster file", (unsigned long long)node_id);
-		return CS_E_NOT_FOUND;
-	}
-	int err = read_call(client, WIRE_STATUS, 0, NULL, &call, &len);
+	int err = read_call(client, WIRE_STATUS, version > 0, &version, &call, &len);
 	if (err < 0)
 		return err;
 	call->pinned = pinned;
@@ -339,4 +364,17 @@ int cs_status(cs_client *client, uint64_t node_id, char **ret_json)
 	if (err == CS_OK)
 		*ret_json = result;
 	return err;
+}
+
+int cs_status(cs_client *client, uint64_t node_id, char **ret_json)
+{
+	int pinned = node_id == 0 ? -1 : node_by_id(client, node_id);
+
+	if (node_id != 0 && pinned < 0) {
+		last_error_set("node %llu is not in the cluster file", (unsigned long long)node_id);
+		return CS_E_NOT_FOUND;
+	}
+	int err = status_ask(client, pinned, 1, ret_json);
+	/* An older node knows of no details. */
+	return err == CS_ERR_MALFORMED ? status_ask(client, pinned, 0, ret_json) : err;
 }

@@ -111,6 +111,8 @@ static bool serve_status(struct reading_room *r, struct item *it)
 
 	board_status(r->o.board, &s, url);
 	s.stored_size = ledger_writer_stored_size(r->o.writer);
+	s.detailed = it->count > 0;
+	s.details.now_ms = clock_wall_ms();
 	err = wire_status_encode(&s, r->buf, WIRE_REPLY_SIZE_MAX, &len);
 	if (err)
 		return refuse(it, err, NULL);
@@ -377,6 +379,13 @@ static int item_parse(struct item *it)
 		reader_array_exact(&b, 1);
 		reader_uint(&b, UINT64_MAX, &it->count);
 		break;
+	case WIRE_STATUS: {
+		uint32_t n = 0;
+		reader_array(&b, 1, &n);
+		if (n == 1)
+			reader_uint(&b, UINT64_MAX, &it->count);
+		break;
+	}
 	case WIRE_CONSISTENCY:
 		reader_array_exact(&b, 2);
 		reader_uint(&b, UINT64_MAX, &it->index);

@@ -4,14 +4,37 @@
 
 #include "node/space.h"
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #include "ledger/errors.h"
 
 #define MAP_RESERVE_PART 8 /* A small map must not be all reserve. */
+#define PATH_SIZE        4200
 #define STORED_PART      2 /* What entries take in the map, tiles and half-filled pages among it: twice their bytes. */
+
+/* Files of one folder, none below it; what cannot be looked at is not counted. */
+static uint64_t folder_bytes(const char *path, const char *name)
+{
+	char folder[PATH_SIZE];
+	uint64_t bytes = 0;
+	struct dirent *e;
+	struct stat st;
+	DIR *d;
+
+	snprintf(folder, sizeof folder, "%s/%s", path, name);
+	d = opendir(folder);
+	while (d && (e = readdir(d)))
+		if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
+			bytes += (uint64_t)st.st_blocks * 512; /* POSIX leaves the unit open; Linux: stat(2). */
+	if (d)
+		closedir(d);
+	return bytes;
+}
 
 int space_measure(const char *path, const struct store *store, struct space *ret)
 {
@@ -23,6 +46,8 @@ int space_measure(const char *path, const struct store *store, struct space *ret
 	s.disk_free = (uint64_t)v.f_bavail * v.f_frsize;
 	s.disk_size = (uint64_t)v.f_blocks * v.f_frsize;
 	store_room(store, &s.map_free, &s.map_size);
+	s.log_bytes = folder_bytes(path, "log");
+	s.ledger_bytes = folder_bytes(path, "ledger");
 	*ret = s;
 	return 0;
 }

@@ -24,8 +24,9 @@ enum space_what { SPACE_DISK = 0, SPACE_MAP = 1 };
 
 /* Bytes. */
 struct space {
-	uint64_t disk_free, disk_size; /* Of the data folder's file system, for this user. */
-	uint64_t map_free, map_size;   /* Of LMDB's map (setting map_size_mib). */
+	uint64_t disk_free, disk_size;    /* Of the data folder's file system, for this user. */
+	uint64_t map_free, map_size;      /* Of LMDB's map (setting map_size_mib). */
+	uint64_t log_bytes, ledger_bytes; /* What the node's own two folders take on the disk. */
 };
 
 /* May wait for the file system: not on the loop. path: the data folder. CS_ERR_IO. */

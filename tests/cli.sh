@@ -150,7 +150,11 @@ says leader
 expect 0 cluster up "$acme"
 expect 0 cluster status "$acme"
 says follower
+says 'health: ok'
+says 'DISK FREE'
 expect 0 cluster status "$acme" --json
+grep -q '"health": "ok"' "$out" || fail 'status --json says no health'
+grep -q '"disk_free_bytes": [1-9]' "$out" || fail 'status --json names no room'
 leader=$(sed -n 's/^  "leader": \([0-9]*\).*/\1/p' "$out")
 [ "${leader:-0}" -gt 0 ] || fail 'status --json names no leader'
 

@@ -6,11 +6,15 @@
 
 #include <inttypes.h>
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "client/tool/text.h"
+
+#define LAG_MAX    1000 /* Entries; under load a follower is some batches behind at every moment. */
+#define ROOM_SHORT 2    /* SPACE_SHORT of node/space.h: a leader orders nothing. */
 
 static uint64_t number(const json_t *object, const char *name)
 {
@@ -30,6 +34,25 @@ static void clear(struct nodes_view *v)
 {
 	json_decref(v->json);
 	memset(v, 0, sizeof *v);
+}
+
+static void details(struct nodes_view *v)
+{
+	const json_t *cosigners = json_object_get(v->json, "cosigners"), *one;
+	size_t i, len = 0;
+
+	v->detailed = json_is_array(cosigners);
+	v->disk_free = number(v->json, "disk_free_bytes");
+	v->log_bytes = number(v->json, "log_bytes");
+	v->ledger_bytes = number(v->json, "ledger_bytes");
+	v->map_free = number(v->json, "map_free_bytes");
+	v->room = number(v->json, "room");
+	v->checkpoint_s = number(v->json, "checkpoint_s");
+	v->now_ms = number(v->json, "now_ms");
+	v->voters = number(v->json, "voters");
+	json_array_foreach(cosigners, i, one) if (len < sizeof v->cosigners) len +=
+	        (size_t)snprintf(v->cosigners + len, sizeof v->cosigners - len, "%s%lld", i ? " " : "",
+	                         (long long)json_integer_value(one));
 }
 
 static void ask(cs_client *client, const struct cluster_file *c, unsigned i, struct nodes_view *v)
@@ -53,6 +76,13 @@ static void ask(cs_client *client, const struct cluster_file *c, unsigned i, str
 	v->size = number(v->json, "size");
 	v->stored = number(v->json, "stored_size");
 	v->cosigned = number(v->json, "cosigned_size");
+	v->raft_last = number(v->json, "raft_last");
+	v->raft_commit = number(v->json, "raft_commit");
+	v->raft_applied = number(v->json, "raft_applied");
+	v->pending = number(v->json, "pending");
+	v->uptime_ms = number(v->json, "uptime_ms");
+	string(v->json, "version", v->version, sizeof v->version);
+	details(v);
 	string(v->json, "role", v->role, sizeof v->role);
 	string(v->json, "health", v->health, sizeof v->health);
 }
@@ -123,31 +153,134 @@ static uint64_t largest(const struct nodes *n)
 	return size;
 }
 
-void nodes_print(const struct nodes *n)
+/* --- health --- */
+
+/* Appends to a list of what is the matter. */
+static void add(char *text, size_t cap, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static void add(char *text, size_t cap, const char *format, ...)
 {
-	static const char *const heads[] = {"NODE",   "ROLE",     "LEADER", "TERM",   "SIZE",
-	                                    "STORED", "COSIGNED", "LAG",    "HEALTH", "ADDRESS"};
+	size_t len = strlen(text);
+	va_list args;
+
+	if (len && len < cap)
+		len += (size_t)snprintf(text + len, cap - len, "; ");
+	va_start(args, format);
+	if (len < cap)
+		vsnprintf(text + len, cap - len, format, args);
+	va_end(args);
+}
+
+static void complaints(const struct nodes *n, char *ret, size_t cap)
+{
+	uint64_t size = largest(n);
+
+	*ret = 0;
+	for (unsigned i = 0; i < n->n; i++) {
+		const struct nodes_view *v = &n->views[i];
+		if (v->err)
+			add(ret, cap, "node %" PRIu64 " does not answer", v->id);
+		else if (strcmp(v->health, "ok"))
+			add(ret, cap, "node %" PRIu64 ": %s", v->id, v->health);
+		else if (size - v->size > LAG_MAX)
+			add(ret, cap, "node %" PRIu64 " is %" PRIu64 " entries behind", v->id, size - v->size);
+	}
+}
+
+void nodes_health(const struct nodes *n, char *ret, size_t cap)
+{
+	const struct nodes_view *leader = nodes_leader(n);
+	char what[1024];
+	unsigned answer = 0;
+
+	for (unsigned i = 0; i < n->n; i++)
+		answer += !n->views[i].err;
+	complaints(n, what, sizeof what);
+	if (!leader)
+		snprintf(ret, cap, "down: no node leads; %u of %u answer%s%s", answer, n->n, *what ? "; " : "", what);
+	else if (strncmp(leader->health, "orders no", strlen("orders no")) == 0 || leader->room >= ROOM_SHORT)
+		snprintf(ret, cap, "refusing: %s", what);
+	else if (*what)
+		snprintf(ret, cap, "degraded: %s", what);
+	else
+		snprintf(ret, cap, "ok");
+}
+
+static enum text_tint health_tint(const char *text)
+{
+	return !strcmp(text, "ok") ? TINT_GREEN : strncmp(text, "degraded", 8) ? TINT_RED : TINT_YELLOW;
+}
+
+/* --- for people --- */
+
+static void cell_bytes(struct table *t, const struct nodes_view *v, uint64_t bytes, enum text_tint tint)
+{
+	if (v->detailed)
+		table_cell(t, tint, "%" PRIu64 " MiB", bytes >> 20);
+	else
+		table_cell(t, TINT_DIM, "-");
+}
+
+/* A row of a node that did not answer: dashes from column 1 on, and the reason in the last one. */
+static void cells_missing(struct table *t, const struct nodes_view *v, unsigned n)
+{
+	for (unsigned c = 2; c < n; c++)
+		table_cell(t, TINT_DIM, "-");
+	table_cell(t, TINT_RED, "%s", cs_strerror(v->err));
+}
+
+static void print_progress(const struct nodes *n)
+{
+	static const char *const heads[] = {"NODE",    "ROLE", "TERM", "LAST",     "COMMIT",
+	                                    "APPLIED", "SIZE", "LAG",  "COSIGNED", "HEALTH"};
 	uint64_t size = largest(n);
 	struct table t;
 
-	table_init(&t, 10, heads, 1u << 0 | 1u << 2 | 1u << 3 | 1u << 4 | 1u << 5 | 1u << 6 | 1u << 7);
+	table_init(&t, 10, heads, 1u << 0 | 0x1fcu);
 	for (unsigned i = 0; i < n->n; i++) {
 		const struct nodes_view *v = &n->views[i];
 
 		table_cell(&t, TINT_NONE, "%" PRIu64, v->id);
 		if (v->err) {
+			cells_missing(&t, v, 10);
+			continue;
+		}
+		table_cell(&t, strcmp(v->role, "leader") ? TINT_NONE : TINT_GREEN, "%s", v->role);
+		table_cell(&t, TINT_NONE, "%" PRIu64, v->term);
+		table_cell(&t, TINT_NONE, "%" PRIu64, v->raft_last);
+		table_cell(&t, TINT_NONE, "%" PRIu64, v->raft_commit);
+		table_cell(&t, TINT_NONE, "%" PRIu64, v->raft_applied);
+		table_cell(&t, TINT_NONE, "%" PRIu64, v->size);
+		table_cell(&t, size > v->size ? TINT_YELLOW : TINT_NONE, "%" PRIu64, size - v->size);
+		table_cell(&t, TINT_NONE, "%" PRIu64, v->cosigned);
+		table_cell(&t, strcmp(v->health, "ok") ? TINT_RED : TINT_GREEN, "%s", v->health);
+	}
+	table_print(&t, stdout);
+	table_close(&t);
+}
+
+static void print_sizes(const struct nodes *n)
+{
+	static const char *const heads[] = {"NODE",    "DISK FREE", "MAP FREE", "LOG",    "LEDGER",
+	                                    "PENDING", "UP",        "VERSION",  "ADDRESS"};
+	struct table t;
+
+	table_init(&t, 9, heads, 0x7fu);
+	for (unsigned i = 0; i < n->n; i++) {
+		const struct nodes_view *v = &n->views[i];
+		enum text_tint tint = v->room ? TINT_RED : TINT_NONE;
+
+		table_cell(&t, TINT_NONE, "%" PRIu64, v->id);
+		if (v->err) {
 			for (unsigned c = 1; c < 8; c++)
 				table_cell(&t, TINT_DIM, "-");
-			table_cell(&t, TINT_RED, "%s", cs_strerror(v->err));
 		} else {
-			table_cell(&t, strcmp(v->role, "leader") ? TINT_NONE : TINT_GREEN, "%s", v->role);
-			table_cell(&t, TINT_NONE, v->leader ? "%" PRIu64 : "-", v->leader);
-			table_cell(&t, TINT_NONE, "%" PRIu64, v->term);
-			table_cell(&t, TINT_NONE, "%" PRIu64, v->size);
-			table_cell(&t, TINT_NONE, "%" PRIu64, v->stored);
-			table_cell(&t, TINT_NONE, "%" PRIu64, v->cosigned);
-			table_cell(&t, size > v->size ? TINT_YELLOW : TINT_NONE, "%" PRIu64, size - v->size);
-			table_cell(&t, strcmp(v->health, "ok") ? TINT_RED : TINT_GREEN, "%s", v->health);
+			cell_bytes(&t, v, v->disk_free, tint);
+			cell_bytes(&t, v, v->map_free, tint);
+			cell_bytes(&t, v, v->log_bytes, TINT_NONE);
+			cell_bytes(&t, v, v->ledger_bytes, TINT_NONE);
+			table_cell(&t, TINT_NONE, "%" PRIu64, v->pending);
+			table_cell(&t, TINT_NONE, "%" PRIu64 " s", v->uptime_ms / 1000);
+			table_cell(&t, TINT_NONE, "%s", v->version);
 		}
 		table_cell(&t, TINT_NONE, "%s", v->url);
 	}
@@ -155,24 +288,66 @@ void nodes_print(const struct nodes *n)
 	table_close(&t);
 }
 
+/* Who knows most of checkpoints: the leader, else whoever has the newest. */
+static const struct nodes_view *newest_checkpoint(const struct nodes *n)
+{
+	const struct nodes_view *best = nodes_leader(n);
+
+	for (unsigned i = 0; i < n->n; i++)
+		if (!n->views[i].err && (!best || (best->cosigned < n->views[i].cosigned)))
+			best = &n->views[i];
+	return best;
+}
+
+static uint64_t checkpoint_age_ms(const struct nodes_view *v)
+{
+	return v->now_ms > v->checkpoint_s * 1000 ? v->now_ms - v->checkpoint_s * 1000 : 0;
+}
+
+void nodes_print(const struct nodes *n)
+{
+	const struct nodes_view *leader = nodes_leader(n), *v = newest_checkpoint(n);
+	char health[1200];
+
+	nodes_health(n, health, sizeof health);
+	printf("health: %s%s%s\n", text_on(stdout, health_tint(health)), health, text_off(stdout));
+	if (leader)
+		printf("leader: node %" PRIu64 " in term %" PRIu64 "\n", leader->id, leader->term);
+	if (v && v->detailed && v->checkpoint_s)
+		printf("checkpoint: %" PRIu64 " entries, cosigned by %s of %" PRIu64 " voters, %" PRIu64 " s old\n",
+		       v->cosigned, v->cosigners, v->voters, checkpoint_age_ms(v) / 1000);
+	putchar('\n');
+	print_progress(n);
+	putchar('\n');
+	print_sizes(n);
+}
+
 json_t *nodes_json(const struct nodes *n, const char *origin)
 {
 	json_t *list = json_array();
 	uint64_t size = largest(n);
-	const struct nodes_view *leader = nodes_leader(n);
+	const struct nodes_view *leader = nodes_leader(n), *v = newest_checkpoint(n);
+	char health[1200];
 
 	for (unsigned i = 0; i < n->n; i++) {
-		const struct nodes_view *v = &n->views[i];
-		json_t *o = json_pack("{s:I, s:s}", "node", (json_int_t)v->id, "url", v->url);
+		const struct nodes_view *one = &n->views[i];
+		json_t *o = json_pack("{s:I, s:s}", "node", (json_int_t)one->id, "url", one->url);
 
-		if (v->err) {
-			json_object_set_new(o, "error", json_string(cs_strerror(v->err)));
+		if (one->err) {
+			json_object_set_new(o, "error", json_string(cs_strerror(one->err)));
 		} else {
-			json_object_set_new(o, "lag", json_integer((json_int_t)(size - v->size)));
-			json_object_set(o, "status", v->json);
+			json_object_set_new(o, "lag", json_integer((json_int_t)(size - one->size)));
+			json_object_set(o, "status", one->json);
 		}
 		json_array_append_new(list, o);
 	}
-	return json_pack("{s:s, s:I, s:o}", "origin", origin, "leader", (json_int_t)(leader ? leader->id : 0), "nodes",
-	                 list);
+	nodes_health(n, health, sizeof health);
+	json_t *whole = json_pack("{s:s, s:I, s:s, s:o}", "origin", origin, "leader",
+	                          (json_int_t)(leader ? leader->id : 0), "health", health, "nodes", list);
+	if (v && v->detailed && v->checkpoint_s)
+		json_object_set_new(whole, "checkpoint",
+		                    json_pack("{s:I, s:I, s:O}", "size", (json_int_t)v->cosigned, "age_ms",
+		                              (json_int_t)checkpoint_age_ms(v), "cosigners",
+		                              json_object_get(v->json, "cosigners")));
+	return whole;
 }

@@ -16,7 +16,11 @@ struct nodes_view {
 	int err; /* Why it did not answer, or 0; the rest is then set. */
 	char role[16];
 	char health[64];
-	uint64_t leader, term, size, stored, cosigned;
+	uint64_t leader, term, size, stored, cosigned, raft_last, raft_commit, raft_applied, pending, uptime_ms;
+	bool detailed; /* A node of an older version knows nothing of the rest. */
+	uint64_t disk_free, log_bytes, ledger_bytes, map_free, room, checkpoint_s, now_ms, voters;
+	char cosigners[64]; /* Their ids. */
+	char version[32];
 	json_t *json; /* The whole of its answer; owned. */
 };
 
@@ -30,6 +34,8 @@ void nodes_ask_all(cs_client *client, const struct cluster_file *c, struct nodes
 void nodes_close(struct nodes *n);
 /* The node that says it leads, in the highest term that anybody named; NULL: none. */
 const struct nodes_view *nodes_leader(const struct nodes *n);
+/* In words: "ok", or "degraded: …", "refusing: …", "down: …" with what is the matter. */
+void nodes_health(const struct nodes *n, char *ret, size_t cap);
 void nodes_print(const struct nodes *n);
 json_t *nodes_json(const struct nodes *n, const char *origin);
 

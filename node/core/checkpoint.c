@@ -59,6 +59,31 @@ static void reach(struct core *c)
 	board_cosigned_reached(c->o.board);
 }
 
+/* Whose cosignatures, verified before, a note carries: for the status. */
+static void note_cosigners(struct core *c, const char *text, size_t len)
+{
+	struct note n;
+
+	c->n_cosigners = 0;
+	c->cosigned_s = 0;
+	if (note_parse(&n, text, len))
+		return;
+	for (unsigned i = 0; i < c->members.n; i++) {
+		const struct member *m = &c->members.list[i];
+		for (unsigned k = 0; k < n.n_signatures; k++) {
+			const struct note_signature *s = &n.signatures[k];
+			if (s->id != m->cosigner_key.id || s->len != sizeof s->bytes ||
+			    s->name_len != strlen(m->cosigner_key.name) ||
+			    memcmp(s->name, m->cosigner_key.name, s->name_len) != 0)
+				continue;
+			c->cosigners[c->n_cosigners++] = m->id;
+			if (get_u64be(s->bytes) > c->cosigned_s)
+				c->cosigned_s = get_u64be(s->bytes);
+			break;
+		}
+	}
+}
+
 /* Also one of the same size that more have cosigned: whoever trusts others than the first majority waits for it. */
 static void take_cosigned(struct core *c, uint64_t size, unsigned voters, const char *text, size_t len)
 {
@@ -66,6 +91,7 @@ static void take_cosigned(struct core *c, uint64_t size, unsigned voters, const 
 		c->reached_size = 0;
 	c->cosigned_size = size;
 	c->cosigned_voters = voters;
+	note_cosigners(c, text, len);
 	board_set_cosigned_note(c->o.board, size, text, len);
 	reach(c);
 }

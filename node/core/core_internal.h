@@ -181,8 +181,11 @@ struct core {
 	uint64_t announced_ns;
 	uint64_t cosigned_size;   /* Newest quorum-cosigned one, */
 	unsigned cosigned_voters; /* How many have cosigned it, */
-	uint64_t reached_size;    /* and the newest whose entries are here: a member may be behind. */
-	bool announced_cosigned;  /* Our own cosignature for the announced size is among the lines. */
+	uint64_t cosigned_s;      /* When: its newest cosignature's time, POSIX seconds; */
+	unsigned n_cosigners;     /* and whose they are. */
+	uint64_t cosigners[MEMBERS_MAX];
+	uint64_t reached_size;   /* and the newest whose entries are here: a member may be behind. */
+	bool announced_cosigned; /* Our own cosignature for the announced size is among the lines. */
 	struct {
 		uint64_t id;
 		size_t len;

@@ -75,6 +75,18 @@ void publish_status(struct core *c)
 		health = "no leader";
 	snprintf(s.health, sizeof s.health, "%s", health);
 	snprintf(s.version, sizeof s.version, "%s", PACKAGE_VERSION);
+	s.details = (struct wire_details){.disk_free = c->room.space.disk_free,
+	                                  .disk_size = c->room.space.disk_size,
+	                                  .disk_reserve = c->o.settings->disk_reserve,
+	                                  .map_free = c->room.space.map_free,
+	                                  .map_size = c->room.space.map_size,
+	                                  .ledger_bytes = c->room.space.ledger_bytes,
+	                                  .log_bytes = c->room.space.log_bytes,
+	                                  .room = c->room.level,
+	                                  .checkpoint_s = c->cosigned_s,
+	                                  .voters = c->members.voters,
+	                                  .n_cosigners = c->n_cosigners};
+	memcpy(s.details.cosigners, c->cosigners, sizeof c->cosigners);
 	board_set_status(c->o.board, &s, core_leader_url(c));
 }
 

@@ -10,6 +10,7 @@
 #define WIRE_URL_SIZE_MAX     128       /* tcp://host:port or ipc:///path; ipc paths end at 107 bytes. */
 #define WIRE_TEXT_SIZE_MAX    256       /* Texts of errors. */
 #define WIRE_REQUEST_ID_SIZE  16
+#define WIRE_COSIGNERS_MAX    7  /* Members of a cluster. */
 #define WIRE_MANY_MIN         2  /* One request goes by itself. */
 #define WIRE_MANY_MAX         64 /* Requests in one message: beyond it a message's own cost is lost among theirs. */
 

@@ -286,6 +286,53 @@ int wire_proved_decode(struct wire_proved *ret, const void *bytes, size_t len)
 #define STATUS_FIELDS 16
 #define STATUS_GUARDS (sizeof((struct wire_status *)0)->guards / sizeof(uint64_t) - 1)
 
+/* In the order of struct wire_details. */
+#define DETAIL_NUMBERS(d)                                                                                              \
+	&(d)->disk_free, &(d)->disk_size, &(d)->disk_reserve, &(d)->map_free, &(d)->map_size, &(d)->ledger_bytes,      \
+	        &(d)->log_bytes, &(d)->room, &(d)->checkpoint_s, &(d)->now_ms, &(d)->voters
+#define DETAIL_FIELDS 12  /* The numbers and the array of cosigners. */
+#define LATER_MAX     256 /* What later versions may have added behind what this one knows. */
+
+static void encode_details(struct writer *w, const struct wire_details *d)
+{
+	const uint64_t *const numbers[] = {DETAIL_NUMBERS(d)};
+
+	static_assert(sizeof numbers / sizeof *numbers == DETAIL_FIELDS - 1, "one each");
+	writer_array(w, DETAIL_FIELDS);
+	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+		writer_uint(w, *numbers[i]);
+	writer_array(w, d->n_cosigners);
+	for (unsigned i = 0; i < d->n_cosigners; i++)
+		writer_uint(w, d->cosigners[i]);
+}
+
+static void skip(struct reader *r, uint32_t n)
+{
+	const uint8_t *bytes;
+	size_t len;
+
+	while (n-- > 0 && reader_skip(r, &bytes, &len) == 0)
+		;
+}
+
+static void decode_details(struct reader *r, struct wire_details *d)
+{
+	uint64_t *const numbers[] = {DETAIL_NUMBERS(d)};
+	uint32_t n = 0, n_cosigners = 0;
+
+	reader_array(r, LATER_MAX, &n);
+	if (r->err == 0 && n < DETAIL_FIELDS)
+		r->err = CS_ERR_MALFORMED;
+	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+		reader_uint(r, UINT64_MAX, numbers[i]);
+	reader_array(r, WIRE_COSIGNERS_MAX, &n_cosigners);
+	for (uint32_t i = 0; r->err == 0 && i < n_cosigners; i++)
+		reader_uint(r, UINT64_MAX, &d->cosigners[i]);
+	d->n_cosigners = n_cosigners;
+	if (r->err == 0)
+		skip(r, n - DETAIL_FIELDS);
+}
+
 int wire_status_encode(const struct wire_status *s, void *buf, size_t cap, size_t *ret_len)
 {
 	const uint64_t numbers[] = {s->node_id,       s->leader_id,    s->term,     s->raft_last,
@@ -294,7 +341,7 @@ int wire_status_encode(const struct wire_status *s, void *buf, size_t cap, size_
 	struct writer w;
 
 	writer_init(&w, buf, cap);
-	writer_array(&w, STATUS_FIELDS);
+	writer_array(&w, STATUS_FIELDS + s->detailed);
 	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
 		writer_uint(&w, numbers[i]);
 	writer_array(&w, STATUS_GUARDS);
@@ -304,6 +351,8 @@ int wire_status_encode(const struct wire_status *s, void *buf, size_t cap, size_
 	writer_str(&w, s->role, strnlen(s->role, sizeof s->role - 1));
 	writer_str(&w, s->health, strnlen(s->health, sizeof s->health - 1));
 	writer_str(&w, s->version, strnlen(s->version, sizeof s->version - 1));
+	if (s->detailed)
+		encode_details(&w, &s->details);
 	return writer_end(&w, ret_len);
 }
 
@@ -314,10 +363,13 @@ int wire_status_decode(struct wire_status *ret, const void *bytes, size_t len)
 	                             &s.raft_commit,   &s.raft_applied, &s.size,     &s.stored_size,
 	                             &s.cosigned_size, &s.pending,      &s.uptime_ms};
 	struct reader r;
+	uint32_t n = 0;
 	int rv;
 
 	reader_init(&r, bytes, len);
-	reader_array_exact(&r, STATUS_FIELDS);
+	reader_array(&r, LATER_MAX, &n);
+	if (r.err == 0 && n < STATUS_FIELDS)
+		r.err = CS_ERR_MALFORMED;
 	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
 		reader_uint(&r, UINT64_MAX, numbers[i]);
 	reader_array_exact(&r, STATUS_GUARDS);
@@ -327,6 +379,11 @@ int wire_status_decode(struct wire_status *ret, const void *bytes, size_t len)
 	read_text(&r, s.role, sizeof s.role);
 	read_text(&r, s.health, sizeof s.health);
 	read_text(&r, s.version, sizeof s.version);
+	s.detailed = n > STATUS_FIELDS;
+	if (s.detailed)
+		decode_details(&r, &s.details);
+	if (r.err == 0 && s.detailed)
+		skip(&r, n - STATUS_FIELDS - 1);
 	rv = reader_end(&r);
 	if (rv == 0)
 		*ret = s;

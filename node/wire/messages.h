@@ -29,7 +29,7 @@
 	X(WIRE_PROVE, 10, "prove")    /* [index, wait ms] -> [quorum, leaf, body or nil, [hash…], checkpoint] */     \
 	X(WIRE_CONSISTENCY, 11, "consistency") /* [old size, new size] -> [[hash…]] */                               \
 	X(WIRE_CHECKPOINT, 12, "checkpoint")   /* [] -> [quorum, checkpoint] newest cosigned, else the leader's */     \
-	X(WIRE_STATUS, 13, "status")           /* [] -> status (below) */                                              \
+	X(WIRE_STATUS, 13, "status")           /* [] or [1] -> status (below), [1]: with details */                    \
 	X(WIRE_MANY, 14, "many")               /* [request envelope bin…] -> [reply envelope bin…], same order */  \
 	X(WIRE_MEMBER, 20, "member")           /* order about a member (command.h), signed -> proved reply */          \
 	X(WIRE_MEMBERS, 21, "members")         /* [first version of interest] -> members (node/core/change.c), [] if none */
@@ -118,7 +118,20 @@ struct wire_status {
 	char role[16];       /* leader, follower, candidate, starting */
 	char health[64];     /* "ok", or the worst that is wrong in words */
 	char version[32];
+	bool detailed; /* The rest is there: an asker has said that it knows of it. */
+	struct wire_details {
+		uint64_t disk_free, disk_size, disk_reserve; /* Bytes; of the data folder's file system. */
+		uint64_t map_free, map_size;                 /* Bytes; of the store's map. */
+		uint64_t ledger_bytes, log_bytes;            /* On the disk. */
+		uint64_t room;                               /* enum space_level */
+		uint64_t checkpoint_s; /* POSIX seconds of the newest cosignature of the newest cosigned checkpoint. */
+		uint64_t now_ms;       /* The node's clock. */
+		uint64_t voters;       /* Of the cluster, as it knows it. */
+		unsigned n_cosigners;  /* Of that checkpoint. */
+		uint64_t cosigners[WIRE_COSIGNERS_MAX]; /* Node ids. */
+	} details;
 };
+/* Details are an array of their own behind the rest; a later version adds to its end, and this one skips that. */
 int wire_status_encode(const struct wire_status *s, void *buf, size_t cap, size_t *ret_len);
 int wire_status_decode(struct wire_status *ret, const void *bytes, size_t len);
 
