@@ -22,7 +22,10 @@ static enum space_what what;
 
 static enum space_level disk(uint64_t free_mib, enum space_level before)
 {
-	struct space s = {free_mib * MIB, 40960 * MIB, 65536 * MIB, 65536 * MIB};
+	struct space s = {.disk_free = free_mib * MIB,
+	                  .disk_size = 40960 * MIB,
+	                  .map_free = 65536 * MIB,
+	                  .map_size = 65536 * MIB};
 
 	return space_level(&s, 512 * MIB, 0, before, &what);
 }
@@ -56,7 +59,8 @@ static void levels_do_not_flap(void **state)
 
 static void levels_of_the_map(void **state)
 {
-	struct space s = {40000 * MIB, 40960 * MIB, 2 * MIB, 16 * MIB};
+	struct space s = {
+	        .disk_free = 40000 * MIB, .disk_size = 40960 * MIB, .map_free = 2 * MIB, .map_size = 16 * MIB};
 	char text[128];
 
 	(void)state;
