@@ -69,7 +69,7 @@ void core_on_beat(uv_timer_t *timer)
 {
 	struct core *c = timer->data;
 
-	if (!c->writer)
+	if (!c->writer || c->stopping) /* Stopping: raft may be closed, its configuration with it. */
 		return;
 	propose_expire(c);
 	reads_beat(c);
