@@ -138,7 +138,7 @@ static void a_replaced_leader_passes_nothing(void **state)
 {
 	(void)state;
 	begin(3);
-	s.s[0].raft.election_timeout = 60000; /* It would step down by itself, sooner or later. */
+	s.s[0].raft.election_timeout = 60000;           /* It would step down by itself, sooner or later. */
 	s.s[1].timeout_ms = 3 * SCRIPT_ELECTION_MS / 2; /* Before server 2. */
 	script_isolate(&s, 0, true);
 	assert_true(script_until(&s, any_other_leads, 20 * SCRIPT_ELECTION_MS));
