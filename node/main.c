@@ -15,6 +15,7 @@
 #include "node/core/core.h"
 #include "node/daemon.h"
 #include "node/log.h"
+#include "node/notify.h"
 #include "node/wire/keyfile.h"
 
 #define GENESIS_SIZE_MAX 65536
@@ -163,6 +164,7 @@ int main(int argc, char **argv)
 	}
 	setrlimit(RLIMIT_CORE, &no_core); /* Keys and private fields are not for core files. */
 	signal(SIGPIPE, SIG_IGN);
+	notify_init();
 	if (sodium_init() < 0)
 		return EXIT_CRASH;
 	if (settings_read(config, &g.settings, text)) {

@@ -8,6 +8,7 @@
 
 #include "node/core/core_internal.h"
 #include "node/log.h"
+#include "node/notify.h"
 
 /* After every outermost call into libraft (guard 12): what followed from it. */
 void core_stepped(void *ctx)
@@ -71,6 +72,8 @@ void core_on_beat(uv_timer_t *timer)
 
 	if (!c->writer || c->stopping) /* Stopping: raft may be closed, its configuration with it. */
 		return;
+	/* From this very loop: if it hangs, the service manager hears no more of it. */
+	notify_alive(clock_mono_ns());
 	propose_expire(c);
 	reads_beat(c);
 	checkpoint_beat(c);
@@ -133,7 +136,9 @@ void core_run(struct core *c)
 	uv_signal_start(&c->sigterm, on_signal, SIGTERM);
 	uv_signal_start(&c->sigint, on_signal, SIGINT);
 	uv_timer_start(&c->beat, core_on_beat, c->o.settings->heartbeat_ms, c->o.settings->heartbeat_ms);
+	notify_ready();
 	uv_run(&c->loop, UV_RUN_DEFAULT);
+	notify_stopping();
 	c->stopping = true;
 	atomic_store(&c->closed, true);
 	propose_refuse_inbox(c);

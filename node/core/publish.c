@@ -2,12 +2,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ledger/errors.h"
 #include "node/core/core_internal.h"
+#include "node/notify.h"
 
 bool core_leads(const struct core *c)
 {
@@ -38,6 +40,15 @@ const char *publish_role(const struct core *c)
 	default:
 		return "starting";
 	}
+}
+
+/* For `systemctl status`: without numbers that change all the time. */
+static void publish_words(const struct wire_status *s)
+{
+	char text[160];
+
+	snprintf(text, sizeof text, "%s of term %" PRIu64 ", %s", s->role, s->term, s->health);
+	notify_status(text);
 }
 
 void publish_status(struct core *c)
@@ -87,6 +98,7 @@ void publish_status(struct core *c)
 	                                  .voters = c->members.voters,
 	                                  .n_cosigners = c->n_cosigners};
 	memcpy(s.details.cosigners, c->cosigners, sizeof c->cosigners);
+	publish_words(&s);
 	board_set_status(c->o.board, &s, core_leader_url(c));
 }
 

@@ -1,0 +1,160 @@
+/* What the daemon tells a service manager, on a real socket; a loop that hangs is told of by silence. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/cluster.h"
+#include "tests/history.h"
+
+#define NODES         3
+#define WATCHDOG_USEC "600000" /* A node reports three times in it. */
+#define SILENCE_MS    1200
+#define WAIT_MS_MAX   60000
+
+static struct cluster cluster;
+static int manager;
+
+/* One message of a node: its pid and its text. */
+struct told {
+	pid_t pid;
+	char text[512];
+};
+
+static void manager_open(void)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	int on = 1;
+
+	manager = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	snprintf(a.sun_path, sizeof a.sun_path, "%.60s/manager", cluster.dir);
+	if (manager < 0 || bind(manager, (struct sockaddr *)&a, sizeof a) ||
+	    setsockopt(manager, SOL_SOCKET, SO_PASSCRED, &on, sizeof on))
+		history_fail(strerror(errno));
+	setenv("NOTIFY_SOCKET", a.sun_path, 1);
+	setenv("WATCHDOG_USEC", WATCHDOG_USEC, 1);
+}
+
+/* False: nothing came until the time (CLOCK_MONOTONIC). */
+static bool hear(struct told *ret, uint64_t until_ns)
+{
+	union {
+		struct cmsghdr head;
+		char bytes[CMSG_SPACE(sizeof(struct ucred))];
+	} control;
+	struct iovec iov = {.iov_base = ret->text, .iov_len = sizeof ret->text - 1};
+	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+	struct pollfd p = {.fd = manager, .events = POLLIN};
+	uint64_t now = history_now_ns();
+	struct ucred credentials;
+
+	if (now >= until_ns || poll(&p, 1, (int)((until_ns - now) / 1000000 + 1)) != 1)
+		return false;
+	ssize_t n = recvmsg(manager, &m, 0);
+	if (n < 0 || !CMSG_FIRSTHDR(&m))
+		history_fail("no credentials came with a message");
+	ret->text[n] = 0;
+	memcpy(&credentials, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof credentials);
+	ret->pid = credentials.pid;
+	return true;
+}
+
+static uint64_t in_ms(uint64_t ms)
+{
+	return history_now_ns() + ms * 1000000;
+}
+
+/* Waits for a message that begins so, of this process (0: any); returns whose it was. */
+static pid_t expect(pid_t pid, const char *text)
+{
+	uint64_t until = in_ms(WAIT_MS_MAX);
+	struct told t;
+
+	while (hear(&t, until))
+		if ((!pid || t.pid == pid) && strncmp(t.text, text, strlen(text)) == 0)
+			return t.pid;
+	fprintf(stderr, "never told: %s\n", text);
+	abort();
+}
+
+static void drain(void)
+{
+	struct told t;
+
+	while (hear(&t, in_ms(0) + 1))
+		;
+}
+
+/* Stops the loop's thread alone, as a loop that hangs: the others go on. */
+static bool loop_hold(pid_t pid)
+{
+	int status;
+
+	if (ptrace(PTRACE_SEIZE, pid, NULL, NULL))
+		return false;
+	if (ptrace(PTRACE_INTERRUPT, pid, NULL, NULL) || waitpid(pid, &status, __WALL) != pid)
+		abort();
+	return true;
+}
+
+static void a_hanging_loop_is_silent(cs_client *client, pid_t pid)
+{
+	struct told t;
+	unsigned others = 0;
+
+	if (!loop_hold(pid)) {
+		fprintf(stderr, "not tried: a thread cannot be stopped here: %s\n", strerror(errno));
+		return;
+	}
+	drain();
+	uint64_t until = in_ms(SILENCE_MS);
+	while (hear(&t, until)) {
+		if (t.pid == pid)
+			history_fail("a loop that hangs says that it lives");
+		others += strcmp(t.text, "WATCHDOG=1") == 0;
+	}
+	if (others < 2)
+		history_fail("the others are silent too");
+	if (ptrace(PTRACE_DETACH, pid, NULL, NULL))
+		abort();
+	expect(pid, "WATCHDOG=1");
+	cluster_converge(client);
+	fprintf(stderr, "silent while its loop hung, then alive again\n");
+}
+
+int main(void)
+{
+	pid_t pids[NODES];
+	cs_client *client;
+
+	cluster_make(&cluster, NULL);
+	manager_open();
+	cluster_begin(&cluster);
+	for (unsigned i = 0; i < NODES; i++)
+		pids[i] = expect(0, "READY=1");
+	if (pids[0] == pids[1] || pids[1] == pids[2] || pids[0] == pids[2])
+		history_fail("a node was ready twice");
+	for (unsigned i = 0; i < NODES; i++)
+		expect(pids[i], "WATCHDOG=1");
+	client = cluster_client(&cluster);
+	a_hanging_loop_is_silent(client, pids[1]);
+	/* A new leader says so. */
+	cluster_run("cluster down %s/c --node %u", cluster.dir, cluster_leader(client));
+	expect(0, "STOPPING=1");
+	expect(0, "STATUS=leader of term");
+	cs_close(client);
+	cluster_destroy(&cluster);
+	expect(0, "STOPPING=1");
+	expect(0, "STOPPING=1");
+	close(manager);
+	return 0;
+}
