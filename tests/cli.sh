@@ -90,7 +90,8 @@ expect 0 --version
 says 'countersign '
 expect 0 --help
 for command in init 'cluster up' 'cluster down' 'cluster status' 'cluster kill' keygen enroll remove 'policy check' \
-	'policy set' 'policy show-default' decide answer check show watch prove verify import; do
+	'member list' 'member prepare' 'member add' 'member promote' 'member demote' 'member remove' 'member replace' \
+	'member address' 'member sync' 'policy set' 'policy show-default' decide answer check show watch prove verify import; do
 	# shellcheck disable=SC2086 # Two words are two arguments.
 	expect 0 help $command
 	says "Usage: countersign $command"
@@ -276,6 +277,31 @@ expect 7 policy set "$acme/policy.yaml"
 expect 0 policy set "$acme/policy.yaml" --key "$acme/admin.key"
 expect 0 remove loader --reason 'no longer used' --key "$acme/admin.key"
 expect 7 import --key "$folder/loader.key" --format cloudtrail "$folder/trail"
+
+echo "# members (the whole way: tests/cluster_member)"
+expect 0 member list --key "$acme/admin.key"
+says 'the cluster works while 2 of them do'
+expect 4 member remove 3 --key "$acme/admin.key"
+says 'both must work'
+says 'survives 0 failures, with 3 it survived 1: say --yes'
+expect 7 member promote 3 --key "$acme/admin.key" --wait-ms 60000
+says 'a voter already'
+expect 7 member remove 9 --key "$acme/admin.key"
+says 'not a member'
+expect 7 member address 3 --url tcp://127.0.0.1:1 --link 127.0.0.1:2 --key "$folder/ci.key"
+says 'member needs the role administer'
+expect 4 member prepare "$folder/node-4" --url tcp://127.0.0.1:1 --link 127.0.0.1 --key "$acme/admin.key"
+says 'is not HOST:PORT'
+expect 4 member prepare "$acme" --url tcp://127.0.0.1:1 --link 127.0.0.1:2 --key "$acme/admin.key"
+says 'is not empty'
+expect 0 member prepare "$folder/node-4" --url tcp://127.0.0.1:1 --link 127.0.0.1:2 --key "$acme/admin.key"
+cmp -s "$folder/node-4/genesis" "$acme/node-1/genesis" || fail 'the genesis of a prepared node is another'
+"${COUNTERSIGND:-./countersignd}" --config "$folder/node-4/countersignd.yaml" --check || fail 'prepared settings'
+expect 4 member add "$folder/node-4/node.key" --key "$acme/admin.key"
+says 'member prepare'
+expect 0 member sync --key "$acme/admin.key"
+expect 0 member sync --trust --key "$acme/admin.key"
+says 'group nodes 2 node-1 node-2 node-3'
 
 echo "# down; a recycled process id is left alone"
 expect 0 cluster down "$acme"

@@ -184,10 +184,11 @@ static int order_add(struct work *w, const struct memberfile *m)
 
 static int order_role(struct work *w, uint64_t id, bool voter)
 {
+	const struct memberview_node *node = memberview_find(&w->view, id);
 	cs_result *result = NULL;
 	int code = 0;
 
-	if (voter)
+	if (voter && node && node->role == ROSTER_SPARE)
 		code = await(w, id, ROSTER_SPARE, true, "whole");
 	if (!code)
 		code = done(w, id, voter ? " to vote" : " to vote no more",

@@ -45,13 +45,42 @@ static bool configured(const struct core *c, uint64_t id)
 	return false;
 }
 
-/* The newest roster there is. A node that does not find itself in its own ledger's is still on its way there. */
-static const struct roster *newest(const struct core *c)
+/* A node that its own ledger does not name is still on its way there. */
+static bool is_named(const struct core *c)
+{
+	const struct roster *own = state_roster(c->state);
+
+	return roster_find(own, c->id) || roster_find_removed(own, c->id);
+}
+
+/*
+ * What a newer roster says beside ours is good for links: where nodes are, and whom else to listen to. It takes nobody
+ * away, and gives nobody a voice: its word is one member's.
+ */
+static void merge_hint(const struct roster *hint, struct roster *ret)
+{
+	for (unsigned i = 0; i < hint->n; i++) {
+		const struct roster_node *n = &hint->nodes[i];
+		struct roster_node *ours = (struct roster_node *)roster_find(ret, n->id);
+		if (!ours && !roster_find_removed(ret, n->id) && ret->n < ROSTER_NODES_MAX) {
+			ours = &ret->nodes[ret->n++];
+			*ours = (struct roster_node){.id = n->id, .role = ROSTER_SPARE};
+			memcpy(ours->channel_pub, n->channel_pub, sizeof ours->channel_pub);
+		} else if (!ours) {
+			continue;
+		}
+		memcpy(ours->url, n->url, sizeof ours->url);
+		memcpy(ours->link, n->link, sizeof ours->link);
+	}
+}
+
+static void merge(const struct core *c, struct roster *ret)
 {
 	const struct roster *own = state_roster(c->state), *hint = &c->members.hint;
-	bool arrived = roster_find(own, c->id) || roster_find_removed(own, c->id);
 
-	return hint->n && (own->version < hint->version || !arrived) ? hint : own;
+	*ret = is_named(c) || !hint->n ? *own : *hint;
+	if (is_named(c) && hint->version > own->version)
+		merge_hint(hint, ret);
 }
 
 /* --- where they are --- */
@@ -76,7 +105,7 @@ static void address_of(const struct core *c, const struct roster_node *n, char r
 
 void members_whole_roster(struct core *c, struct roster *ret)
 {
-	const struct roster *r = newest(c);
+	const struct roster *r = c->members.ours ? state_roster(c->state) : &c->members.known;
 
 	*ret = *r;
 	for (unsigned i = 0; i < r->n; i++)
@@ -128,8 +157,8 @@ static void link_to(struct core *c, const struct roster_node *n, bool removed)
 /* Links to the members; to those whose removal Raft has yet to carry out; and for the removed, a link that waits. */
 static void follow_links(struct core *c)
 {
-	const struct roster *r = newest(c);
 	struct members *m = &c->members;
+	const struct roster *r = &m->known;
 
 	if (!c->link)
 		return;
@@ -174,12 +203,13 @@ static int key_init(struct note_key *k, const char *name, uint8_t type, const ui
 
 static int follow_list(struct core *c)
 {
-	const struct roster *r = newest(c);
 	struct members *m = &c->members;
+	const struct roster *r = &m->known;
 	struct member list[MEMBERS_MAX];
 	char name[LIMIT_KEY_NAME_SIZE_MAX + 1];
 	int err = 0;
 
+	merge(c, &m->known);
 	for (unsigned i = 0; i < r->n && !err; i++) {
 		const struct roster_node *n = &r->nodes[i];
 		const struct member *before = members_find(c, n->id);
@@ -199,9 +229,9 @@ static int follow_list(struct core *c)
 		return err;
 	memcpy(m->list, list, r->n * sizeof *list);
 	m->n = r->n;
-	m->ours = r == state_roster(c->state) && r->n > 0;
-	m->voters = roster_voters(r);
-	m->voters_since = r->voters_since;
+	m->ours = is_named(c);
+	m->voters = roster_voters(state_roster(c->state));
+	m->voters_since = state_roster(c->state)->voters_since;
 	m->n_told = 0;
 	return 0;
 }
@@ -223,13 +253,13 @@ void members_follow(struct core *c)
 		core_fatal(c, "a member's keys cannot be used");
 	follow_links(c);
 	checkpoint_forget(c);
-	if (c->members.ours && members_find(c, c->id))
+	if (c->members.ours)
 		arrived(c);
 	for (unsigned i = 0; i < c->members.n; i++)
 		if (c->members.list[i].id != c->id)
 			send_roster(c, c->members.list[i].id);
-	log_info("members=%u voters=%u version=%" PRIu64 "%s", c->members.n, c->members.voters, newest(c)->version,
-	         c->members.ours ? "" : " told by others");
+	log_info("members=%u voters=%u version=%" PRIu64 " told=%" PRIu64, c->members.n, c->members.voters,
+	         state_roster(c->state)->version, c->members.hint.version);
 }
 
 /* A joining node knows only what its settings say: whom to talk to. */
@@ -268,7 +298,7 @@ int members_open(struct core *c)
 		roster_genesis(&c->members.hint, &g); /* Until the genesis is applied. */
 	else if (!founder && !roster_find(own, c->id) && !roster_find_removed(own, c->id))
 		hint_from_settings(c);
-	if (newest(c)->n == 0) {
+	if (c->members.hint.n == 0 && own->n == 0) {
 		log_error("the settings name no peer, and this node is not of the genesis: it has nobody to join");
 		return CS_ERR_INVALID;
 	}

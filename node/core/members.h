@@ -52,10 +52,11 @@ struct linked {
 struct members {
 	struct member list[MEMBERS_MAX];
 	unsigned n;
-	bool ours;             /* Out of our own ledger; else others told us, or the settings did. */
-	unsigned voters;       /* Of ours. */
+	bool ours;       /* Our own ledger names us: who votes is what it says. Else others told us, or the settings. */
+	unsigned voters; /* Of ours. */
 	uint64_t voters_since; /* Checkpoints from this size on need a majority of them. */
-	struct roster hint;    /* What others told us, if it is newer; n 0: nothing. */
+	struct roster hint;    /* What others told us last; n 0: nothing. */
+	struct roster known;   /* Our own ledger's, and what the hint knows beside it. */
 	struct linked linked[LINK_SLOTS_MAX];
 	unsigned n_linked;
 	uint64_t told[MEMBERS_MAX]; /* Who says that this node was removed. */
