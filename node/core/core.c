@@ -171,7 +171,7 @@ void core_finish(struct core *c)
 	guard_close(c->guard, on_raft_closed);
 	while (!c->raft_closed || !c->link_closed || c->evidence_out || c->checks_out || c->givings_busy || c->room.out)
 		uv_run(&c->loop, UV_RUN_ONCE);
-	raft_uv_close(&c->disk);
+	disk_free(c->log);
 	guard_free(c->guard);
 }
 

@@ -4,7 +4,6 @@
 #define NODE_CORE_CORE_INTERNAL_H
 
 #include <raft.h>
-#include <raft/uv.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <uv.h>
@@ -19,6 +18,7 @@
 #include "node/core/guard.h"
 #include "node/core/members.h"
 #include "node/core/read_index.h"
+#include "node/disk/disk.h"
 #include "node/link.h"
 #include "node/pace.h"
 #include "node/space.h"
@@ -121,8 +121,8 @@ struct core {
 	uv_async_t wake;
 	uv_signal_t sigterm, sigint;
 	uv_timer_t beat;
-	struct raft_uv_transport transport;
 	struct raft_io disk, io;
+	struct disk *log;
 	struct raft_fsm fsm;
 	struct raft raft;
 	struct guard *guard;

@@ -2,48 +2,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
-#include <string.h>
-
 #include "node/core/guard_internal.h"
-
-/* The encoding of RAFT_CHANGE entries: format, count, then id, address and role of each server (configuration.c). */
-#define CONFIGURATION_FORMAT    1
-#define CONFIGURATION_HEAD_SIZE 9
-#define CONFIGURATION_ID_SIZE   8
-
-static uint64_t get_u64(const uint8_t *p)
-{
-	uint64_t v = 0;
-
-	for (unsigned i = 0; i < 8; i++)
-		v |= (uint64_t)p[i] << (8 * i);
-	return v;
-}
-
-/* libraft's own decoder is not exported, and trusts the count. */
-static int decode(const struct raft_buffer *buf, struct raft_configuration *ret)
-{
-	const uint8_t *p = buf->base;
-	const uint8_t *end = p + buf->len;
-	uint64_t n;
-	int rv = 0;
-
-	if (buf->len < CONFIGURATION_HEAD_SIZE || p[0] != CONFIGURATION_FORMAT)
-		return RAFT_MALFORMED;
-	n = get_u64(p + 1);
-	p += CONFIGURATION_HEAD_SIZE;
-	for (; n > 0 && rv == 0; n--) {
-		const uint8_t *address = p + CONFIGURATION_ID_SIZE;
-		const uint8_t *nul = NULL;
-		if ((size_t)(end - p) > CONFIGURATION_ID_SIZE)
-			nul = memchr(address, 0, (size_t)(end - address));
-		if (nul == NULL || nul + 1 >= end)
-			return RAFT_MALFORMED;
-		rv = raft_configuration_add(ret, get_u64(p), (const char *)address, nul[1]);
-		p = nul + 2;
-	}
-	return rv;
-}
+#include "node/disk/configuration.h"
 
 static int copy(const struct raft_configuration *from, struct raft_configuration *ret)
 {
@@ -62,7 +22,7 @@ static void replace(struct guard *g, struct raft_configuration *to, const struct
 	int rv;
 
 	raft_configuration_init(&c);
-	rv = from != NULL ? copy(from, &c) : decode(buf, &c);
+	rv = from != NULL ? copy(from, &c) : configuration_decode(buf->base, buf->len, &c);
 	if (rv != 0)
 		guard_fatal(g, "a configuration could not be copied or decoded", rv);
 	raft_configuration_close(to);

@@ -16,32 +16,8 @@
 #include "node/core/snapshot.h"
 #include "node/log.h"
 
-#define SEGMENT_SIZE                                                                                                   \
-	(64u << 20) /* raft_uv blocks the loop at each segment's end: the fewer the better (consensus.md). */
 #define PATH_MAX_HERE 4200
 #define FRESH_FILE    "fresh" /* Made by `countersign init`: a folder without it is not bootstrapped (a lost disk). */
-
-/* raft_uv wants a transport; ours carries nothing, for the guard sends over the node's own links. */
-static int no_init(struct raft_uv_transport *t, raft_id id, const char *address)
-{
-	(void)t, (void)id, (void)address;
-	return 0;
-}
-static int no_listen(struct raft_uv_transport *t, raft_uv_accept_cb cb)
-{
-	(void)t, (void)cb;
-	return 0;
-}
-static int no_connect(struct raft_uv_transport *t, struct raft_uv_connect *req, raft_id id, const char *address,
-                      raft_uv_connect_cb cb)
-{
-	(void)t, (void)req, (void)id, (void)address, (void)cb;
-	return RAFT_NOCONNECTION;
-}
-static void no_close(struct raft_uv_transport *t, raft_uv_transport_close_cb cb)
-{
-	cb(t);
-}
 
 static bool install_ready(void *ctx, const struct raft_install_snapshot *s)
 {
@@ -113,19 +89,6 @@ static int open_ledger(struct core *c)
 	return err;
 }
 
-/* raft_uv's term and vote are in one of two files, from the first start on. */
-static bool log_is_empty(const struct core *c)
-{
-	char path[PATH_MAX_HERE];
-
-	for (int i = 1; i <= 2; i++) {
-		snprintf(path, sizeof path, "%s/log/metadata%d", c->o.settings->data_path, i);
-		if (access(path, F_OK) == 0)
-			return false;
-	}
-	return true;
-}
-
 static int bootstrap(struct core *c)
 {
 	struct raft_configuration conf;
@@ -135,7 +98,7 @@ static int bootstrap(struct core *c)
 	snprintf(path, sizeof path, "%s/" FRESH_FILE, c->o.settings->data_path);
 	if (access(path, F_OK)) {
 		snprintf(path, sizeof path, "%s/" MEMBERS_JOIN_FILE, c->o.settings->data_path);
-		if (log_is_empty(c) && access(path, F_OK))
+		if (disk_pristine(c->log) && access(path, F_OK))
 			core_halt(c->o.settings->data_path,
 			          "the log is gone: a node that lost its disk comes back as a new one, with new keys");
 		return 0;
@@ -171,6 +134,32 @@ static raft_index applied_through_raft(struct core *c)
 	return c->applied_at_start > get_u64be(value) ? c->applied_at_start : 0;
 }
 
+static int open_log(struct core *c)
+{
+	struct disk_options o = {
+	        .id = c->id, .segment_size = DISK_SEGMENT_SIZE, .trailing = c->o.settings->snapshot_entries / 2};
+	struct disk_status status;
+	char dir[PATH_MAX_HERE], text[300];
+	int err;
+
+	snprintf(dir, sizeof dir, "%s/log", c->o.settings->data_path);
+	err = disk_open(&c->loop, dir, &o, &c->disk, &c->log, text);
+	if (err) {
+		log_error("%s", text);
+		return err;
+	}
+	disk_status(c->log, &status);
+	if (status.mended)
+		log_warning("a copy of the log's metadata or snapshot was damaged or behind: written again");
+	if (status.torn)
+		log_info("the log's last write was not finished: cut off, nothing of it was acknowledged");
+	if (disk_scan(c->log)->n_lost) {
+		log_error("the log is damaged: %s", disk_scan(c->log)->text);
+		return CS_ERR_DAMAGED;
+	}
+	return 0;
+}
+
 static int open_raft(struct core *c)
 {
 	const struct settings *s = c->o.settings;
@@ -189,19 +178,13 @@ static int open_raft(struct core *c)
 	                            .durable = durable,
 	                            .install_ready = install_ready,
 	                            .backlogged = backlogged};
-	char dir[PATH_MAX_HERE], name[MEMBERS_NAME_SIZE];
+	char name[MEMBERS_NAME_SIZE];
 	int rv;
 
 	heap_install();
-	c->transport = (struct raft_uv_transport){
-	        .init = no_init, .listen = no_listen, .connect = no_connect, .close = no_close};
-	snprintf(dir, sizeof dir, "%s/log", s->data_path);
-	rv = raft_uv_init(&c->disk, &c->loop, dir, &c->transport);
+	rv = open_log(c);
 	if (rv)
-		return fail_raft(c, "opening the log", rv);
-	raft_uv_set_auto_recovery(&c->disk, false); /* It shortens a damaged log (guard 9). */
-	raft_uv_set_segment_size(&c->disk, SEGMENT_SIZE);
-	raft_uv_set_snapshot_compression(&c->disk, false);
+		return rv;
 	rv = guard_new(&c->disk, &options, &hooks, &c->io, &c->guard);
 	if (rv)
 		return rv;

@@ -1,0 +1,397 @@
+/* Reading the log's segments: which writes are whole, which one was torn, which are lost. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include "node/disk/scan.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <raft.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ledger/errors.h"
+#include "node/disk/record.h"
+
+/* One segment while it is read. */
+struct view {
+	const struct segment_place *p;
+	uint64_t number;
+	uint8_t *bytes;
+	enum sector_kind *kinds;
+	struct sector *sectors;
+	uint32_t end;  /* After the last write that was found. */
+	bool bad_next; /* The block after that is wholly unreadable: a write may have been there. */
+};
+
+/* A write as it was found. */
+struct found {
+	uint64_t number;
+	uint32_t start, of, n_whole, n_bad;
+	struct sector any;
+};
+
+/* What goes from one write to the next. */
+struct progress {
+	struct scan *s;
+	bool any;         /* A write was seen. */
+	bool hole;        /* Writes before the next one are lost. */
+	bool unfinished;  /* The last one seen is not whole: */
+	struct found cut; /* this one. */
+	uint8_t *payload;
+};
+
+/* --- slots --- */
+
+struct slot *scan_slot(struct scan *s, uint64_t index)
+{
+	return index >= s->first && index - s->first < s->n ? &s->slots[index - s->first] : NULL;
+}
+
+void scan_cut_back(struct scan *s, uint64_t index)
+{
+	while (s->n > 0 && scan_last(s) >= index)
+		raft_free(s->slots[--s->n].base);
+	if (s->n == 0 && s->first > index)
+		s->first = index;
+}
+
+void scan_cut_front(struct scan *s, uint64_t index)
+{
+	size_t k = 0;
+
+	while (k < s->n && s->first + k <= index)
+		raft_free(s->slots[k++].base);
+	s->n -= k;
+	if (s->n)
+		memmove(s->slots, s->slots + k, s->n * sizeof *s->slots);
+	s->first = s->n || s->first + k > index ? s->first + k : index + 1;
+}
+
+int scan_put(struct scan *s, uint64_t index, const struct slot *slot)
+{
+	struct slot *at = scan_slot(s, index);
+
+	if (!at) {
+		if (index != s->first + s->n)
+			return CS_ERR_INVALID;
+		if (s->n == s->cap) {
+			size_t cap = s->cap ? 2 * s->cap : 1024;
+			struct slot *more = realloc(s->slots, cap * sizeof *more);
+			if (!more)
+				return CS_ERR_NOMEM;
+			s->slots = more;
+			s->cap = cap;
+		}
+		at = &s->slots[s->n++];
+		at->base = NULL;
+	}
+	raft_free(at->base);
+	*at = *slot;
+	return 0;
+}
+
+bool scan_whole(const struct scan *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->slots[i].state != SLOT_WHOLE)
+			return false;
+	return !s->tail_lost;
+}
+
+void scan_free(struct scan *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		raft_free(s->slots[i].base);
+	free(s->slots);
+	free(s->segments);
+	memset(s, 0, sizeof *s);
+}
+
+/* --- writes, in order --- */
+
+static void lost(struct scan *s, uint64_t number, uint32_t at, const char *what)
+{
+	if (s->n_lost++ == 0)
+		snprintf(s->text, sizeof s->text, "%s in segment %016" PRIx64 " at byte %" PRIu64, what, number,
+		         (uint64_t)at * SECTOR_SIZE);
+}
+
+/* After a hole: what is before it may have been replaced, what lies between is missing. */
+static int close_hole(struct progress *g, uint64_t next)
+{
+	const struct slot missing = {.state = SLOT_MISSING};
+	struct scan *s = g->s;
+	int err = 0;
+
+	if (!g->hole)
+		return 0;
+	g->hole = false;
+	scan_cut_back(s, next);
+	for (size_t i = 0; i < s->n; i++)
+		if (s->slots[i].state == SLOT_WHOLE)
+			s->slots[i].state = SLOT_SUSPECT;
+	while (s->first && s->first + s->n < next && !err)
+		err = scan_put(s, s->first + s->n, &missing);
+	return err;
+}
+
+static int take_entry(struct progress *g, const struct record *r)
+{
+	struct slot slot = {.state = SLOT_WHOLE, .type = r->type, .len = r->len, .term = r->term};
+	struct scan *s = g->s;
+	int err = close_hole(g, r->index);
+
+	if (err)
+		return err;
+	if (s->n == 0 && !s->first)
+		s->first = r->index;
+	if (r->index != s->first + s->n)
+		return CS_ERR_DAMAGED;
+	slot.base = raft_malloc(r->len ? r->len : 1);
+	if (!slot.base)
+		return CS_ERR_NOMEM;
+	memcpy(slot.base, r->bytes, r->len);
+	err = scan_put(s, r->index, &slot);
+	if (err)
+		raft_free(slot.base);
+	return err;
+}
+
+static int take_record(struct progress *g, const struct record *r, struct extent_of_log *segment)
+{
+	struct scan *s = g->s;
+	int err;
+
+	if (r->index > segment->index_max)
+		segment->index_max = r->index;
+	switch (r->kind) {
+	case RECORD_ENTRY:
+		return take_entry(g, r);
+	case RECORD_TRUNCATE:
+		err = close_hole(g, r->index);
+		if (!err && s->first)
+			scan_cut_back(s, r->index);
+		return err;
+	default: /* A reset: what was before, and what is lost of it, does not matter any more. */
+		g->hole = false;
+		s->n_lost = 0;
+		scan_cut_back(s, 0);
+		s->first = r->index + 1;
+		return 0;
+	}
+}
+
+static int take_write(struct progress *g, const struct view *v, const struct found *f, struct extent_of_log *segment)
+{
+	const uint8_t *at = g->payload, *end = g->payload + (size_t)f->of * SECTOR_ROOM;
+	struct record r;
+	int rv, err = 0;
+
+	for (uint32_t i = 0; i < f->of; i++)
+		memcpy(g->payload + (size_t)i * SECTOR_ROOM, v->bytes + (size_t)(f->start + i) * SECTOR_SIZE,
+		       SECTOR_ROOM);
+	while (!err && (rv = record_next(&at, end, &r)) != 0)
+		err = rv < 0 ? CS_ERR_DAMAGED : take_record(g, &r, segment);
+	if (err == CS_ERR_DAMAGED)
+		snprintf(g->s->text, sizeof g->s->text,
+		         "write %" PRIu64 " in segment %016" PRIx64 " does not follow what is before it", f->any.write,
+		         v->number);
+	return err;
+}
+
+static int follow(struct progress *g, const struct view *v, const struct found *f, struct extent_of_log *segment)
+{
+	struct scan *s = g->s;
+
+	if (g->any && f->any.write < s->next_write) {
+		snprintf(s->text, sizeof s->text, "write %" PRIu64 " in segment %016" PRIx64 " comes after a later one",
+		         f->any.write, v->number);
+		return CS_ERR_DAMAGED;
+	}
+	if (g->unfinished || (g->any && f->any.write != s->next_write)) {
+		g->hole = true;
+		lost(s, g->unfinished ? g->cut.number : v->number, g->unfinished ? g->cut.start : f->start,
+		     "a write is lost");
+	}
+	g->any = true;
+	g->unfinished = f->n_whole < f->of;
+	g->cut = *f;
+	s->next_write = f->any.write + 1;
+	s->number = v->number;
+	s->at = f->start + f->of;
+	return g->unfinished ? 0 : take_write(g, v, f, segment);
+}
+
+/* --- one segment --- */
+
+static void classify(struct view *v)
+{
+	for (uint32_t i = 0; i < v->p->sectors; i++)
+		v->kinds[i] = sector_read(v->bytes + (size_t)i * SECTOR_SIZE, v->p->key, v->number, v->p->sectors, i,
+		                          &v->sectors[i]);
+}
+
+static bool find(const struct view *v, uint32_t i, struct found *ret)
+{
+	const struct sector *s = &v->sectors[i];
+	struct found f = {.number = v->number, .start = i - s->at, .of = s->of, .any = *s};
+
+	if (v->kinds[i] != SECTOR_WRITTEN || f.start < v->end || f.start % BLOCK_SECTORS || f.of % BLOCK_SECTORS)
+		return false;
+	for (uint32_t k = 0; k < f.of; k++) {
+		const struct sector *other = &v->sectors[f.start + k];
+		enum sector_kind kind = v->kinds[f.start + k];
+		if (kind == SECTOR_WRITTEN && other->write == s->write && other->at == k)
+			f.n_whole++;
+		else if (kind != SECTOR_OLD)
+			f.n_bad++;
+	}
+	*ret = f;
+	return true;
+}
+
+static int scan_segment(struct progress *g, struct view *v, struct extent_of_log *segment)
+{
+	struct found f;
+	int err = 0;
+
+	classify(v);
+	v->end = 0;
+	for (uint32_t i = 0; i < v->p->sectors && !err; i++) {
+		if (!find(v, i, &f))
+			continue;
+		err = follow(g, v, &f, segment);
+		v->end = f.start + f.of;
+		i = v->end - 1;
+	}
+	v->bad_next = v->end < v->p->sectors;
+	for (uint32_t i = v->end; i < v->p->sectors && i < v->end + BLOCK_SECTORS; i++)
+		v->bad_next = v->bad_next && v->kinds[i] == SECTOR_BAD;
+	return err;
+}
+
+/* What is not as it was before, behind the log's end, becomes blank: the next writes must find nothing of their own. */
+static int make_blank(const struct view *v, uint32_t from)
+{
+	uint32_t first = v->p->sectors, last = 0;
+
+	for (uint32_t i = from; i < v->p->sectors; i++) {
+		if (v->kinds[i] == SECTOR_OLD)
+			continue;
+		first = i < first ? i : first;
+		last = i;
+	}
+	return first <= last ? segment_blank(v->p, v->number, first, last + 1) : 0;
+}
+
+/* --- the whole --- */
+
+/* The end: a write that was not finished is cut off; one that was, and cannot be read, is lost. */
+static void settle_end(struct progress *g, bool bad_next)
+{
+	struct scan *s = g->s;
+
+	if (g->unfinished && g->cut.n_bad == 0) {
+		s->n_torn = 1;
+		s->next_write = g->cut.any.write;
+		s->at = g->cut.start;
+		return;
+	}
+	if (!g->unfinished && !bad_next)
+		return;
+	s->tail_lost = true;
+	if (g->unfinished) {
+		s->tail_index = g->cut.any.last_index;
+		s->tail_term = g->cut.any.last_term;
+	}
+	lost(s, s->number, g->unfinished ? g->cut.start : s->at, "the last write is lost");
+}
+
+static int read_segment(const struct segment_place *p, struct view *v, uint64_t number)
+{
+	uint64_t len;
+	int err;
+
+	memset(v->bytes, 0, segment_size(p)); /* A file that is too short, or cannot be read, has bad sectors. */
+	v->number = number;
+	err = segment_read(p, number, v->bytes, &len);
+	return err;
+}
+
+static int scan_all(const struct segment_place *p, struct progress *g, struct view *v, const uint64_t *numbers,
+                    unsigned n)
+{
+	struct scan *s = g->s;
+	bool bad_next = false;
+	int err = 0;
+
+	for (unsigned i = 0; i < n && !err; i++) {
+		s->segments[i] = (struct extent_of_log){.number = numbers[i]};
+		err = read_segment(p, v, numbers[i]);
+		if (!err)
+			err = scan_segment(g, v, &s->segments[i]);
+		/* Right after the last write, or at the begin of the next segment: where it would have gone on. */
+		if (v->number == s->number || (!g->any && i == 0))
+			bad_next = v->bad_next;
+		else if (v->number == s->number + 1 && v->end == 0)
+			bad_next |= v->bad_next;
+		if (i > 0 && numbers[i] != numbers[i - 1] + 1) {
+			bad_next |= v->end == 0;
+			lost(s, numbers[i - 1] + 1, 0, "a segment is missing");
+		}
+	}
+	s->n_segments = n;
+	if (!err)
+		settle_end(g, bad_next);
+	return err;
+}
+
+static int blank_rest(const struct segment_place *p, struct scan *s, struct view *v)
+{
+	int err = 0;
+
+	for (unsigned i = 0; i < s->n_segments && !err; i++) {
+		if (s->segments[i].number < s->number)
+			continue;
+		err = read_segment(p, v, s->segments[i].number);
+		if (err)
+			break;
+		classify(v);
+		err = make_blank(v, s->segments[i].number == s->number ? s->at : 0);
+	}
+	return err;
+}
+
+int scan_log(const struct segment_place *p, uint64_t begin, struct scan *ret)
+{
+	struct view v = {.p = p};
+	struct progress g = {.s = ret};
+	uint64_t *numbers = NULL;
+	unsigned n = 0, skip = 0;
+	int err = segment_list(p, &numbers, &n);
+
+	memset(ret, 0, sizeof *ret);
+	ret->next_write = 1;
+	while (skip < n && numbers[skip] < begin)
+		skip++;
+	v.bytes = malloc(segment_size(p));
+	v.kinds = malloc(p->sectors * sizeof *v.kinds);
+	v.sectors = malloc(p->sectors * sizeof *v.sectors);
+	g.payload = malloc((size_t)p->sectors * SECTOR_ROOM);
+	ret->segments = calloc(n + 1, sizeof *ret->segments);
+	if (!err && (!v.bytes || !v.kinds || !v.sectors || !g.payload || !ret->segments))
+		err = CS_ERR_NOMEM;
+	ret->number = n > skip ? numbers[skip] : begin;
+	if (!err)
+		err = scan_all(p, &g, &v, numbers + skip, n - skip);
+	if (!err && ret->n_lost == 0)
+		err = blank_rest(p, ret, &v);
+	free(g.payload);
+	free(v.sectors);
+	free(v.kinds);
+	free(v.bytes);
+	free(numbers);
+	return err;
+}

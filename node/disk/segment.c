@@ -1,0 +1,229 @@
+/* Segment files: made, renamed, listed, read. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include "node/disk/segment.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ledger/errors.h"
+
+#define PREFIX    "segment-"
+#define TEMPORARY "preparing"
+#define FILL_SIZE (1u << 20) /* Written at once while filling. */
+
+static int fail(void)
+{
+	return errno == ENOSPC || errno == EDQUOT ? CS_ERR_DISK_FULL : CS_ERR_IO;
+}
+
+void segment_name(char name[SEGMENT_NAME_SIZE], uint64_t number)
+{
+	snprintf(name, SEGMENT_NAME_SIZE, PREFIX "%016" PRIx64, number);
+}
+
+static int write_all(int fd, const uint8_t *p, size_t len, uint64_t offset)
+{
+	while (len > 0) {
+		ssize_t n = pwrite(fd, p, len, (off_t)offset);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return fail();
+		p += n;
+		len -= (size_t)n;
+		offset += (uint64_t)n;
+	}
+	return 0;
+}
+
+/* Blank sectors from..to of the segment into fd, in pieces. */
+static int fill(const struct segment_place *p, int fd, uint64_t number, uint32_t from, uint32_t to)
+{
+	uint8_t *buf = calloc(1, FILL_SIZE);
+	int err = buf ? 0 : CS_ERR_NOMEM;
+
+	while (from < to && !err) {
+		uint32_t n = to - from < FILL_SIZE / SECTOR_SIZE ? to - from : FILL_SIZE / SECTOR_SIZE;
+		for (uint32_t i = 0; i < n; i++) {
+			struct sector s = {.seq = number * p->sectors + from + i, .of = 1};
+			sector_seal(buf + (size_t)i * SECTOR_SIZE, p->key, &s);
+		}
+		err = write_all(fd, buf, (size_t)n * SECTOR_SIZE, (uint64_t)from * SECTOR_SIZE);
+		from += n;
+	}
+	free(buf);
+	if (!err && fdatasync(fd))
+		err = fail();
+	return err;
+}
+
+static int make(const struct segment_place *p, uint64_t number, const char *name)
+{
+	int fd = openat(p->dir_fd, TEMPORARY, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	int err;
+
+	if (fd < 0)
+		return fail();
+	err = posix_fallocate(fd, 0, (off_t)segment_size(p));
+	if (err) {
+		errno = err;
+		err = fail();
+	}
+	/*
+	 * Written, not only allocated: a synced write into blocks that were never written has to change the file's
+	 * extents too, which costs as much again (measured on ext4: 174 against 107 µs).
+	 */
+	if (!err)
+		err = fill(p, fd, number, 0, p->sectors);
+	if (!err && fsync(fd))
+		err = fail();
+	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+	close(fd);
+	if (!err && renameat(p->dir_fd, TEMPORARY, p->dir_fd, name))
+		err = fail();
+	if (err)
+		unlinkat(p->dir_fd, TEMPORARY, 0);
+	return err;
+}
+
+int segment_prepare(const struct segment_place *p, uint64_t number, uint64_t retired)
+{
+	char name[SEGMENT_NAME_SIZE], old[SEGMENT_NAME_SIZE];
+	int err = 0;
+
+	segment_name(name, number);
+	if (retired) {
+		segment_name(old, retired);
+		if (renameat(p->dir_fd, old, p->dir_fd, name))
+			err = fail();
+	} else {
+		err = make(p, number, name);
+	}
+	if (!err && fsync(p->dir_fd))
+		err = fail();
+	return err;
+}
+
+int segment_open(const struct segment_place *p, uint64_t number, bool *ret_direct)
+{
+	char name[SEGMENT_NAME_SIZE];
+	int fd;
+
+	segment_name(name, number);
+	fd = openat(p->dir_fd, name, O_RDWR | O_DSYNC | O_DIRECT | O_CLOEXEC);
+	*ret_direct = fd >= 0;
+	if (fd < 0 && errno == EINVAL) /* As tmpfs says. */
+		fd = openat(p->dir_fd, name, O_RDWR | O_DSYNC | O_CLOEXEC);
+	return fd < 0 ? CS_ERR_IO : fd;
+}
+
+int segment_remove(const struct segment_place *p, uint64_t number)
+{
+	char name[SEGMENT_NAME_SIZE];
+
+	segment_name(name, number);
+	return unlinkat(p->dir_fd, name, 0) ? CS_ERR_IO : 0;
+}
+
+static bool parse_name(const char *name, uint64_t *ret)
+{
+	char again[SEGMENT_NAME_SIZE];
+
+	if (sscanf(name, PREFIX "%16" SCNx64, ret) != 1 || *ret == 0)
+		return false;
+	segment_name(again, *ret);
+	return strcmp(name, again) == 0;
+}
+
+static int compare(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+int segment_list(const struct segment_place *p, uint64_t **ret, unsigned *ret_n)
+{
+	int fd = openat(p->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	uint64_t *list = NULL, number;
+	unsigned n = 0;
+
+	if (!dir) {
+		if (fd >= 0)
+			close(fd);
+		return CS_ERR_IO;
+	}
+	errno = 0;
+	for (struct dirent *e; (e = readdir(dir));) {
+		if (!parse_name(e->d_name, &number))
+			continue;
+		uint64_t *more = realloc(list, (n + 1) * sizeof *list);
+		if (!more) {
+			free(list);
+			closedir(dir);
+			return CS_ERR_NOMEM;
+		}
+		list = more;
+		list[n++] = number;
+	}
+	closedir(dir);
+	if (unlinkat(p->dir_fd, TEMPORARY, 0) && errno != ENOENT) {
+		free(list);
+		return CS_ERR_IO;
+	}
+	if (n)
+		qsort(list, n, sizeof *list, compare);
+	*ret = list;
+	*ret_n = n;
+	return 0;
+}
+
+int segment_read(const struct segment_place *p, uint64_t number, uint8_t *buf, uint64_t *ret_len)
+{
+	char name[SEGMENT_NAME_SIZE];
+	uint64_t len = 0;
+	int fd, err = 0;
+
+	segment_name(name, number);
+	fd = openat(p->dir_fd, name, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return CS_ERR_IO;
+	while (len < segment_size(p)) {
+		ssize_t n = pread(fd, buf + len, segment_size(p) - len, (off_t)len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			err = CS_ERR_IO;
+		if (n <= 0)
+			break;
+		len += (uint64_t)n;
+	}
+	/* It is written past the page cache from now on: what was read here would only be in the way. */
+	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+	close(fd);
+	*ret_len = len;
+	return err;
+}
+
+int segment_blank(const struct segment_place *p, uint64_t number, uint32_t from, uint32_t to)
+{
+	char name[SEGMENT_NAME_SIZE];
+	int fd, err;
+
+	segment_name(name, number);
+	fd = openat(p->dir_fd, name, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return CS_ERR_IO;
+	err = fill(p, fd, number, from, to);
+	close(fd);
+	return err;
+}

@@ -1,0 +1,45 @@
+/* Segments: the log's files, of one size, filled before use so that a write never waits for the file system. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NODE_DISK_SEGMENT_H
+#define NODE_DISK_SEGMENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "node/disk/sector.h"
+
+#define SEGMENT_NAME_SIZE 32
+
+/* Where a log's segments are, and what they are like. */
+struct segment_place {
+	int dir_fd;
+	uint8_t key[SECTOR_KEY_SIZE];
+	uint32_t sectors; /* In each: a multiple of BLOCK_SECTORS. */
+};
+
+static inline uint64_t segment_size(const struct segment_place *p)
+{
+	return (uint64_t)p->sectors * SECTOR_SIZE;
+}
+
+void segment_name(char name[SEGMENT_NAME_SIZE], uint64_t number);
+/*
+ * Makes the segment `number` ready: renames a retired one, whose sectors are of a lower number (retired 0: none), or
+ * writes a new file of blank sectors. Durable with its name when it returns. Any thread. CS_ERR_IO, CS_ERR_DISK_FULL,
+ * CS_ERR_NOMEM.
+ */
+int segment_prepare(const struct segment_place *p, uint64_t number, uint64_t retired);
+/*
+ * Opens for synced writes; past the page cache where the file system allows it, which *ret_direct tells: buffers and
+ * offsets are then multiples of BLOCK_SIZE. Returns the descriptor, or CS_ERR_IO.
+ */
+int segment_open(const struct segment_place *p, uint64_t number, bool *ret_direct);
+int segment_remove(const struct segment_place *p, uint64_t number);
+/* The numbers of all segments in the folder, rising; *ret is malloc'ed. Removes what an interrupted prepare left. */
+int segment_list(const struct segment_place *p, uint64_t **ret, unsigned *ret_n);
+/* Reads a whole segment into buf (segment_size bytes); *ret_len is less if the file is shorter. CS_ERR_IO. */
+int segment_read(const struct segment_place *p, uint64_t number, uint8_t *buf, uint64_t *ret_len);
+/* Makes the sectors from..to (not included) of a segment blank again, durably. */
+int segment_blank(const struct segment_place *p, uint64_t number, uint32_t from, uint32_t to);
+
+#endif
