@@ -165,6 +165,7 @@ static void on_link_closed(void *ctx)
 
 void core_finish(struct core *c)
 {
+	uv_timer_stop(&c->beat); /* What it looks at is closed one by one from here on. */
 	apply_take_state(c, raft_last_applied(&c->raft), false);
 	c->raft.data = c;
 	link_close(c->link, on_link_closed, c);
