@@ -3,14 +3,26 @@
 #ifndef LEDGER_YAML_BYTES_H
 #define LEDGER_YAML_BYTES_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "ledger/bytes.h"
 
+/* A "?" that could begin a complex key: white space on both sides, or one of the signs that a value may follow. */
+static inline bool yaml_bytes_lone_question(const char *text, size_t len, size_t i)
+{
+	static const char before[] = " \t\r\n,:-?[{", after[] = " \t\r\n,:?]}";
+
+	return text[i] == '?' && (i == 0 || strchr(before, text[i - 1]) != NULL) &&
+	       (i + 1 == len || strchr(after, text[i + 1]) != NULL);
+}
+
 /*
- * NULL, or why libfyaml must not get this text, and in which line (from 1; 1 also for the whole). libfyaml 0.7.12 never
- * returns from a directive ("%" at the beginning of a line) with an ill-formed character in it: fuzzing found that.
- * Nobody needs directives here. The characters are those of YAML 1.2, 5.1, but for controls beyond ASCII.
+ * NULL, or why libfyaml must not get this text, and in which line (from 1; 1 also for the whole). Fuzzing found that
+ * libfyaml 0.7.12 never returns from a directive ("%" at the beginning of a line) with an ill-formed character in it,
+ * and writes where it must not after some complex keys ("? "). Nobody needs either here. The characters are those of
+ * YAML 1.2, 5.1, but for controls beyond ASCII.
  */
 static inline const char *yaml_bytes_refusal(const char *text, size_t len, unsigned *ret_line)
 {
@@ -24,6 +36,8 @@ static inline const char *yaml_bytes_refusal(const char *text, size_t len, unsig
 		*ret_line = line;
 		if (c == '%' && (i == 0 || text[i - 1] == '\n' || text[i - 1] == '\r'))
 			return "directives (lines that begin with %) are not taken";
+		if (yaml_bytes_lone_question(text, len, i))
+			return "a question mark that stands alone (complex keys are not taken)";
 		if ((c < 0x20 && c != '\t' && c != '\n' && c != '\r') || c == 0x7f)
 			return "a control character";
 		line += c == '\n';

@@ -154,6 +154,8 @@ static void errors_have_places(void **state)
 	        {"just text", 1, 1, "mapping"},
 	        {HEAD "%d\xc3\xa4\n", 5, 0, "directives"}, /* libfyaml never returned from "%" and bad UTF-8. */
 	        {HEAD "%d\xe4\n", 1, 0, "not UTF-8"},
+	        {HEAD "? a\n: b\n", 5, 0, "stands alone"}, /* libfyaml crashed on some of these. */
+	        {HEAD "name: what? yes\nrules:\n- id: a\n", 7, 3, "does nothing"},
 	        {HEAD "name: a\x1b\n", 5, 0, "control"},
 	        {HEAD "rules: {a: b}\n", 5, 1, "list"},
 	        {HEAD "rules:\n- id: a\n  verdict: risk\n  obligations: [{type: dance}]\n", 8, 24,
@@ -182,7 +184,7 @@ static void bad_yaml_is_refused(void **state)
 	                                    "[[[[[[[[[[[[[[[[",
 	                                    "--- a\n--- b\n",
 	                                    "\xff\xfe",
-	                                    "? {a: b}\n: c\n"};
+	                                    "- {a: b}\n: c\n"};
 	static char deep[20000];
 	struct policy_error e;
 	size_t len;
