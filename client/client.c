@@ -154,18 +154,26 @@ static int nodes_open(cs_client *c, char *text)
 	return CS_OK;
 }
 
+/* The reason, as the last error and for the caller. */
+static int open_failed(int err, const char *text, char *error, size_t error_size)
+{
+	last_error_set("%s", text[0] == '\0' ? err_text(err) : text);
+	if (error != NULL && error_size > 0)
+		snprintf(error, error_size, "%s", cs_last_error());
+	return err;
+}
+
 int cs_open(const struct cs_options *options, cs_client **ret, char *error, size_t error_size)
 {
 	char text[TEXTFILE_ERROR_SIZE] = "";
 
 	if (options->cluster_file == NULL || options->key_file == NULL || options->in_flight_max > IN_FLIGHT_MAX ||
-	    sodium_init() < 0) {
-		last_error_set("cs_open: a cluster file and a key file are needed");
-		return CS_E_INVALID;
-	}
+	    sodium_init() < 0)
+		return open_failed(CS_E_INVALID, "cs_open: a cluster file and a key file are needed", error,
+		                   error_size);
 	cs_client *c = calloc(1, sizeof(*c));
 	if (c == NULL)
-		return CS_E_NOMEM;
+		return open_failed(CS_E_NOMEM, "", error, error_size);
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_cond_init(&c->changed, NULL);
 	follow_open(c);
@@ -179,11 +187,8 @@ int cs_open(const struct cs_options *options, cs_client **ret, char *error, size
 	if (err == CS_OK) /* Clients that may ask anybody are not all to ask the same. */
 		atomic_store(&c->nearby, randombytes_uniform(c->n_nodes));
 	if (err < 0) {
-		last_error_set("%s", text[0] == '\0' ? err_text(err) : text);
-		if (error != NULL && error_size > 0)
-			snprintf(error, error_size, "%s", cs_last_error());
 		cs_close(c);
-		return err;
+		return open_failed(err, text, error, error_size);
 	}
 	*ret = c;
 	return CS_OK;

@@ -131,22 +131,24 @@ static json_t *node_json(const struct roster_node *n)
 static char *members_json(const struct members_reply *m)
 {
 	json_t *list = json_array(), *removed = json_array();
+	bool whole = true;
 
 	for (unsigned i = 0; i < m->roster.n; i++) {
 		json_t *o = node_json(&m->roster.nodes[i]);
-		json_object_set_new(o, "in_raft", json_string(roster_role_text((unsigned)m->states[i].role)));
-		json_object_set_new(o, "whole", json_boolean(m->states[i].whole));
-		json_object_set_new(o, "behind", json_integer((json_int_t)m->states[i].behind));
-		json_object_set_new(o, "link_up", json_boolean(m->states[i].link));
-		json_array_append_new(list, o);
+		whole &= 0 ==
+		         json_object_set_new(o, "in_raft", json_string(roster_role_text((unsigned)m->states[i].role)));
+		whole &= 0 == json_object_set_new(o, "whole", json_boolean(m->states[i].whole));
+		whole &= 0 == json_object_set_new(o, "behind", json_integer((json_int_t)m->states[i].behind));
+		whole &= 0 == json_object_set_new(o, "link_up", json_boolean(m->states[i].link));
+		whole &= 0 == json_array_append_new(list, o);
 	}
 	for (unsigned i = 0; i < m->roster.n_removed; i++)
-		json_array_append_new(removed, node_json(&m->roster.removed[i]));
+		whole &= 0 == json_array_append_new(removed, node_json(&m->roster.removed[i]));
 	json_t *j =
 	        json_pack("{s:I, s:b, s:I, s:I, s:s, s:o, s:o}", "node", (json_int_t)m->node, "leads", m->leads,
 	                  "version", (json_int_t)m->roster.version, "voters_since", (json_int_t)m->roster.voters_since,
 	                  "pending", m->pending, "members", list, "removed", removed);
-	char *text = j == NULL ? NULL : json_dumps(j, JSON_COMPACT);
+	char *text = j == NULL || !whole ? NULL : json_dumps(j, JSON_COMPACT);
 	json_decref(j);
 	return text;
 }

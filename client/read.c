@@ -283,8 +283,10 @@ int cs_checkpoint(cs_client *client, char **ret_note, bool *ret_quorum)
 
 /* --- status --- */
 
-static void details_json(json_t *j, const struct wire_details *d)
+/* False: memory was short, and something is missing. */
+static bool details_json(json_t *j, const struct wire_details *d)
 {
+	bool whole = true;
 	json_t *cosigners = json_array();
 	const struct {
 		const char *name;
@@ -304,21 +306,22 @@ static void details_json(json_t *j, const struct wire_details *d)
 	};
 
 	for (unsigned i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-		json_object_set_new(j, numbers[i].name, json_integer((json_int_t)numbers[i].value));
+		whole &= 0 == json_object_set_new(j, numbers[i].name, json_integer((json_int_t)numbers[i].value));
 	for (unsigned i = 0; i < d->n_cosigners; i++)
-		json_array_append_new(cosigners, json_integer((json_int_t)d->cosigners[i]));
-	json_object_set_new(j, "cosigners", cosigners);
+		whole &= 0 == json_array_append_new(cosigners, json_integer((json_int_t)d->cosigners[i]));
+	return json_object_set_new(j, "cosigners", cosigners) == 0 && whole;
 }
 
 static char *status_json(const struct wire_status *s)
 {
 	char root[2 * HASH_SIZE + 1];
 	json_t *guards = json_array();
+	bool whole = true;
 
 	for (unsigned i = 0; i < HASH_SIZE; i++)
 		snprintf(root + 2 * i, 3, "%02x", s->root.b[i]);
 	for (unsigned i = 1; i < sizeof(s->guards) / sizeof(s->guards[0]); i++)
-		json_array_append_new(guards, json_integer((json_int_t)s->guards[i]));
+		whole &= json_array_append_new(guards, json_integer((json_int_t)s->guards[i])) == 0;
 	json_t *j =
 	        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:s, s:s, s:s, s:s}", "node_id",
 	                  (json_int_t)s->node_id, "leader_id", (json_int_t)s->leader_id, "term", (json_int_t)s->term,
@@ -328,8 +331,8 @@ static char *status_json(const struct wire_status *s)
 	                  (json_int_t)s->pending, "uptime_ms", (json_int_t)s->uptime_ms, "guards", guards, "root", root,
 	                  "role", s->role, "health", s->health, "version", s->version);
 	if (j != NULL && s->detailed)
-		details_json(j, &s->details);
-	char *text = j == NULL ? NULL : json_dumps(j, JSON_COMPACT);
+		whole &= details_json(j, &s->details);
+	char *text = j == NULL || !whole ? NULL : json_dumps(j, JSON_COMPACT);
 	json_decref(j);
 	return text;
 }

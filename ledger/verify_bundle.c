@@ -183,7 +183,8 @@ void verify_bundle(const struct verify_policy *p, const void *json, size_t len, 
 	}
 	struct bundle *b = calloc(1, sizeof *b);
 	json_t *doc = json_loadb(json, len, JSON_REJECT_DUPLICATES, &error);
-	if (!b || (!doc && json_error_code(&error) == json_error_out_of_memory))
+	/* jansson gives a text to whatever is wrong with the document; without one, memory was short. */
+	if (!b || (!doc && (json_error_code(&error) == json_error_out_of_memory || !error.text[0])))
 		verify_undecided(ret, "out of memory");
 	else if (!doc)
 		verify_refute(ret, "bundle: not JSON (line %d, column %d), or a member twice", error.line,

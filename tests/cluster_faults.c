@@ -265,6 +265,73 @@ static void try_class(const char *class, int error, bool all, unsigned long from
 	       class, tried, ended_by_itself, went_on, history_count());
 }
 
+/* --- the tool's offline verification --- */
+
+/* Exit code of "countersign verify" of this file, with a fault. */
+static int verify_with(const char *fault, const char *file)
+{
+	const char *tool = getenv("COUNTERSIGN"), *preload = getenv("FAULTS_PRELOAD");
+	char trust[400];
+	int status;
+
+	snprintf(trust, sizeof trust, "%s/c/trust.policy", cluster.dir);
+	pid_t pid = fork();
+	if (pid == 0) {
+		redirect("/dev/null", 1, O_WRONLY);
+		redirect(log_path, 2, O_WRONLY | O_CREAT | O_TRUNC);
+		setenv("COUNTERSIGN_FAULT", fault, 1);
+		setenv("COUNTERSIGN_FAULT_REPORT", report_path, 1);
+		setenv("LD_PRELOAD", preload ? preload : "tests/.libs/faults_preload.so", 1);
+		execl(tool ? tool : "./.libs/countersign", "countersign", "verify", "--trust", trust, file,
+		      (char *)NULL);
+		_exit(91);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		abort();
+	if (!WIFEXITED(status))
+		fail_at(fault, "", "verify: ended by a signal");
+	return WEXITSTATUS(status);
+}
+
+/* A good file is verified, or could not be told; a bad one is refuted, or could not be told. */
+static void try_verify(const char *class, int error)
+{
+	char file[400], bad[400], fault[64], hit[256];
+	unsigned long tried = 0;
+	bool is_hit = true;
+
+	snprintf(file, sizeof file, "%s/bundle", cluster.dir);
+	snprintf(bad, sizeof bad, "%s/bad", cluster.dir);
+	for (unsigned long n = 1; is_hit; n++) {
+		snprintf(fault, sizeof fault, "%s:%d:%lu", class, error, n);
+		unlink(report_path);
+		hit[0] = 0;
+		int code = verify_with(fault, file);
+		is_hit = was_hit(hit);
+		if (code != 0 && !(is_hit && code == 2))
+			fail_at(fault, hit, "verify: a good file was not verified");
+		code = verify_with(fault, bad);
+		if (code != 1 && !(is_hit && code == 2))
+			fail_at(fault, hit, "verify: a bad file was not refuted");
+		tried += is_hit;
+	}
+	printf("verify, %s: %lu calls failed, one at a time\n", class, tried);
+}
+
+/* A bundle of the first decision, and one with a byte of its entry changed. */
+static void make_bundles(void)
+{
+	pid_t pid = node_start(NULL);
+	int status;
+
+	if (!node_await(pid, &status))
+		history_fail("the node does not start");
+	cluster_run("prove --cluster %s --key %s --out %s/bundle 1", cluster.cluster_file, cluster.gateway_key,
+	            cluster.dir);
+	cluster_shell("sed 's/\\(\"entry\":\"..........\\)./\\1_/' '%s/bundle' >'%s/bad'", cluster.dir, cluster.dir);
+	node_stop(pid);
+}
+
 static void create(void)
 {
 	const char *tmp = getenv("TMPDIR");
@@ -330,7 +397,7 @@ int main(int argc, char **argv)
 		else if (opt == 'f')
 			from = strtoul(optarg, NULL, 10);
 		else {
-			fprintf(stderr, "usage: cluster_faults [--all] [--class alloc|io|write] [--from N]\n");
+			fprintf(stderr, "usage: cluster_faults [--all] [--class alloc|io|write|verify] [--from N]\n");
 			return 2;
 		}
 	}
@@ -352,6 +419,11 @@ int main(int argc, char **argv)
 		try_class("write", ENOSPC, all, from);
 	if (!only || strcmp(only, "alloc") == 0)
 		try_class("alloc", ENOMEM, all, from);
+	if (!only || strcmp(only, "verify") == 0) {
+		make_bundles();
+		try_verify("io", EIO);
+		try_verify("alloc", ENOMEM);
+	}
 	cluster_shell("rm -rf -- '%s'", cluster.dir);
 	return 0;
 }

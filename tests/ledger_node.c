@@ -15,7 +15,6 @@
 #include "node/wire/messages.h"
 
 #define ORIGIN    "test-0123456789abcdef"
-#define ENTRY_CAP 64
 
 static uint64_t now_ms(void)
 {

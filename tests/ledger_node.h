@@ -27,6 +27,8 @@ enum lie {
 	LIE_KIND       /* Entry 0. */
 };
 
+#define ENTRY_CAP 512 /* A loop over faults makes one in each round. */
+
 struct ledger_node {
 	struct echo_node node;
 	struct state *state;
@@ -41,7 +43,7 @@ struct ledger_node {
 	struct {
 		uint8_t leaf[4096], body[4096];
 		size_t leaf_len, body_len;
-	} entries[64];
+	} entries[ENTRY_CAP];
 	uint8_t *reply;
 };
 

@@ -228,9 +228,7 @@ int policy_compile(const char *yaml, size_t len, uint8_t *buf, size_t cap, size_
 		return CS_ERR_INVALID;
 	}
 	c.p = malloc(sizeof(*c.p));
-	if (c.p == NULL)
-		return CS_ERR_NOMEM;
-	err = compile(&c, yaml, len, buf, cap, ret_len);
+	err = c.p != NULL ? compile(&c, yaml, len, buf, cap, ret_len) : CS_ERR_NOMEM;
 	free(c.p);
 	if (err != 0) {
 		if (error.text[0] == 0)
