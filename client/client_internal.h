@@ -266,7 +266,8 @@ int trust_checkpoint(struct trust *t, const char *origin, const char *note, size
 /* The policy names this node's keys. */
 bool trust_knows(struct trust *t, const char *origin, const struct roster_node *n);
 /* CS_OK: the policy proves this entry, quorum included. Else CS_ERR_REFUTED or CS_ERR_UNDECIDED, and why. */
-int trust_proof(struct trust *t, const char *proof, size_t len, const void *leaf, size_t leaf_len, char *text);
+int trust_proof(struct trust *t, const char *origin, const char *proof, size_t len, const void *leaf, size_t leaf_len,
+                char *text);
 /*
  * Carries the policy over to this roster. proven[i]: an entry that the policy proves has added nodes[i] with its keys;
  * voters_proven: the roster's last change is such an entry, and names the same voters. CS_ERR_REFUTED, CS_ERR_NOMEM.

@@ -152,7 +152,7 @@ static int proof_convert(struct call *call, const struct wire_reply *reply, nng_
 		err = bundle_proof_text(call->number, pr.p.proof, pr.p.n_proof, pr.p.checkpoint, pr.p.checkpoint_len,
 		                        proof, FORMAT_PROOF_SIZE_MAX, &len);
 	if (err == CS_OK)
-		err = trust_proof(&c->trust, proof, len, pr.p.leaf, pr.p.leaf_len, text);
+		err = trust_proof(&c->trust, c->cluster.origin, proof, len, pr.p.leaf, pr.p.leaf_len, text);
 	if (err == CS_OK)
 		err = read_change(&c->follow, &e);
 	free(proof);

@@ -79,7 +79,8 @@ static int note_check(struct trust *t, const char *origin, const char *note, siz
 		snprintf(text, TEXT_SIZE, "ALARM: the reply's checkpoint does not hold: %.400s", v->reason);
 		return CS_ERR_REFUTED;
 	}
-	if (v->n_log_signatures == 0) {
+	/* A leader that is new to us is vouched for by the quorum of those that are not. */
+	if (v->n_log_signatures == 0 && !v->quorum_reached) {
 		snprintf(text, TEXT_SIZE, "ALARM: no log key of the trust policy has signed the reply's checkpoint");
 		return CS_ERR_REFUTED;
 	}
