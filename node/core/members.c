@@ -374,7 +374,8 @@ void members_tell(struct core *c)
 
 	for (unsigned i = 0; i < c->members.n_linked; i++) {
 		struct linked *l = &c->members.linked[i];
-		if (!c->members.ours || roster_find(state_roster(c->state), l->id) || !settled || configured(c, l->id))
+		/* By our own ledger: one that it does not name yet may just be coming. */
+		if (!roster_find_removed(state_roster(c->state), l->id) || !settled || configured(c, l->id))
 			continue;
 		if (!l->removed) {
 			l->removed = true;
