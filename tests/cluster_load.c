@@ -298,7 +298,7 @@ static void a_stopped_follower_takes_no_memory(cs_client *client)
 	}
 	if (kill(stopped, SIGCONT))
 		abort();
-	fprintf(stderr, "node %u stood still while %lu requests of %u bytes were ordered; leader: %lu KiB, then %lu\n",
+	fprintf(stderr, "node %u stood still while %lu requests of %d bytes were ordered; leader: %lu KiB, then %lu\n",
 	        follower, ordered, FAT, before, most);
 	if (cluster_leader(client) != leader)
 		history_fail("another leads: what was measured is not what was meant");

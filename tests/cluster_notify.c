@@ -77,7 +77,7 @@ static uint64_t in_ms(uint64_t ms)
 static pid_t expect(pid_t pid, const char *text)
 {
 	uint64_t until = in_ms(WAIT_MS_MAX);
-	struct told t;
+	struct told t = {.pid = 0};
 
 	while (hear(&t, until))
 		if ((!pid || t.pid == pid) && strncmp(t.text, text, strlen(text)) == 0)
@@ -88,7 +88,7 @@ static pid_t expect(pid_t pid, const char *text)
 
 static void drain(void)
 {
-	struct told t;
+	struct told t = {.pid = 0};
 
 	while (hear(&t, in_ms(0) + 1))
 		;
@@ -108,7 +108,7 @@ static bool loop_hold(pid_t pid)
 
 static void a_hanging_loop_is_silent(cs_client *client, pid_t pid)
 {
-	struct told t;
+	struct told t = {.pid = 0};
 	unsigned others = 0;
 
 	if (!loop_hold(pid)) {

@@ -324,6 +324,18 @@ static void disks_full_to_the_last_byte(void)
 	atomic_store(&stop, true);
 	for (unsigned i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
+	/* A restart on disks without a free byte comes up, and reads. */
+	for (unsigned n = 1; n <= NODES; n++) {
+		disk_leave(n, 0);
+		cluster_try("cluster kill %s/c --node %u", cluster.dir, n);
+		cluster_try("cluster up %s/c --node %u --wait-ms 2000", cluster.dir, n);
+	}
+	for (unsigned n = 1; n <= NODES; n++) {
+		expect_reads(n);
+		await_level(n, "full");
+	}
+	if (ask(client, "u1") == 0)
+		history_fail("a decision was ordered on full disks");
 	for (unsigned n = 1; n <= NODES; n++)
 		disk_give_back(n);
 	cluster_run("cluster up %s/c", cluster.dir);
