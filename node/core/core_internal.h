@@ -126,6 +126,8 @@ struct core {
 	struct raft_fsm fsm;
 	struct raft raft;
 	struct guard *guard;
+	struct repair *repair;       /* While the log is being repaired, before raft starts. */
+	uint64_t told_cosigned_size; /* Meanwhile: the largest size that others say this node has cosigned. */
 	struct link *link;
 	struct frame_parts parts; /* Of the frame being sent. */
 	struct front *front;
@@ -255,6 +257,7 @@ void checkpoint_restore(struct core *c); /* At start: the newest cosigned one in
 /* peers.c: frames from and to the other members. */
 int peers_open(struct core *c);
 void peers_send(struct core *c, uint64_t to, const struct frame *f);
+void peers_greet(struct core *c); /* After a repair: what is told when a link comes up. */
 bool peers_send_raft(void *ctx, const struct raft_message *m);
 
 /* room.c: room on the disks, this node's and the others'. */

@@ -11,16 +11,16 @@
 #include "ledger/limits.h"
 #include "node/link.h"
 
-#define FRAME_VERSION                1          /* Told in HELLO. */
-#define FRAME_ENTRIES_MAX            4096       /* Of one AppendEntries; our batches are one entry each. */
-#define FRAME_SERVERS_MAX            7          /* Members of a cluster. */
-#define FRAME_ADDRESS_SIZE_MAX       128        /* As a client's URL. */
-#define FRAME_COSIGNATURE_SIZE_MAX   512        /* One signature line of a note: name, base64 of 76 bytes. */
-#define FRAME_CHUNK_SIZE_MAX         (1u << 20) /* Catch-up in pieces that a heartbeat can overtake. */
-#define FRAME_FETCH_COUNT_MAX        (1u << 16) /* Things asked for at once. */
-#define FRAME_ROOM_LEVEL_MAX         3          /* Levels of room: node/space.h. */
-#define FRAME_CONFIGURATION_SIZE_MAX 976        /* Seven servers with the longest addresses, padded to 8. */
-#define FRAME_ROSTER_SIZE_MAX        8192       /* As ROSTER_SIZE_MAX. */
+#define FRAME_VERSION                1                   /* Told in HELLO. */
+#define FRAME_ENTRIES_MAX            4096                /* Of one AppendEntries; our batches are one entry each. */
+#define FRAME_SERVERS_MAX            7                   /* Members of a cluster. */
+#define FRAME_ADDRESS_SIZE_MAX       128                 /* As a client's URL. */
+#define FRAME_COSIGNATURE_SIZE_MAX   512                 /* One signature line of a note: name, base64 of 76 bytes. */
+#define FRAME_CHUNK_SIZE_MAX         ((1u << 20) + 4096) /* The largest entry and its heads; usual ones are smaller. */
+#define FRAME_FETCH_COUNT_MAX        (1u << 16)          /* Things asked for at once. */
+#define FRAME_ROOM_LEVEL_MAX         3                   /* Levels of room: node/space.h. */
+#define FRAME_CONFIGURATION_SIZE_MAX 976                 /* Seven servers with the longest addresses, padded to 8. */
+#define FRAME_ROSTER_SIZE_MAX        8192                /* As ROSTER_SIZE_MAX. */
 
 #define FRAME_ENTRY_ALIGN 8 /* Guard 5: an entry's length is a multiple of this. */
 

@@ -88,6 +88,7 @@ static void settle(struct guard *g)
 		again |= guard_install_retry(g);
 		again |= guard_put_retry(g);
 		again |= guard_hand_over_settle(g);
+		guard_found(g);
 		guard_configuration_track(g);
 		guard_threshold(g);
 		g->entered += again;
@@ -193,6 +194,7 @@ int guard_new(struct raft_io *disk, const struct guard_options *o, const struct 
 	g->io = ret_io;
 	g->options = *o;
 	g->hooks = *h;
+	g->lost_term = o->lost_term;
 	g->appends_tail = &g->appends;
 	raft_configuration_init(&g->committed);
 	disk->data = g;

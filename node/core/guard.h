@@ -40,10 +40,13 @@ struct guard_hooks {
 	 * from the leader is withheld from the core (guard 7).
 	 */
 	bool (*backlogged)(void *ctx, size_t bytes);
+	/* The log has matched a term after lost_term: from here on this node votes again. NULL: nobody cares. */
+	void (*found)(void *ctx);
 };
 
 struct guard_options {
 	raft_id id;
+	raft_term lost_term;      /* Guard 9: no vote until the log has matched a later term than this one; 0: whole. */
 	raft_index applied_index; /* Guard 9: highest index known to have been applied through Raft here; 0: none. */
 	size_t message_bytes_max; /* Guard 13: entries in one AppendEntries, bytes. */
 	unsigned message_entries_max; /* And their number; 0: any. What no frame can carry is never sent. */
@@ -131,6 +134,9 @@ raft_term guard_stored_term(const struct guard *g);
  * all the time. req must live until cb. CS_ERR_NOT_LEADER, CS_ERR_INVALID (inside a callback), CS_ERR_NOMEM.
  */
 int guard_barrier(struct guard *g, struct raft_barrier *req, raft_barrier_cb cb);
+/* The entry at index as it is in memory, NULL if the log has none; and the last index that is durable here. */
+const struct raft_entry *guard_log_entry(const struct guard *g, raft_index index);
+raft_index guard_stored(const struct guard *g);
 /* Guard 6: false while a configuration is uncommitted; the fsm's snapshot then returns RAFT_BUSY. */
 bool guard_snapshot_allowed(const struct guard *g);
 /*

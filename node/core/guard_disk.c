@@ -41,7 +41,8 @@ static int io_load(struct raft_io *io, raft_term *term, raft_id *voted_for, stru
 		return rv;
 	}
 	last = *start_index + *n_entries - 1;
-	if (guard_on(g, 9) && last < g->options.applied_index) {
+	/* What is known to be lost (lost_term) comes again from the leader. */
+	if (guard_on(g, 9) && last < g->options.applied_index && g->lost_term == 0) {
 		guard_acted(g, 9);
 		snprintf(io->errmsg, sizeof io->errmsg,
 		         "the log ends at %llu, but %llu has been applied through it: it was shortened", last,

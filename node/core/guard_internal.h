@@ -88,6 +88,7 @@ struct guard {
 	raft_index stored;                            /* Durable up to here. */
 	struct guard_append *appends, **appends_tail; /* In flight, oldest first. */
 	struct guard_append *canceled;                /* Failed by close, newest first. */
+	raft_term lost_term;                          /* Guard 9: see guard_options; 0: whole again. */
 	bool truncating;                              /* A truncation is not known to have reached the disk. */
 	uint64_t bytes;                               /* Of entries after the last snapshot (guards 6, 7); */
 	bool bytes_stale;                             /* to be counted again: the log was cut at either end. */
@@ -180,6 +181,7 @@ void guard_deliver(struct guard *g, struct raft_message *message, raft_term term
 bool guard_held_redeliver(struct guard *g);
 
 /* Elections and leading: guard_vote.c, guard_lead.c. */
+void guard_found(struct guard *g);
 bool guard_vote_drop(struct guard *g, const struct raft_message *message);
 void guard_vote_tick(struct guard *g);
 void guard_vote_heard(struct guard *g); /* From the leader of the current term. */

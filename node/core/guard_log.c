@@ -55,6 +55,16 @@ raft_index guard_conflict(const struct guard *g, const struct raft_append_entrie
 	return 0;
 }
 
+const struct raft_entry *guard_log_entry(const struct guard *g, raft_index index)
+{
+	return guard_entry(g, index);
+}
+
+raft_index guard_stored(const struct guard *g)
+{
+	return g->stored;
+}
+
 static uint64_t bytes_since_snapshot(const struct guard *g)
 {
 	const struct raft_log *l = &g->raft->log;

@@ -14,12 +14,28 @@ static bool second_vote(const struct guard *g, const struct raft_message *m)
 	       r->voted_for != v->candidate_id;
 }
 
+/* Guard 9: what this node acknowledged and lost, it must not help to elect over. */
+void guard_found(struct guard *g)
+{
+	raft_index known = g->match < g->stored ? g->match : g->stored;
+
+	if (g->lost_term == 0 || g->match_term != g->raft->current_term || guard_term_of(g, known) <= g->lost_term)
+		return;
+	g->lost_term = 0;
+	if (g->hooks.found != NULL)
+		g->hooks.found(g->hooks.ctx);
+}
+
 bool guard_vote_drop(struct guard *g, const struct raft_message *message)
 {
 	bool installing = g->put != NULL && g->put_install;
 
 	if (guard_on(g, 3) && second_vote(g, message)) {
 		guard_acted(g, 3);
+		return true;
+	}
+	if (guard_on(g, 9) && g->lost_term != 0) {
+		guard_acted(g, 9);
 		return true;
 	}
 	/* To stand now would be to claim a log that the disk does not hold; to vote, to judge by it. */
@@ -40,6 +56,8 @@ static void follower_tick(struct guard *g)
 			guard_acted(g, 4);
 		r->election_timer_start = now;
 	}
+	if (guard_on(g, 9) && g->lost_term != 0)
+		r->election_timer_start = now;
 	/*
 	 * libraft refuses votes until its *own* randomized timer fires. The minimum election timeout is enough (Raft
 	 * thesis, 4.2.3), and the first to stand need not wait for the others.

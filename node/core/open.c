@@ -13,6 +13,7 @@
 #include "ledger/errors.h"
 #include "node/core/core_internal.h"
 #include "node/core/heap.h"
+#include "node/core/repair.h"
 #include "node/core/snapshot.h"
 #include "node/log.h"
 
@@ -142,6 +143,7 @@ static int open_log(struct core *c)
 	char dir[PATH_MAX_HERE], text[300];
 	int err;
 
+	heap_install(); /* What is read becomes libraft's. */
 	snprintf(dir, sizeof dir, "%s/log", c->o.settings->data_path);
 	err = disk_open(&c->loop, dir, &o, &c->disk, &c->log, text);
 	if (err) {
@@ -153,11 +155,40 @@ static int open_log(struct core *c)
 		log_warning("a copy of the log's metadata or snapshot was damaged or behind: written again");
 	if (status.torn)
 		log_info("the log's last write was not finished: cut off, nothing of it was acknowledged");
-	if (disk_scan(c->log)->n_lost) {
-		log_error("the log is damaged: %s", disk_scan(c->log)->text);
-		return CS_ERR_DAMAGED;
-	}
 	return 0;
+}
+
+/* What was applied through Raft is what was committed: no lost write can have replaced it. */
+static void vouch(struct scan *s, raft_index applied)
+{
+	for (raft_index i = s->first; i <= applied && scan_slot(s, i); i++)
+		if (scan_slot(s, i)->state == SLOT_SUSPECT)
+			scan_slot(s, i)->state = SLOT_WHOLE;
+}
+
+static int repair_log(struct core *c)
+{
+	int err = open_log(c);
+
+	if (err || disk_scan(c->log)->n_lost == 0)
+		return err;
+	log_error("the log is damaged: %s", disk_scan(c->log)->text);
+	vouch(disk_scan(c->log), applied_through_raft(c));
+	err = peers_open(c);
+	if (!err)
+		err = repair_run(c);
+	if (err)
+		log_error("the log is damaged and cannot be repaired: %s", err_text(err));
+	return err;
+}
+
+static void found(void *ctx)
+{
+	struct core *c = ctx;
+
+	if (disk_set_lost_term(c->log, 0))
+		core_fatal(c, "the log's metadata could not be stored");
+	log_info("the log has caught up: this node votes again");
 }
 
 static int open_raft(struct core *c)
@@ -177,14 +208,12 @@ static int open_raft(struct core *c)
 	                            .fatal = core_fatal,
 	                            .durable = durable,
 	                            .install_ready = install_ready,
-	                            .backlogged = backlogged};
+	                            .backlogged = backlogged,
+	                            .found = found};
 	char name[MEMBERS_NAME_SIZE];
 	int rv;
 
-	heap_install();
-	rv = open_log(c);
-	if (rv)
-		return rv;
+	options.lost_term = disk_lost_term(c->log);
 	rv = guard_new(&c->disk, &options, &hooks, &c->io, &c->guard);
 	if (rv)
 		return rv;
@@ -252,6 +281,7 @@ static int open_loop(struct core *c)
 int core_open(const struct core_options *o, struct core **ret)
 {
 	struct core *c = calloc(1, sizeof *c);
+	bool repaired;
 	int err;
 
 	if (!c)
@@ -275,12 +305,17 @@ int core_open(const struct core_options *o, struct core **ret)
 	if (!err)
 		err = open_ledger(c);
 	if (!err)
-		err = open_raft(c);
+		err = repair_log(c);
 	if (!err)
+		err = open_raft(c);
+	repaired = c->link != NULL;
+	if (!err && !repaired)
 		err = peers_open(c);
 	if (err)
 		return err; /* The daemon ends: what is half open goes with the process. */
 	find_size_at_start(c);
+	if (repaired)
+		peers_greet(c);
 	checkpoint_restore(c);
 	*ret = c;
 	return 0;

@@ -9,6 +9,7 @@
 
 #include "ledger/errors.h"
 #include "node/core/core_internal.h"
+#include "node/core/repair.h"
 #include "node/log.h"
 
 bool peers_send_raft(void *ctx, const struct raft_message *m)
@@ -30,16 +31,16 @@ void peers_send(struct core *c, uint64_t to, const struct frame *f)
  * Guard 9: a member that cannot reach the size that it has cosigned before has lost its disk or was rolled back. It
  * must neither vote nor sign again under this identity.
  */
-static void check_gone_back(struct core *c, uint64_t from, const struct frame_hello *h)
+static void check_gone_back(struct core *c, uint64_t cosigned_size)
 {
 	char why[200];
 
-	if (h->cosigned_size <= c->size_at_start || h->cosigned_size <= tree_size(c->tree))
+	if (cosigned_size <= c->size_at_start || cosigned_size <= tree_size(c->tree))
 		return;
 	snprintf(why, sizeof why,
-	         "node %" PRIu64 " has this node's cosignature for size %" PRIu64
+	         "another node has this node's cosignature for size %" PRIu64
 	         ", but its log and ledger reach only %" PRIu64 ": its disk went back",
-	         from, h->cosigned_size, c->size_at_start);
+	         cosigned_size, c->size_at_start);
 	core_halt(c->o.settings->data_path, why);
 }
 
@@ -54,6 +55,11 @@ static void on_frame(void *ctx, uint64_t from, uint8_t *bytes, size_t len)
 		log_error("a frame is refused from=%" PRIu64 ": %s", from, err_text(err));
 		return;
 	}
+	if (c->repair) {
+		repair_frame(c, from, &f);
+		frame_free(&f);
+		return;
+	}
 	if (!members_heard(c, from, &f)) {
 		frame_free(&f);
 		return;
@@ -66,13 +72,18 @@ static void on_frame(void *ctx, uint64_t from, uint8_t *bytes, size_t len)
 		checkpoint_cosignature(c, from, f.cosignature.size, f.cosignature.line, f.cosignature.line_len);
 		return;
 	case FRAME_HELLO:
-		check_gone_back(c, from, &f.hello);
+		check_gone_back(c, f.hello.cosigned_size);
 		return;
 	case FRAME_ROOM:
 		room_told(c, from, &f.room);
 		return;
 	case FRAME_FETCH:
-		catchup_fetch(c, from, &f.fetch);
+		if (f.fetch.kind == REPAIR_KIND_LOG)
+			repair_give(c, from, &f.fetch);
+		else if (f.fetch.kind == REPAIR_KIND_LOST)
+			repair_told_lost(c, from, &f.fetch);
+		else
+			catchup_fetch(c, from, &f.fetch);
 		return;
 	case FRAME_CHUNK:
 		catchup_chunk(c, from, &f.chunk);
@@ -96,25 +107,41 @@ static void on_frame(void *ctx, uint64_t from, uint8_t *bytes, size_t len)
 	}
 }
 
-static void on_state(void *ctx, uint64_t peer, bool up)
+static void greet(struct core *c, uint64_t peer)
 {
-	struct core *c = ctx;
 	const struct member *m = members_find(c, peer);
 	struct frame f = {.type = FRAME_HELLO};
 
-	log_info("link peer=%" PRIu64 " state=%s", peer, up ? "up" : "down");
-	if (!up) {
-		guard_lost_sight(c->guard, peer);
-		return;
-	}
 	f.hello.version = FRAME_VERSION;
 	f.hello.cosigned_size = m ? m->cosigned_size : 0;
 	f.hello.applied_size = tree_size(c->tree);
 	peers_send(c, peer, &f);
 	members_link_up(c, peer);
 	room_tell(c, peer);
+	repair_tell_lost(c, peer);
 }
 
+void peers_greet(struct core *c)
+{
+	check_gone_back(c, c->told_cosigned_size);
+	for (unsigned i = 0; i < c->members.n; i++)
+		if (c->members.list[i].id != c->id && link_up(c->link, c->members.list[i].id))
+			greet(c, c->members.list[i].id);
+}
+
+static void on_state(void *ctx, uint64_t peer, bool up)
+{
+	struct core *c = ctx;
+	log_info("link peer=%" PRIu64 " state=%s", peer, up ? "up" : "down");
+	if (c->repair) {
+		if (up)
+			repair_link(c, peer);
+	} else if (up) {
+		greet(c, peer);
+	} else {
+		guard_lost_sight(c->guard, peer);
+	}
+}
 int peers_open(struct core *c)
 {
 	const struct settings *s = c->o.settings;

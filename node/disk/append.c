@@ -44,14 +44,20 @@ static int open_segment(struct disk *d, uint64_t number, uint32_t at)
 	return 0;
 }
 
-/* On a worker thread: the file system may take its time. */
+static void forget_retired(struct disk *d, unsigned n)
+{
+	d->n_retired -= n;
+	memmove(d->retired, d->retired + n, d->n_retired * sizeof *d->retired);
+}
+
+/* On a worker thread: the file system may take its time. It looks at nothing that the loop's thread changes. */
 static void prepare_work(uv_work_t *work)
 {
 	struct disk *d = work->data;
 
 	d->prepare_err = 0;
-	if (!d->next_ready)
-		d->prepare_err = segment_prepare(&d->place, d->number + 1, d->prepare_retired);
+	if (d->prepare_number)
+		d->prepare_err = segment_prepare(&d->place, d->prepare_number, d->prepare_retired);
 	for (unsigned i = 0; i < d->n_surplus && !d->prepare_err; i++)
 		d->prepare_err = segment_remove(&d->place, d->retired[i]);
 }
@@ -62,22 +68,30 @@ static void prepared(uv_work_t *work, int status)
 
 	(void)status;
 	d->preparing = false;
-	d->next_ready = d->prepare_err == 0;
-	d->n_retired -= d->n_surplus;
-	memmove(d->retired, d->retired + d->n_surplus, d->n_retired * sizeof *d->retired);
-	if (d->closing)
+	if (d->prepare_number)
+		d->next_ready = d->prepare_err == 0;
+	forget_retired(d, d->n_surplus);
+	if (d->closing) {
 		disk_close_if_idle(d);
-	else if (!d->writing)
+		return;
+	}
+	if (!d->prepare_err)
+		append_prepare(d); /* A segment has been begun meanwhile. */
+	if (!d->writing)
 		start(d);
 }
 
+/* The oldest go first: what is left in the folder is always one piece of the log, to its end. */
 void append_prepare(struct disk *d)
 {
 	if (d->preparing || d->closing || (d->next_ready && d->n_retired <= SPARES_MAX))
 		return;
+	d->prepare_number = d->next_ready ? 0 : d->number + 1;
 	d->prepare_retired = 0;
-	if (!d->next_ready && d->n_retired)
-		d->prepare_retired = d->retired[--d->n_retired];
+	if (d->prepare_number && d->n_retired) {
+		d->prepare_retired = d->retired[0];
+		forget_retired(d, 1);
+	}
 	d->n_surplus = d->n_retired > SPARES_MAX ? d->n_retired - SPARES_MAX : 0;
 	d->prepare.data = d;
 	d->preparing = uv_queue_work(d->loop, &d->prepare, prepare_work, prepared) == 0;
@@ -396,6 +410,8 @@ static int write_now(struct disk *d)
 	return 0;
 }
 
+#define SMALL_SECTORS (4 * BLOCK_SECTORS)
+
 static int new_segment(struct disk *d, uint64_t number)
 {
 	int err = segment_prepare(&d->place, number, 0);
@@ -405,21 +421,39 @@ static int new_segment(struct disk *d, uint64_t number)
 	return err ? err : add_live(d, number, 0);
 }
 
+/* Small writes, as they come in service: one bad sector must not take the whole log with it. */
+static uint32_t small_room(const struct disk *d)
+{
+	return room(d) < SMALL_SECTORS ? room(d) : SMALL_SECTORS;
+}
+
+static int write_slot(struct disk *d, const struct slot *slot)
+{
+	struct raft_entry e = {.term = slot->term, .type = slot->type, .buf = {.base = slot->base, .len = slot->len}};
+	struct change c = {.kind = RECORD_ENTRY, .entries = &e, .n = 1};
+	int err = 0;
+
+	while (!err && !add_change(d, &c)) {
+		if (d->stream.len) {
+			err = write_now(d);
+			stream_begin(&d->stream, small_room(d));
+		} else if (d->stream.sectors_max < room(d)) {
+			stream_begin(&d->stream, room(d));
+		} else {
+			err = new_segment(d, d->number + 1);
+			stream_begin(&d->stream, small_room(d));
+		}
+	}
+	return err;
+}
+
 /* All entries of the scan, behind what is in the stream. */
 static int write_slots(struct disk *d)
 {
-	const struct scan *s = &d->scan;
 	int err = 0;
 
-	for (size_t i = 0; i < s->n && !err; i++) {
-		struct raft_entry e = {.term = s->slots[i].term, .type = s->slots[i].type};
-		struct change c = {.kind = RECORD_ENTRY, .entries = &e, .n = 1};
-		e.buf = (struct raft_buffer){.base = s->slots[i].base, .len = s->slots[i].len};
-		while (!err && !add_change(d, &c)) {
-			err = d->stream.len ? write_now(d) : new_segment(d, d->number + 1);
-			stream_begin(&d->stream, room(d));
-		}
-	}
+	for (size_t i = 0; i < d->scan.n && !err; i++)
+		err = write_slot(d, &d->scan.slots[i]);
 	return err || !d->stream.len ? err : write_now(d);
 }
 
@@ -441,7 +475,7 @@ int append_rewrite(struct disk *d, uint64_t number)
 	err = new_segment(d, number);
 	if (err)
 		return err;
-	stream_begin(&d->stream, room(d));
+	stream_begin(&d->stream, small_room(d));
 	add_change(d, &reset);
 	return write_slots(d);
 }

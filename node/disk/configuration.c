@@ -1,5 +1,4 @@
-/* Format u8, count u64, then for each server id u64, address, NUL, role u8; little-endian (libraft 0.15,
- * configuration.c). */
+/* libraft's encoding of a configuration, both ways. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
@@ -8,6 +7,8 @@
 #include <stdint.h>
 #include <string.h>
 
+/* Format u8, count u64, then for each server id u64, address, NUL, role u8; little-endian (libraft, configuration.c).
+ */
 #define FORMAT    1
 #define HEAD_SIZE 9
 #define ID_SIZE   8

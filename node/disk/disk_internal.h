@@ -73,7 +73,7 @@ struct disk {
 	bool next_ready; /* The segment number + 1 is prepared. */
 	uv_work_t prepare;
 	bool preparing;
-	uint64_t prepare_retired;
+	uint64_t prepare_number, prepare_retired; /* What it makes, of what; 0: nothing. */
 	int prepare_err;
 
 	/* Snapshots: snapshot.c. */

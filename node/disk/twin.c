@@ -1,5 +1,4 @@
-/* Reading and writing a record kept twice: "CSTW" | format u32 | generation u64 | length u32 | zero u32 | bytes | hash.
- */
+/* Reading and writing a record that is kept twice. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
@@ -17,6 +16,7 @@
 #include "ledger/bytes.h"
 #include "ledger/errors.h"
 
+/* A file: "CSTW" | format u32 | generation u64 | length u32 | zero u32 | bytes | BLAKE2b-256 of all before. */
 #define MAGIC     UINT32_C(0x43535457)
 #define FORMAT    1
 #define HEAD_SIZE 24
