@@ -186,8 +186,10 @@ static void fail_at(const char *fault, const char *hit, const char *what)
 /* Statuses that the daemon documents, and words for each. */
 static void check_end(const char *fault, const char *hit, int status)
 {
-	if (!WIFEXITED(status))
+	if (!WIFEXITED(status)) {
+		fprintf(stderr, "signal %d\n", WTERMSIG(status));
 		fail_at(fault, hit, "ended by a signal");
+	}
 	switch (WEXITSTATUS(status)) {
 	case 0:
 		went_on++;

@@ -35,6 +35,7 @@ struct found {
 /* What goes from one write to the next. */
 struct progress {
 	struct scan *s;
+	uint64_t begin;   /* Number of the first segment: what was written there began with its first sector. */
 	bool any;         /* A write was seen. */
 	bool hole;        /* Writes before the next one are lost. */
 	bool unfinished;  /* The last one seen is not whole: */
@@ -210,6 +211,10 @@ static int follow(struct progress *g, const struct view *v, const struct found *
 		         f->any.write, v->number);
 		return CS_ERR_DAMAGED;
 	}
+	if (!g->any && (v->number != g->begin || f->start > 0)) {
+		g->hole = true;
+		lost(s, g->begin, 0, "the first write is lost");
+	}
 	if (g->unfinished || (g->any && f->any.write != s->next_write)) {
 		g->hole = true;
 		lost(s, g->unfinished ? g->cut.number : v->number, g->unfinished ? g->cut.start : f->start,
@@ -297,6 +302,7 @@ static void settle_end(struct progress *g, bool bad_next)
 		s->n_torn = 1;
 		s->next_write = g->cut.any.write;
 		s->at = g->cut.start;
+		s->tail_lost = g->hole; /* Writes right before it: how far they went, nobody knows. */
 		return;
 	}
 	if (!g->unfinished && !bad_next)
@@ -383,9 +389,9 @@ int scan_log(const struct segment_place *p, uint64_t begin, struct scan *ret)
 	ret->segments = calloc(n + 1, sizeof *ret->segments);
 	if (!err && (!v.bytes || !v.kinds || !v.sectors || !g.payload || !ret->segments))
 		err = CS_ERR_NOMEM;
-	ret->number = n > skip ? numbers[skip] : begin;
+	ret->number = g.begin = n > skip ? numbers[skip] : begin;
 	if (!err)
-		err = scan_all(p, &g, &v, numbers + skip, n - skip);
+		err = scan_all(p, &g, &v, skip < n ? numbers + skip : NULL, n - skip);
 	if (!err && ret->n_lost == 0)
 		err = blank_rest(p, ret, &v);
 	free(g.payload);

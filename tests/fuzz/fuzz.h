@@ -15,29 +15,35 @@ typedef void (*fuzz_fn)(const uint8_t *bytes, size_t len);
 
 /* X(name, longest input worth making) */
 #define FUZZ_LIST(X)                                                                                                   \
-	X(frame, 8192)      /* One frame of a peer. */                                                                 \
-	X(guard, 4096)      /* Frames of peers, one after the other, into libraft through the guard. */                \
-	X(request, 8192)    /* A client's message: envelope, many, and the bodies of each type. */                     \
-	X(reply, 8192)      /* A node's reply, as the client library takes it. */                                      \
-	X(channel, 512)     /* Handshakes and sealed frames of strangers and of peers. */                              \
-	X(batch, 8192)      /* A batch of commands, and what the log holds. */                                         \
-	X(command, 4096)    /* A command on a state that has a history. */                                             \
-	X(state, 16384)     /* A state's records, as catch-up brings them. */                                          \
-	X(catchup, 8192)    /* Entries, as catch-up brings them. */                                                    \
-	X(snapshot, 128)    /* A Raft snapshot's payload. */                                                           \
-	X(policy, 4096)     /* A policy in YAML. */                                                                    \
-	X(compiled, 4096)   /* A policy's compiled form. */                                                            \
-	X(genesis, 4096)    /* The genesis file. */                                                                    \
-	X(settings, 2048)   /* A node's settings. */                                                                   \
-	X(keys, 1024)       /* A key file. */                                                                          \
-	X(cluster, 2048)    /* A cluster file. */                                                                      \
-	X(note, 2048)       /* Notes, checkpoints, verifier keys: the node's own reader. */                            \
-	X(entry, 4096)      /* Leaves and bodies. */                                                                   \
-	X(bundle, 8192)     /* From here on the offline verifier: a bundle, */                                         \
-	X(proof, 4096)      /* a proof with its entry, */                                                              \
-	X(checkpoint, 2048) /* a checkpoint, */                                                                        \
-	X(trust, 4096)      /* a trust policy, */                                                                      \
-	X(audit, 4096)      /* a whole ledger. */
+	X(frame, 8192)        /* One frame of a peer. */                                                               \
+	X(guard, 4096)        /* Frames of peers, one after the other, into libraft through the guard. */              \
+	X(request, 8192)      /* A client's message: envelope, many, and the bodies of each type. */                   \
+	X(reply, 8192)        /* A node's reply, as the client library takes it. */                                    \
+	X(channel, 512)       /* Handshakes and sealed frames of strangers and of peers. */                            \
+	X(batch, 8192)        /* A batch of commands, and what the log holds. */                                       \
+	X(command, 4096)      /* A command on a state that has a history. */                                           \
+	X(state, 16384)       /* A state's records, as catch-up brings them. */                                        \
+	X(catchup, 8192)      /* Entries, as catch-up brings them. */                                                  \
+	X(snapshot, 128)      /* A Raft snapshot's payload. */                                                         \
+	X(log, 24576)         /* Segments of the log. */                                                               \
+	X(record, 2048)       /* Records of a write of the log. */                                                     \
+	X(twin, 2048)         /* Both copies of the log's metadata, or of a snapshot. */                               \
+	X(configuration, 512) /* libraft's configuration in the log. */                                                \
+	X(policy, 4096)       /* A policy in YAML. */                                                                  \
+	X(compiled, 4096)     /* A policy's compiled form. */                                                          \
+	X(genesis, 4096)      /* The genesis file. */                                                                  \
+	X(settings, 2048)     /* A node's settings. */                                                                 \
+	X(keys, 1024)         /* A key file. */                                                                        \
+	X(cluster, 2048)      /* A cluster file. */                                                                    \
+	X(note, 2048)         /* Notes, checkpoints, verifier keys: the node's own reader. */                          \
+	X(entry, 4096)        /* Leaves and bodies. */                                                                 \
+	X(bundle, 8192)       /* From here on the offline verifier: a bundle, */                                       \
+	X(proof, 4096)        /* a proof with its entry, */                                                            \
+	X(checkpoint, 2048)   /* a checkpoint, */                                                                      \
+	X(trust, 4096)        /* a trust policy, */                                                                    \
+	X(audit, 4096)        /* a whole ledger. */
+
+#define FUZZ_LOG_SECTORS 24 /* In a segment of target log. */
 
 #define FUZZ_DECLARE(name, size_max) void fuzz_##name(const uint8_t *bytes, size_t len);
 FUZZ_LIST(FUZZ_DECLARE)

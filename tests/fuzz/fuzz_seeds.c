@@ -20,6 +20,7 @@
 #include "node/wire/messages.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/history.h"
+#include "tests/fuzz/seeds.h"
 #include "tests/verify_fixture.h"
 
 static const char *top;
@@ -28,9 +29,7 @@ static size_t len;
 static struct kit kit;
 static struct fixture ledger;
 
-/* NAME, with the bytes in front of it (which the target takes for choices). */
-static void seed_after(const char *target, const char *name, const void *front, size_t front_len, const void *bytes,
-                       size_t n)
+void seed_after(const char *target, const char *name, const void *front, size_t front_len, const void *bytes, size_t n)
 {
 	char path[4096];
 
@@ -47,7 +46,7 @@ static void seed_after(const char *target, const char *name, const void *front, 
 	}
 }
 
-static void seed(const char *target, const char *name, const void *bytes, size_t n)
+void seed(const char *target, const char *name, const void *bytes, size_t n)
 {
 	seed_after(target, name, "", 0, bytes, n);
 }
@@ -386,9 +385,9 @@ static void seed_policies(void)
 	        "version: 1\nname: small\nbias: -2000\nthresholds: {step_up: -10, deny: 5000}\nvalid_for: 5s\n"
 	        "rates: {subject: 3, client: 20}\nweights: {client_velocity: 10}\nsensitive: ['deploy*', delete]\n"
 	        "challenge: {methods: [ed25519], expires: 2m}\n"
-	        "rules:\n- {id: a, match: {action: [read, 'get*'], resource.type: model, context.mfa: true}, verdict: "
+	        "rules:\n- {id: a, match: {action: [read, 'get*'], context: {mfa: true}}, verdict: "
 	        "allow}\n"
-	        "- {id: b, match: {subject.id: 'a*b', context.age: 7}, weight: 300, reason: {user: u, admin: a}}\n"
+	        "- {id: b, match: {subject: 'a*b', context: {age: 7}}, weight: 300, reason: {user: u, admin: a}}\n"
 	        "- {id: by-risk, verdict: risk, obligations: [{type: log, id: x}]}\n"};
 	struct policy_error e;
 	char name[16];
@@ -494,5 +493,6 @@ int main(int argc, char **argv)
 	seed_policies();
 	seed_files();
 	seed_ledger();
+	seeds_of_log();
 	return 0;
 }
