@@ -152,8 +152,9 @@ void change_beat(struct core *c)
 	int rv;
 
 	members_tell(c);
-	if (!core_leads(c) || m->changing || c->stopping || c->raft.configuration_uncommitted_index != 0 ||
-	    !difference(c, &id))
+	/* Before the genesis is applied the roster names nobody: that is no order to remove everybody. */
+	if (!core_leads(c) || state_roster(c->state)->n == 0 || m->changing || c->stopping ||
+	    c->raft.configuration_uncommitted_index != 0 || !difference(c, &id))
 		return;
 	m->change.data = c;
 	m->changing = true;
