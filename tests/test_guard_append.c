@@ -305,7 +305,7 @@ static void guard_13_drops_results_to_nobody(void **state)
 /* Messages that cannot be sent are reported by the callback, and the leader goes on. */
 /* libraft took entries 1 and 2 for new ones, behind a snapshot of 9; fuzzing of frames found the crash that followed.
  */
-static void late_append_from_the_beginning(void **state)
+static void append_from_before_the_snapshot(void **state)
 {
 	(void)state;
 	script_init(&s, 3, 0);
@@ -315,9 +315,15 @@ static void late_append_from_the_beginning(void **state)
 	script_run(&s, 10);
 	assert_int_equal(raft_last_index(&s.s[0].raft), 9);
 	assert_int_equal(script_disk_term(&s, 0, 10), 0);
-	script_append(&s, 0, 2, 1, 9, 1, 11, 1, 2); /* What follows is taken. */
+	assert_int_equal(s.s[0].last[RAFT_IO_APPEND_ENTRIES_RESULT].append_entries_result.last_log_index, 9);
+	script_append(&s, 0, 2, 1, 0, 0, 11, 1, 12); /* What lies behind it is taken, */
 	script_run(&s, 10);
+	assert_int_equal(raft_last_index(&s.s[0].raft), 12);
 	assert_int_equal(s.s[0].applied_last, 11);
+	assert_int_equal(s.s[0].last[RAFT_IO_APPEND_ENTRIES_RESULT].append_entries_result.last_log_index, 12);
+	script_append(&s, 0, 2, 1, 12, 1, 14, 1, 2); /* and what follows. */
+	script_run(&s, 10);
+	assert_int_equal(s.s[0].applied_last, 14);
 	script_close(&s);
 }
 
@@ -342,7 +348,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(guard_1_acknowledges_only_what_matched),
-	        cmocka_unit_test(late_append_from_the_beginning),
+	        cmocka_unit_test(append_from_before_the_snapshot),
 	        cmocka_unit_test(guard_1_installs_over_a_stale_entry_of_a_later_term),
 	        cmocka_unit_test(guard_2_commits_nothing_of_an_old_term_by_counting),
 	        cmocka_unit_test(guard_2_holds_results_until_the_no_op_is_stored),

@@ -3,6 +3,7 @@
 #include <config.h>
 
 #include <stddef.h>
+#include <string.h>
 
 #include "node/core/guard_internal.h"
 
@@ -86,12 +87,25 @@ static bool entries_withheld(struct guard *g, const struct raft_append_entries *
 }
 
 /*
- * Entries from the beginning of a log whose beginning was cut: a message that took long. libraft takes a previous index
- * of 0 for a match, finds no term for the first entry, and appends it behind the snapshot.
+ * Entries from the beginning of a log whose beginning was cut: libraft takes a previous index of 0 for a match, finds
+ * no term for the first entry, and appends it behind the snapshot. What the snapshot holds is committed, so this leader
+ * has it, too: the message goes on behind it. Not dropped, for a leader that has no snapshot has nothing else to send.
  */
-static bool begins_before_log(const struct guard *g, const struct raft_append_entries *ae)
+static void begin_behind_snapshot(struct guard *g, struct raft_append_entries *ae)
 {
-	return ae->n_entries > 0 && ae->prev_log_index == 0 && guard_first_index(g) > 1;
+	raft_index snapshot = g->raft->log.snapshot.last_index;
+	unsigned n = ae->n_entries;
+
+	if (n == 0 || ae->prev_log_index != 0 || guard_first_index(g) == 1)
+		return;
+	ae->prev_log_index = snapshot;
+	ae->prev_log_term = g->raft->log.snapshot.last_term;
+	if (n <= snapshot) {
+		entries_free(ae);
+		return;
+	}
+	ae->n_entries = n - (unsigned)snapshot;
+	memmove(ae->entries, ae->entries + snapshot, ae->n_entries * sizeof *ae->entries);
 }
 
 static void recv_append(struct guard *g, struct raft_message *message)
@@ -106,10 +120,7 @@ static void recv_append(struct guard *g, struct raft_message *message)
 		guard_message_free(message);
 		return;
 	}
-	if (begins_before_log(g, ae)) {
-		guard_message_free(message);
-		return;
-	}
+	begin_behind_snapshot(g, ae);
 	if (entries_withheld(g, ae, &k))
 		strip(g, ae, k);
 	last = ae->prev_log_index + ae->n_entries;
