@@ -17,7 +17,7 @@
 
 #include <cmocka.h>
 
-#include "tests/sim/disk.h"
+#include "tests/sim/drive.h"
 #include "tests/sim/faults.h"
 #include "tests/sim/lmdb_map.h"
 #include "tests/sim/loop.h"
@@ -27,7 +27,7 @@
 #define ROUNDS 200 /* Of what chance decides. */
 
 static struct process *const p = &os_processes[1];
-static struct disk disk;
+static struct drive disk;
 
 /* What the rest of the simulator would do. Assertions are made outside of coroutines, so threads leave notes here. */
 static char notes[256];
@@ -49,7 +49,7 @@ _Noreturn void os_fail(unsigned node, const char *format, ...)
 	abort();
 }
 
-struct disk *faults_disk(unsigned node)
+struct drive *faults_drive(unsigned node)
 {
 	(void)node;
 	return &disk;
@@ -67,8 +67,8 @@ static int set_up(void **state)
 	notes[0] = 0;
 	p->id = 1;
 	p->rate_ppm = 1000000;
-	disk_init(&disk, 1);
-	disk.faults = (struct disk_faults){.torn_ppm = 1000000, .write_ns = OS_MS, .write_ns_max = OS_MS};
+	drive_init(&disk, 1);
+	disk.faults = (struct drive_faults){.torn_ppm = 1000000, .write_ns = OS_MS, .write_ns_max = OS_MS};
 	return 0;
 }
 
@@ -278,11 +278,12 @@ static void a_power_cut_takes_only_what_is_not_synced(void **state)
 		os_seed((uint64_t)round);
 		run(write_files);
 		assert_string_equal(notes, "written");
+		disk.cut = true;
 		os_kill(p, 0);
-		disk_power_cut(&disk);
-		i = disk_find(&disk, NULL, "b");
+		drive_power_cut(&disk);
+		i = drive_find(&disk, NULL, "b");
 		renamed += i != NULL;
-		i = i ? i : disk_find(&disk, NULL, "a");
+		i = i ? i : drive_find(&disk, NULL, "a");
 		assert_non_null(i);
 		assert_int_equal(inode_size(i), sizeof now);
 		inode_read(i, now, sizeof now, 0);
@@ -317,7 +318,7 @@ static void a_kill_leaves_the_cache(void **state)
 	os_run(os_now + OS_MS / 2);
 	os_kill(p, 0);
 	assert_string_equal(notes, "");
-	inode_read(disk_find(&disk, NULL, "a"), &c, 1, 0);
+	inode_read(drive_find(&disk, NULL, "a"), &c, 1, 0);
 	assert_int_equal(c, 'x');
 }
 

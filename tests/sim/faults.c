@@ -6,7 +6,7 @@
 
 #include <errno.h>
 
-#include "tests/sim/disk.h"
+#include "tests/sim/drive.h"
 #include "tests/sim/os.h"
 
 uint64_t faults_counts[FAULT_COUNT];
@@ -28,7 +28,7 @@ void faults_count(enum fault f)
 }
 
 /* Only calls of a process fail: the simulator reads in peace. */
-static bool hit(const struct disk *d, uint32_t ppm, enum fault f)
+static bool hit(const struct drive *d, uint32_t ppm, enum fault f)
 {
 	struct process *p = os_process();
 
@@ -40,35 +40,42 @@ static bool hit(const struct disk *d, uint32_t ppm, enum fault f)
 	return true;
 }
 
-bool faults_read(struct disk *d)
+bool faults_read(struct drive *d)
 {
 	return hit(d, d->faults.read_error_ppm, FAULT_READ);
 }
 
-int faults_write(struct disk *d)
+int faults_write(struct drive *d)
 {
 	return hit(d, d->faults.write_error_ppm, FAULT_WRITE) ? EIO : 0;
 }
 
-bool faults_sync(struct disk *d)
+bool faults_sync(struct drive *d)
 {
 	return hit(d, d->faults.sync_error_ppm, FAULT_SYNC);
 }
 
-int faults_full(struct disk *d)
+int faults_full(struct drive *d)
 {
 	hit(d, 1000000, FAULT_FULL);
 	return ENOSPC;
 }
 
-void faults_sleep(struct disk *d)
+void faults_sleep(struct drive *d)
 {
 	if (os_thread())
 		os_sleep(os_between(d->faults.write_ns, d->faults.write_ns_max));
 }
 
+void faults_sleep_store(struct drive *d)
+{
+	faults_sleep(d);
+	if (os_thread())
+		os_sleep(os_below(d->faults.store_ns_max));
+}
+
 /* Within the file: sector for sector somewhere else. */
-bool faults_misdirect(struct disk *d, const struct inode *inode, uint64_t *at, size_t len)
+bool faults_misdirect(struct drive *d, const struct inode *inode, uint64_t *at, size_t len)
 {
 	struct process *p = os_process();
 	uint64_t size = inode_size(inode);

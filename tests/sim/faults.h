@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct disk;
+struct drive;
 struct inode;
 struct process;
 
@@ -48,13 +48,14 @@ const char *faults_text(enum fault f);
 void faults_count(enum fault f);
 
 /* --- of single calls --- */
-struct disk *faults_disk(unsigned node);
-bool faults_read(struct disk *d);
-int faults_write(struct disk *d); /* 0 or an errno value. */
-bool faults_sync(struct disk *d);
-int faults_full(struct disk *d); /* ENOSPC. */
-void faults_sleep(struct disk *d);
-bool faults_misdirect(struct disk *d, const struct inode *inode, uint64_t *at, size_t len);
+struct drive *faults_drive(unsigned node);
+bool faults_read(struct drive *d);
+int faults_write(struct drive *d); /* 0 or an errno value. */
+bool faults_sync(struct drive *d);
+int faults_full(struct drive *d); /* ENOSPC. */
+void faults_sleep(struct drive *d);
+void faults_sleep_store(struct drive *d);
+bool faults_misdirect(struct drive *d, const struct inode *inode, uint64_t *at, size_t len);
 
 /* --- of nodes --- */
 /* Sets all up for this seed and starts the schedule. */

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/file.h>
 
-#include "tests/sim/disk.h"
+#include "tests/sim/drive.h"
 #include "tests/sim/faults.h"
 #include "tests/sim/os.h"
 
@@ -19,7 +19,7 @@
 #define FDS_MAX  1024
 
 struct file {
-	struct disk *disk;
+	struct drive *disk;
 	struct inode *inode; /* NULL: free. */
 	struct process *process;
 	int flags;
@@ -49,7 +49,7 @@ static struct file *file_of(int fd)
 }
 
 /* The disk and the path below its root; at: the folder that a relative path begins at. */
-static struct disk *disk_of(int dir, const char **path, struct inode **ret_at)
+static struct drive *disk_of(int dir, const char **path, struct inode **ret_at)
 {
 	*ret_at = NULL;
 	if (**path != '/') {
@@ -59,13 +59,13 @@ static struct disk *disk_of(int dir, const char **path, struct inode **ret_at)
 	}
 	assert(strncmp(*path, FILE_PREFIX, strlen(FILE_PREFIX)) == 0);
 	*path += strlen(FILE_PREFIX);
-	struct disk *d = faults_disk((unsigned)(**path - '0'));
+	struct drive *d = faults_drive((unsigned)(**path - '0'));
 	*path += 1;
 	*path += **path == '/';
 	return d;
 }
 
-static int file_new(struct disk *d, struct inode *i, int flags)
+static int file_new(struct drive *d, struct inode *i, int flags)
 {
 	for (int k = 0; k < FDS_MAX; k++) {
 		if (files[k].inode)
@@ -79,11 +79,11 @@ static int file_new(struct disk *d, struct inode *i, int flags)
 int __wrap_openat(int dir, const char *path, int flags, ...)
 {
 	struct inode *at, *i;
-	struct disk *d = disk_of(dir, &path, &at);
+	struct drive *d = disk_of(dir, &path, &at);
 	const char *name;
-	struct inode *folder = disk_folder(d, at, path, &name);
+	struct inode *folder = drive_folder(d, at, path, &name);
 
-	i = disk_find(d, at, path);
+	i = drive_find(d, at, path);
 	if (i && flags & O_CREAT && flags & O_EXCL)
 		return fail(EEXIST);
 	if (i && flags & O_DIRECTORY && !inode_is_folder(i))
@@ -119,6 +119,9 @@ void file_process_ended(struct process *p)
 	for (int k = 0; k < FDS_MAX; k++) {
 		if (!files[k].inode || files[k].process != p)
 			continue;
+		/* A synced write is one system call: a process that is killed in it ends when it is through. */
+		if (files[k].flags & O_DSYNC && !files[k].disk->faults.lies && !files[k].disk->cut)
+			inode_synced(files[k].inode);
 		inode_unlock(files[k].inode, &files[k]);
 		files[k].inode = NULL;
 	}
@@ -146,7 +149,7 @@ ssize_t __wrap_pread(int fd, void *buf, size_t len, off_t at)
 /* The write is in the cache at once, and on the disk when the call returns; between, a power cut may tear it. */
 static ssize_t write_at(struct file *f, const void *buf, size_t len, uint64_t at)
 {
-	struct disk *d = f->disk;
+	struct drive *d = f->disk;
 	struct inode *i = f->inode;
 	int err;
 
@@ -272,9 +275,9 @@ int __wrap_fallocate(int fd, int mode, off_t at, off_t len)
 int __wrap_unlinkat(int dir, const char *path, int flags)
 {
 	struct inode *at;
-	struct disk *d = disk_of(dir, &path, &at);
+	struct drive *d = disk_of(dir, &path, &at);
 	const char *name;
-	struct inode *folder = disk_folder(d, at, path, &name);
+	struct inode *folder = drive_folder(d, at, path, &name);
 	int err = folder ? inode_unlink(folder, name) : ENOENT;
 
 	(void)flags;
@@ -289,10 +292,10 @@ int __wrap_unlink(const char *path)
 int __wrap_renameat(int from_dir, const char *from, int to_dir, const char *to)
 {
 	struct inode *from_at, *to_at;
-	struct disk *d = disk_of(from_dir, &from, &from_at);
-	struct disk *to_disk = disk_of(to_dir, &to, &to_at);
+	struct drive *d = disk_of(from_dir, &from, &from_at);
+	struct drive *to_disk = disk_of(to_dir, &to, &to_at);
 	const char *name, *new_name;
-	struct inode *a = disk_folder(d, from_at, from, &name), *b = disk_folder(to_disk, to_at, to, &new_name);
+	struct inode *a = drive_folder(d, from_at, from, &name), *b = drive_folder(to_disk, to_at, to, &new_name);
 	int err = a && b ? inode_rename(a, name, b, new_name) : ENOENT;
 
 	return err ? fail(err) : 0;
@@ -306,12 +309,12 @@ int __wrap_rename(const char *from, const char *to)
 int __wrap_mkdirat(int dir, const char *path, mode_t mode)
 {
 	struct inode *at;
-	struct disk *d = disk_of(dir, &path, &at);
+	struct drive *d = disk_of(dir, &path, &at);
 	const char *name;
-	struct inode *folder = disk_folder(d, at, path, &name);
+	struct inode *folder = drive_folder(d, at, path, &name);
 
 	(void)mode;
-	if (disk_find(d, at, path))
+	if (drive_find(d, at, path))
 		return fail(EEXIST);
 	if (!folder)
 		return fail(ENOENT);
@@ -351,8 +354,8 @@ static int stat_of(const struct inode *i, struct stat *ret)
 int __wrap_fstatat(int dir, const char *path, struct stat *ret, int flags)
 {
 	struct inode *at;
-	struct disk *d = disk_of(dir, &path, &at);
-	const struct inode *i = disk_find(d, at, path);
+	struct drive *d = disk_of(dir, &path, &at);
+	const struct inode *i = drive_find(d, at, path);
 
 	(void)flags;
 	return i ? stat_of(i, ret) : fail(ENOENT);
@@ -368,7 +371,7 @@ int __wrap_fstat(int fd, struct stat *ret)
 	return stat_of(file_of(fd)->inode, ret);
 }
 
-static int space_of(const struct disk *d, struct statvfs *ret)
+static int space_of(const struct drive *d, struct statvfs *ret)
 {
 	memset(ret, 0, sizeof *ret);
 	ret->f_bsize = ret->f_frsize = DISK_PAGE;
@@ -430,6 +433,11 @@ struct dirent *__wrap_readdir(DIR *d)
 	strcpy(s->entry.d_name, name);
 	s->entry.d_type = DT_REG;
 	return &s->entry;
+}
+
+int __wrap_dirfd(DIR *d)
+{
+	return ((struct folder_stream *)d)->fd;
 }
 
 int __wrap_closedir(DIR *d)

@@ -41,6 +41,7 @@ int __wrap_flock(int fd, int operation);
 DIR *__wrap_opendir(const char *path);
 DIR *__wrap_fdopendir(int fd);
 struct dirent *__wrap_readdir(DIR *d);
+int __wrap_dirfd(DIR *d);
 int __wrap_closedir(DIR *d);
 int __real_close(int fd);
 ssize_t __real_read(int fd, void *buf, size_t len);

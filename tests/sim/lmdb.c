@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/sim/disk.h"
+#include "ledger/bytes.h"
+#include "tests/sim/drive.h"
 #include "tests/sim/faults.h"
 #include "tests/sim/lmdb_map.h"
 #include "tests/sim/os.h"
@@ -35,7 +36,7 @@ struct env {
 
 struct MDB_env {
 	MDB_env *next;
-	struct disk *disk;
+	struct drive *disk;
 	struct env *file;
 	struct process *process;
 	size_t map_size;
@@ -68,7 +69,7 @@ static void keep_meta(struct version *to, const struct version *from)
 			to->roots[i] = from->roots[i];
 }
 
-void env_power_cut(struct disk *d)
+void env_power_cut(struct drive *d)
 {
 	struct env *e = d->env;
 	struct version old;
@@ -82,17 +83,15 @@ void env_power_cut(struct disk *d)
 	os_note(d->node, "the last commit of the store is undone");
 }
 
-struct env *env_copy(const struct env *e)
+/* ledger/FORMAT.md: size, applied Raft index, … */
+uint64_t env_applied(const struct env *e)
 {
-	struct env *c;
+	const struct map_node *head = NULL;
 
-	if (!e)
-		return NULL;
-	c = malloc(sizeof *c);
-	assert(c);
-	*c = *e;
-	c->synced = c->now;
-	return c;
+	for (unsigned i = 1; e && i < e->synced.n; i++)
+		if (strcmp(e->synced.names[i], "meta") == 0)
+			head = map_find(e->synced.roots[i], "head", 4);
+	return head && head->value_len >= 16 ? get_u64be(head->value + 8) : 0;
 }
 
 void mdb_process_ended(struct process *p)
@@ -139,13 +138,13 @@ int mdb_env_open(MDB_env *e, const char *path, unsigned flags, mdb_mode_t mode)
 
 	(void)mode;
 	assert(strncmp(path, "/sim/", 5) == 0 && path[6] == '/');
-	e->disk = faults_disk((unsigned)(path[5] - '0'));
-	folder = disk_find(e->disk, NULL, path + 7);
+	e->disk = faults_drive((unsigned)(path[5] - '0'));
+	folder = drive_find(e->disk, NULL, path + 7);
 	if (!folder)
 		return ENOENT;
-	if (!disk_find(e->disk, folder, "data.mdb") && flags & MDB_RDONLY)
+	if (!drive_find(e->disk, folder, "data.mdb") && flags & MDB_RDONLY)
 		return ENOENT;
-	if (!disk_find(e->disk, folder, "data.mdb")) {
+	if (!drive_find(e->disk, folder, "data.mdb")) {
 		/* LMDB's own file and name are taken for durable at once: they are made once in a node's life. */
 		i = inode_new(false);
 		inode_resize(i, PAGE_SIZE);
@@ -204,7 +203,7 @@ int mdb_env_sync(MDB_env *e, int force)
 	(void)force;
 	if (faults_sync(e->disk))
 		return EIO;
-	faults_sleep(e->disk);
+	faults_sleep_store(e->disk);
 	e->file->synced = e->file->now;
 	return 0;
 }
@@ -273,7 +272,7 @@ int mdb_txn_commit(MDB_txn *t)
 		txn_free(t);
 		return ENOSPC;
 	}
-	faults_sleep(e->disk);
+	faults_sleep_store(e->disk);
 	e->file->synced = e->file->now;
 	e->file->now = t->v;
 	txn_free(t);

@@ -24,6 +24,7 @@ int __wrap_pthread_cond_broadcast(pthread_cond_t *c);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *ret);
 time_t __wrap_time(time_t *ret);
 int __wrap_nanosleep(const struct timespec *t, struct timespec *left);
+long __wrap_syscall(long number, ...);
 _Noreturn void __wrap__exit(int status);
 _Noreturn void __wrap_abort(void);
 _Noreturn void __wrap___assert_fail(const char *what, const char *file, unsigned line, const char *function);

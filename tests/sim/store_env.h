@@ -4,14 +4,15 @@
 #define TESTS_SIM_STORE_ENV_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
-struct disk;
+struct drive;
 struct env;
 
 /* A power cut may undo the last commit (MDB_NOMETASYNC), and never half of one; unless this plants a bug. */
 extern bool env_applied_apart;
 
-void env_power_cut(struct disk *d);
-struct env *env_copy(const struct env *e); /* NULL: NULL. */
+void env_power_cut(struct drive *d);
+uint64_t env_applied(const struct env *e); /* Raft index that the ledger on the disk has come to, for certain. */
 
 #endif

@@ -1,7 +1,7 @@
 /* A simulated disk: files and folders in memory, what of them is synced, what a power cut leaves, and faults. */
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef TESTS_SIM_DISK_H
-#define TESTS_SIM_DISK_H
+#ifndef TESTS_SIM_DRIVE_H
+#define TESTS_SIM_DRIVE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -12,37 +12,39 @@
 #define DISK_NAME_MAX 64
 
 /* How often what goes wrong, of a million calls; times in ns. */
-struct disk_faults {
+struct drive_faults {
 	uint32_t read_error_ppm, write_error_ppm, sync_error_ppm;
 	uint32_t misdirect_ppm;          /* A write lands elsewhere in the log's folder, without a word. */
 	uint32_t torn_ppm;               /* At a power cut: an unsynced write is torn, not kept or lost whole. */
-	uint64_t write_ns, write_ns_max; /* What a synced write takes. */
+	uint64_t write_ns, write_ns_max; /* What a synced write takes, */
+	uint64_t store_ns_max;           /* and one of the store more than that. */
 	bool full;                       /* No new space. */
 	bool lies;                       /* Planted: says that it has synced, and has not. */
 };
 
 struct inode;
 
-struct disk {
+struct drive {
 	unsigned node;
-	struct disk_faults faults;
+	struct drive_faults faults;
 	struct inode *root;
+	bool cut;        /* The power is being cut: what is under way does not come to its end. */
 	struct env *env; /* The LMDB double's file. */
 };
 
-void disk_init(struct disk *d, unsigned node);
+void drive_init(struct drive *d, unsigned node);
 /* A power cut: what was not synced is kept, lost or torn. */
-void disk_power_cut(struct disk *d);
+void drive_power_cut(struct drive *d);
 /* A bit flips in a sector of the log's folder that has been written. False: there is none. */
-bool disk_flip(struct disk *d);
+bool drive_flip(struct drive *d);
 /* A copy of all files as they are now; puts an earlier copy in their place (the copy is used up). */
-struct inode *disk_copy(const struct disk *d);
-void disk_replace(struct disk *d, struct inode *copy);
+struct inode *drive_copy(const struct drive *d);
+void drive_replace(struct drive *d, struct inode *copy);
 
 /* --- for file.c --- */
-struct inode *disk_find(struct disk *d, struct inode *at, const char *path);
+struct inode *drive_find(struct drive *d, struct inode *at, const char *path);
 /* The folder that path lies in; *ret_name: its last part. */
-struct inode *disk_folder(struct disk *d, struct inode *at, const char *path, const char **ret_name);
+struct inode *drive_folder(struct drive *d, struct inode *at, const char *path, const char **ret_name);
 bool inode_is_folder(const struct inode *i);
 uint64_t inode_size(const struct inode *i);
 struct inode *inode_new(bool folder);

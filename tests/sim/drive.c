@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
-#include "tests/sim/disk.h"
+#include "tests/sim/drive.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -321,7 +321,7 @@ static const char *part_end(const char *path)
 	return slash ? slash : path + strlen(path);
 }
 
-struct inode *disk_folder(struct disk *d, struct inode *at, const char *path, const char **ret_name)
+struct inode *drive_folder(struct drive *d, struct inode *at, const char *path, const char **ret_name)
 {
 	struct inode *i = at ? at : d->root;
 
@@ -346,10 +346,10 @@ struct inode *disk_folder(struct disk *d, struct inode *at, const char *path, co
 	}
 }
 
-struct inode *disk_find(struct disk *d, struct inode *at, const char *path)
+struct inode *drive_find(struct drive *d, struct inode *at, const char *path)
 {
 	const char *name;
-	struct inode *folder = disk_folder(d, at, path, &name);
+	struct inode *folder = drive_folder(d, at, path, &name);
 	const struct name *n;
 
 	if (!*path || strcmp(path, ".") == 0)
@@ -360,7 +360,7 @@ struct inode *disk_find(struct disk *d, struct inode *at, const char *path)
 
 /* --- faults --- */
 
-static void cut_file(struct disk *d, struct inode *i)
+static void cut_file(struct drive *d, struct inode *i)
 {
 	bool torn = os_chance(d->faults.torn_ppm), keep = os_chance(500000);
 
@@ -383,7 +383,7 @@ static void cut_file(struct disk *d, struct inode *i)
 }
 
 /* The file system writes its changes in order: some first ones are kept. */
-static void cut_folder(struct disk *d, struct inode *folder)
+static void cut_folder(struct drive *d, struct inode *folder)
 {
 	uint64_t kept = os_below(folder->n_changes + 1);
 
@@ -400,14 +400,15 @@ static void cut_folder(struct disk *d, struct inode *folder)
 	}
 }
 
-void disk_power_cut(struct disk *d)
+void drive_power_cut(struct drive *d)
 {
 	cut_folder(d, d->root);
+	d->cut = false;
 }
 
-bool disk_flip(struct disk *d)
+bool drive_flip(struct drive *d)
 {
-	struct inode *log = disk_find(d, NULL, "log");
+	struct inode *log = drive_find(d, NULL, "log");
 
 	for (unsigned tries = 0; log && tries < 64; tries++) {
 		const struct name *n = log->names.n ? &log->names.of[os_below(log->names.n)] : NULL;
@@ -447,17 +448,17 @@ static struct inode *copy_of(const struct inode *i)
 	return c;
 }
 
-struct inode *disk_copy(const struct disk *d)
+struct inode *drive_copy(const struct drive *d)
 {
 	return copy_of(d->root);
 }
 
-void disk_replace(struct disk *d, struct inode *copy)
+void drive_replace(struct drive *d, struct inode *copy)
 {
 	d->root = copy;
 }
 
-void disk_init(struct disk *d, unsigned node)
+void drive_init(struct drive *d, unsigned node)
 {
-	*d = (struct disk){.node = node, .root = inode_new(true)};
+	*d = (struct drive){.node = node, .root = inode_new(true)};
 }

@@ -1,0 +1,521 @@
+/* Simulated clients: one request at a time each, sent again under its id until it is answered; a history of all. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include "tests/sim/client.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ledger/entry.h"
+#include "ledger/errors.h"
+#include "ledger/note.h"
+#include "node/decide/decide.h"
+#include "tests/sim/checks.h"
+#include "tests/sim/cluster.h"
+#include "tests/sim/faults.h"
+#include "tests/sim/net.h"
+#include "tests/sim/os.h"
+
+#define DEADLINE_MS  1000
+#define GIVE_UP_MS   UINT64_C(400000) /* Well before the node forgets an answer (ten minutes). */
+#define HISTORY_MAX  65536
+#define ADMIN        0 /* Client 0 is the administrator; the others ask for decisions. */
+#define CLIENTS_ALL  (CLUSTER_CLIENTS_MAX + 1)
+#define ENROLMENT_MS UINT64_C(3600000)
+
+struct client {
+	unsigned id, node; /* node: whom it asks next. */
+	uint8_t channel_pub[32];
+	bool busy;
+	uint64_t call;
+	struct operation now;
+	struct client_request request;
+	const struct operation *repeat; /* A check: what it asks for, acknowledged before. */
+	bool local;                     /* A check that takes a node's own view. */
+	unsigned enrolled;              /* ADMIN: how many are. */
+	bool challenged;
+	uint64_t challenge;
+	struct hash digest;
+	uint8_t nonce[32];
+	uint64_t expiry_ms;
+};
+
+static struct client clients[CLIENTS_ALL];
+static unsigned n_clients;
+static uint64_t think_ns_max;
+static uint32_t lost_ppm;
+static bool stopped;
+static uint8_t device_secret[64], device_pub[32];
+static struct operation *history;
+static size_t n_history;
+static uint64_t acked, highest_acked;
+
+static void think(struct client *c);
+
+static struct text text(const char *s)
+{
+	return (struct text){s, strlen(s)};
+}
+
+static uint64_t wall_ms(void)
+{
+	return CLUSTER_GENESIS_MS + 1000 + os_now / OS_MS;
+}
+
+/* --- sending --- */
+
+struct packet {
+	unsigned node;
+	struct client_request request;
+};
+
+static void request_event(void *arg, uint64_t n)
+{
+	struct packet *p = arg;
+
+	(void)n;
+	os_trace(p->node, "request", p->request.id, sizeof p->request.id);
+	client_request_arrives(p->node, &p->request);
+	free(p);
+}
+
+static void timeout_event(void *arg, uint64_t call);
+
+static void ask(struct client *c)
+{
+	struct packet *p;
+
+	c->call++;
+	c->now.sent++;
+	os_at(os_now + os_between(DEADLINE_MS, 2 * DEADLINE_MS) * OS_MS, timeout_event, c, c->call);
+	if (os_chance(lost_ppm)) {
+		faults_count(FAULT_CLIENT);
+		return;
+	}
+	p = malloc(sizeof *p);
+	assert(p);
+	p->node = c->node;
+	p->request = c->request;
+	p->request.call = c->call;
+	os_at(os_now + os_between(20 * OS_US, 2 * OS_MS), request_event, p, 0);
+}
+
+static void send_elsewhere(struct client *c)
+{
+	c->node = 1 + (unsigned)os_below(cluster.n);
+	ask(c);
+}
+
+static void send_event(void *arg, uint64_t call)
+{
+	struct client *c = arg;
+
+	if (c->busy && c->call == call)
+		ask(c);
+}
+
+static void timeout_event(void *arg, uint64_t call)
+{
+	struct client *c = arg;
+
+	if (c->busy && c->call == call)
+		send_elsewhere(c);
+}
+
+/* --- what is asked --- */
+
+static void begin(struct client *c, unsigned type)
+{
+	c->busy = true;
+	c->repeat = NULL;
+	c->now = (struct operation){.client = c->id, .type = type, .invoked_ns = os_now, .floor = highest_acked};
+	c->request.client = c->id;
+	c->request.type = type;
+	c->request.deadline_ms = DEADLINE_MS;
+	memcpy(c->request.channel_pub, c->channel_pub, 32);
+	os_random_bytes(c->now.id, sizeof c->now.id);
+	for (unsigned i = 0; i < 6; i++)
+		c->now.id[i] = (uint8_t)(wall_ms() >> (8 * (5 - i)));
+	memcpy(c->request.id, c->now.id, sizeof c->now.id);
+	if (!c->node)
+		c->node = 1 + (unsigned)os_below(cluster.n);
+}
+
+/* Subjects are few, so that profiles, challenges and denials come about. */
+static void ask_decision(struct client *c)
+{
+	static const char *const actions[] = {"read", "write", "deploy", "delete"};
+	char subject[16], device[16], amount[8];
+	struct request q = {.subject_type = text("user"),
+	                    .action = text(actions[os_below(4)]),
+	                    .resource_type = text("model"),
+	                    .resource_id = text("fraud-7")};
+
+	begin(c, WIRE_DECIDE);
+	snprintf(subject, sizeof subject, "ada-%u", (unsigned)os_below(CLUSTER_DEVICES + 3));
+	snprintf(device, sizeof device, "laptop-%u", (unsigned)os_below(4));
+	snprintf(amount, sizeof amount, "eu-%u", (unsigned)os_below(3));
+	q.subject_id = text(subject);
+	q.context[q.n_context++] = (struct named_value){.name = text("device"), .type = VALUE_STR, .str = text(device)};
+	q.context[q.n_context++] = (struct named_value){.name = text("region"), .type = VALUE_STR, .str = text(amount)};
+	if (request_encode(&q, c->request.body, sizeof c->request.body, &c->request.body_len))
+		os_fail(0, "the simulator made a bad request");
+	ask(c);
+}
+
+static void ask_answer(struct client *c)
+{
+	uint8_t message[ANSWER_MESSAGE_SIZE_MAX], sig[64];
+	char credential[16];
+	struct answer a = {
+	        .challenge = c->challenge, .method = text("ed25519"), .evidence = sig, .evidence_len = sizeof sig};
+	size_t len = answer_message(message, CLUSTER_ORIGIN, c->challenge, &c->digest, c->nonce, c->expiry_ms);
+
+	begin(c, WIRE_ANSWER);
+	c->challenged = false;
+	snprintf(credential, sizeof credential, "key-%u", (unsigned)os_below(CLUSTER_DEVICES));
+	a.credential = text(credential);
+	crypto_sign_detached(sig, NULL, message, len, device_secret);
+	if (answer_encode(&a, c->request.body, sizeof c->request.body, &c->request.body_len))
+		os_fail(0, "the simulator made a bad answer");
+	ask(c);
+}
+
+static const struct operation *some_acked(const struct client *c)
+{
+	for (unsigned tries = 0; tries < 8 && n_history; tries++) {
+		const struct operation *o = &history[n_history - 1 - os_below(n_history < 100 ? n_history : 100)];
+		if (o->client == c->id && o->type == WIRE_DECIDE && o->acked_ns)
+			return o;
+	}
+	return NULL;
+}
+
+static void ask_check(struct client *c, const struct operation *o)
+{
+	struct writer w;
+
+	begin(c, WIRE_CHECK);
+	writer_init(&w, c->request.body, sizeof c->request.body);
+	c->local = os_chance(300000); /* Any node may answer out of its own view, if that is fresh enough. */
+	writer_array(&w, c->local ? 2 : 1);
+	writer_bin(&w, o->id, sizeof o->id);
+	if (c->local)
+		writer_uint(&w, os_between(1, 1000));
+	c->request.body_len = w.len;
+	c->repeat = o;
+	ask(c);
+}
+
+/* The administrator's work: clients first, then the subjects' keys. */
+static void ask_enrolment(struct client *c)
+{
+	uint8_t payload[2048], message[ADMIN_MESSAGE_SIZE_MAX], sig[64];
+	bool device = c->enrolled >= n_clients;
+	char name[32], subject[16];
+	struct enrolment e = {.name = {.s = name},
+	                      .admin = {.name = text("root"),
+	                                .sequence = c->enrolled + 1,
+	                                .expiry_ms = wall_ms() + ENROLMENT_MS,
+	                                .signature = sig}};
+	unsigned k = device ? c->enrolled - n_clients : c->enrolled + 1;
+	size_t len;
+
+	begin(c, WIRE_ENROLL);
+	snprintf(name, sizeof name, device ? "key-%u" : "client-%u", k);
+	snprintf(subject, sizeof subject, "ada-%u", k);
+	e.name.len = strlen(name);
+	e.roles = device ? ROLE_DEVICE : ROLE_DECIDE;
+	if (device) {
+		e.sign_pub = device_pub;
+		e.subject_type = text("user");
+		e.subject_id = text(subject);
+	} else {
+		e.channel_pub = clients[k].channel_pub;
+	}
+	if (enrolment_encode_signed(&e, payload, sizeof payload, &len))
+		os_fail(0, "the simulator made a bad enrolment");
+	len = admin_message(message, CLUSTER_ORIGIN, 1, COMMAND_ENROLL, e.admin.sequence, e.admin.expiry_ms, payload,
+	                    len);
+	crypto_sign_detached(sig, NULL, message, len, cluster.admin_secret);
+	if (enrolment_encode(&e, c->request.body, sizeof c->request.body, &c->request.body_len))
+		os_fail(0, "the simulator made a bad enrolment");
+	ask(c);
+}
+
+static void next(void *arg, uint64_t n)
+{
+	struct client *c = arg;
+	const struct operation *o;
+
+	(void)n;
+	if (stopped || c->busy)
+		return;
+	if (c->id == ADMIN) {
+		if (c->enrolled < n_clients + CLUSTER_DEVICES)
+			ask_enrolment(c);
+		return;
+	}
+	o = os_chance(200000) ? some_acked(c) : NULL;
+	if (c->challenged && os_chance(700000)) {
+		ask_answer(c);
+	} else if (o && wall_ms() < wire_request_id_time(o->id) + GIVE_UP_MS) {
+		ask_check(c, o);
+	} else {
+		ask_decision(c);
+	}
+}
+
+static void think(struct client *c)
+{
+	os_at(os_now + os_below(think_ns_max), next, c, 0);
+}
+
+/* --- replies --- */
+
+struct reply {
+	unsigned client, node;
+	uint64_t call;
+	int err;
+	unsigned leader;
+	size_t len;
+	uint8_t body[];
+};
+
+static void keep(const struct client *c)
+{
+	if (n_history == HISTORY_MAX)
+		os_fail(0, "the history is full");
+	history[n_history++] = c->now;
+}
+
+/* [nonce bin 32, expiry ms, level, [method…]] of the body. */
+static void take_challenge(struct client *c, const struct entry *e, const struct field *f)
+{
+	struct reader r;
+	const uint8_t *skipped;
+	size_t len;
+
+	c->challenged = false;
+	if (!f || (e->kind != ENTRY_DECISION && e->kind != ENTRY_ANSWER))
+		return;
+	reader_init(&r, e->public_, e->public_len);
+	reader_array_exact(&r, e->kind == ENTRY_ANSWER ? 8 : 6);
+	for (unsigned i = 0; i < 4; i++)
+		reader_skip(&r, &skipped, &len);
+	if (reader_bin_exact(&r, c->digest.b, HASH_SIZE))
+		os_fail(0, "an entry without a digest");
+	reader_init(&r, f->value, f->value_len);
+	reader_array_exact(&r, 4);
+	reader_bin_exact(&r, c->nonce, sizeof c->nonce);
+	if (reader_uint(&r, UINT64_MAX, &c->expiry_ms))
+		os_fail(0, "a challenge that cannot be read");
+	c->challenged = true;
+	c->challenge = e->index;
+}
+
+static void check_note(const struct client *c, unsigned node, const struct wire_proved *p)
+{
+	struct checkpoint cp;
+	struct note n;
+
+	if (note_parse(&n, p->checkpoint, p->checkpoint_len) || checkpoint_parse(&cp, n.text, n.text_len))
+		os_fail(node, "client %u got a checkpoint that cannot be read", c->id);
+	checks_root(node, cp.size, &cp.root, "replied");
+	if (cp.size <= c->now.index)
+		os_fail(node, "client %u got a checkpoint of size %" PRIu64 " for entry %" PRIu64, c->id, cp.size,
+		        c->now.index);
+}
+
+/* An entry for this request: its place and its bytes are for ever from here on. */
+static void acknowledged(struct client *c, const struct reply *r)
+{
+	struct field fields[LIMIT_FIELD_COUNT_MAX];
+	struct wire_proved p;
+	struct entry e;
+	unsigned n;
+
+	if (wire_proved_decode(&p, r->body, r->len) || entry_decode(&e, p.leaf, p.leaf_len) ||
+	    body_decode(fields, &n, p.body, p.body_len) || body_check(&e, fields, n))
+		os_fail(r->node, "client %u got a reply that cannot be read", c->id);
+	hash_leaf(&c->now.leaf, p.leaf, p.leaf_len);
+	c->now.index = e.index;
+	c->now.acked_ns = os_now;
+	check_note(c, r->node, &p);
+	if (c->now.index <= c->now.floor)
+		os_fail(r->node,
+		        "not linearizable: client %u asked after %" PRIu64 " was acknowledged, and got %" PRIu64, c->id,
+		        c->now.floor, c->now.index);
+	if (c->now.index > highest_acked)
+		highest_acked = c->now.index;
+	acked++;
+	os_trace(0, "acknowledged", &c->now.index, sizeof c->now.index);
+	if (c->id == ADMIN)
+		c->enrolled++;
+	else
+		take_challenge(c, &e, body_find(fields, n, FIELD_CHALLENGE));
+	keep(c);
+}
+
+/* [stands, verdict, index, time ms, size, stale ms]: nothing that was acknowledged before the question is missing. */
+static void checked(const struct client *c, const struct reply *r)
+{
+	uint64_t verdict = 0, index = 0, time_ms = 0, size = 0, stale_ms = 0;
+	struct reader b;
+	bool stands;
+
+	reader_init(&b, r->body, r->len);
+	reader_array_exact(&b, 6);
+	reader_bool(&b, &stands);
+	reader_uint(&b, UINT64_MAX, &verdict);
+	reader_uint(&b, UINT64_MAX, &index);
+	reader_uint(&b, UINT64_MAX, &time_ms);
+	reader_uint(&b, UINT64_MAX, &size);
+	reader_uint(&b, UINT64_MAX, &stale_ms);
+	if (reader_end(&b))
+		os_fail(r->node, "client %u got an answer to a check that cannot be read", c->id);
+	os_trace(0, "checked", &index, sizeof index);
+	if (index < c->repeat->index)
+		os_fail(r->node, "client %u checked what was decided at %" PRIu64 ", and was told of %" PRIu64, c->id,
+		        c->repeat->index, index);
+	if (!c->local && size <= c->now.floor)
+		os_fail(r->node, "not linearizable: a check saw %" PRIu64 " entries after %" PRIu64 " was acknowledged",
+		        size, c->now.floor);
+}
+
+static void done(struct client *c)
+{
+	c->busy = false;
+	think(c);
+	if (c->id == ADMIN && c->enrolled == n_clients)
+		for (unsigned i = 1; i <= n_clients; i++)
+			think(&clients[i]);
+}
+
+static bool try_again(int err)
+{
+	switch (err) {
+	case CS_ERR_NOT_LEADER:
+	case CS_ERR_NO_QUORUM:
+	case CS_ERR_TIMEOUT:
+	case CS_ERR_OVERLOADED:
+	case CS_ERR_NOT_READY:
+	case CS_ERR_DISK_FULL:
+	case CS_ERR_UNAUTHENTICATED: /* A node whose table is older than the enrolment. */
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void refused(struct client *c, const struct reply *r)
+{
+	if (try_again(r->err)) {
+		os_note(r->node, "client %u may ask again: %s", c->id, err_text(r->err));
+		c->node = r->leader ? r->leader : 1 + (unsigned)os_below(cluster.n);
+		os_at(os_now + os_between(OS_MS, 60 * OS_MS), send_event, c, c->call);
+		return;
+	}
+	os_note(r->node, "client %u was refused: %s", c->id, err_text(r->err));
+	if (c->now.type == WIRE_CHECK && !c->local && r->err == CS_ERR_NOT_FOUND)
+		os_fail(r->node, "not linearizable: a check does not know the acknowledged entry %" PRIu64,
+		        c->repeat->index);
+	if (c->id == ADMIN)
+		os_fail(r->node, "an enrolment was refused: %s", err_text(r->err));
+	c->challenged = false;
+	done(c);
+}
+
+static void reply_event(void *arg, uint64_t unused)
+{
+	struct reply *r = arg;
+	struct client *c = &clients[r->client];
+
+	(void)unused;
+	if (c->busy && c->call == r->call) {
+		if (r->err) {
+			refused(c, r);
+		} else {
+			if (c->now.type == WIRE_CHECK)
+				checked(c, r);
+			else
+				acknowledged(c, r);
+			done(c);
+		}
+	}
+	free(r);
+}
+
+void client_reply(unsigned client, uint64_t call, unsigned node, int err, const char *leader_url, const void *body,
+                  size_t len)
+{
+	struct reply *r;
+
+	if (os_chance(lost_ppm)) {
+		faults_count(FAULT_CLIENT);
+		return;
+	}
+	r = malloc(sizeof *r + len);
+	assert(r);
+	*r = (struct reply){.client = client, .node = node, .call = call, .err = err, .len = len};
+	if (leader_url && *leader_url)
+		r->leader = (unsigned)(leader_url[strlen(leader_url) - 1] - '0');
+	if (len)
+		memcpy(r->body, body, len);
+	os_at(os_now + os_between(20 * OS_US, 2 * OS_MS), reply_event, r, 0);
+}
+
+/* --- all --- */
+
+void clients_begin(unsigned n, uint64_t think_max, uint32_t lost)
+{
+	uint8_t seed[32];
+
+	history = calloc(HISTORY_MAX, sizeof *history);
+	assert(history && n <= CLUSTER_CLIENTS_MAX);
+	n_clients = n;
+	think_ns_max = think_max;
+	lost_ppm = lost;
+	os_random_bytes(seed, sizeof seed);
+	crypto_sign_seed_keypair(device_pub, device_secret, seed);
+	for (unsigned i = 0; i <= n; i++) {
+		clients[i].id = i;
+		os_random_bytes(clients[i].channel_pub, 32);
+	}
+	memcpy(clients[ADMIN].channel_pub, cluster.admin_channel, 32);
+	think(&clients[ADMIN]);
+}
+
+void clients_calm(void)
+{
+	lost_ppm = 0;
+}
+
+void clients_stop(void)
+{
+	stopped = true;
+}
+
+bool clients_idle(void)
+{
+	for (unsigned i = 0; i <= n_clients; i++)
+		if (clients[i].busy)
+			return false;
+	return true;
+}
+
+uint64_t clients_acked(void)
+{
+	return acked;
+}
+
+const struct operation *clients_history(size_t *ret_n)
+{
+	*ret_n = n_history;
+	return history;
+}

@@ -1,0 +1,50 @@
+/* The simulated cluster: its keys and genesis, each node's settings and disk, starts and ends of its processes. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TESTS_SIM_CLUSTER_H
+#define TESTS_SIM_CLUSTER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "node/settings.h"
+#include "tests/sim/drive.h"
+
+#define CLUSTER_NODES_MAX   7
+#define CLUSTER_CLIENTS_MAX 8
+#define CLUSTER_DEVICES     2
+#define CLUSTER_GENESIS_MS  UINT64_C(1767571200000) /* Monday 2026-01-05, 00:00 UTC. */
+#define CLUSTER_ORIGIN      "sim.example-0123456789abcdef"
+#define CLUSTER_GENESIS_MAX 65536
+
+struct node {
+	unsigned id;
+	struct settings settings;
+	struct drive disk;
+	struct channel_keypair channel;
+	uint8_t log_seed[32], cosigner_seed[32];
+	bool wanted; /* It is to run: whenever it ends by itself it is started again. */
+	bool out;    /* It halted, with an excuse: an operator's matter. */
+	unsigned crashes;
+};
+
+struct cluster {
+	unsigned n;
+	struct node nodes[CLUSTER_NODES_MAX + 1]; /* From 1. */
+	uint8_t genesis[CLUSTER_GENESIS_MAX];
+	size_t genesis_len;
+	bool ending; /* Nothing is started any more. */
+	uint8_t admin_channel[32], admin_secret[64];
+};
+
+extern struct cluster cluster;
+
+/* Keys, genesis, fresh disks; all nodes are started. */
+void cluster_begin(unsigned n, unsigned election_timeout_ms, unsigned heartbeat_ms, unsigned snapshot_entries,
+                   unsigned batch_commands_max);
+void cluster_start(struct node *n);
+/* Ends its process if it runs; power: what was not synced is at risk. It stays down until started. */
+void cluster_crash(struct node *n, bool power);
+void cluster_stop(struct node *n); /* SIGTERM. */
+unsigned cluster_majority(void);
+
+#endif

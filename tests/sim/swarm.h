@@ -1,0 +1,48 @@
+/* The settings of one seed: every seed has others, and some faults not at all (swarm testing, Groce et al. 2012). */
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TESTS_SIM_SWARM_H
+#define TESTS_SIM_SWARM_H
+
+#include <stdint.h>
+
+#include "tests/sim/cluster.h"
+#include "tests/sim/drive.h"
+
+enum act {
+	ACT_KILL,
+	ACT_POWER,
+	ACT_POWER_ALL,
+	ACT_STOP,
+	ACT_PAUSE,
+	ACT_PARTITION,
+	ACT_ONE_WAY,
+	ACT_CLOCK,
+	ACT_SLOW,
+	ACT_STUCK,
+	ACT_FULL,
+	ACT_IO_ERRORS,
+	ACT_MISDIRECT,
+	ACT_FLIP,
+	ACT_STALE,
+	SWARM_ACTS
+};
+
+struct swarm {
+	unsigned nodes, clients;
+	uint64_t chaos_ns; /* How long faults go on. */
+	uint64_t act_ns_max;
+	uint32_t weights[SWARM_ACTS];
+	struct drive_faults disk; /* While nothing special happens to it. */
+	uint64_t slow_ns_max, wall_step_ns;
+	uint32_t error_ppm, misdirect_ppm;
+	unsigned weak[CLUSTER_NODES_MAX], n_weak; /* Nodes whose disks get damaged: a minority. */
+	unsigned election_timeout_ms, heartbeat_ms, snapshot_entries, batch_commands_max;
+	uint64_t think_ns_max, slice_ns;
+	uint32_t client_lost_ppm;
+};
+
+extern struct swarm swarm;
+
+void swarm_draw(void);
+
+#endif
