@@ -84,9 +84,11 @@ static void prepared(uv_work_t *work, int status)
 /* The oldest go first: what is left in the folder is always one piece of the log, to its end. */
 void append_prepare(struct disk *d)
 {
-	if (d->preparing || d->closing || (d->next_ready && d->n_retired <= SPARES_MAX))
+	bool wanted = !d->next_ready && (d->starved || d->at >= d->place.sectors / NEXT_FROM);
+
+	if (d->preparing || d->closing || (!wanted && d->n_retired <= SPARES_MAX))
 		return;
-	d->prepare_number = d->next_ready ? 0 : d->number + 1;
+	d->prepare_number = wanted ? d->number + 1 : 0;
 	d->prepare_retired = 0;
 	if (d->prepare_number && d->n_retired) {
 		d->prepare_retired = d->retired[0];
@@ -243,9 +245,11 @@ static bool next_segment(struct disk *d)
 	if (!d->next_ready) {
 		if (!d->preparing && d->prepare_err)
 			fail_waiting(d, failed(d, d->prepare_err));
+		d->starved = true;
 		append_prepare(d);
 		return false;
 	}
+	d->starved = false;
 	err = open_segment(d, d->number + 1, 0);
 	if (!err)
 		err = add_live(d, d->number, 0);
@@ -287,6 +291,7 @@ static void start(struct disk *d)
 	offset = (uint64_t)d->at * SECTOR_SIZE;
 	d->at += n;
 	d->writing = true;
+	append_prepare(d);
 	flush_start(d->flush, d->fd, d->stream.buf, (size_t)n * SECTOR_SIZE, offset, d->direct);
 }
 

@@ -10,8 +10,8 @@
 
 #include "node/disk/scan.h"
 
-#define DISK_SEGMENT_SIZE     (16u << 20) /* A file; two are ready at first, at a full rate one lasts a second. */
-#define DISK_SEGMENT_SIZE_MIN (2u << 20)  /* The largest entry fits in one write. */
+#define DISK_SEGMENT_SIZE     (8u << 20) /* A file; at the highest rate of lone writes one lasts half a second. */
+#define DISK_SEGMENT_SIZE_MIN (2u << 20) /* The largest entry fits in one write. */
 
 struct disk_options {
 	raft_id id;

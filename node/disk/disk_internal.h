@@ -10,6 +10,7 @@
 
 #define WRITE_SIZE_MAX (2u << 20) /* Bytes of one write: what waited meanwhile. */
 #define SPARES_MAX     2          /* Retired segments kept to be renamed; more are removed. */
+#define NEXT_FROM      4          /* The next segment is prepared once a quarter of this one is written. */
 #define RETIRED_MAX    64         /* At one snapshot; what is more waits for the next. */
 
 /* What waits to be written, in order. */
@@ -70,6 +71,7 @@ struct disk {
 	unsigned n_live, live_cap;
 	uint64_t retired[RETIRED_MAX];
 	unsigned n_retired, n_surplus;
+	bool starved;    /* A write waits for the next segment. */
 	bool next_ready; /* The segment number + 1 is prepared. */
 	uv_work_t prepare;
 	bool preparing;
