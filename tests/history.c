@@ -90,8 +90,7 @@ static void check_linearizable(unsigned n)
 	}
 }
 
-/* The request id that a decision's entry keeps for its asker. */
-static bool request_id_of(const struct cs_entry *e, uint8_t ret[16])
+bool history_request_id(const struct cs_entry *e, uint8_t ret[16])
 {
 	struct field fields[LIMIT_FIELD_COUNT_MAX];
 	const struct field *f;
@@ -132,7 +131,7 @@ static void check_ledger(cs_client *client, unsigned n, uint64_t size)
 		if (cs_entries(client, at, 256, 5000, &page) || page->n == 0)
 			history_fail("reading the ledger");
 		for (size_t i = 0; i < page->n; i++, at++)
-			if (request_id_of(&page->entries[i], all[n_all].id))
+			if (history_request_id(&page->entries[i], all[n_all].id))
 				all[n_all++].index = at;
 		cs_page_free(page);
 	}

@@ -19,5 +19,7 @@ unsigned history_count(void);
  * index.
  */
 void history_check(cs_client *client, uint64_t size);
+/* The request id that an entry, read with the audit role, keeps for its asker; false: it has none. */
+bool history_request_id(const struct cs_entry *e, uint8_t ret[16]);
 
 #endif

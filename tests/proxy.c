@@ -34,7 +34,8 @@ struct connection {
 struct proxy {
 	pthread_t thread;
 	int listener, wake;
-	uint16_t port, target_port;
+	uint16_t port;
+	struct sockaddr_in target;
 	atomic_uint drop;
 	atomic_bool stop;
 	struct connection connections[CONNECTIONS_MAX];
@@ -48,10 +49,12 @@ static void must(bool good, const char *what)
 	abort();
 }
 
-static struct sockaddr_in loopback(uint16_t port)
+static struct sockaddr_in address(const char *host, uint16_t port)
 {
-	return (struct sockaddr_in){
-	        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port)};
+
+	must(inet_pton(AF_INET, host, &a.sin_addr) == 1, host);
+	return a;
 }
 
 static void disconnect(struct connection *c)
@@ -66,13 +69,12 @@ static void take(struct proxy *p)
 {
 	int in = accept4(p->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	int out = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
-	struct sockaddr_in a = loopback(p->target_port);
 	struct connection *c = p->connections;
 
 	while (c < p->connections + CONNECTIONS_MAX && c->open)
 		c++;
 	if (in < 0 || out < 0 || c == p->connections + CONNECTIONS_MAX ||
-	    connect(out, (struct sockaddr *)&a, sizeof a)) {
+	    connect(out, (struct sockaddr *)&p->target, sizeof p->target)) {
 		if (in >= 0)
 			close(in);
 		if (out >= 0)
@@ -161,12 +163,17 @@ static void *run(void *arg)
 
 struct proxy *proxy_open(uint16_t target_port)
 {
+	return proxy_open_to(0, "127.0.0.1", target_port);
+}
+
+struct proxy *proxy_open_to(uint16_t port, const char *target, uint16_t target_port)
+{
 	struct proxy *p = calloc(1, sizeof *p);
-	struct sockaddr_in a = loopback(0);
+	struct sockaddr_in a = address("127.0.0.1", port);
 	socklen_t len = sizeof a;
 
 	must(p != NULL, "memory");
-	p->target_port = target_port;
+	p->target = address(target, target_port);
 	p->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	p->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	must(p->listener >= 0 && p->wake >= 0, "sockets");

@@ -13,6 +13,8 @@ struct proxy;
 
 /* Listens on a free port of 127.0.0.1 and leads every connection to target_port there. Aborts the test if it cannot. */
 struct proxy *proxy_open(uint16_t target_port);
+/* The same to an IPv4 address, from a port that is told. */
+struct proxy *proxy_open_to(uint16_t port, const char *target, uint16_t target_port);
 uint16_t proxy_port(const struct proxy *p);
 /*
  * From now on bytes in these directions vanish, on old and new connections, while those that send them notice nothing;
