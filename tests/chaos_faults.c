@@ -228,8 +228,8 @@ static bool fits(const struct fault *all, unsigned n, const struct fault_kind *k
 	return n == 0 || kind->where != ALONE;
 }
 
-/* On whom: one that has no other fault; the leader, if so drawn and it is free. */
-static void choose_node(struct chaos *c, struct fault *all, unsigned n, unsigned leads, unsigned node)
+/* On whom: one that has no other fault; the leader, if so drawn and it is free. False: there is nobody. */
+static bool choose_node(struct chaos *c, struct fault *all, unsigned n, unsigned leads, unsigned node)
 {
 	struct fault *f = &all[n];
 	unsigned taken = 0;
@@ -239,8 +239,13 @@ static void choose_node(struct chaos *c, struct fault *all, unsigned n, unsigned
 			taken |= 1u << all[i].node;
 	int leader = leads < 40 ? nodes_leader(c) : -1;
 	f->node = f->kind->where == ON_DISK ? c->n - 1 : leader >= 0 ? (unsigned)leader : node;
-	while (taken >> f->node & 1 && f->kind->where != ON_NETWORK)
+	if (f->kind->where == ON_NETWORK || f->kind->where == ON_CLIENT)
+		return true;
+	if (f->kind->where == ON_DISK) /* Only one has a disk that can be full. */
+		return !(taken >> f->node & 1);
+	while (taken >> f->node & 1)
 		f->node = (f->node + 1) % c->n;
+	return true;
 }
 
 void faults_round(struct chaos *c, unsigned wanted)
@@ -257,8 +262,7 @@ void faults_round(struct chaos *c, unsigned wanted)
 		if (!fits(all, n, f.kind))
 			continue;
 		all[n] = f;
-		choose_node(c, all, n, leads, node);
-		n++;
+		n += choose_node(c, all, n, leads, node);
 	}
 	for (unsigned i = 0; i < n && chaos_good(c); i++) {
 		chaos_say(c, "%s node %u, %u ms", all[i].kind->name, all[i].node + 1, all[i].hold_ms);

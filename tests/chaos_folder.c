@@ -75,26 +75,13 @@ static unsigned log_files(const struct chaos *c, unsigned node, char ret[FILES_M
 	return n;
 }
 
-/* Of a segment that is filled before use most is blank: the damage goes where something was written. */
-static int64_t written_size(int fd)
-{
-	uint8_t block[65536];
-	int64_t size = 0;
-	ssize_t n;
-
-	for (int64_t at = 0; (n = pread(fd, block, sizeof block, at)) > 0; at += n)
-		for (ssize_t i = n; i-- > 0;)
-			if (block[i] != 0) {
-				size = at + i + 1;
-				break;
-			}
-	return size;
-}
-
-static void damage(int fd, int64_t size, unsigned drawn)
+/* A byte with a flipped bit, or a sector of zeroes. As likely in the first KiB as between the first and the second MiB:
+ * a segment has its size before anything is in it. */
+static void damage(const struct chaos *c, const char *path, int fd, int64_t size, unsigned drawn)
 {
 	uint8_t bytes[SECTOR];
-	int64_t at = drawn % size;
+	unsigned bits = 7 + (drawn >> 16) % 18;
+	int64_t at = drawn % (1u << bits) % size;
 	bool zeroes = drawn >> 24 & 1;
 
 	memset(bytes, 0, sizeof bytes);
@@ -105,6 +92,7 @@ static void damage(int fd, int64_t size, unsigned drawn)
 		abort();
 	if (!zeroes)
 		bytes[0] ^= (uint8_t)(1u << (drawn >> 25 & 7));
+	chaos_say(c, "  %s at %" PRId64 " of %s", zeroes ? "zeroes" : "a bit flipped", at, path);
 	if (pwrite(fd, bytes, len, at) != (ssize_t)len)
 		abort();
 }
@@ -119,14 +107,14 @@ void folder_flip(struct chaos *c, const struct fault *f)
 	for (unsigned i = 0; i < n; i++) {
 		const char *path = files[(f->drawn + i) % n];
 		int fd = open(path, O_RDWR | O_CLOEXEC);
-		int64_t size = fd < 0 ? 0 : written_size(fd);
-		if (size) {
-			chaos_say(c, "  damage in %s, %" PRId64 " bytes written", path, size);
-			damage(fd, size, f->drawn);
+		struct stat st;
+		if (fd < 0 || fstat(fd, &st))
+			abort();
+		if (st.st_size) {
+			damage(c, path, fd, st.st_size, f->drawn);
 			i = n;
 		}
-		if (fd >= 0)
-			close(fd);
+		close(fd);
 	}
 }
 

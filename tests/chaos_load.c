@@ -58,6 +58,15 @@ static bool recall(unsigned at, uint8_t ret[16])
 	return n > 0;
 }
 
+/* The words of each code, once: for whoever reads the run. */
+static void tell(int code)
+{
+	static atomic_uint told;
+
+	if (code && !(atomic_fetch_or(&told, 1u << (-code & 31)) >> (-code & 31) & 1))
+		fprintf(stderr, "         a client heard: %s\n", cs_last_error());
+}
+
 /* A request until its outcome is known, under one id. */
 static void decide(unsigned number, bool fat)
 {
@@ -89,6 +98,7 @@ static void decide(unsigned number, bool fat)
 		e.tries++;
 		e.code = cs_decide(client, &r, &result);
 		e.answered_ns = history_now_ns();
+		tell(e.code);
 		if (result) {
 			e.index = result->index;
 			e.verdict = (uint8_t)result->verdict;
