@@ -1,5 +1,4 @@
-/* chaos: a real cluster under load and under faults drawn from a seed; then a verdict on what clients saw and nodes
- * store. */
+/* chaos: a real cluster under load and under faults drawn from a seed, and a verdict on what came of it. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
@@ -87,7 +86,8 @@ void chaos_broken(struct chaos *c, const char *format, ...)
 	va_start(ap, format);
 	vsnprintf(text, sizeof text, format, ap);
 	va_end(ap);
-	chaos_say(c, "BROKEN: %s", text);
+	if (!c->silent)
+		chaos_say(c, "BROKEN: %s", text);
 	if (chaos_good(c))
 		memcpy(c->violation, text, sizeof text);
 }
@@ -242,15 +242,15 @@ static json_t *report(const struct chaos *c, const struct options *o, const stru
 		if (v->errors[i])
 			json_object_set_new(errors, cs_strerror(-i), json_integer((json_int_t)v->errors[i]));
 	return json_pack(
-	        "{s:I, s:i, s:i, s:s, s:o, s:i, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:s}",
+	        "{s:I, s:i, s:i, s:s, s:o, s:i, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:I, s:o, s:s}",
 	        "seed", (json_int_t)c->seed, "nodes", c->n, "seconds", o->seconds, "network",
 	        c->namespaces ? "namespaces" : "proxies", "faults", faults, "halted_on_old_folders", c->halted_rightly,
 	        "stopped_in_words", c->stopped_in_words, "healed_after_damage", c->healed_by_itself, "entries",
 	        (json_int_t)v->size, "decisions", (json_int_t)v->decided, "outcome_unknown", (json_int_t)v->unknown,
 	        "of_these_in_the_ledger", (json_int_t)v->entries_of_unknown, "refused", (json_int_t)v->refused,
 	        "checks", (json_int_t)v->checked, "local_checks", (json_int_t)v->checked_local, "proofs_verified",
-	        (json_int_t)v->proofs, "longest_outage_ms", (json_int_t)v->outage_ms, "errors", errors, "verdict",
-	        chaos_good(c) ? "kept" : c->violation);
+	        (json_int_t)v->proofs, "lies_found", v->lies, "longest_outage_ms", (json_int_t)v->outage_ms, "errors",
+	        errors, "verdict", chaos_good(c) ? "kept" : c->violation);
 }
 
 static void print_object(const char *title, json_t *j)

@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include "client/countersign.h"
+#include "ledger/hash.h"
 #include "tests/cluster.h"
 #include "tests/proxy.h"
 
@@ -62,6 +63,7 @@ struct chaos {
 	bool cut[CHAOS_NODES_MAX][CHAOS_NODES_MAX];
 	unsigned faults[CHAOS_FAULTS_MAX]; /* By kind, done. */
 	unsigned halted_rightly, stopped_in_words, healed_by_itself;
+	bool silent;
 	char violation[512]; /* The first promise that was broken. */
 };
 
@@ -147,14 +149,34 @@ void folder_delete(struct chaos *c, const struct fault *f);
 void folder_damaged(struct chaos *c, const struct fault *f); /* The end of both. */
 void folder_stale(struct chaos *c, const struct fault *f);
 
-/* --- chaos_check.c --- */
+/* --- chaos_check.c, chaos_judge.c --- */
 
+struct row {
+	uint8_t id[16];
+	uint64_t index;
+};
+
+struct stored {
+	uint64_t size;
+	struct hash *leaves, *bodies;
+	struct row *rows; /* Of decisions, by id. */
+	size_t n_rows;
+};
+
+struct history {
+	struct event *events;
+	size_t n;
+};
 struct verdict {
 	uint64_t size, decided, unknown, refused, checked, checked_local, entries_of_unknown;
-	uint64_t outage_ms, longest_call_ms, proofs;
+	uint64_t outage_ms, proofs;
+	unsigned lies; /* Planted into what was read, and found. */
 	uint64_t errors[CHAOS_CODES];
 };
 /* Reads what clients wrote down and what each node has stored. */
 void check_history(struct chaos *c, uint64_t size, struct verdict *ret);
+void judge(struct chaos *c, struct history *all, const struct stored *s, struct verdict *ret); /* Sorts the events. */
+/* Plants lies into copies of what was read: each must be found. */
+unsigned judge_bites(struct chaos *c, const struct history *all, const struct stored *s);
 
 #endif

@@ -1,5 +1,4 @@
-/* The faults of a chaos run: what is done to nodes, network and clients, and how it ends, in rounds drawn from the
- * seed. */
+/* The faults of a chaos run: what is done to nodes, network and clients, in rounds drawn from the seed. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
