@@ -1,5 +1,4 @@
 /* The load of a chaos run: clients that write down what they ask before each call, and what they hear after it. */
- */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
