@@ -253,11 +253,14 @@ static void write_files(void *arg)
 	fd = open("/sim/1/a", O_RDWR | O_CREAT, 0600);
 	(void)!pwrite(fd, block, sizeof block, 0);
 	fsync(fd);
+	close(fd);
 	fd = open("/sim/1", O_RDONLY | O_DIRECTORY);
 	fsync(fd);
+	close(fd);
 	memset(block, 2, sizeof block);
 	fd = open("/sim/1/a", O_WRONLY | O_DSYNC);
 	(void)!pwrite(fd, block, DISK_SECTOR, 0);
+	close(fd);
 	fd = open("/sim/1/a", O_WRONLY);
 	(void)!pwrite(fd, block, DISK_PAGE, DISK_PAGE);
 	rename("/sim/1/a", "/sim/1/b");

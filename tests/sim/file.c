@@ -42,10 +42,8 @@ static int fail(int err)
 
 static struct file *file_of(int fd)
 {
-	struct file *f = &files[fd - FD_FIRST];
-
-	assert(fd >= FD_FIRST && fd < FD_FIRST + FDS_MAX && f->inode);
-	return f;
+	assert(fd >= FD_FIRST && fd < FD_FIRST + FDS_MAX && files[fd - FD_FIRST].inode);
+	return &files[fd - FD_FIRST];
 }
 
 /* The disk and the path below its root; at: the folder that a relative path begins at. */

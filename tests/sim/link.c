@@ -304,7 +304,7 @@ static void arrive(void *arg, uint64_t n)
 
 static struct frame_flight *flight_of(struct out *o, const struct link_part *parts, unsigned n, size_t len)
 {
-	struct frame_flight *f = malloc(sizeof *f + len);
+	struct frame_flight *f = calloc(1, sizeof *f + len);
 	uint8_t *at = f->bytes;
 
 	assert(f);

@@ -65,7 +65,7 @@ static MDB_env *open_envs;
 static void keep_meta(struct version *to, const struct version *from)
 {
 	for (unsigned i = 1; i < from->n; i++)
-		if (strcmp(from->names[i], "meta") == 0 && i < to->n)
+		if (i < to->n && strcmp(from->names[i], "meta") == 0)
 			to->roots[i] = from->roots[i];
 }
 

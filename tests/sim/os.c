@@ -48,16 +48,24 @@ static bool before(const struct event *a, const struct event *b)
 	return a->when < b->when || (a->when == b->when && a->order < b->order);
 }
 
+static void heap_grow(void)
+{
+	struct event *p;
+
+	heap_size = heap_size ? 2 * heap_size : 1024;
+	p = realloc(heap, heap_size * sizeof *heap);
+	assert(p);
+	heap = p;
+}
+
 void os_at(uint64_t when, os_fn fn, void *arg, uint64_t n)
 {
-	struct event e = {.when = when < os_now ? os_now : when, .order = order++, .fn = fn, .arg = arg, .n = n};
+	struct event e = {.when = when < os_now ? os_now : when, .order = order, .fn = fn, .arg = arg, .n = n};
 	size_t i = heap_n++;
 
-	if (heap_n > heap_size) {
-		heap_size = heap_size ? 2 * heap_size : 1024;
-		heap = realloc(heap, heap_size * sizeof *heap);
-		assert(heap);
-	}
+	order++;
+	if (heap_n > heap_size)
+		heap_grow();
 	while (i > 0 && before(&e, &heap[(i - 1) / 2])) {
 		heap[i] = heap[(i - 1) / 2];
 		i = (i - 1) / 2;
