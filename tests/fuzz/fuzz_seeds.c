@@ -387,8 +387,8 @@ static void seed_policies(void)
 	        "challenge: {methods: [ed25519], expires: 2m}\n"
 	        "rules:\n- {id: a, match: {action: [read, 'get*'], context: {mfa: true}}, verdict: "
 	        "allow}\n"
-	        "- {id: b, match: {subject: 'a*b', context: {age: 7}}, weight: 300, reason: {user: u, admin: a}}\n"
-	        "- {id: by-risk, verdict: risk, obligations: [{type: log, id: x}]}\n"};
+	        "- {id: b, match: {subject: 'a*b', context: {age: 7}}, weight: 300}\n"
+	        "- {id: by-risk, verdict: risk}\n"};
 	struct policy_error e;
 	char name[16];
 
