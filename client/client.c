@@ -43,6 +43,7 @@ SAME(EXISTS);
 SAME(UNREACHABLE);
 SAME(DIVERGED);
 SAME(NOT_READY);
+SAME(VERSION);
 
 static _Thread_local char last_error[TEXT_SIZE];
 

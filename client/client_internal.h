@@ -293,6 +293,8 @@ int proof_reply_read(const struct wire_reply *reply, struct proof_reply *ret);
 
 /* --- member.c --- */
 
+struct json_t *feature_names_json(uint64_t bits); /* Their names as an array; those of later builds as "#N". */
+
 /* The reply to WIRE_MEMBERS. */
 struct members_reply {
 	uint64_t node;

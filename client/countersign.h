@@ -38,7 +38,8 @@ enum cs_code {
 	CS_E_EXISTS = -20,
 	CS_E_UNREACHABLE = -21,
 	CS_E_DIVERGED = -22,
-	CS_E_NOT_READY = -23
+	CS_E_NOT_READY = -23,
+	CS_E_VERSION = -24
 };
 const char *cs_strerror(int code);
 
@@ -221,6 +222,15 @@ int cs_member_remove(cs_client *client, uint64_t id, bool lost, cs_result **ret)
 int cs_member_address(cs_client *client, uint64_t id, const char *url, const char *link, cs_result **ret);
 /* The members as one node knows them; 0: any. Only the leader knows who is whole. JSON text, malloc'ed. */
 int cs_members(cs_client *client, uint64_t node_id, char **ret_json);
+
+/*
+ * Features: what all nodes begin to do from one entry on, once every member's build can. Switched on for ever, by an
+ * administrator. CS_E_CONFLICT: a member's build lacks it, or a member is not heard; CS_E_EXISTS: it is on;
+ * CS_E_VERSION: the leader's build has none of that name.
+ */
+int cs_feature_enable(cs_client *client, const char *name, cs_result **ret);
+/* As one node knows it (0: any): features with the entry that switched each on, members with their builds. JSON. */
+int cs_features(cs_client *client, uint64_t node_id, char **ret_json);
 /*
  * Learns the members now (a client does so by itself every two seconds, as long as it is used): new nodes become
  * reachable, and the trust policy is carried over to their keys if the entries that added them are proven under the

@@ -115,6 +115,8 @@ static unsigned kind_for(unsigned type)
 		return ENTRY_POLICY_SET;
 	case WIRE_MEMBER:
 		return ENTRY_MEMBER;
+	case WIRE_FEATURE:
+		return ENTRY_FEATURE;
 	default:
 		return 0;
 	}

@@ -309,6 +309,8 @@ static bool details_json(json_t *j, const struct wire_details *d)
 		whole &= 0 == json_object_set_new(j, numbers[i].name, json_integer((json_int_t)numbers[i].value));
 	for (unsigned i = 0; i < d->n_cosigners; i++)
 		whole &= 0 == json_array_append_new(cosigners, json_integer((json_int_t)d->cosigners[i]));
+	whole &= json_object_set_new(j, "features", feature_names_json(d->features_have)) == 0;
+	whole &= json_object_set_new(j, "features_on", feature_names_json(d->features_on)) == 0;
 	return json_object_set_new(j, "cosigners", cosigners) == 0 && whole;
 }
 

@@ -28,7 +28,8 @@
 	X(CS_ERR_EXISTS, -20, "exists already")                                                                        \
 	X(CS_ERR_UNREACHABLE, -21, "unreachable")                                                                      \
 	X(CS_ERR_DIVERGED, -22, "diverged: this node's history differs from the cluster's")                            \
-	X(CS_ERR_NOT_READY, -23, "not ready: the node is starting or catching up")
+	X(CS_ERR_NOT_READY, -23, "not ready: the node is starting or catching up")                                     \
+	X(CS_ERR_VERSION, -24, "of another version than this build knows")
 
 enum cs_err {
 #define CS_ERR_ENUM(name, number, text) name = number,

@@ -21,7 +21,9 @@
 	X(ENTRY_REMOVED, 6, "principal removed")                                                                       \
 	X(ENTRY_IMPORTED, 7, "imported")                                                                               \
 	X(ENTRY_TICK, 8, "time tick")                                                                                  \
-	X(ENTRY_MEMBER, 9, "membership changed")
+	X(ENTRY_MEMBER, 9, "membership changed")                                                                       \
+	X(ENTRY_FEATURE, 10, "feature enabled")                                                                        \
+	X(ENTRY_BUILD, 11, "build changed")
 
 /* Kinds of private fields; numbers are for ever. */
 #define FIELD_KIND_LIST(X)                                                                                             \

@@ -124,25 +124,44 @@ static int dbs_create(struct store *s, MDB_txn *txn)
 	return store_error(rc);
 }
 
-static int dbs_open(struct store *s, MDB_txn *txn, bool create)
+/* Ours with another number is another build's: whole, and not to be touched. */
+static int format_check(const MDB_val *found, char *ret_format)
+{
+	const size_t stem = strlen(STORE_FORMAT) - 1;
+
+	if (found->mv_size == strlen(STORE_FORMAT) && memcmp(found->mv_data, STORE_FORMAT, found->mv_size) == 0)
+		return CS_OK;
+	if (found->mv_size <= stem || found->mv_size >= STORE_FORMAT_SIZE ||
+	    memcmp(found->mv_data, STORE_FORMAT, stem) != 0)
+		return CS_ERR_DAMAGED;
+	for (size_t i = stem; i < found->mv_size; i++)
+		if (((const char *)found->mv_data)[i] < '0' || ((const char *)found->mv_data)[i] > '9')
+			return CS_ERR_DAMAGED;
+	if (ret_format) {
+		memcpy(ret_format, found->mv_data, found->mv_size);
+		ret_format[found->mv_size] = 0;
+	}
+	return CS_ERR_VERSION;
+}
+
+static int dbs_open(struct store *s, MDB_txn *txn, const struct store_options *o)
 {
 	MDB_val key = {.mv_size = strlen(META_FORMAT), .mv_data = META_FORMAT};
 	MDB_val value;
-	int rc = mdb_dbi_open(txn, db_names[DB_META], 0, &s->db[DB_META]);
+	int rc = mdb_dbi_open(txn, db_names[DB_META], 0, &s->db[DB_META]), err;
 
 	if (rc == MDB_NOTFOUND)
-		return create ? dbs_create(s, txn) : CS_ERR_NOT_FOUND;
-	for (unsigned i = 0; i < DB_COUNT && !rc; i++)
-		rc = mdb_dbi_open(txn, db_names[i], 0, &s->db[i]);
+		return o->create && !s->read_only ? dbs_create(s, txn) : CS_ERR_NOT_FOUND;
 	if (!rc)
 		rc = mdb_get(txn, s->db[DB_META], &key, &value);
-	if (rc == MDB_NOTFOUND)
-		return CS_ERR_DAMAGED;
 	if (rc)
-		return store_error(rc);
-	if (value.mv_size != strlen(STORE_FORMAT) || memcmp(value.mv_data, STORE_FORMAT, value.mv_size) != 0)
-		return CS_ERR_DAMAGED;
-	return CS_OK;
+		return rc == MDB_NOTFOUND ? CS_ERR_DAMAGED : store_error(rc);
+	err = format_check(&value, o->ret_format); /* First: another format may have other databases. */
+	for (unsigned i = 0; i < DB_COUNT && !rc && !err; i++)
+		rc = mdb_dbi_open(txn, db_names[i], 0, &s->db[i]);
+	if (rc)
+		return rc == MDB_NOTFOUND ? CS_ERR_DAMAGED : store_error(rc);
+	return err;
 }
 
 /* --- the self-check --- */
@@ -229,7 +248,7 @@ static int store_start(struct store *s, const char *dir, const struct store_opti
 		rc = mdb_txn_begin(s->env, NULL, s->read_only ? MDB_RDONLY : 0, &txn);
 	if (rc)
 		return store_error(rc);
-	err = dbs_open(s, txn, o->create && !s->read_only);
+	err = dbs_open(s, txn, o);
 	if (!err)
 		err = tree_new(&tiles, &s->tree);
 	if (!err)

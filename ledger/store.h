@@ -21,17 +21,21 @@
  */
 struct store;
 
+#define STORE_FORMAT      "countersign/store/v1" /* What this build reads and writes. */
+#define STORE_FORMAT_SIZE 32
+
 struct store_options {
 	uint64_t map_size; /* Bytes of address space, set once; 0: 64 GiB. */
 	bool read_only;    /* Another process's live store, or a copy. */
 	bool create;       /* Make the folder's files if there are none. */
+	char *ret_format;  /* NULL, or STORE_FORMAT_SIZE bytes: with CS_ERR_VERSION, the format that is there. */
 };
 
 /*
- * dir must exist. CS_ERR_NOT_FOUND, CS_ERR_IO, CS_ERR_DAMAGED (not ours, other version, or the self-check failed: root
- * from tiles, last leaf, number of entries), CS_ERR_EXISTS (another process is its writer), CS_ERR_NOMEM. Never open
- * one folder twice in a process (LMDB's locks are the process's). A reader needs write access to lock.mdb, except on a
- * copy of data.mdb alone in a folder where none can be made.
+ * dir must exist. CS_ERR_NOT_FOUND, CS_ERR_IO, CS_ERR_DAMAGED (not ours, or the self-check failed: root from tiles,
+ * last leaf, number of entries), CS_ERR_VERSION (of a build with another format), CS_ERR_EXISTS (another process is its
+ * writer), CS_ERR_NOMEM. Never open one folder twice in a process (LMDB's locks are the process's). A reader needs
+ * write access to lock.mdb, except on a copy of data.mdb alone in a folder where none can be made.
  */
 int store_open(const char *dir, const struct store_options *o, struct store **ret);
 void store_close(struct store *s); /* NULL is fine. */

@@ -25,10 +25,9 @@ enum store_db {
 };
 
 /* Names in "meta" that are the store's own; store_put_meta refuses them. */
-#define META_FORMAT  "format" /* STORE_FORMAT. */
-#define META_HEAD    "head"   /* size, applied index, applied term (u64be each), root, last leaf's hash. */
-#define META_STATE   "state"  /* Raft index and term of the state records (u64be each). */
-#define STORE_FORMAT "countersign/store/v1"
+#define META_FORMAT "format" /* STORE_FORMAT. */
+#define META_HEAD   "head"   /* size, applied index, applied term (u64be each), root, last leaf's hash. */
+#define META_STATE  "state"  /* Raft index and term of the state records (u64be each). */
 
 #define META_HEAD_SIZE  (3 * 8 + 2 * HASH_SIZE)
 #define META_STATE_SIZE (2 * 8)

@@ -22,6 +22,8 @@ struct board {
 	char leader_url[WIRE_URL_SIZE_MAX];
 	struct board_note leader, cosigned, reached;
 	uint8_t members[BOARD_MEMBERS_SIZE_MAX];
+	uint8_t features[BOARD_FEATURES_SIZE_MAX];
+	size_t features_len;
 	size_t members_len;
 	uint64_t members_version;
 };
@@ -185,6 +187,27 @@ size_t board_members(struct board *b, uint8_t ret[BOARD_MEMBERS_SIZE_MAX], uint6
 	len = b->members_len;
 	memcpy(ret, b->members, len);
 	*ret_version = b->members_version;
+	pthread_mutex_unlock(&b->lock);
+	return len;
+}
+
+void board_set_features(struct board *b, const void *bytes, size_t len)
+{
+	if (len > sizeof b->features)
+		return;
+	pthread_mutex_lock(&b->lock);
+	memcpy(b->features, bytes, len);
+	b->features_len = len;
+	pthread_mutex_unlock(&b->lock);
+}
+
+size_t board_features(struct board *b, uint8_t ret[BOARD_FEATURES_SIZE_MAX])
+{
+	size_t len;
+
+	pthread_mutex_lock(&b->lock);
+	len = b->features_len;
+	memcpy(ret, b->features, len);
 	pthread_mutex_unlock(&b->lock);
 	return len;
 }

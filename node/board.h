@@ -16,7 +16,8 @@ struct board_note {
 	char text[LIMIT_NOTE_SIZE_MAX];
 };
 
-#define BOARD_MEMBERS_SIZE_MAX 10240 /* A roster and who is how far. */
+#define BOARD_MEMBERS_SIZE_MAX  10240 /* A roster and who is how far. */
+#define BOARD_FEATURES_SIZE_MAX 16384 /* 63 features, with a line of text each; seven members with their builds. */
 
 struct board;
 
@@ -31,6 +32,8 @@ void board_set_leader_note(struct board *b, uint64_t size, const char *text, siz
 void board_set_cosigned_note(struct board *b, uint64_t size, const char *text, size_t len);
 /* The body of the reply to WIRE_MEMBERS, and its roster's version. Does not ring. */
 void board_set_members(struct board *b, uint64_t version, const void *bytes, size_t len);
+/* The body of the reply to WIRE_FEATURES. Does not ring. */
+void board_set_features(struct board *b, const void *bytes, size_t len);
 /* The cosigned note is now one whose entries this node has: it can prove under it. */
 void board_cosigned_reached(struct board *b);
 /* Any thread: something else has moved (a commit of the writer, a new job). */
@@ -44,6 +47,7 @@ void board_reached_note(struct board *b,
                         struct board_note *ret); /* The newest cosigned one that was reached; as above */
 /* Its length; 0: not yet. */
 size_t board_members(struct board *b, uint8_t ret[BOARD_MEMBERS_SIZE_MAX], uint64_t *ret_version);
+size_t board_features(struct board *b, uint8_t ret[BOARD_FEATURES_SIZE_MAX]); /* Its length; 0: not yet. */
 uint64_t board_cosigned_size(struct board *b);
 
 /* Waits until the bell has rung since *seen (which is brought up to date) or until the time (CLOCK_MONOTONIC; 0: no

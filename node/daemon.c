@@ -96,9 +96,18 @@ static int load_record(void *ctx, const void *key, size_t key_len, const void *v
 	return state_load(ctx, key, key_len, value, value_len);
 }
 
+static const char *other_format(const char *path, const char *format)
+{
+	static char text[SETTINGS_PATH_SIZE_MAX + 128];
+
+	snprintf(text, sizeof text, "%s is of format %s, this build knows " STORE_FORMAT, path, format);
+	return text;
+}
+
 static int open_store(struct daemon *d)
 {
-	struct store_options o = {.map_size = d->o->settings->map_size, .create = true};
+	char format[STORE_FORMAT_SIZE] = "";
+	struct store_options o = {.map_size = d->o->settings->map_size, .create = true, .ret_format = format};
 	char path[SETTINGS_PATH_SIZE_MAX + 16];
 	int err;
 
@@ -110,6 +119,8 @@ static int open_store(struct daemon *d)
 		err = store_each_state(d->store, load_record, d->state);
 	if (!err)
 		err = state_loaded(d->state);
+	if (err == CS_ERR_VERSION)
+		core_outdated(d->state ? state_newer_text(d->state) : other_format(path, format));
 	if (err)
 		log_error("%s: %s", path, err_text(err));
 	return err;

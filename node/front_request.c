@@ -31,6 +31,8 @@ static const struct {
         [WIRE_MANY] = {0, NULL}, /* Each request in it has its own. */
         [WIRE_MEMBER] = {ROLE_ADMINISTER, "member needs the role administer"},
         [WIRE_MEMBERS] = {0, NULL},
+        [WIRE_FEATURE] = {ROLE_ADMINISTER, "feature needs the role administer"},
+        [WIRE_FEATURES] = {0, NULL},
 };
 
 /* Reads an envelope that wire_request_decode refused again, step by step, to say what is wrong with it. */
@@ -49,7 +51,7 @@ const char *request_fault(const uint8_t *bytes, size_t len, uint8_t ret_id[WIRE_
 	if (reader_uint(&r, UINT8_MAX, &v) < 0)
 		return "the version is not a number";
 	if (v != WIRE_VERSION)
-		return "unknown version of the envelope";
+		return "the envelope is of another version; this node speaks version 1";
 	if (reader_bin_exact(&r, ret_id, WIRE_REQUEST_ID_SIZE) < 0)
 		return "the request id is not 16 bytes";
 	if (reader_uint(&r, UINT8_MAX, &v) < 0 || wire_type_text((unsigned)v) == NULL)
@@ -65,6 +67,7 @@ const char *request_fault(const uint8_t *bytes, size_t len, uint8_t ret_id[WIRE_
 
 const char *request_refusal(unsigned type, uint32_t roles)
 {
-	static_assert(sizeof(needs) / sizeof(needs[0]) == WIRE_MEMBERS + 1, "every type of request has its roles");
+	static_assert(WIRE_VERSION == 1, "request_fault says so");
+	static_assert(sizeof(needs) / sizeof(needs[0]) == WIRE_FEATURES + 1, "every type of request has its roles");
 	return needs[type].roles == 0 || (needs[type].roles & roles) != 0 ? NULL : needs[type].text;
 }

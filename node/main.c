@@ -42,8 +42,9 @@ static void usage(FILE *to)
 	      "\n"
 	      "Exit status: 0 stopped as asked; 2 wrong usage, settings or keys; 3 halted: the node's history differs "
 	      "or\n"
-	      "went back, see the HALTED file in its data folder; 4 crashed on an error of the disk: start it again;\n"
-	      "5 removed from the cluster by its administrators, for ever.\n",
+	      "went back, see the HALTED file in its data folder; or, without that file, its build is too old; 4 "
+	      "crashed\n"
+	      "on an error of the disk: start it again; 5 removed from the cluster by its administrators, for ever.\n",
 	      to);
 }
 

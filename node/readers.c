@@ -59,6 +59,7 @@ bool reading_room_serves(unsigned wire_type)
 	case WIRE_CHECKPOINT:
 	case WIRE_STATUS:
 	case WIRE_MEMBERS:
+	case WIRE_FEATURES:
 		return true;
 	default:
 		return false;
@@ -162,6 +163,15 @@ static bool serve_members(struct reading_room *r, struct item *it)
 	else
 		w.len = len;
 	return reply(r, it, &w);
+}
+
+static bool serve_features(struct reading_room *r, struct item *it)
+{
+	struct writer w;
+
+	writer_init(&w, r->buf, WIRE_REPLY_SIZE_MAX);
+	w.len = board_features(r->o.board, r->buf);
+	return w.len ? reply(r, it, &w) : refuse(it, CS_ERR_NOT_READY, "the node has just started");
 }
 
 static bool serve_consistency(struct reading_room *r, struct item *it)
@@ -341,6 +351,8 @@ static bool serve(struct reading_room *r, struct item *it)
 		return serve_status(r, it);
 	case WIRE_MEMBERS:
 		return serve_members(r, it);
+	case WIRE_FEATURES:
+		return serve_features(r, it);
 	case WIRE_CHECKPOINT:
 		return serve_checkpoint(r, it);
 	case WIRE_CONSISTENCY:

@@ -91,6 +91,11 @@ static void test_hostile(void **state)
 			assert_int_equal(batch_decode(&b, buf, n), CS_ERR_MALFORMED);
 		}
 	}
+	n = make(1);
+	buf[3] = '2'; /* Of a later build, whatever else it has. */
+	assert_int_equal(batch_decode(&b, buf, n), CS_ERR_VERSION);
+	buf[3] = '0';
+	assert_int_equal(batch_decode(&b, buf, n), CS_ERR_MALFORMED);
 	make(1);
 	n = make(1);
 	buf[n - 1] = 1; /* Padding. */

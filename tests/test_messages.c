@@ -343,7 +343,9 @@ static void test_status_details(void **state)
 	                                    .now_ms = UINT64_MAX,
 	                                    .voters = 7,
 	                                    .n_cosigners = 7,
-	                                    .cosigners = {1, 2, 3, 4, 5, 6, UINT64_MAX}}};
+	                                    .cosigners = {1, 2, 3, 4, 5, 6, UINT64_MAX},
+	                                    .features_have = UINT64_MAX,
+	                                    .features_on = 2}};
 	struct wire_status back;
 	struct writer w;
 	size_t len;

@@ -704,6 +704,23 @@ static void test_damage(void **state)
 	assert_int_equal(store_open(folder, &o, &s), CS_ERR_DAMAGED);
 }
 
+/* A store of another build is named and left alone; only what is no version at all is damage. */
+static void test_other_format(void **state)
+{
+	char format[STORE_FORMAT_SIZE] = "";
+	const struct store_options o = {.map_size = MAP_SIZE, .create = true, .ret_format = format};
+	struct store *s = writer_open();
+
+	(void)state;
+	store_close(s);
+	damage("meta", "format", 6, strlen(STORE_FORMAT) - 1, false); /* '1' ^ 1 is '0'. */
+	assert_int_equal(store_open(folder, &o, &s), CS_ERR_VERSION);
+	assert_string_equal(format, "countersign/store/v0");
+	damage("meta", "format", 6, strlen(STORE_FORMAT) - 1, false);
+	assert_int_equal(store_open(folder, &o, &s), 0);
+	store_close(s);
+}
+
 static void test_tile_missing(void **state)
 {
 	static const uint8_t tile0[9] = {0, 0, 0, 0, 0, 0, 0, 0, 1};
@@ -830,7 +847,8 @@ int main(void)
 	        STORE_TEST(test_views),         STORE_TEST(test_checkpoints_meta), STORE_TEST(test_state),
 	        STORE_TEST(test_kill),          STORE_TEST(test_other_process),    STORE_TEST(test_read_only_copy),
 	        STORE_TEST(test_open_refusals), STORE_TEST(test_damage),           STORE_TEST(test_tile_missing),
-	        STORE_TEST(test_not_ours),      STORE_TEST(test_map_full),         STORE_TEST(test_disk_error),
+	        STORE_TEST(test_other_format),  STORE_TEST(test_not_ours),         STORE_TEST(test_map_full),
+	        STORE_TEST(test_disk_error),
 	};
 
 	return cmocka_run_group_tests_name("store", tests, NULL, NULL);

@@ -110,6 +110,8 @@ static void apply_command(struct core *c, const struct batch *b, const uint8_t *
 	decide(c->state, b->time_ms, command, len, out);
 	if (out->outcome == DECIDE_REFUSED && out->err == CS_ERR_NOMEM)
 		core_fatal(c, "out of memory");
+	if (out->outcome == DECIDE_NEWER)
+		core_outdated(out->text);
 	oc->outcome = out->outcome;
 	oc->err = out->err;
 	oc->index = out->index;
@@ -154,7 +156,10 @@ static void apply_batch(struct core *c, raft_index index, raft_term term, const 
 	struct hash root;
 
 	c->n_outcomes = 0;
-	if (batch_decode(&b, bytes, len))
+	int err = batch_decode(&b, bytes, len);
+	if (err == CS_ERR_VERSION)
+		core_outdated("the log has batches of a later format than this build's");
+	if (err)
 		halt(c, "a committed batch is malformed", tree_size(c->tree));
 	state_head(c->state, &head);
 	tree_root(c->tree, &root);
@@ -317,7 +322,10 @@ static int fsm_restore(struct raft_fsm *fsm, struct raft_buffer *buf)
 	struct core *c = fsm->data;
 	struct snapshot s;
 
-	if (snapshot_decode(&s, buf->base, buf->len))
+	int err = snapshot_decode(&s, buf->base, buf->len);
+	if (err == CS_ERR_VERSION)
+		core_outdated("the log's snapshot is of a later format than this build's");
+	if (err)
 		core_fatal(c, "the snapshot in the log is not ours or is damaged");
 	apply_deferred(c);
 	if (s.index > c->o.state_index && !catchup_swap(c, s.index, s.size, &s.root))

@@ -70,6 +70,8 @@ int batch_decode(struct batch *ret, const void *bytes, size_t len)
 	const uint8_t *p = bytes;
 	struct batch b;
 
+	if (len >= 4 && memcmp(p, magic, 3) == 0 && p[3] > magic[3] && p[3] <= '9')
+		return CS_ERR_VERSION;
 	if (len < BATCH_HEADER_SIZE || len % 8 || memcmp(p, magic, 4) != 0)
 		return CS_ERR_MALFORMED;
 	b.node = get_u32be(p + 4);

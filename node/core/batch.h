@@ -46,7 +46,10 @@ void batch_add(struct batch_writer *w, size_t len);
 /* Fills in the header and pads; returns the whole length. */
 size_t batch_end(struct batch_writer *w, uint32_t node, uint64_t time_ms, uint64_t size, const struct hash *root);
 
-/* CS_ERR_MALFORMED unless every length fits and the padding is zero. Points into bytes. */
+/*
+ * CS_ERR_MALFORMED unless every length fits and the padding is zero; CS_ERR_VERSION: of a later build, "CSB2" to
+ * "CSB9". Points into bytes.
+ */
 int batch_decode(struct batch *ret, const void *bytes, size_t len);
 /* The next command; only after batch_decode has accepted the whole, and at most count times. */
 void batch_next(struct batch *b, const uint8_t **ret, size_t *ret_len);

@@ -372,8 +372,10 @@ static void take_state(struct core *c, const struct frame_chunk *ch)
 	}
 	if (state_new(NULL, &t->state))
 		core_fatal(c, "out of memory");
-	if (catchup_each_record(t->bytes, t->len, load_record, t->state) || state_loaded(t->state) ||
-	    state_roster_genesis(t->state, c->o.genesis, c->o.genesis_len)) {
+	int err = catchup_each_record(t->bytes, t->len, load_record, t->state);
+	if (err == CS_ERR_VERSION)
+		core_outdated(state_newer_text(t->state));
+	if (err || state_loaded(t->state) || state_roster_genesis(t->state, c->o.genesis, c->o.genesis_len)) {
 		log_error("catch-up: the state that came is damaged from=%" PRIu64, t->from);
 		forget(c);
 		return;

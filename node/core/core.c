@@ -84,6 +84,7 @@ void core_on_beat(uv_timer_t *timer)
 		apply_take_state(c, raft_last_applied(&c->raft), false);
 	publish_status(c);
 	change_publish(c);
+	features_publish(c);
 }
 
 static void on_signal(uv_signal_t *signal, int number)

@@ -51,6 +51,11 @@ void core_stored(struct core *c);
  */
 _Noreturn void core_halt(const char *data_path, const char *why);
 /*
+ * Ends the process: log, store or cluster hold what this build is too old for. Nothing of it was carried out, so the
+ * newer build can be started in the same folder at once: status 3, and no file that keeps it from serving.
+ */
+_Noreturn void core_outdated(const char *why);
+/*
  * 0: no earlier run halted. CS_ERR_DIVERGED: one did, and buf has its reason. CS_ERR_IO: that cannot be told; buf says
  * why.
  */

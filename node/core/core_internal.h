@@ -272,6 +272,16 @@ bool room_withholds(struct core *c, size_t bytes);       /* Of entries from the 
 bool room_for(const struct core *c, size_t backlog_max); /* For more to be fetched. */
 const char *room_health(struct core *c, char *buf, size_t cap); /* In words, or NULL. */
 
+/* features.c: what the members' builds can. */
+void features_link_up(struct core *c, uint64_t peer);
+void features_hello(struct core *c, uint64_t from);
+void features_told(struct core *c, uint64_t from, const struct frame_features *f);
+/* What only the leader can tell about an order to switch one on: every member has it. 0, or the error with its text. */
+int features_allowed(struct core *c, const void *payload, size_t len, char ret_text[160]);
+bool features_build_due(struct core *c);                         /* The ledger names another build than ours. */
+void features_add_build(struct core *c, struct batch_writer *w); /* Into an empty batch. */
+void features_publish(struct core *c);                           /* What WIRE_FEATURES answers. */
+
 /* publish.c: what other threads are told. */
 void publish_status(struct core *c);
 void publish_ledger(struct core *c); /* Readers must not wait for the next beat to learn of new entries. */

@@ -11,7 +11,7 @@
 #include "ledger/limits.h"
 #include "node/link.h"
 
-#define FRAME_VERSION                1                   /* Told in HELLO. */
+#define FRAME_VERSION                1                   /* Told in HELLO: with another one nothing is understood. */
 #define FRAME_ENTRIES_MAX            4096                /* Of one AppendEntries; our batches are one entry each. */
 #define FRAME_SERVERS_MAX            7                   /* Members of a cluster. */
 #define FRAME_ADDRESS_SIZE_MAX       128                 /* As a client's URL. */
@@ -21,6 +21,7 @@
 #define FRAME_ROOM_LEVEL_MAX         3                   /* Levels of room: node/space.h. */
 #define FRAME_CONFIGURATION_SIZE_MAX 976                 /* Seven servers with the longest addresses, padded to 8. */
 #define FRAME_ROSTER_SIZE_MAX        8192                /* As ROSTER_SIZE_MAX. */
+#define FRAME_BUILD_SIZE_MAX         31                  /* A version, as in status. */
 
 #define FRAME_ENTRY_ALIGN 8 /* Guard 5: an entry's length is a multiple of this. */
 
@@ -48,6 +49,7 @@ enum frame_type {
 	FRAME_ROSTER = 40,      /* Who the members are, by the sender's ledger. */
 	FRAME_REMOVED = 41,     /* The receiver is none any more. */
 	FRAME_ROOM = 32,        /* Room on the sender's disk. */
+	FRAME_FEATURES = 48,    /* After HELLO: the features of the sender's build. */
 };
 
 struct frame_announce {
@@ -64,7 +66,7 @@ struct frame_cosignature {
 };
 
 struct frame_hello {
-	uint32_t version;
+	uint32_t version;       /* Another one than FRAME_VERSION: the rest is zero. */
 	uint64_t cosigned_size; /* Highest size that the sender knows the *receiver* has cosigned (guard 9). */
 	uint64_t applied_size;  /* The sender's own ledger. */
 };
@@ -104,6 +106,12 @@ struct frame_room {
 	uint64_t free, size;
 };
 
+struct frame_features {
+	uint64_t have;     /* A bit for each: node/decide/feature.h. */
+	const char *build; /* Its version; not NUL-terminated. */
+	size_t build_len;
+};
+
 /* What a frame's bytes say. Pointers of our own frames point into those bytes. */
 struct frame {
 	enum frame_type type;
@@ -123,6 +131,7 @@ struct frame {
 		struct frame_roster roster;
 		struct frame_removed removed;
 		struct frame_room room;
+		struct frame_features features;
 	};
 };
 
@@ -144,8 +153,9 @@ int frame_encode_raft(const struct raft_message *m, struct frame_parts *ret);
 int frame_encode(const struct frame *f, struct frame_parts *ret);
 
 /*
- * Reads one whole frame. CS_ERR_MALFORMED, CS_ERR_TOO_LARGE or CS_ERR_NOMEM; then nothing was kept. The configuration
- * in a RAFT_CHANGE entry is checked too, since libraft's own decoder believes it.
+ * Reads one whole frame. CS_ERR_VERSION: of a type that this build does not know; CS_ERR_MALFORMED, CS_ERR_TOO_LARGE or
+ * CS_ERR_NOMEM; then nothing was kept. The configuration in a RAFT_CHANGE entry is checked too, since libraft's own
+ * decoder believes it.
  */
 int frame_decode(uint8_t *bytes, size_t len, struct frame *ret);
 /*

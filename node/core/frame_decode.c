@@ -319,6 +319,8 @@ static int decode_own(struct cursor *c, struct frame *f)
 		return cursor_end(c);
 	case FRAME_HELLO:
 		f->hello.version = take32(c, UINT32_MAX);
+		if (c->err == 0 && f->hello.version != FRAME_VERSION)
+			return 0; /* The rest is that version's own. */
 		f->hello.cosigned_size = take64(c);
 		f->hello.applied_size = take64(c);
 		return cursor_end(c);
@@ -356,8 +358,12 @@ static int decode_own(struct cursor *c, struct frame *f)
 		f->room.free = take64(c);
 		f->room.size = take64(c);
 		return cursor_end(c);
+	case FRAME_FEATURES:
+		f->features.have = take64(c);
+		f->features.build = (const char *)take_tail(c, FRAME_BUILD_SIZE_MAX, &f->features.build_len);
+		return cursor_end(c);
 	default:
-		return CS_ERR_MALFORMED;
+		return CS_ERR_VERSION;
 	}
 }
 

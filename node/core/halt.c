@@ -46,6 +46,14 @@ _Noreturn void core_halt(const char *data_path, const char *why)
 	_exit(EXIT_HALTED);
 }
 
+_Noreturn void core_outdated(const char *why)
+{
+	log_error("OUTDATED: %s: this node, of build " PACKAGE_VERSION
+	          ", carried out nothing of it and stops; install the build that the other nodes run and start it",
+	          why);
+	_exit(EXIT_HALTED);
+}
+
 int core_halted(const char *data_path, char *buf, size_t cap)
 {
 	char path[PATH_MAX_HERE];

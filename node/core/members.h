@@ -37,7 +37,11 @@ struct member {
 	struct note_key log_key, cosigner_key; /* Type 0: not known yet. */
 	uint64_t cosigned_size;                /* The largest size that we know it has cosigned. */
 	uint64_t heard_ns;                     /* Its last frame. */
-	uint64_t asked, ticket;                /* reads.c: its question, and our ticket for it; 0: none. */
+	uint32_t frame_version;                /* Of its last HELLO; 0: none came yet. */
+	uint64_t features; /* Of its build, as it said on its newest stream; build "": it said nothing. */
+	char build[FRAME_BUILD_SIZE_MAX + 1];
+	bool odd_told;          /* It sends frames of a type that this build does not know: that was logged. */
+	uint64_t asked, ticket; /* reads.c: its question, and our ticket for it; 0: none. */
 	struct member_room room;
 };
 

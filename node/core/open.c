@@ -26,8 +26,10 @@ static bool install_ready(void *ctx, const struct raft_install_snapshot *s)
 	struct snapshot head;
 
 	/* What is no snapshot of ours never gets into the log, where every later start would stumble over it. */
-	return snapshot_decode(&head, s->data.base, s->data.len) == 0 && c->room.level < SPACE_SHORT &&
-	       catchup_ready(c, s->last_index);
+	int err = snapshot_decode(&head, s->data.base, s->data.len);
+	if (err == CS_ERR_VERSION)
+		core_outdated("the leader's snapshot is of a later format than this build's");
+	return !err && c->room.level < SPACE_SHORT && catchup_ready(c, s->last_index);
 }
 
 static bool durable(void *ctx, raft_index index)
@@ -146,6 +148,8 @@ static int open_log(struct core *c)
 	heap_install(); /* What is read becomes libraft's. */
 	snprintf(dir, sizeof dir, "%s/log", c->o.settings->data_path);
 	err = disk_open(&c->loop, dir, &o, &c->disk, &c->log, text);
+	if (err == CS_ERR_VERSION)
+		core_outdated(text);
 	if (err) {
 		log_error("%s", text);
 		return err;

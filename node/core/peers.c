@@ -44,6 +44,38 @@ static void check_gone_back(struct core *c, uint64_t cosigned_size)
 	core_halt(c->o.settings->data_path, why);
 }
 
+/* A newer build's: who does not know a type goes on without it. Said once, for it comes again and again. */
+static void unknown_type(struct core *c, uint64_t from, unsigned type)
+{
+	struct member *m = members_find(c, from);
+
+	if (!m || m->odd_told)
+		return;
+	m->odd_told = true;
+	log_info("node %" PRIu64 " sends frames of type %u, which this build (" PACKAGE_VERSION
+	         ") does not know: they are dropped",
+	         from, type);
+}
+
+/* With another version of the frames nothing that comes can be understood. */
+static bool understood(struct core *c, uint64_t from, const struct frame *f)
+{
+	struct member *m = members_find(c, from);
+
+	if (!m)
+		return f->type != FRAME_HELLO || f->hello.version == FRAME_VERSION;
+	if (f->type == FRAME_HELLO) {
+		if (f->hello.version != FRAME_VERSION && f->hello.version != m->frame_version)
+			log_warning(
+			        "node %" PRIu64 " speaks version %" PRIu32
+			        " between nodes, this build (" PACKAGE_VERSION
+			        ") version %d: nothing that it sends is taken until one of the two runs another build",
+			        from, f->hello.version, FRAME_VERSION);
+		m->frame_version = f->hello.version;
+	}
+	return m->frame_version == 0 || m->frame_version == FRAME_VERSION;
+}
+
 static void on_frame(void *ctx, uint64_t from, uint8_t *bytes, size_t len)
 {
 	struct core *c = ctx;
@@ -51,11 +83,21 @@ static void on_frame(void *ctx, uint64_t from, uint8_t *bytes, size_t len)
 	struct frame f;
 	int err = frame_decode(bytes, len, &f);
 
+	if (err == CS_ERR_VERSION) {
+		unknown_type(c, from, bytes[0]);
+		return;
+	}
 	if (err) {
 		log_error("a frame is refused from=%" PRIu64 ": %s", from, err_text(err));
 		return;
 	}
-	if (c->repair) {
+	if (!understood(c, from, &f)) {
+		frame_free(&f);
+		return;
+	}
+	if (f.type == FRAME_HELLO)
+		features_hello(c, from);
+	if (c->repair && f.type != FRAME_FEATURES) {
 		repair_frame(c, from, &f);
 		frame_free(&f);
 		return;
@@ -70,6 +112,9 @@ static void on_frame(void *ctx, uint64_t from, uint8_t *bytes, size_t len)
 		return;
 	case FRAME_COSIGNATURE:
 		checkpoint_cosignature(c, from, f.cosignature.size, f.cosignature.line, f.cosignature.line_len);
+		return;
+	case FRAME_FEATURES:
+		features_told(c, from, &f.features);
 		return;
 	case FRAME_HELLO:
 		check_gone_back(c, f.hello.cosigned_size);
@@ -116,6 +161,7 @@ static void greet(struct core *c, uint64_t peer)
 	f.hello.cosigned_size = m ? m->cosigned_size : 0;
 	f.hello.applied_size = tree_size(c->tree);
 	peers_send(c, peer, &f);
+	features_link_up(c, peer);
 	members_link_up(c, peer);
 	room_tell(c, peer);
 	repair_tell_lost(c, peer);

@@ -35,6 +35,8 @@ static unsigned command_of(unsigned wire_type)
 		return COMMAND_POLICY_SET;
 	case WIRE_MEMBER:
 		return COMMAND_MEMBER;
+	case WIRE_FEATURE:
+		return COMMAND_FEATURE;
 	default:
 		return 0;
 	}
@@ -209,6 +211,7 @@ static void reply_outcome(struct core *c, struct job *j, const struct outcome *o
 	case DECIDE_REPEAT:
 		reading_room_repeat(c->readers, j, oc->index);
 		return;
+	case DECIDE_NEWER: /* The node has ended (apply_command). */
 	case DECIDE_REFUSED:
 		job_error(j, oc->err, oc->text, NULL, oc->err == CS_ERR_OVERLOADED ? QUOTA_RETRY_MS : 0);
 		return;
@@ -251,13 +254,16 @@ void propose_answer(struct core *c)
 
 /* --- batches --- */
 
-/* A change of members: also by what only the leader knows. A retry gets its recorded answer. */
+/* A change of members, a feature: also by what only the leader knows. A retry gets its recorded answer. */
 static int check_change(struct core *c, const struct command *cmd, char text[160])
 {
 	struct recorded r;
 
-	if (cmd->type != COMMAND_MEMBER || state_recorded(c->state, cmd->principal, cmd->request_id, &r))
+	if ((cmd->type != COMMAND_MEMBER && cmd->type != COMMAND_FEATURE) ||
+	    state_recorded(c->state, cmd->principal, cmd->request_id, &r))
 		return 0;
+	if (cmd->type == COMMAND_FEATURE)
+		return features_allowed(c, cmd->payload, cmd->payload_len, text);
 	if (c->flight.member) {
 		snprintf(text, 160, "one change of members at a time");
 		return CS_ERR_CONFLICT;
@@ -327,7 +333,9 @@ static void propose(struct core *c, struct batch_writer *w, uint64_t time_ms)
 	raft_free(buf.base);
 	f->busy = false;
 	for (unsigned i = 0; i < f->n; i++)
-		if (err == CS_ERR_NOT_LEADER)
+		if (!f->jobs[i])
+			continue; /* The leader's own command. */
+		else if (err == CS_ERR_NOT_LEADER)
 			propose_refuse_not_leader(c, f->jobs[i]);
 		else
 			refuse_overloaded(c, f->jobs[i], "a snapshot is behind");
@@ -375,13 +383,17 @@ void propose_pump(struct core *c)
 		propose_genesis(c);
 		return;
 	}
-	if (!turns_count(c->pending))
+	if (!turns_count(c->pending) && !features_build_due(c))
 		return;
 	if (time_ms < head.time_ms)
 		time_ms = head.time_ms; /* Never backwards, whoever led before. */
 	batch_begin(&w, c->scratch, BATCH_SIZE_MAX);
 	f->genesis = f->member = false;
 	f->n = 0;
+	if (features_build_due(c)) {
+		features_add_build(c, &w); /* First: what follows is decided by this build. */
+		f->jobs[f->n++] = NULL;
+	}
 	while (f->n < c->o.settings->batch_commands_max && (room = batch_room(&w, &at)) &&
 	       (j = turns_pop(c->pending))) {
 		if (room_refuses(c, j))

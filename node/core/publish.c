@@ -96,7 +96,9 @@ void publish_status(struct core *c)
 	                                  .room = c->room.level,
 	                                  .checkpoint_s = c->cosigned_s,
 	                                  .voters = c->members.voters,
-	                                  .n_cosigners = c->n_cosigners};
+	                                  .n_cosigners = c->n_cosigners,
+	                                  .features_have = feature_all(),
+	                                  .features_on = state_features(c->state)->on};
 	memcpy(s.details.cosigners, c->cosigners, sizeof c->cosigners);
 	publish_words(&s);
 	board_set_status(c->o.board, &s, core_leader_url(c));

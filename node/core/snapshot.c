@@ -25,6 +25,8 @@ int snapshot_decode(struct snapshot *ret, const void *bytes, size_t len)
 {
 	const uint8_t *p = bytes;
 
+	if (len >= 4 && memcmp(p, magic, 3) == 0 && p[3] > magic[3] && p[3] <= '9')
+		return CS_ERR_VERSION;
 	if (len != SNAPSHOT_SIZE || memcmp(p, magic, sizeof magic) != 0)
 		return CS_ERR_MALFORMED;
 	ret->index = get_u64be(p + 8);

@@ -21,6 +21,7 @@ struct snapshot {
 };
 
 void snapshot_encode(const struct snapshot *s, uint8_t ret[SNAPSHOT_SIZE]);
-int snapshot_decode(struct snapshot *ret, const void *bytes, size_t len); /* CS_ERR_MALFORMED. */
+/* CS_ERR_MALFORMED; CS_ERR_VERSION: of a later build, "CSS2" to "CSS9". */
+int snapshot_decode(struct snapshot *ret, const void *bytes, size_t len);
 
 #endif

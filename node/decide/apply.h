@@ -42,6 +42,8 @@ int apply_enrolment(struct apply *a);
 int apply_removal(struct apply *a);
 int apply_policy_set(struct apply *a);
 int apply_member(struct apply *a);
+int apply_feature(struct apply *a);
+int apply_build(struct apply *a);
 
 /* --- the entry (apply_entry.c) --- */
 
@@ -110,6 +112,8 @@ int check_enrolment(const struct state *s, const struct enrolment *e, const stru
 int check_removal(const struct state *s, const struct removal *r, const struct principal **ret,
                   const struct refusal *why);
 int check_member(const struct state *s, const struct member_order *m, const struct refusal *why); /* check_member.c */
+/* apply_feature.c; CS_ERR_VERSION: it is none of this build. */
+int check_feature(const struct state *s, const struct feature_order *o, const struct refusal *why);
 /* Is the credential one of the subject's, and does the evidence hold? What the leader finds and decide looks at again.
  */
 bool credential_fits(const struct principal *credential, const struct challenge_slot *c, const struct answer *a);

@@ -35,6 +35,7 @@ static uint32_t role_needed(unsigned command_type)
 	case COMMAND_ENROLL:
 	case COMMAND_REMOVE:
 	case COMMAND_MEMBER:
+	case COMMAND_FEATURE:
 		return ROLE_ADMINISTER;
 	default:
 		return 0;

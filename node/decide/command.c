@@ -141,7 +141,7 @@ int command_decode(struct command *ret, const void *bytes, size_t len)
 	reader_array_exact(&r, 7);
 	reader_uint(&r, UINT64_MAX, &version);
 	if (r.err == 0 && version != COMMAND_VERSION)
-		return CS_ERR_MALFORMED;
+		return CS_ERR_VERSION;
 	reader_uint(&r, UINT8_MAX, &type);
 	reader_uint(&r, UINT64_MAX, &c.principal);
 	codec_fixed(&r, SEED_SIZE, &c.seed);

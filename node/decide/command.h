@@ -23,6 +23,9 @@ enum command_type {
 	COMMAND_IMPORT = 7,
 	COMMAND_TICK = 8,
 	COMMAND_MEMBER = 9,
+	COMMAND_FEATURE = 10,
+	COMMAND_BUILD = 11,
+	COMMAND_TYPE_MAX = COMMAND_BUILD, /* Above it: a later build's. */
 };
 
 /* Roles of principals, a bit each; public in entries, for ever. */
@@ -49,6 +52,7 @@ struct command {
 	size_t payload_len, facts_len;
 };
 int command_encode(const struct command *c, void *buf, size_t cap, size_t *ret_len);
+/* CS_ERR_VERSION: of another version than COMMAND_VERSION; CS_ERR_MALFORMED, CS_ERR_TOO_LARGE. */
 int command_decode(struct command *ret, const void *bytes, size_t len);
 
 /* Bounds of a request and of names. */
@@ -62,6 +66,8 @@ int command_decode(struct command *ret, const void *bytes, size_t len);
 #define NODE_URL_SIZE_MAX       127 /* As on the wire; of links too. */
 #define IMPORT_FORMAT_SIZE_MAX  32  /* "cloudtrail", "sshd", … */
 #define REMOVAL_REASON_SIZE_MAX 1024
+#define FEATURE_NAME_SIZE_MAX   24
+#define FEATURE_BUILD_SIZE_MAX  31 /* As the version in a node's status. */
 
 struct text {
 	const char *s;
@@ -206,6 +212,27 @@ struct member_order {
 int member_order_encode_signed(const struct member_order *m, void *buf, size_t cap, size_t *ret_len);
 int member_order_encode(const struct member_order *m, void *buf, size_t cap, size_t *ret_len);
 int member_order_decode(struct member_order *ret, const void *bytes, size_t len); /* Also the shape of its action. */
+
+/*
+ * An order to switch a feature on (feature.h): [name, signature]. By its name, for that is what whoever signs it reads.
+ */
+struct feature_order {
+	struct text name;
+	struct admin_signature admin;
+	const uint8_t *signed_elements;
+	size_t signed_len;
+};
+int feature_order_encode_signed(const struct feature_order *o, void *buf, size_t cap, size_t *ret_len);
+int feature_order_encode(const struct feature_order *o, void *buf, size_t cap, size_t *ret_len);
+int feature_order_decode(struct feature_order *ret, const void *bytes, size_t len);
+
+/* What a leader says of itself where the feature `builds` is on: [node id, version str]. */
+struct build {
+	uint64_t node;
+	struct text version;
+};
+int build_encode(const struct build *b, void *buf, size_t cap, size_t *ret_len);
+int build_decode(struct build *ret, const void *bytes, size_t len);
 
 /*
  * Genesis, entry 0, the same on every node and known to `init`: [origin, time ms, governance str, [[name, channel key

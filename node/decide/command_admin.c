@@ -1,4 +1,4 @@
-/* Administrators' commands, read and written: enrolment, removal, policy, members; what their signatures cover. */
+/* Administrators' commands, read and written: enrolment, removal, policy, members, features; what is signed. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
@@ -8,6 +8,7 @@
 #include "ledger/limits.h"
 #include "node/decide/codec.h"
 #include "node/decide/command.h"
+#include "node/decide/feature.h"
 #include "node/decide/policy.h"
 #include "node/decide/roster.h"
 
@@ -310,5 +311,74 @@ int member_order_decode(struct member_order *ret, const void *bytes, size_t len)
 	if (m.id == 0 || !member_order_shaped(&m))
 		return CS_ERR_MALFORMED;
 	*ret = m;
+	return 0;
+}
+
+/* --- features --- */
+
+int feature_order_encode_signed(const struct feature_order *o, void *buf, size_t cap, size_t *ret_len)
+{
+	struct writer w;
+
+	writer_init(&w, buf, cap);
+	codec_write_text(&w, o->name);
+	return writer_end(&w, ret_len);
+}
+
+int feature_order_encode(const struct feature_order *o, void *buf, size_t cap, size_t *ret_len)
+{
+	struct writer w;
+
+	writer_init(&w, buf, cap);
+	writer_array(&w, 2);
+	codec_write_text(&w, o->name);
+	admin_signature_write(&w, &o->admin);
+	return writer_end(&w, ret_len);
+}
+
+int feature_order_decode(struct feature_order *ret, const void *bytes, size_t len)
+{
+	struct feature_order o = {0};
+	struct reader r;
+	int err;
+
+	reader_init(&r, bytes, len);
+	reader_array_exact(&r, 2);
+	const uint8_t *start = r.pos;
+	codec_text(&r, 1, FEATURE_NAME_SIZE_MAX, &o.name);
+	err = signed_end(&r, start, &o.signed_elements, &o.signed_len, &o.admin);
+	if (err != 0)
+		return err;
+	if (!feature_name_valid(o.name))
+		return CS_ERR_MALFORMED;
+	*ret = o;
+	return 0;
+}
+
+int build_encode(const struct build *b, void *buf, size_t cap, size_t *ret_len)
+{
+	struct writer w;
+
+	writer_init(&w, buf, cap);
+	writer_array(&w, 2);
+	writer_uint(&w, b->node);
+	codec_write_text(&w, b->version);
+	return writer_end(&w, ret_len);
+}
+
+int build_decode(struct build *ret, const void *bytes, size_t len)
+{
+	struct build b = {0};
+	struct reader r;
+
+	reader_init(&r, bytes, len);
+	reader_array_exact(&r, 2);
+	reader_uint(&r, NODE_ID_MAX, &b.node);
+	codec_text(&r, 1, FEATURE_BUILD_SIZE_MAX, &b.version);
+	if (reader_end(&r) != 0)
+		return r.err;
+	if (b.node == 0 || !feature_build_valid(b.version))
+		return CS_ERR_MALFORMED;
+	*ret = b;
 	return 0;
 }

@@ -70,6 +70,8 @@ static int apply_client(struct apply *a)
 		return apply_enrolment(a);
 	case COMMAND_MEMBER:
 		return apply_member(a);
+	case COMMAND_FEATURE:
+		return apply_feature(a);
 	default: /* admit lets no other type pass. */
 		return apply_removal(a);
 	}
@@ -81,7 +83,7 @@ static int apply(struct apply *a)
 
 	if (err != 0)
 		return err;
-	bool own = a->c->type == COMMAND_GENESIS || a->c->type == COMMAND_TICK;
+	bool own = a->c->type == COMMAND_GENESIS || a->c->type == COMMAND_TICK || a->c->type == COMMAND_BUILD;
 	if (own && a->c->principal != 0)
 		return refuse(&a->why, CS_ERR_NOT_PERMITTED, "only the node itself sends commands of type %u",
 		              a->c->type);
@@ -90,6 +92,8 @@ static int apply(struct apply *a)
 	if (a->s->head.size == 0)
 		return refuse(&a->why, CS_ERR_NOT_READY, "there is no genesis yet");
 	challenges_purge(a->s, a->now_ms, a->c->principal);
+	if (a->c->type == COMMAND_BUILD)
+		return apply_build(a);
 	return own ? apply_tick(a) : apply_client(a);
 }
 
@@ -101,13 +105,21 @@ void decide(struct state *s, uint64_t time_ms, const void *command, size_t len, 
 
 	out_clear(out);
 	a.now_ms = time_ms > s->head.time_ms ? time_ms : s->head.time_ms;
-	if (err != 0)
+	if (err == CS_ERR_VERSION)
+		refuse(&a.why, err, "the log has a command of another version than %d", COMMAND_VERSION);
+	else if (err != 0)
 		refuse(&a.why, err, "the command: %s", err_text(err));
+	else if (c.type > COMMAND_TYPE_MAX)
+		err = refuse(&a.why, CS_ERR_VERSION,
+		             "the log has a command of type %u, this build knows types up to %d", c.type,
+		             COMMAND_TYPE_MAX);
 	else if (a.now_ms > STATE_TIME_MS_MAX)
 		err = refuse(&a.why, CS_ERR_INVALID, "the batch's time lies beyond the year 9999");
 	else
 		err = apply(&a);
-	if (err != 0 && out->outcome != DECIDE_REPEAT) {
+	if (err == CS_ERR_VERSION)
+		out->outcome = DECIDE_NEWER;
+	else if (err != 0 && out->outcome != DECIDE_REPEAT) {
 		out->outcome = DECIDE_REFUSED;
 		out->err = err;
 	}

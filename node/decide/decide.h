@@ -11,6 +11,7 @@
 #include "ledger/hash.h"
 #include "ledger/limits.h"
 #include "node/decide/command.h"
+#include "node/decide/feature.h"
 #include "node/decide/roster.h"
 
 enum verdict { VERDICT_ALLOW = 1, VERDICT_STEP_UP = 2, VERDICT_DEFER = 3, VERDICT_DENY = 4 };
@@ -95,6 +96,10 @@ const struct roster *state_roster(const struct state *s);
  */
 int state_roster_genesis(struct state *s, const void *payload, size_t len);
 
+/* Which features are on (feature.h). */
+bool state_feature(const struct state *s, unsigned number);
+const struct feature_state *state_features(const struct state *s); /* Borrowed until the state next changes. */
+
 /* An open challenge, by the index of the decision that made it. */
 struct challenge {
 	uint64_t index, expiry_ms;
@@ -120,6 +125,9 @@ struct recorded {
 };
 bool state_recorded(const struct state *s, uint64_t principal, const uint8_t request_id[16], struct recorded *ret);
 
+/* After a load that gave CS_ERR_VERSION: what the records have that this build does not. Borrowed. */
+const char *state_newer_text(const struct state *s);
+
 const char *state_origin(const struct state *s); /* "" before genesis. */
 void state_policy_hash(const struct state *s, struct hash *ret);
 uint64_t state_governance(const struct state *s); /* Version, from 1 at genesis. */
@@ -136,13 +144,18 @@ enum decide_outcome {
 	 * err and text; no entry, and nothing changed. CS_ERR_NOMEM: only here, and others may have taken it: this
 	 * replica must not go on.
 	 */
-	DECIDE_REFUSED = 3
+	DECIDE_REFUSED = 3,
+	/*
+	 * Of a later build: text says what this one does not know. Nothing changed, but others may have made an entry
+	 * of it: this replica must not go on.
+	 */
+	DECIDE_NEWER = 4
 };
 
 struct decide_out {
 	enum decide_outcome outcome;
 	int err;        /* DECIDE_REFUSED. */
-	char text[160]; /* DECIDE_REFUSED: names what and where. */
+	char text[160]; /* DECIDE_REFUSED, DECIDE_NEWER: names what and where. */
 	uint64_t index;
 	unsigned kind;    /* enum entry_kind. */
 	unsigned verdict; /* 0 where the kind has none. */

@@ -140,6 +140,18 @@ static int prepare_member(const struct prepare *p)
 	return err == 0 ? check_member(p->s, &m, &p->why) : err;
 }
 
+static int prepare_feature(const struct prepare *p)
+{
+	struct feature_order o;
+	const struct principal *admin;
+	int err = feature_order_decode(&o, p->payload, p->len);
+
+	if (err != 0)
+		return refuse(&p->why, err, "the order: %s", err_text(err));
+	err = check_admin(p->s, p->now_ms, COMMAND_FEATURE, &o.admin, o.signed_elements, o.signed_len, &admin, &p->why);
+	return err == 0 ? check_feature(p->s, &o, &p->why) : err;
+}
+
 static int prepare_by_type(const struct prepare *p, unsigned command_type)
 {
 	switch (command_type) {
@@ -155,6 +167,8 @@ static int prepare_by_type(const struct prepare *p, unsigned command_type)
 		return prepare_removal(p);
 	case COMMAND_MEMBER:
 		return prepare_member(p);
+	case COMMAND_FEATURE:
+		return prepare_feature(p);
 	default: /* check_asker lets no other type pass. */
 		return prepare_policy(p);
 	}

@@ -128,6 +128,11 @@ void state_head(const struct state *s, struct state_head *ret)
 	*ret = s->head;
 }
 
+const char *state_newer_text(const struct state *s)
+{
+	return s->newer;
+}
+
 const char *state_origin(const struct state *s)
 {
 	return s->origin;
@@ -141,6 +146,16 @@ void state_policy_hash(const struct state *s, struct hash *ret)
 const struct roster *state_roster(const struct state *s)
 {
 	return &s->roster;
+}
+
+bool state_feature(const struct state *s, unsigned number)
+{
+	return number <= FEATURE_NUMBER_MAX && (s->features.on & FEATURE_BIT(number)) != 0;
+}
+
+const struct feature_state *state_features(const struct state *s)
+{
+	return &s->features;
 }
 
 int state_roster_genesis(struct state *s, const void *payload, size_t len)

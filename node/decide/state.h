@@ -11,6 +11,7 @@
 #include "ledger/entry.h"
 #include "ledger/limits.h"
 #include "node/decide/decide.h"
+#include "node/decide/feature.h"
 #include "node/decide/index.h"
 #include "node/decide/list.h"
 #include "node/decide/policy_form.h"
@@ -94,8 +95,10 @@ struct state {
 	struct state_limits limits;
 	struct state_head head;
 	char origin[LIMIT_ORIGIN_SIZE_MAX + 1];
+	char newer[160]; /* What a load met that is a later build's. */
 	uint64_t governance;
-	bool head_dirty, policy_dirty, has_policy, roster_dirty;
+	bool head_dirty, policy_dirty, has_policy, roster_dirty, features_dirty;
+	struct feature_state features;
 	struct roster roster;
 	struct policy *policy, *policy_new; /* The new one is loaded aside, then they change places. */
 

@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,11 +31,28 @@ static void load_cstr(struct reader *r, char *ret, size_t cap)
 	ret[t.len] = 0;
 }
 
+/* [version, …]: of another version the rest may look otherwise. */
+static int check_version(struct state *s, const void *value, size_t len)
+{
+	struct reader r;
+	uint32_t n = 0;
+
+	reader_init(&r, value, len);
+	reader_array(&r, UINT8_MAX, &n);
+	uint64_t version = load_uint(&r, UINT64_MAX);
+	if (r.err != 0 || n == 0)
+		return CS_ERR_DAMAGED;
+	if (version == STATE_VERSION)
+		return 0;
+	snprintf(s->newer, sizeof(s->newer), "the state's records are of version %llu, this build knows version %d",
+	         (unsigned long long)version, STATE_VERSION);
+	return CS_ERR_VERSION;
+}
+
 static void load_head(struct state *s, struct reader *r)
 {
 	reader_array_exact(r, RECORD_HEAD_ELEMENTS);
-	if (load_uint(r, UINT64_MAX) != STATE_VERSION)
-		r->err = CS_ERR_DAMAGED;
+	load_uint(r, STATE_VERSION);
 	s->head.size = load_uint(r, ENTRIES_MAX);
 	reader_bin_exact(r, s->head.last_leaf.b, HASH_SIZE);
 	s->head.time_ms = load_uint(r, STATE_TIME_MS_MAX);
@@ -162,6 +180,37 @@ static void load_page(struct state *s, struct reader *r, uint64_t page)
 		s->n_answers = first + n;
 }
 
+/* A feature that this build does not have: nothing of this state can be read as it is meant. */
+static void load_features(struct state *s, struct reader *r)
+{
+	uint32_t n = 0;
+
+	reader_array_exact(r, 2);
+	reader_array(r, FEATURE_NUMBER_MAX, &n);
+	for (uint32_t i = 0; i < n && r->err == 0; i++) {
+		struct text name = {0};
+		reader_array_exact(r, 3);
+		uint64_t number = load_uint(r, FEATURE_NUMBER_MAX);
+		codec_text(r, 1, FEATURE_NAME_SIZE_MAX, &name);
+		uint64_t since = load_uint(r, ENTRIES_MAX);
+		if (r->err != 0)
+			return;
+		if (!feature_name_valid(name) || number == 0 || state_feature(s, (unsigned)number)) {
+			r->err = CS_ERR_DAMAGED;
+			return;
+		}
+		if (feature_find(name) != number) {
+			snprintf(s->newer, sizeof(s->newer), FEATURE_NEWER_TEXT, (int)name.len, name.s,
+			         (unsigned long long)since);
+			r->err = CS_ERR_VERSION;
+			return;
+		}
+		s->features.on |= FEATURE_BIT(number);
+		s->features.since[number] = since;
+	}
+	load_cstr(r, s->features.build, sizeof(s->features.build));
+}
+
 static int load_policy(struct state *s, const void *value, size_t len)
 {
 	int err = policy_load(s->policy, value, len);
@@ -180,10 +229,18 @@ int state_load(struct state *s, const void *key, size_t key_len, const void *val
 	uint64_t number = get_u64be(k + 1);
 	if (k[0] == RECORD_POLICY)
 		return load_policy(s, value, value_len);
+	if (k[0] == RECORD_HEAD) {
+		int err = check_version(s, value, value_len);
+		if (err != 0)
+			return err;
+	}
 	reader_init(&r, value, value_len);
 	switch (k[0]) {
 	case RECORD_HEAD:
 		load_head(s, &r);
+		break;
+	case RECORD_FEATURES:
+		load_features(s, &r);
 		break;
 	case RECORD_ROSTER:
 		roster_read(&r, &s->roster);
@@ -204,7 +261,7 @@ int state_load(struct state *s, const void *key, size_t key_len, const void *val
 		return CS_ERR_DAMAGED;
 	}
 	int err = reader_end(&r);
-	return err == 0 || err == CS_ERR_NOMEM ? err : CS_ERR_DAMAGED;
+	return err == 0 || err == CS_ERR_NOMEM || err == CS_ERR_VERSION ? err : CS_ERR_DAMAGED;
 }
 
 /* --- the whole --- */
@@ -226,7 +283,8 @@ int state_loaded(struct state *s)
 
 	if (s->head.size > 0 && (!s->has_policy || s->origin[0] == 0))
 		return CS_ERR_DAMAGED;
-	if (s->head.size == 0 && (s->n_subjects > 0 || s->n_principals > 0 || s->has_policy || s->roster.n > 0))
+	if (s->head.size == 0 &&
+	    (s->n_subjects > 0 || s->n_principals > 0 || s->has_policy || s->roster.n > 0 || s->features.on != 0))
 		return CS_ERR_DAMAGED; /* Records without their head. */
 	err = subjects_loaded(s);
 	if (err == 0)

@@ -12,6 +12,7 @@
 #define RECORD_ANSWER_ELEMENTS    7
 
 enum record {
+	RECORD_FEATURES = 'F', /* From the first feature on. Sorted before all others, so that it is loaded first. */
 	RECORD_HEAD = 'h',
 	RECORD_POLICY = 'p',
 	RECORD_ROSTER = 'm',    /* From the first change of members on. */

@@ -157,9 +157,29 @@ static int take_roster(const struct taker *t)
 	return emit_written(t, RECORD_ROSTER, 0, &w);
 }
 
+/* [[[number, name, since]…], build] */
+static int take_features(const struct taker *t)
+{
+	const struct feature_state *f = &t->s->features;
+	struct writer w = writer_of(t);
+
+	writer_array(&w, 2);
+	writer_array(&w, (uint32_t)__builtin_popcountll(f->on));
+	for (unsigned i = 1; i <= FEATURE_NUMBER_MAX; i++) {
+		if (!state_feature(t->s, i))
+			continue;
+		writer_array(&w, 3);
+		writer_uint(&w, i);
+		writer_cstr(&w, feature_name(i));
+		writer_uint(&w, f->since[i]);
+	}
+	writer_cstr(&w, f->build);
+	return emit_written(t, RECORD_FEATURES, 0, &w);
+}
+
 static void all_clean(struct state *s)
 {
-	s->head_dirty = s->policy_dirty = s->roster_dirty = false;
+	s->head_dirty = s->policy_dirty = s->roster_dirty = s->features_dirty = false;
 	for (uint32_t i = 0; i < s->n_dirty_subjects; i++)
 		s->subjects[s->dirty_subjects[i]].dirty = false;
 	s->n_dirty_subjects = 0;
@@ -176,8 +196,8 @@ static void all_clean(struct state *s)
 
 size_t state_dirty(const struct state *s)
 {
-	return (size_t)s->head_dirty + (size_t)s->policy_dirty + (size_t)s->roster_dirty + s->n_dirty_subjects +
-	       s->n_dirty_principals + s->n_dirty_challenges + s->n_dirty_pages;
+	return (size_t)s->head_dirty + (size_t)s->policy_dirty + (size_t)s->roster_dirty + (size_t)s->features_dirty +
+	       s->n_dirty_subjects + s->n_dirty_principals + s->n_dirty_challenges + s->n_dirty_pages;
 }
 
 int state_take_dirty(struct state *s, state_record_fn f, void *ctx)
@@ -189,6 +209,8 @@ int state_take_dirty(struct state *s, state_record_fn f, void *ctx)
 		err = emit(&t, RECORD_POLICY, 0, s->policy->bytes, s->policy->len);
 	if (err == 0 && s->roster_dirty)
 		err = take_roster(&t);
+	if (err == 0 && s->features_dirty)
+		err = take_features(&t);
 	for (uint32_t i = 0; err == 0 && i < s->n_dirty_subjects; i++)
 		err = take_subject(&t, s->dirty_subjects[i]);
 	for (uint32_t i = 0; err == 0 && s->n_dirty_principals > 0 && i < s->n_principals; i++)

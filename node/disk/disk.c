@@ -94,16 +94,27 @@ static int make_meta(struct disk *d, char *text)
 
 /* --- open --- */
 
+static int other_format(const struct twin *t, const char *what, char *text)
+{
+	snprintf(text, TEXT_SIZE, "%s is of format %" PRIu32 ", this build knows format %d", what, t->format,
+	         TWIN_FORMAT);
+	return CS_ERR_VERSION;
+}
+
 static int open_twins(struct disk *d, char *text)
 {
 	int err = twin_open(&d->meta_twin, d->place.dir_fd, "metadata");
 
+	if (err == CS_ERR_VERSION)
+		return other_format(&d->meta_twin, "the log", text);
 	if (err)
 		snprintf(text, TEXT_SIZE, "the log's metadata: %s (both copies)", err_text(err));
 	if (!err) {
 		err = twin_open(&d->snapshot_twin, d->place.dir_fd, "snapshot");
 		if (!err)
 			err = snapshot_open(d);
+		if (err == CS_ERR_VERSION)
+			return other_format(&d->snapshot_twin, "the log's snapshot", text);
 		if (err)
 			snprintf(text, TEXT_SIZE, "the log's snapshot: %s (both copies)", err_text(err));
 	}

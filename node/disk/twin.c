@@ -18,12 +18,11 @@
 
 /* A file: "CSTW" | format u32 | generation u64 | length u32 | zero u32 | bytes | BLAKE2b-256 of all before. */
 #define MAGIC     UINT32_C(0x43535457)
-#define FORMAT    1
 #define HEAD_SIZE 24
 #define HASH_SIZE 32
 #define FILE_SIZE ((HEAD_SIZE + TWIN_SIZE_MAX + HASH_SIZE + 4095) / 4096 * 4096)
 
-enum copy { COPY_NONE, COPY_WHOLE, COPY_DAMAGED };
+enum copy { COPY_NONE, COPY_WHOLE, COPY_DAMAGED, COPY_FOREIGN };
 
 /* What one file holds; its generation and bytes go to *ret and to file's head. file has FILE_SIZE bytes. */
 static enum copy check(const uint8_t *file, size_t len, uint64_t *ret_generation, size_t *ret_len)
@@ -33,7 +32,7 @@ static enum copy check(const uint8_t *file, size_t len, uint64_t *ret_generation
 
 	if (len == 0)
 		return COPY_NONE;
-	if (len < HEAD_SIZE + HASH_SIZE || get_u32be(file) != MAGIC || get_u32be(file + 4) != FORMAT)
+	if (len < HEAD_SIZE + HASH_SIZE || get_u32be(file) != MAGIC)
 		return COPY_DAMAGED;
 	n = get_u32be(file + 16);
 	if (n > len - HEAD_SIZE - HASH_SIZE || get_u32be(file + 20) != 0)
@@ -41,6 +40,9 @@ static enum copy check(const uint8_t *file, size_t len, uint64_t *ret_generation
 	crypto_generichash(hash, sizeof hash, file, HEAD_SIZE + n, NULL, 0);
 	if (memcmp(hash, file + HEAD_SIZE + n, sizeof hash) != 0)
 		return COPY_DAMAGED;
+	/* Head and hash are alike in all formats, so that another one is told from damage. */
+	if (get_u32be(file + 4) != TWIN_FORMAT)
+		return COPY_FOREIGN;
 	*ret_generation = get_u64be(file + 8);
 	*ret_len = n;
 	return COPY_WHOLE;
@@ -72,7 +74,7 @@ static int write_copy(const struct twin *t, int fd)
 	if (!file)
 		return CS_ERR_NOMEM;
 	put_u32be(file, MAGIC);
-	put_u32be(file + 4, FORMAT);
+	put_u32be(file + 4, TWIN_FORMAT);
 	put_u64be(file + 8, t->generation);
 	put_u32be(file + 16, (uint32_t)t->len);
 	put_u32be(file + 20, 0);
@@ -115,6 +117,10 @@ static int choose(struct twin *t, uint8_t *file)
 		if (err)
 			return err;
 		copies[i] = check(file, len, &generation, &n);
+		if (copies[i] == COPY_FOREIGN) {
+			t->format = get_u32be(file + 4);
+			return CS_ERR_VERSION;
+		}
 		if (copies[i] != COPY_WHOLE || n > TWIN_SIZE_MAX)
 			continue;
 		generations[i] = generation;

@@ -290,20 +290,23 @@ int wire_proved_decode(struct wire_proved *ret, const void *bytes, size_t len)
 #define DETAIL_NUMBERS(d)                                                                                              \
 	&(d)->disk_free, &(d)->disk_size, &(d)->disk_reserve, &(d)->map_free, &(d)->map_size, &(d)->ledger_bytes,      \
 	        &(d)->log_bytes, &(d)->room, &(d)->checkpoint_s, &(d)->now_ms, &(d)->voters
-#define DETAIL_FIELDS 12  /* The numbers and the array of cosigners. */
-#define LATER_MAX     256 /* What later versions may have added behind what this one knows. */
+#define DETAIL_FIELDS   12  /* The numbers and the array of cosigners. */
+#define DETAIL_FEATURES 2   /* Behind them, from the build on that has features. */
+#define LATER_MAX       256 /* What later versions may have added behind what this one knows. */
 
 static void encode_details(struct writer *w, const struct wire_details *d)
 {
 	const uint64_t *const numbers[] = {DETAIL_NUMBERS(d)};
 
 	static_assert(sizeof numbers / sizeof *numbers == DETAIL_FIELDS - 1, "one each");
-	writer_array(w, DETAIL_FIELDS);
+	writer_array(w, DETAIL_FIELDS + DETAIL_FEATURES);
 	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
 		writer_uint(w, *numbers[i]);
 	writer_array(w, d->n_cosigners);
 	for (unsigned i = 0; i < d->n_cosigners; i++)
 		writer_uint(w, d->cosigners[i]);
+	writer_uint(w, d->features_have);
+	writer_uint(w, d->features_on);
 }
 
 static void skip(struct reader *r, uint32_t n)
@@ -329,8 +332,14 @@ static void decode_details(struct reader *r, struct wire_details *d)
 	for (uint32_t i = 0; r->err == 0 && i < n_cosigners; i++)
 		reader_uint(r, UINT64_MAX, &d->cosigners[i]);
 	d->n_cosigners = n_cosigners;
+	n -= DETAIL_FIELDS;
+	if (r->err == 0 && n >= DETAIL_FEATURES) {
+		reader_uint(r, UINT64_MAX, &d->features_have);
+		reader_uint(r, UINT64_MAX, &d->features_on);
+		n -= DETAIL_FEATURES;
+	}
 	if (r->err == 0)
-		skip(r, n - DETAIL_FIELDS);
+		skip(r, n);
 }
 
 int wire_status_encode(const struct wire_status *s, void *buf, size_t cap, size_t *ret_len)

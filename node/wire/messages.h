@@ -32,7 +32,9 @@
 	X(WIRE_STATUS, 13, "status")           /* [] or [1] -> status (below), [1]: with details */                    \
 	X(WIRE_MANY, 14, "many")               /* [request envelope bin…] -> [reply envelope bin…], same order */  \
 	X(WIRE_MEMBER, 20, "member")           /* order about a member (command.h), signed -> proved reply */          \
-	X(WIRE_MEMBERS, 21, "members")         /* [first version of interest] -> members (node/core/change.c), [] if none */
+	X(WIRE_MEMBERS, 21, "members")   /* [first version of interest] -> members (node/core/change.c), [] if none */ \
+	X(WIRE_FEATURE, 22, "feature")   /* order to switch one on (command.h), signed -> proved reply */              \
+	X(WIRE_FEATURES, 23, "features") /* [] -> features (node/core/features.c) */
 
 enum wire_type {
 #define WIRE_TYPE_ENUM(name, number, text) name = number,
@@ -129,6 +131,8 @@ struct wire_status {
 		uint64_t voters;       /* Of the cluster, as it knows it. */
 		unsigned n_cosigners;  /* Of that checkpoint. */
 		uint64_t cosigners[WIRE_COSIGNERS_MAX]; /* Node ids. */
+		/* Bits of node/decide/feature.h: of the node's build, and those switched on. An older node: 0. */
+		uint64_t features_have, features_on;
 	} details;
 };
 /* Details are an array of their own behind the rest; a later version adds to its end, and this one skips that. */
