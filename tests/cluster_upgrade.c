@@ -1,0 +1,246 @@
+/* Old and new builds in one cluster, restarted one by one under load, forth and back; then a feature is switched on. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include <jansson.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ledger/entry.h"
+#include "tests/cluster.h"
+#include "tests/history.h"
+
+#define NODES         3
+#define THREADS       4
+#define ACKED_BETWEEN 100
+#define PAUSE_MS      4
+#define WAIT_MS_MAX   60000
+#define REFUSED       7 /* Of the tool. */
+#define EXIT_HALTED   3 /* Of countersignd. */
+#define NO_MECHANISM  4 /* Of countersignd, of a build before features: a record of the state that it does not know. */
+
+#define ADMIN      "--cluster %s --key %s"
+#define ADMIN_ARGS cluster.cluster_file, cluster.admin_key
+
+static struct cluster cluster;
+static const char *old_build, *new_build;
+static atomic_uint n_failed;
+static atomic_bool stop;
+
+static void nap_ms(long ms)
+{
+	struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+
+	nanosleep(&t, NULL);
+}
+
+static void *load(void *arg)
+{
+	cs_client *client = arg;
+	char subject[32];
+
+	for (unsigned i = 0; !atomic_load(&stop); i++) {
+		struct cs_request r = {.subject_type = "user",
+		                       .subject_id = subject,
+		                       .action = "read",
+		                       .resource_type = "repo",
+		                       .resource_id = "main"};
+		uint64_t asked_ns = history_now_ns();
+		cs_result *result;
+
+		snprintf(subject, sizeof subject, "u%p-%u", arg, i % 50);
+		cs_request_id(r.id);
+		if (cs_decide(client, &r, &result)) {
+			fprintf(stderr, "decide: %s\n", cs_last_error());
+			atomic_fetch_add(&n_failed, 1);
+			continue;
+		}
+		history_add(r.id, result->index, asked_ns);
+		if (!result->proven)
+			history_fail("a reply without a proof that holds");
+		cs_result_free(result);
+		nap_ms(PAUSE_MS);
+	}
+	return NULL;
+}
+
+static void wait_acked(unsigned more)
+{
+	uint64_t until = history_now_ns() + UINT64_C(60000000000);
+	unsigned n = history_count() + more;
+
+	while (history_count() < n) {
+		if (history_now_ns() > until)
+			history_fail("no progress: the cluster does not acknowledge");
+		nap_ms(5);
+	}
+}
+
+static void up(unsigned node, const char *build)
+{
+	setenv("COUNTERSIGND", build, 1);
+	cluster_run("cluster up %s/c --node %u", cluster.dir, node);
+}
+
+/* The node has applied what another has by now. */
+static void wait_follows(cs_client *client, unsigned node)
+{
+	long long goal = cluster_status(client, node % NODES + 1, "size");
+
+	for (int i = 0; i < WAIT_MS_MAX / 20; i++) {
+		if (goal > 0 && cluster_status(client, node, "size") >= goal)
+			return;
+		nap_ms(20);
+	}
+	history_fail("a restarted node does not follow");
+}
+
+/* As node/OPERATIONS.md says: one at a time, the leader last. */
+static void roll(cs_client *client, const char *build, const char *what)
+{
+	unsigned leader = cluster_leader(client);
+
+	for (unsigned i = 0; i < NODES; i++) {
+		unsigned node = (leader + i) % NODES + 1;
+		cluster_run("cluster down %s/c --node %u", cluster.dir, node);
+		wait_acked(ACKED_BETWEEN);
+		up(node, build);
+		wait_follows(client, node);
+		wait_acked(ACKED_BETWEEN);
+	}
+	fprintf(stderr, "%s: %u acknowledged\n", what, history_count());
+}
+
+/* --- features --- */
+
+static int enable(void)
+{
+	return cluster_try("feature enable " ADMIN " builds", ADMIN_ARGS);
+}
+
+/* Members hear each other's HELLO after a restart within a moment. */
+static void wait_enabled(void)
+{
+	for (int i = 0; i < WAIT_MS_MAX / 200; i++) {
+		if (enable() == 0)
+			return;
+		nap_ms(200);
+	}
+	history_fail("the feature cannot be switched on though every build has it");
+}
+
+static void check_status(cs_client *client)
+{
+	for (unsigned node = 1; node <= NODES; node++) {
+		char *text;
+		if (cs_status(client, node, &text))
+			history_fail("no status");
+		json_t *j = json_loads(text, 0, NULL), *on = json_object_get(j, "features_on");
+		const char *name = json_string_value(json_array_get(on, 0));
+		if (json_array_size(on) != 1 || !name || strcmp(name, "builds") != 0)
+			history_fail("a node does not say that the feature is on");
+		json_decref(j);
+		free(text);
+	}
+}
+
+/* The ledger has the feature's entry, and right after it the build of who led. */
+static void check_entries(void)
+{
+	char command[1200], kind[64];
+	unsigned long long index[2] = {0, 0};
+	static const char *const kinds[] = {"feature-enabled", "build-changed"};
+
+	for (unsigned i = 0; i < 2; i++) {
+		snprintf(command, sizeof command,
+		         "%s show --cluster %s --key %s --last 1000000 --kind %s --json | sed -n 's/.*\"index\": "
+		         "*\\([0-9]*\\).*/\\1/p'",
+		         getenv("COUNTERSIGN") ? getenv("COUNTERSIGN") : "./countersign", cluster.cluster_file,
+		         cluster.gateway_key, kinds[i]);
+		FILE *p = popen(command, "re");
+		if (!p || !fgets(kind, sizeof kind, p) || sscanf(kind, "%llu", &index[i]) != 1)
+			history_fail("an entry is missing from the ledger");
+		pclose(p);
+	}
+	if (index[1] <= index[0])
+		history_fail("the build is named before the feature is on");
+}
+
+/* The build before comes back, now too old: it must not serve, nor change anything that the new one needs. */
+static void too_old(cs_client *client, unsigned node)
+{
+	char command[1400];
+
+	cluster_run("cluster down %s/c --node %u", cluster.dir, node);
+	snprintf(command, sizeof command, "timeout 60 %s --config %s/c/node-%u/countersignd.yaml >>%s/c/again.log 2>&1",
+	         old_build, cluster.dir, node, cluster.dir);
+	int status = system(command), code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	if (code != EXIT_HALTED && code != NO_MECHANISM)
+		history_fail("a build without the feature serves on");
+	cluster_shell("rm -f '%s/c/node-%u/data/HALTED'", cluster.dir, node); /* Of a build before features. */
+	up(node, new_build);
+	wait_follows(client, node);
+	fprintf(stderr, "the old build stopped with status %d\n", code);
+}
+
+int main(void)
+{
+	pthread_t threads[THREADS];
+	cs_client *clients[THREADS], *client;
+
+	old_build = getenv("UPGRADE_OLD");
+	new_build = getenv("COUNTERSIGND") ? strdup(getenv("COUNTERSIGND")) : "./countersignd";
+	if (!old_build || access(old_build, X_OK)) {
+		fprintf(stderr,
+		        "skipped: UPGRADE_OLD does not name the daemon of the build before (tests/upgrade.sh)\n");
+		return 77;
+	}
+	setenv("COUNTERSIGND", old_build, 1);
+	cluster_make(&cluster, NULL);
+	cluster_begin(&cluster);
+	client = cluster_client(&cluster);
+	for (unsigned i = 0; i < THREADS; i++) {
+		clients[i] = cluster_client(&cluster);
+		pthread_create(&threads[i], NULL, load, clients[i]);
+	}
+	wait_acked(ACKED_BETWEEN);
+	if (enable() == 0)
+		history_fail("old builds took the order to switch a feature on");
+	roll(client, new_build, "old to new");
+	roll(client, old_build, "new back to old");
+	roll(client, new_build, "old to new again");
+	cluster_run("cluster down %s/c --node 1", cluster.dir);
+	up(1, old_build);
+	wait_follows(client, 1);
+	if (cluster_leader(client) != 1 && enable() != REFUSED)
+		history_fail("a feature was switched on though node 1's build has none");
+	cluster_run("cluster down %s/c --node 1", cluster.dir);
+	if (enable() != REFUSED)
+		history_fail("a feature was switched on though node 1 is not heard");
+	up(1, new_build);
+	wait_follows(client, 1);
+	wait_enabled();
+	wait_acked(ACKED_BETWEEN);
+	cluster_run("feature list " ADMIN, ADMIN_ARGS);
+	check_status(client);
+	too_old(client, cluster_leader(client) % NODES + 1);
+	atomic_store(&stop, true);
+	for (unsigned i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	check_entries();
+	unsigned long long size = cluster_converge(client);
+	history_check(client, size);
+	for (unsigned i = 0; i < THREADS; i++)
+		cs_close(clients[i]);
+	cs_close(client);
+	cluster_destroy(&cluster);
+	fprintf(stderr, "%u acknowledged, %u errors told to clients, ledger of %llu entries, roots equal\n",
+	        history_count(), atomic_load(&n_failed), size);
+	return atomic_load(&n_failed) ? 1 : 0;
+}
