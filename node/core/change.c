@@ -171,10 +171,7 @@ void change_beat(struct core *c)
 
 /* --- which orders may go --- */
 
-static int no(char ret_text[160], const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-/* A client asks again where it hears that a node is not ready or has no quorum; this is for people to decide. */
-static int no(char ret_text[160], const char *format, ...)
+int change_refused(char ret_text[160], const char *format, ...)
 {
 	va_list args;
 
@@ -195,8 +192,8 @@ static int check_pending(struct core *c, const struct member_order *m, char ret_
 		return 0;
 	if (what && id == m->id && undoes)
 		return 0;
-	return no(ret_text, "one change of members at a time: node %" PRIu64 " %s", id,
-	          what ? what : "has just changed");
+	return change_refused(ret_text, "one change of members at a time: node %" PRIu64 " %s", id,
+	                      what ? what : "has just changed");
 }
 
 /* The voters as they will be: a majority of them must be whole, or nothing would be committed any more. */
@@ -208,7 +205,8 @@ static int check_quorum(struct core *c, const struct roster *after, char ret_tex
 		whole_voters += after->nodes[i].role == ROSTER_VOTER && whole(c, after->nodes[i].id);
 	if (whole_voters > voters / 2)
 		return 0;
-	return no(ret_text, "only %u of the then %u voters are whole: nothing could be decided", whole_voters, voters);
+	return change_refused(ret_text, "only %u of the then %u voters are whole: nothing could be decided",
+	                      whole_voters, voters);
 }
 
 static int check_others(struct core *c, const struct member_order *m, char ret_text[160])
@@ -218,10 +216,10 @@ static int check_others(struct core *c, const struct member_order *m, char ret_t
 	for (unsigned i = 0; i < r->n; i++) {
 		const struct roster_node *n = &r->nodes[i];
 		if (n->id != m->id && n->role == ROSTER_VOTER && !whole(c, n->id))
-			return no(ret_text,
-			          "node %" PRIu64 " is not whole (%" PRIu64
-			          " entries of the log behind, or silent): no voter goes before it is",
-			          n->id, behind(c, n->id));
+			return change_refused(ret_text,
+			                      "node %" PRIu64 " is not whole (%" PRIu64
+			                      " entries of the log behind, or silent): no voter goes before it is",
+			                      n->id, behind(c, n->id));
 	}
 	return 0;
 }
@@ -242,8 +240,9 @@ int change_allowed(struct core *c, const void *payload, size_t len, char ret_tex
 	if (err || m.action == MEMBER_ADD)
 		return err;
 	if (m.action == MEMBER_ROLE && m.role == ROSTER_VOTER && !whole(c, m.id))
-		return no(ret_text, "node %" PRIu64 " is not whole: %" PRIu64 " entries of the log behind, or silent",
-		          m.id, behind(c, m.id));
+		return change_refused(ret_text,
+		                      "node %" PRIu64 " is not whole: %" PRIu64 " entries of the log behind, or silent",
+		                      m.id, behind(c, m.id));
 	if (n && n->role == ROSTER_VOTER && !m.lost)
 		err = check_others(c, &m, ret_text);
 	roster_change(&after, &m, tree_size(c->tree));

@@ -4,7 +4,6 @@
 
 #include <assert.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -55,19 +54,6 @@ void features_told(struct core *c, uint64_t from, const struct frame_features *f
 
 /* --- which order may go --- */
 
-static int no(char ret_text[160], const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-/* For people to decide; a client that asks again would get the same answer. */
-static int no(char ret_text[160], const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(ret_text, 160, format, args);
-	va_end(args);
-	return CS_ERR_CONFLICT;
-}
-
 /* Heard now, not at some time: it may have been started anew with an older build. */
 static bool is_heard(struct core *c, const struct member *m)
 {
@@ -83,13 +69,15 @@ static int check_member(struct core *c, uint64_t id, unsigned number, char ret_t
 	if (id == c->id)
 		return 0;
 	if (!m || !is_heard(c, m))
-		return no(ret_text, "node %" PRIu64 " is not heard: nobody knows whether its build has the feature %s",
-		          id, feature_name(number));
+		return change_refused(
+		        ret_text, "node %" PRIu64 " is not heard: nobody knows whether its build has the feature %s",
+		        id, feature_name(number));
 	if (!m->build[0])
-		return no(ret_text, "node %" PRIu64 " has not said what it can: its build is older than features", id);
+		return change_refused(
+		        ret_text, "node %" PRIu64 " has not said what it can: its build is older than features", id);
 	if (!(m->features & FEATURE_BIT(number)))
-		return no(ret_text, "node %" PRIu64 ", of build %s, does not have the feature %s", id, m->build,
-		          feature_name(number));
+		return change_refused(ret_text, "node %" PRIu64 ", of build %s, does not have the feature %s", id,
+		                      m->build, feature_name(number));
 	return 0;
 }
 

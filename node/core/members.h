@@ -95,6 +95,11 @@ void change_beat(struct core *c);
  * is not whole, nobody goes while another is not whole. 0, or the error with its text.
  */
 int change_allowed(struct core *c, const void *payload, size_t len, char ret_text[160]);
+/*
+ * Writes the text; CS_ERR_CONFLICT: a client asks again where it hears that a node is not ready or has no quorum, but
+ * this is for people to decide.
+ */
+int change_refused(char ret_text[160], const char *format, ...) __attribute__((format(printf, 2, 3)));
 void change_publish(struct core *c); /* What WIRE_MEMBERS answers. */
 
 #endif
