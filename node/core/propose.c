@@ -245,6 +245,9 @@ void propose_answer(struct core *c)
 {
 	if (!c->answering.n)
 		return;
+	/* Who hears that a key is enrolled, or removed, finds it so. */
+	if (c->principals_changed)
+		publish_principals(c);
 	checkpoint_sign(c);
 	for (unsigned i = 0; i < c->answering.n; i++)
 		if (c->answering.jobs[i])
