@@ -284,7 +284,8 @@ void call_resume(struct call *call, int err)
 		return;
 	}
 	/* A node that may be behind says NOT_READY; but one that lost its leadership this moment knows it no better. */
-	if (err == CS_ERR_UNAUTHENTICATED && ++call->strange > atomic_load(&call->client->n_nodes)) {
+	if (err == CS_ERR_UNAUTHENTICATED && ++call->strange > atomic_load(&call->client->n_nodes) &&
+	    !(call->unknown && call_changes(call))) {
 		call_text(call, "our key is not enrolled, or the node's key is another");
 		call_end(call, err, NULL, NULL);
 		return;
@@ -407,6 +408,16 @@ static void error_reply(struct call *call, const struct wire_reply *reply)
 		call_text(call, reply->text);
 		call->sleep_until_ns = clock_mono_ns() + ((uint64_t)reply->retry_ms + 1) * NS_PER_MS;
 		call_sleep(call);
+		break;
+	case CS_ERR_DISK_FULL:
+		/* Said before the request is looked up: of an earlier try, which may have been logged, it says nothing.
+		 */
+		if (call->unknown && call_changes(call)) {
+			call_fail(call, reply->err, reply->text);
+			break;
+		}
+		call_text(call, reply->text);
+		call_end(call, reply->err, NULL, NULL);
 		break;
 	default:
 		call_text(call, reply->text);

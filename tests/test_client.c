@@ -39,7 +39,8 @@ struct actor {
 	char url[128];
 	struct channel_keypair keys;
 	int err;   /* Answer with this error; 0: as a node would. */
-	bool once; /* Only to the first request. */
+	bool once; /* Only to the first request; */
+	int then;  /* this to all others. */
 	const char *leader_url;
 	uint64_t leader_id;
 	uint32_t retry_ms;
@@ -98,7 +99,7 @@ static void answer(void *ctx, struct job *j)
 	if (a->err < 0) {
 		int err = a->err;
 		if (a->once)
-			a->err = 0;
+			a->err = a->then;
 		job_error(j, err, NULL, a->leader_url, a->retry_ms);
 		return;
 	}
@@ -563,6 +564,30 @@ static void test_final_errors(void **state)
 	}
 }
 
+/* A try that may have been logged, then a refusal of another: the outcome is unknown, whatever the last one says. */
+static void test_refused_after_unknown(void **state)
+{
+	const struct cs_request r = {.subject_type = "user",
+	                             .subject_id = "ada",
+	                             .action = "read",
+	                             .resource_type = "repo",
+	                             .resource_id = "main"};
+	cs_result *result = NULL;
+
+	(void)state;
+	actor_start(0);
+	actor_start(1);
+	open_client(700, 0);
+	actors[0].err = actors[1].err = CS_ERR_DISK_FULL;
+	assert_int_equal(cs_decide(client, &r, &result), CS_E_DISK_FULL);
+	actors[0].err = actors[1].err = CS_ERR_TIMEOUT;
+	actors[0].once = actors[1].once = true;
+	actors[0].then = actors[1].then = CS_ERR_DISK_FULL;
+	assert_int_equal(cs_decide(client, &r, &result), CS_E_TIMEOUT);
+	assert_non_null(strstr(cs_last_error(), "unknown"));
+	assert_null(result);
+}
+
 static void test_not_enrolled(void **state)
 {
 	struct cs_check_result r;
@@ -875,6 +900,7 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(test_unreachable, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_overloaded, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_final_errors, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_refused_after_unknown, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_not_enrolled, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_batches, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_deadline_in_queue, setup, teardown),
