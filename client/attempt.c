@@ -11,7 +11,6 @@
 #include "ledger/bytes.h"
 #include "ledger/errors.h"
 
-#define TRY_MS_FIRST   250 /* One node's time to answer; doubles with each try. An election takes about as long. */
 #define TRY_MS_MAX     8000
 #define BACKOFF_MS_MIN 2
 #define BACKOFF_MS_MAX 100
@@ -554,7 +553,7 @@ void attempt_callback(void *arg)
 
 void attempt_first(struct call *call)
 {
-	call->try_ms = TRY_MS_FIRST;
+	call->try_ms = call->client->try_ms;
 	call->began_ns = clock_mono_ns();
 	call_try(call);
 }

@@ -15,6 +15,8 @@
 #include "node/wire/textfile.h"
 
 #define TIMEOUT_MS_DEFAULT 5000
+#define TRY_MS_FIRST       250 /* An election takes about as long. */
+#define HANDSHAKE_MS       500
 #define IN_FLIGHT_DEFAULT  1024
 #define IN_FLIGHT_MAX      65536 /* Each takes an nng context for every node that it asks. */
 
@@ -181,6 +183,8 @@ int cs_open(const struct cs_options *options, cs_client **ret, char *error, size
 	c->timeout_ms = options->timeout_ms == 0 ? TIMEOUT_MS_DEFAULT : options->timeout_ms;
 	c->in_flight_max = options->in_flight_max == 0 ? IN_FLIGHT_DEFAULT : options->in_flight_max;
 	c->skip_proof = options->skip_proof;
+	c->try_ms = TRY_MS_FIRST;
+	c->handshake_ms = HANDSHAKE_MS;
 	c->calls = calloc(c->in_flight_max, sizeof(struct call *));
 	int err = c->calls == NULL ? CS_ERR_NOMEM : files_read(c, options, text);
 	if (err == CS_OK)

@@ -344,6 +344,8 @@ struct cs_client {
 	struct channel_keypair channel;
 	struct trust trust;
 	unsigned timeout_ms, in_flight_max;
+	unsigned try_ms;       /* One node's time to answer; doubles with each try. */
+	unsigned handshake_ms; /* One node's time to open the channel. */
 	bool skip_proof;
 	struct node nodes[CLIENT_NODES_MAX];
 	atomic_uint n_nodes; /* Only grows, when the new one is ready. */

@@ -14,14 +14,13 @@
 #include "client/client_internal.h"
 #include "ledger/errors.h"
 
-#define NS_PER_S             UINT64_C(1000000000)
-#define RENEW_NS             (90 * NS_PER_S)  /* From here on a new session is made beside the old one's use. */
-#define USE_NS_MAX           (115 * NS_PER_S) /* The node counts its 120 s from a little earlier than we do. */
-#define HANDSHAKE_TIMEOUT_MS 500
-#define RECONNECT_MIN_MS     10
-#define RECONNECT_MAX_MS     500
-#define REDIAL_NS            NS_PER_S /* Twice RECONNECT_MAX_MS: a dialer that lives has tried again by then. */
-#define SP_HEADER_SIZE_MAX   64       /* nng counts its own header into a message's size. */
+#define NS_PER_S           UINT64_C(1000000000)
+#define RENEW_NS           (90 * NS_PER_S)  /* From here on a new session is made beside the old one's use. */
+#define USE_NS_MAX         (115 * NS_PER_S) /* The node counts its 120 s from a little earlier than we do. */
+#define RECONNECT_MIN_MS   10
+#define RECONNECT_MAX_MS   500
+#define REDIAL_NS          NS_PER_S /* Twice RECONNECT_MAX_MS: a dialer that lives has tried again by then. */
+#define SP_HEADER_SIZE_MAX 64       /* nng counts its own header into a message's size. */
 
 static void pipe_event(nng_pipe pipe, nng_pipe_ev event, void *arg)
 {
@@ -177,7 +176,7 @@ static void handshake_start(struct node *n)
 		return;
 	}
 	nng_aio_set_msg(n->aio, m);
-	nng_aio_set_timeout(n->aio, HANDSHAKE_TIMEOUT_MS);
+	nng_aio_set_timeout(n->aio, (nng_duration)c->handshake_ms);
 	if (!node_send(n, n->ctx, n->aio)) {
 		nng_msg_free(m);
 		handshake_end(n, NULL, CS_ERR_UNREACHABLE);

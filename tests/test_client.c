@@ -20,6 +20,7 @@
 #include <nng/nng.h>
 #include <nng/protocol/reqrep0/rep.h>
 
+#include "client/client_internal.h"
 #include "client/countersign.h"
 #include "ledger/bytes.h"
 #include "ledger/errors.h"
@@ -28,9 +29,10 @@
 #include "node/wire/keyfile.h"
 #include "tests/echo_node.h"
 
-#define ORIGIN   "test-0123456789abcdef"
-#define NODES    3
-#define SEEN_MAX 256
+#define ORIGIN    "test-0123456789abcdef"
+#define NODES     3
+#define SEEN_MAX  256
+#define ENOUGH_MS 100000 /* For any of this, on the busiest machine. */
 
 /* One node as the tests want it: what it answers, and what it was asked. */
 struct actor {
@@ -44,7 +46,7 @@ struct actor {
 	const char *leader_url;
 	uint64_t leader_id;
 	uint32_t retry_ms;
-	unsigned n_seen;
+	unsigned n_seen; /* Checks. */
 	uint8_t seen[SEEN_MAX][WIRE_REQUEST_ID_SIZE];
 };
 
@@ -94,6 +96,10 @@ static void answer(void *ctx, struct job *j)
 		reply_hello(j, a);
 		return;
 	}
+	if (j->request.type != WIRE_CHECK) {
+		job_error(j, CS_ERR_INVALID, NULL, NULL, 0);
+		return;
+	}
 	if (a->n_seen < SEEN_MAX)
 		memcpy(a->seen[a->n_seen++], j->request.id, WIRE_REQUEST_ID_SIZE);
 	if (a->err < 0) {
@@ -136,6 +142,26 @@ static void open_client(unsigned timeout_ms, unsigned in_flight_max)
 
 	if (cs_open(&o, &client, error, sizeof(error)) != 0)
 		fail_msg("%s", error);
+}
+
+/* For tests that count: nothing is asked twice because the machine is slow, and nobody asks for members. */
+static void patient(void)
+{
+	client->try_ms = client->handshake_ms = ENOUGH_MS;
+	client->follow.due_ns = UINT64_MAX;
+}
+
+/*
+ * Makes the session with each node that runs. This is no check, which would leave its place in the lane only after its
+ * caller has gone on. What a node had answered before has come by then, too.
+ */
+static void greet(void)
+{
+	char *json;
+
+	for (unsigned i = 0; i < NODES; i++)
+		if (actors[i].runs)
+			assert_int_equal(cs_status(client, i + 1, &json), CS_E_INVALID);
 }
 
 static int setup(void **state)
@@ -232,7 +258,8 @@ static void test_check(void **state)
 
 	(void)state;
 	actor_start(0);
-	open_client(5000, 0);
+	open_client(ENOUGH_MS, 0);
+	patient();
 	assert_int_equal(cs_check(client, some_id, &r), 0);
 	assert_true(r.stands);
 	assert_int_equal(r.verdict, CS_ALLOW);
@@ -248,7 +275,8 @@ static void test_many_async(void **state)
 	(void)state;
 	for (unsigned i = 0; i < NODES; i++)
 		actor_start(i);
-	open_client(5000, 0);
+	open_client(ENOUGH_MS, 0);
+	patient();
 	tally_reset();
 	memset(calls, 0, sizeof(calls));
 	for (unsigned i = 0; i < 200; i++)
@@ -268,15 +296,14 @@ static void test_redirect(void **state)
 		actor_start(i);
 	actors[0].err = CS_ERR_NOT_LEADER;
 	actors[0].leader_url = actors[2].url;
-	open_client(5000, 0);
-	/* Whoever was connected first was asked first; node 1 among others, sooner or later. */
+	open_client(ENOUGH_MS, 0);
+	patient();
+	greet();
 	for (unsigned i = 0; i < 10; i++)
 		assert_int_equal(cs_check(client, some_id, &r), 0);
-	if (actors[0].n_seen > 0) {
-		assert_int_equal(actors[0].n_seen, 1); /* The leader is remembered. */
-		assert_int_equal(actors[2].n_seen, 10);
-		assert_memory_equal(actors[0].seen[0], actors[2].seen[0], WIRE_REQUEST_ID_SIZE);
-	}
+	assert_int_equal(actors[0].n_seen, 1); /* The leader is remembered. */
+	assert_int_equal(actors[2].n_seen, 10);
+	assert_memory_equal(actors[0].seen[0], actors[2].seen[0], WIRE_REQUEST_ID_SIZE);
 }
 
 static void test_redirect_by_id(void **state)
@@ -290,10 +317,13 @@ static void test_redirect_by_id(void **state)
 	actors[0].leader_url = actors[2].leader_url = "tcp://gateway.example:1";
 	actors[0].leader_id = actors[2].leader_id = 2;
 	actor_start(1);
-	open_client(5000, 0);
+	open_client(ENOUGH_MS, 0);
+	patient();
 	assert_int_equal(cs_check(client, some_id, &r), 0);
 	assert_int_equal(r.index, 200);
 }
+
+#define SILENCE_MS 2000 /* Node 2's answer comes sooner. */
 
 /* The others still point at a leader that has gone silent: it is not asked again before they could have noticed. */
 static void test_silent_leader(void **state)
@@ -303,18 +333,21 @@ static void test_silent_leader(void **state)
 	(void)state;
 	for (unsigned i = 0; i < NODES; i++)
 		actor_start(i);
-	open_client(30000, 0);
+	open_client(ENOUGH_MS, 0);
+	patient();
+	greet();
 	assert_int_equal(cs_check(client, some_id, &r), 0);
 	assert_int_equal(r.index, 100);
 	actors[1].err = CS_ERR_NOT_LEADER;
 	actors[1].leader_url = actors[0].url;
+	client->try_ms = SILENCE_MS;
 	echo_node_hold(&actors[0].node, true);
 	assert_int_equal(cs_check(client, some_id, &r), 0);
 	assert_int_equal(r.index, 300);
 	assert_int_equal(actors[1].n_seen, 1);
 	echo_node_hold(&actors[0].node, false);
-	echo_node_await(&actors[0].node, 0);
-	assert_true(actors[0].n_seen <= 2);
+	greet();
+	assert_int_equal(actors[0].n_seen, 2);
 }
 
 /* A call that sleeps while an election goes on is told of the new leader, and goes there without another pause. */
@@ -325,7 +358,9 @@ static void test_new_leader_at_once(void **state)
 	(void)state;
 	actor_start(0);
 	actor_start(2);
-	open_client(30000, 0);
+	open_client(ENOUGH_MS, 0);
+	patient();
+	greet();
 	assert_int_equal(cs_check(client, some_id, &r), 0);
 	actors[0].err = CS_ERR_NOT_LEADER;
 	actors[0].leader_url = actors[2].url;
@@ -344,7 +379,8 @@ static void test_same_id_elsewhere(void **state)
 	static const int errors[] = {CS_ERR_NO_QUORUM, CS_ERR_NOT_READY, CS_ERR_DIVERGED, CS_ERR_TIMEOUT, CS_ERR_IO};
 	actor_start(0);
 	actor_start(1);
-	open_client(5000, 0);
+	open_client(ENOUGH_MS, 0);
+	patient();
 	for (unsigned i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
 		actors[0].err = errors[i];
 		actors[1].err = 0;
@@ -409,7 +445,8 @@ static void test_node_dies(void **state)
 	assert_int_equal(nng_rep0_open(&m.socket), 0);
 	assert_int_equal(nng_listen(m.socket, actors[0].url, NULL, 0), 0);
 	assert_int_equal(pthread_create(&thread, NULL, mortal_run, &m), 0);
-	open_client(5000, 0);
+	open_client(ENOUGH_MS, 0);
+	patient();
 	tally_reset();
 	calls = 0;
 	/* Only node 1 is there; once it is gone, node 2 comes. */
@@ -467,7 +504,7 @@ static void test_restarted_node(void **state)
 
 	(void)state; /* The node forgot our session: a new one is made within the call. */
 	actor_start(0);
-	open_client(5000, 0);
+	open_client(ENOUGH_MS, 0);
 	assert_int_equal(cs_check(client, some_id, &r), 0);
 	actor_stop(0);
 	actor_start(0);
@@ -481,7 +518,8 @@ static void test_session_forgotten(void **state)
 
 	(void)state;
 	actor_start(0);
-	open_client(5000, 0);
+	open_client(ENOUGH_MS, 0);
+	patient();
 	assert_int_equal(cs_check(client, some_id, &r), 0);
 	memcpy(p.channel_pub, client_keys.pub, sizeof(p.channel_pub));
 	/* Removed and enrolled again: the old session is dead, the connection is not. */
@@ -512,7 +550,8 @@ static void test_timeout(void **state)
 	assert_int_equal(tally.last_code, CS_E_TIMEOUT);
 	/* The late replies reach nobody, and hurt nobody. */
 	echo_node_hold(&actors[0].node, false);
-	assert_int_equal(cs_check(client, some_id, &r), 0);
+	while (cs_check(client, some_id, &r) != 0)
+		;
 	assert_int_equal(calls, 1);
 	assert_int_equal(tally.n, 1);
 }
@@ -540,7 +579,8 @@ static void test_overloaded(void **state)
 	actors[0].err = CS_ERR_OVERLOADED;
 	actors[0].retry_ms = 5;
 	actors[0].once = true;
-	open_client(5000, 0);
+	open_client(ENOUGH_MS, 0);
+	patient();
 	assert_int_equal(cs_check(client, some_id, &r), 0);
 	assert_int_equal(actors[0].n_seen, 2);
 	assert_memory_equal(actors[0].seen[0], actors[0].seen[1], WIRE_REQUEST_ID_SIZE);
@@ -554,7 +594,8 @@ static void test_final_errors(void **state)
 
 	(void)state; /* An answer, if not a good one: nobody else is asked. */
 	actor_start(0);
-	open_client(5000, 0);
+	open_client(ENOUGH_MS, 0);
+	patient();
 	for (unsigned i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
 		actors[0].err = errors[i];
 		actors[0].n_seen = 0;
@@ -595,7 +636,8 @@ static void test_not_enrolled(void **state)
 	(void)state;
 	actor_start(0);
 	assert_int_equal(front_set_principals(actors[0].node.front, NULL, 0), 0);
-	open_client(5000, 0);
+	open_client(ENOUGH_MS, 0);
+	patient();
 	assert_int_equal(cs_check(client, some_id, &r), CS_E_UNAUTHENTICATED);
 }
 
@@ -622,16 +664,13 @@ static void test_batches(void **state)
 {
 	static unsigned calls[66];
 	struct front_stats st, before;
-	char *status;
 
 	(void)state;
 	actor_start(0);
-	open_client(5000, 0);
-	/* Makes the session; a check would leave its place in the lane only after its caller has gone on. The node's
-	 * answer is one to a check. */
-	assert_int_not_equal(cs_status(client, 1, &status), 0);
+	open_client(ENOUGH_MS, 0);
+	patient();
+	greet();
 	front_stats(actors[0].node.front, &before);
-	unsigned seen_before = actors[0].n_seen;
 	echo_node_hold(&actors[0].node, true);
 	tally_reset();
 	memset(calls, 0, sizeof(calls));
@@ -650,7 +689,7 @@ static void test_batches(void **state)
 		assert_int_equal(calls[i], 1);
 	front_stats(actors[0].node.front, &st);
 	assert_int_equal(st.requests - before.requests, 66);
-	assert_int_equal(actors[0].n_seen - seen_before, 66);
+	assert_int_equal(actors[0].n_seen, 66);
 }
 
 static void test_deadline_in_queue(void **state)
@@ -661,7 +700,8 @@ static void test_deadline_in_queue(void **state)
 	(void)state;
 	actor_start(0);
 	open_client(300, 0);
-	assert_int_equal(cs_check(client, some_id, &r), 0);
+	while (cs_check(client, some_id, &r) != 0)
+		; /* A slow machine may need all of that time to connect. */
 	echo_node_hold(&actors[0].node, true);
 	tally_reset();
 	memset(calls, 0, sizeof(calls));
@@ -672,7 +712,8 @@ static void test_deadline_in_queue(void **state)
 	for (unsigned i = 0; i < 20; i++)
 		assert_int_equal(calls[i], 1);
 	echo_node_hold(&actors[0].node, false);
-	assert_int_equal(cs_check(client, some_id, &r), 0);
+	while (cs_check(client, some_id, &r) != 0)
+		;
 }
 
 static void test_batch_errors(void **state)
@@ -681,7 +722,8 @@ static void test_batch_errors(void **state)
 
 	(void)state; /* Every one of a batch follows its own error, to the leader. */
 	actor_start(0);
-	open_client(5000, 0);
+	open_client(ENOUGH_MS, 0);
+	patient();
 	actors[0].err = CS_ERR_NOT_LEADER;
 	actors[0].leader_url = actors[1].url;
 	actor_start(1);
@@ -696,7 +738,7 @@ static void test_batch_errors(void **state)
 
 #define DYING_CALLS 40
 
-/* A node that answers nobody until a message of many has come, and then is gone. */
+/* A node that answers the first, and nobody else until a message of many has come, and then is gone. */
 struct dying {
 	nng_socket socket;
 	nng_ctx ctx[3];
@@ -734,11 +776,11 @@ static int ctx_recv(nng_ctx ctx, nng_msg **ret)
 	return rv;
 }
 
-static int reply_one(nng_ctx ctx, struct channel_session *x, nng_msg *msg, const uint8_t *id)
+static int reply_one(nng_ctx ctx, struct channel_session *x, nng_msg *msg, const uint8_t *id, int error)
 {
 	uint8_t header[CHANNEL_DATA_HEADER_SIZE], frame[128];
 	static const uint8_t body[] = {0x96, 0xc3, CS_ALLOW, 5, 6, 7, 0};
-	struct wire_reply r = {.body = body, .body_len = sizeof(body)};
+	struct wire_reply r = {.err = error, .body = body, .body_len = sizeof(body)};
 	size_t len;
 
 	memcpy(header, nng_msg_body(msg), sizeof(header));
@@ -766,6 +808,11 @@ static void *dying_run(void *arg)
 	nng_msg_clear(msg);
 	if (nng_msg_append(msg, accept, sizeof(accept)) != 0 || ctx_send(d->ctx[0], msg) != 0)
 		return NULL;
+	uint8_t first[WIRE_MANY_MAX][WIRE_REQUEST_ID_SIZE];
+	if (ctx_recv(d->ctx[0], &msg) != 0 ||
+	    channel_open(&x, NULL, nng_msg_body(msg), nng_msg_len(msg), &plain, &len) < 0 ||
+	    requests_in(plain, len, first) != 1 || reply_one(d->ctx[0], &x, msg, first[0], CS_ERR_INVALID) < 0)
+		return NULL;
 	/* Two by themselves; the first is answered, so the others come. */
 	nng_msg *alone[2];
 	for (unsigned i = 0; i < 2; i++) {
@@ -775,7 +822,7 @@ static void *dying_run(void *arg)
 		d->n_seen += requests_in(plain, len, d->seen + d->n_seen);
 	}
 	sem_wait(&d->asked);
-	if (reply_one(d->ctx[0], &x, alone[0], d->seen[0]) == 0 && ctx_recv(d->ctx[2], &msg) == 0) {
+	if (reply_one(d->ctx[0], &x, alone[0], d->seen[0], CS_OK) == 0 && ctx_recv(d->ctx[2], &msg) == 0) {
 		if (channel_open(&x, NULL, nng_msg_body(msg), nng_msg_len(msg), &plain, &len) == 0)
 			d->n_seen += requests_in(plain, len, d->seen + d->n_seen);
 		nng_msg_free(msg);
@@ -798,6 +845,7 @@ static void test_node_dies_with_many(void **state)
 	static struct dying d;
 	static unsigned calls[DYING_CALLS];
 	pthread_t thread;
+	char *json;
 
 	(void)state;
 	d = (struct dying){.keys = actors[0].keys};
@@ -807,7 +855,10 @@ static void test_node_dies_with_many(void **state)
 		assert_int_equal(nng_ctx_open(&d.ctx[i], d.socket), 0);
 	assert_int_equal(nng_listen(d.socket, actors[0].url, NULL, 0), 0);
 	assert_int_equal(pthread_create(&thread, NULL, dying_run, &d), 0);
-	open_client(10000, 0);
+	open_client(ENOUGH_MS, 0);
+	patient();
+	/* Makes the session: each call enters the lane at once. */
+	assert_int_equal(cs_status(client, 1, &json), CS_E_INVALID);
 	tally_reset();
 	memset(calls, 0, sizeof(calls));
 	for (unsigned i = 0; i < DYING_CALLS; i++)
