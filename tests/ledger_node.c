@@ -14,7 +14,7 @@
 #include "node/decide/policy.h"
 #include "node/wire/messages.h"
 
-#define ORIGIN    "test-0123456789abcdef"
+#define ORIGIN "test-0123456789abcdef"
 
 static uint64_t now_ms(void)
 {

@@ -11,7 +11,7 @@
 
 #define MEMBERFILE_NAME "member" /* In the node's folder. */
 
-        struct memberfile {
+struct memberfile {
 	uint64_t id;
 	char url[ROSTER_URL_SIZE], link[ROSTER_URL_SIZE];
 	uint8_t log_pub[32], cosigner_pub[32], channel_pub[32];
