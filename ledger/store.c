@@ -120,7 +120,7 @@ static int dbs_create(struct store *s, MDB_txn *txn)
 	if (!rc)
 		rc = store_head_put(s, txn, &empty);
 	if (!rc)
-		rc = store_state_put(s, txn, 0, 0);
+		rc = store_state_put(s, txn, 0, 0, &s->sum);
 	return store_error(rc);
 }
 
@@ -227,7 +227,10 @@ static int head_load(struct store *s, MDB_txn *txn)
 	if (mdb_get(txn, s->db[DB_META], &key, &value) || value.mv_size != META_STATE_SIZE)
 		return CS_ERR_DAMAGED;
 	s->state_index = get_u64be(value.mv_data);
-	return CS_OK;
+	if (s->read_only)
+		return CS_OK;
+	err = store_read_sum(s, txn, &s->sum);
+	return err == CS_ERR_NOT_FOUND ? store_sum_records(s, txn, &s->sum) : err;
 }
 
 static int store_start(struct store *s, const char *dir, const struct store_options *o)

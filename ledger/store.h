@@ -76,8 +76,14 @@ struct store_record {
 	const void *key, *value;
 	uint32_t key_len, value_len; /* key at most 511 bytes (LMDB's bound). */
 };
-/* No transaction may be open. CS_ERR_INVALID if index is beyond the applied index or before the last one written. */
+/*
+ * No transaction may be open. CS_ERR_INVALID if index is beyond the applied index or before the last one written. With
+ * the records goes their sum (ledger/multiset.h): the first byte of a key is its record's kind, the rest its place.
+ */
 int store_write_state(struct store *s, const struct store_record *r, size_t n, uint64_t index, uint64_t term);
+void store_state_digest(const struct store *s, struct hash *ret); /* Of the state last written. Writer's thread. */
+/* Whether the records are those whose sum was stored: CS_ERR_DAMAGED. Writer's thread. */
+int store_check_state(struct store *s);
 int store_sync(struct store *s); /* mdb_env_sync(force): before the Raft log is truncated. */
 void store_head(const struct store *s,
                 struct store_head *ret);           /* As of the last commit (a reader: of open); any thread. */
@@ -111,6 +117,14 @@ int store_view_each_state(const struct store_view *v,
                           int (*f)(void *ctx, const void *key, size_t key_len, const void *value, size_t value_len),
                           void *ctx);
 int store_view_state_index(const struct store_view *v, uint64_t *ret_index, uint64_t *ret_term); /* CS_ERR_NOT_FOUND. */
+/* CS_ERR_NOT_FOUND: a version that kept no sum has written the state. */
+int store_view_state_digest(const struct store_view *v, struct hash *ret);
+/*
+ * As store_view_each_state, from the first record whose key is above `after` on; after_len 0: from the first of all.
+ */
+int store_view_state_after(const struct store_view *v, const void *after, size_t after_len,
+                           int (*f)(void *ctx, const void *key, size_t key_len, const void *value, size_t value_len),
+                           void *ctx);
 /* Tiles as the view sees them, for tiles_inclusion and its like (read only). */
 void store_view_tiles(const struct store_view *v, struct tree_tiles *ret);
 

@@ -6,6 +6,7 @@
 #include <lmdb.h>
 #include <pthread.h>
 
+#include "ledger/multiset.h"
 #include "ledger/store.h"
 
 /* X(name, database). */
@@ -28,9 +29,11 @@ enum store_db {
 #define META_FORMAT "format" /* STORE_FORMAT. */
 #define META_HEAD   "head"   /* size, applied index, applied term (u64be each), root, last leaf's hash. */
 #define META_STATE  "state"  /* Raft index and term of the state records (u64be each). */
+#define META_SUM    "sum"    /* Raft index and term (u64be each), sum of the state records at that index. */
 
 #define META_HEAD_SIZE  (3 * 8 + 2 * HASH_SIZE)
 #define META_STATE_SIZE (2 * 8)
+#define META_SUM_SIZE   (2 * 8 + MULTISET_SIZE)
 #define INDEX_KEY_SIZE  8
 #define TILE_KEY_SIZE   9
 
@@ -47,6 +50,7 @@ struct store {
 	MDB_txn *tree_txn; /* What the tree reads its tiles through. */
 	struct tree *tree;
 	struct store_head next; /* The head that the open transaction makes. */
+	struct multiset sum;    /* Of the state records as committed. */
 	struct {
 		uint64_t n;
 		unsigned width;
@@ -70,7 +74,11 @@ int store_read_tile(const struct store *s, MDB_txn *txn, unsigned level, uint64_
 /* The writer's records in "meta"; LMDB's result. */
 int store_meta_put(struct store *s, MDB_txn *txn, const char *name, const void *value, size_t len);
 int store_head_put(struct store *s, MDB_txn *txn, const struct store_head *h);
-int store_state_put(struct store *s, MDB_txn *txn, uint64_t index, uint64_t term);
+int store_state_put(struct store *s, MDB_txn *txn, uint64_t index, uint64_t term, const struct multiset *sum);
+/* CS_ERR_NOT_FOUND: a version that kept no sum has written the state since. */
+int store_read_sum(const struct store *s, MDB_txn *txn, struct multiset *ret);
+/* The sum from the records themselves. */
+int store_sum_records(const struct store *s, MDB_txn *txn, struct multiset *ret);
 /* Makes the tree that of `size` from the tiles that txn sees. */
 int store_tree_load(struct store *s, MDB_txn *txn, uint64_t size);
 

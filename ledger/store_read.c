@@ -242,18 +242,20 @@ void store_view_tiles(const struct store_view *v, struct tree_tiles *ret)
 	*ret = (struct tree_tiles){.read = view_tile_read, .ctx = (void *)(uintptr_t)v};
 }
 
-static int each_state(const struct store *s, MDB_txn *txn,
+static int each_state(const struct store *s, MDB_txn *txn, const void *after, size_t after_len,
                       int (*f)(void *ctx, const void *key, size_t key_len, const void *value, size_t value_len),
                       void *ctx)
 {
 	MDB_cursor *cursor;
-	MDB_val key, value;
+	MDB_val key = {.mv_size = after_len, .mv_data = (void *)(uintptr_t)after}, value;
 	int result = CS_OK;
 	int rc = mdb_cursor_open(txn, s->db[DB_STATE], &cursor);
 
 	if (rc)
 		return store_error(rc);
-	rc = mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
+	rc = mdb_cursor_get(cursor, &key, &value, after_len ? MDB_SET_RANGE : MDB_FIRST);
+	if (!rc && after_len && key.mv_size == after_len && memcmp(key.mv_data, after, after_len) == 0)
+		rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
 	while (!rc && !result) {
 		result = f(ctx, key.mv_data, key.mv_size, value.mv_data, value.mv_size);
 		if (!result)
@@ -272,7 +274,7 @@ int store_each_state(struct store *s,
 
 	if (rc)
 		return store_error(rc);
-	int err = each_state(s, txn, f, ctx);
+	int err = each_state(s, txn, NULL, 0, f, ctx);
 	mdb_txn_abort(txn);
 	return err;
 }
@@ -281,7 +283,56 @@ int store_view_each_state(const struct store_view *v,
                           int (*f)(void *ctx, const void *key, size_t key_len, const void *value, size_t value_len),
                           void *ctx)
 {
-	return v->live ? each_state(v->store, v->txn, f, ctx) : CS_ERR_INVALID;
+	return store_view_state_after(v, NULL, 0, f, ctx);
+}
+
+int store_view_state_after(const struct store_view *v, const void *after, size_t after_len,
+                           int (*f)(void *ctx, const void *key, size_t key_len, const void *value, size_t value_len),
+                           void *ctx)
+{
+	return v->live ? each_state(v->store, v->txn, after, after_len, f, ctx) : CS_ERR_INVALID;
+}
+
+static int sum_record(void *ctx, const void *key, size_t key_len, const void *value, size_t value_len)
+{
+	if (key_len == 0)
+		return CS_ERR_DAMAGED;
+	multiset_add(ctx, *(const uint8_t *)key, value, value_len);
+	return CS_OK;
+}
+
+int store_sum_records(const struct store *s, MDB_txn *txn, struct multiset *ret)
+{
+	*ret = (struct multiset){0};
+	return each_state(s, txn, NULL, 0, sum_record, ret);
+}
+
+int store_read_sum(const struct store *s, MDB_txn *txn, struct multiset *ret)
+{
+	MDB_val sum_key = {.mv_size = strlen(META_SUM), .mv_data = META_SUM}, sum;
+	MDB_val state_key = {.mv_size = strlen(META_STATE), .mv_data = META_STATE}, state;
+	int rc = mdb_get(txn, s->db[DB_META], &sum_key, &sum);
+
+	if (!rc)
+		rc = mdb_get(txn, s->db[DB_META], &state_key, &state);
+	if (rc)
+		return store_error(rc);
+	if (sum.mv_size != META_SUM_SIZE || state.mv_size != META_STATE_SIZE)
+		return CS_ERR_DAMAGED;
+	if (memcmp(sum.mv_data, state.mv_data, META_STATE_SIZE) != 0)
+		return CS_ERR_NOT_FOUND;
+	multiset_read(ret, (const uint8_t *)sum.mv_data + META_STATE_SIZE);
+	return CS_OK;
+}
+
+int store_view_state_digest(const struct store_view *v, struct hash *ret)
+{
+	struct multiset sum;
+	int err = v->live ? store_read_sum(v->store, v->txn, &sum) : CS_ERR_INVALID;
+
+	if (!err)
+		multiset_digest(&sum, ret);
+	return err;
 }
 
 int store_view_state_index(const struct store_view *v, uint64_t *ret_index, uint64_t *ret_term)

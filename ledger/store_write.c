@@ -34,13 +34,15 @@ int store_head_put(struct store *s, MDB_txn *txn, const struct store_head *h)
 	return store_meta_put(s, txn, META_HEAD, buf, sizeof buf);
 }
 
-int store_state_put(struct store *s, MDB_txn *txn, uint64_t index, uint64_t term)
+int store_state_put(struct store *s, MDB_txn *txn, uint64_t index, uint64_t term, const struct multiset *sum)
 {
-	uint8_t buf[META_STATE_SIZE];
+	uint8_t buf[META_SUM_SIZE];
 
 	put_u64be(buf, index);
 	put_u64be(buf + 8, term);
-	return store_meta_put(s, txn, META_STATE, buf, sizeof buf);
+	multiset_write(sum, buf + META_STATE_SIZE);
+	int rc = store_meta_put(s, txn, META_STATE, buf, META_STATE_SIZE);
+	return rc ? rc : store_meta_put(s, txn, META_SUM, buf, sizeof buf);
 }
 
 /* --- the tree over the stored tiles --- */
@@ -165,7 +167,7 @@ int store_put_meta(struct store *s, const char *name, const void *value, size_t 
 	MDB_val key = {.mv_size = strlen(name), .mv_data = (void *)(uintptr_t)name};
 
 	if (!s->txn || key.mv_size == 0 || key.mv_size > STATE_KEY_SIZE_MAX || strcmp(name, META_FORMAT) == 0 ||
-	    strcmp(name, META_HEAD) == 0 || strcmp(name, META_STATE) == 0)
+	    strcmp(name, META_HEAD) == 0 || strcmp(name, META_STATE) == 0 || strcmp(name, META_SUM) == 0)
 		return CS_ERR_INVALID;
 	if (s->txn_err)
 		return s->txn_err;
@@ -256,7 +258,25 @@ int store_commit(struct store *s)
 
 /* --- state records --- */
 
-static int state_records_put(struct store *s, MDB_txn *txn, const struct store_record *r, size_t n)
+/* One record's change, in the sum: what the store holds goes out, what takes its place comes in. */
+static int sum_change(const struct store *s, MDB_txn *txn, MDB_val key, const struct store_record *r,
+                      struct multiset *sum)
+{
+	const uint8_t kind = *(const uint8_t *)r->key;
+	MDB_val old;
+	int rc = mdb_get(txn, s->db[DB_STATE], &key, &old);
+
+	if (rc && rc != MDB_NOTFOUND)
+		return rc;
+	if (!rc)
+		multiset_remove(sum, kind, old.mv_data, old.mv_size);
+	if (r->value_len > 0)
+		multiset_add(sum, kind, r->value, r->value_len);
+	return 0;
+}
+
+static int state_records_put(struct store *s, MDB_txn *txn, const struct store_record *r, size_t n,
+                             struct multiset *sum)
 {
 	for (size_t i = 0; i < n; i++) {
 		MDB_val key = {.mv_size = r[i].key_len, .mv_data = (void *)(uintptr_t)r[i].key};
@@ -265,6 +285,9 @@ static int state_records_put(struct store *s, MDB_txn *txn, const struct store_r
 
 		if (r[i].key_len == 0 || r[i].key_len > STATE_KEY_SIZE_MAX)
 			return CS_ERR_INVALID;
+		rc = sum_change(s, txn, key, &r[i], sum);
+		if (rc)
+			return store_error(rc);
 		if (r[i].value_len > 0)
 			rc = mdb_put(txn, s->db[DB_STATE], &key, &value, 0);
 		else
@@ -277,6 +300,7 @@ static int state_records_put(struct store *s, MDB_txn *txn, const struct store_r
 
 int store_write_state(struct store *s, const struct store_record *r, size_t n, uint64_t index, uint64_t term)
 {
+	struct multiset sum = s->sum;
 	MDB_txn *txn;
 
 	/* State ahead of the ledger would make a restart skip entries that were never stored. */
@@ -287,9 +311,9 @@ int store_write_state(struct store *s, const struct store_record *r, size_t n, u
 	int rc = mdb_txn_begin(s->env, NULL, 0, &txn);
 	if (rc)
 		return store_error(rc);
-	int err = state_records_put(s, txn, r, n);
+	int err = state_records_put(s, txn, r, n, &sum);
 	if (!err)
-		err = store_error(store_state_put(s, txn, index, term));
+		err = store_error(store_state_put(s, txn, index, term, &sum));
 	if (err) {
 		mdb_txn_abort(txn);
 		s->dead = s->dead || err == CS_ERR_IO;
@@ -302,10 +326,31 @@ int store_write_state(struct store *s, const struct store_record *r, size_t n, u
 		s->dead = true;
 		return CS_ERR_IO;
 	}
+	s->sum = sum;
 	pthread_mutex_lock(&s->lock);
 	s->state_index = index;
 	pthread_mutex_unlock(&s->lock);
 	return CS_OK;
+}
+
+void store_state_digest(const struct store *s, struct hash *ret)
+{
+	multiset_digest(&s->sum, ret);
+}
+
+int store_check_state(struct store *s)
+{
+	struct multiset found;
+	MDB_txn *txn;
+	int rc = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &txn);
+
+	if (rc)
+		return store_error(rc);
+	int err = store_sum_records(s, txn, &found);
+	mdb_txn_abort(txn);
+	if (!err && memcmp(&found, &s->sum, sizeof found) != 0)
+		err = CS_ERR_DAMAGED;
+	return err;
 }
 
 int store_sync(struct store *s)

@@ -113,6 +113,8 @@ static int open_store(struct daemon *d)
 
 	snprintf(path, sizeof path, "%s/ledger", d->o->settings->data_path);
 	err = store_open(path, &o, &d->store);
+	if (!err && (err = store_check_state(d->store)) == CS_ERR_DAMAGED)
+		log_error("%s: the stored state is not the one whose digest was stored with it", path);
 	if (!err)
 		err = state_new(NULL, &d->state);
 	if (!err)
