@@ -16,8 +16,8 @@
  *
  * Why 2048 bits: who can choose k lists of records finds a false sum of n bits by Wagner's tree (Crypto 2002) in about
  * 2^(n / (1 + log2 k)) steps and as much memory. A state has below 2^18 records, so that is above 2^107. With 256 bits
- * it would be 2^14. One number with carries, and not lanes as in LtHash (Lewi et al., 2019), whose 2 KiB for each record
- * rest on lattices for any number of records: here their number is bounded, and an eighth of the bytes will do.
+ * it would be 2^14. One number with carries, and not lanes as in LtHash (Lewi et al., 2019), whose 2 KiB for each
+ * record rest on lattices for any number of records: here their number is bounded, and an eighth of the bytes will do.
  *
  * A record counts as its kind and its value. Where in its table it lies does not: that depends on when a node was
  * started last, and means nothing.

@@ -30,6 +30,11 @@ struct ledger_writer {
 	size_t checkpoint_len;
 	uint8_t checkpoint[LIMIT_NOTE_SIZE_MAX];
 	bool flush, stop;
+	struct {
+		uint64_t index; /* 0: none yet. */
+		struct hash digest;
+	} marks[WRITER_MARKS]; /* Digests of the states written last. */
+	unsigned next_mark;
 	bool held, full; /* Nothing is written: as the core wishes; because the store's map is full. */
 	atomic_size_t backlog;
 	atomic_uint_fast64_t stored_size, state_index;
@@ -87,12 +92,25 @@ static bool write_bundles(struct ledger_writer *w, const struct round *r)
 	return false;
 }
 
+static void note_digest(struct ledger_writer *w, uint64_t index)
+{
+	struct hash digest;
+
+	store_state_digest(w->o.store, &digest);
+	pthread_mutex_lock(&w->lock);
+	w->marks[w->next_mark].index = index;
+	w->marks[w->next_mark].digest = digest;
+	w->next_mark = (w->next_mark + 1) % WRITER_MARKS;
+	pthread_mutex_unlock(&w->lock);
+}
+
 static bool write_states(struct ledger_writer *w, struct state_block *states)
 {
 	for (struct state_block *b = states; b; b = b->next) {
 		state_block_seal(b);
 		if (check(w, store_write_state(w->o.store, b->records, b->n, b->index, b->term), "write the state"))
 			return true;
+		note_digest(w, b->index);
 		if (b->sync) {
 			check(w, store_sync(w->o.store), "sync the store");
 			atomic_store(&w->state_index, b->index);
@@ -336,4 +354,18 @@ uint64_t ledger_writer_stored_size(const struct ledger_writer *w)
 uint64_t ledger_writer_state_index(const struct ledger_writer *w)
 {
 	return atomic_load(&w->state_index);
+}
+
+bool ledger_writer_state_digest(struct ledger_writer *w, uint64_t index, struct hash *ret)
+{
+	bool found = false;
+
+	pthread_mutex_lock(&w->lock);
+	for (unsigned i = 0; i < WRITER_MARKS; i++)
+		if (index != 0 && w->marks[i].index == index) {
+			*ret = w->marks[i].digest;
+			found = true;
+		}
+	pthread_mutex_unlock(&w->lock);
+	return found;
 }

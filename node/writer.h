@@ -13,6 +13,8 @@
 /* Meta record: highest Raft index whose entries came by catch-up and not through Raft (u64be). */
 #define WRITER_META_FETCHED "fetched"
 
+#define WRITER_MARKS 16 /* The core looks after each one; more than ever come between two looks. */
+
 struct ledger_writer_options {
 	struct store *store;  /* Borrowed; the writer thread is its only writer. */
 	unsigned interval_ms; /* How long applied entries may wait for a commit together. */
@@ -46,5 +48,7 @@ size_t ledger_writer_backlog(const struct ledger_writer *w);       /* Bytes push
 uint64_t ledger_writer_stored_size(const struct ledger_writer *w); /* Entries committed. Any thread. */
 uint64_t
 ledger_writer_state_index(const struct ledger_writer *w); /* Raft index of the state that is written *and synced*. */
+/* Digest of the state at this Raft index, if it is one of those written last (WRITER_MARKS). Any thread. */
+bool ledger_writer_state_digest(struct ledger_writer *w, uint64_t index, struct hash *ret);
 
 #endif

@@ -155,6 +155,7 @@ static void apply_batch(struct core *c, raft_index index, raft_term term, const 
 	struct batch b;
 	struct hash root;
 
+	digest_take(c); /* Of the batch before: the state of its index is about to change. */
 	c->n_outcomes = 0;
 	int err = batch_decode(&b, bytes, len);
 	if (err == CS_ERR_VERSION)
@@ -182,6 +183,7 @@ static void apply_batch(struct core *c, raft_index index, raft_term term, const 
 	entries_seal(c->entries);
 	*c->applied_last = c->entries;
 	c->applied_last = &c->entries->next;
+	digest_applied(c, index);
 }
 
 /* A batch of another leader, or of before a restart: copied, for libraft's entry is gone when the snapshot cuts the
@@ -308,12 +310,25 @@ static int fsm_snapshot(struct raft_fsm *fsm, struct raft_buffer *bufs[], unsign
 	s.size = head.size;
 	s.last_leaf = head.last_leaf;
 	tree_root(c->tree, &s.root);
-	snapshot_encode(&s, p);
-	(*bufs)[0] = (struct raft_buffer){.base = p, .len = SNAPSHOT_SIZE};
+	(*bufs)[0] = (struct raft_buffer){.base = p, .len = snapshot_encode(&s, p)};
 	*n_bufs = 1;
 	apply_take_state(c, s.index, true);
 	log_info("snapshot raft_index=%" PRIu64 " size=%" PRIu64, s.index, head.size);
 	return 0;
+}
+
+/* What is stored may have been fetched or written here: at the snapshot's own index it must be what the leader had. */
+static void check_digest(struct core *c, const struct snapshot *s)
+{
+	uint64_t index, term;
+	struct hash digest;
+
+	if (!snapshot_has_digest(s))
+		return;
+	if (store_view_renew(c->view) || store_view_state_index(c->view, &index, &term))
+		core_fatal(c, "the store cannot be read");
+	if (index == s->index && store_view_state_digest(c->view, &digest) == 0 && !hash_equal(&digest, &s->digest))
+		core_halt(c->o.settings->data_path, "the stored state is not that of the log's snapshot");
 }
 
 /* At start what the snapshot covers must be in the store; later it is an install, for which catch-up has fetched it. */
@@ -331,6 +346,7 @@ static int fsm_restore(struct raft_fsm *fsm, struct raft_buffer *buf)
 	if (s.index > c->o.state_index && !catchup_swap(c, s.index, s.size, &s.root))
 		core_halt(c->o.settings->data_path,
 		          "the store is behind the log's snapshot: its disk went back or was replaced");
+	check_digest(c, &s);
 	raft_free(buf->base);
 	return 0;
 }

@@ -29,6 +29,23 @@ int catchup_each_record(const uint8_t *bytes, size_t len, state_record_fn f, voi
 	return err;
 }
 
+int catchup_whole_records(const uint8_t *bytes, size_t len, size_t *ret)
+{
+	size_t at = 0;
+
+	while (len - at >= HEADER_SIZE) {
+		size_t key_len = get_u32be(bytes + at), value_len = get_u32be(bytes + at + 4);
+		if (key_len > CATCHUP_RECORD_SIZE_MAX || value_len > CATCHUP_RECORD_SIZE_MAX ||
+		    HEADER_SIZE + key_len + value_len > CATCHUP_RECORD_SIZE_MAX)
+			return CS_ERR_MALFORMED;
+		if (HEADER_SIZE + key_len + value_len > len - at)
+			break;
+		at += HEADER_SIZE + key_len + value_len;
+	}
+	*ret = at;
+	return 0;
+}
+
 bool catchup_take_entry(const uint8_t **bytes, size_t *len, struct catchup_entry *ret)
 {
 	if (*len < HEADER_SIZE)

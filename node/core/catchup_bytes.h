@@ -15,6 +15,11 @@
  */
 int catchup_each_record(const uint8_t *bytes, size_t len, state_record_fn f, void *ctx);
 
+/* No record of a state is longer, headers included: what a piece may break off in is bounded by it. */
+#define CATCHUP_RECORD_SIZE_MAX 65536u
+/* Length of the whole records that bytes begin with; CS_ERR_MALFORMED if the next one is too long to ever be whole. */
+int catchup_whole_records(const uint8_t *bytes, size_t len, size_t *ret);
+
 /* An entry on its way: leaf length u32 | body length u32 | leaf | body. */
 struct catchup_entry {
 	const uint8_t *leaf, *body; /* Borrowed. */

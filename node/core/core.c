@@ -18,6 +18,7 @@ void core_stepped(void *ctx)
 	if (!c->writer || c->raft_closed)
 		return;
 	apply_deferred(c);
+	digest_take(c);
 	if (c->roster_changed)
 		members_follow(c);
 	/* The next batch goes to the disks first; the replies to this one are made while they write. */
@@ -62,6 +63,7 @@ void core_on_wake(uv_async_t *async)
 	}
 	propose_drain(c);
 	catchup_stored(c);
+	digest_stored(c);
 	guard_poke(c->guard);
 	propose_pump(c);
 }
@@ -78,6 +80,7 @@ void core_on_beat(uv_timer_t *timer)
 	reads_beat(c);
 	checkpoint_beat(c);
 	catchup_beat(c);
+	digest_beat(c);
 	change_beat(c);
 	room_beat(c);
 	if (state_dirty(c->state) && clock_mono_ns() - c->state_taken_ns > STATE_INTERVAL_MS * NS_PER_MS)

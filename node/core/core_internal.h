@@ -14,6 +14,7 @@
 #include "node/core/batch.h"
 #include "node/core/catchup.h"
 #include "node/core/core.h"
+#include "node/core/digest.h"
 #include "node/core/frame.h"
 #include "node/core/guard.h"
 #include "node/core/members.h"
@@ -206,6 +207,7 @@ struct core {
 	struct taking *taking;
 	struct giving *givings[MEMBERS_MAX];
 	unsigned givings_busy;
+	struct digests digests;
 
 	struct room room;
 

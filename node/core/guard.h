@@ -33,6 +33,11 @@ struct guard_hooks {
 	void (*fatal)(void *ctx, const char *why) __attribute__((noreturn));
 	/* True while the ledger and its state are durable up to this Raft index (guard 6, snapshot_put). */
 	bool (*durable)(void *ctx, raft_index index);
+	/*
+	 * A local snapshot is about to be written, and durable has said yes: what became known only then is filled in.
+	 * NULL: nothing.
+	 */
+	void (*seal)(void *ctx, const struct raft_snapshot *snapshot);
 	/* True if InstallSnapshot up to this index may reach the core now: ledger and state are here (catch-up). */
 	bool (*install_ready)(void *ctx, const struct raft_install_snapshot *snapshot);
 	/*

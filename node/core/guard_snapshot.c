@@ -82,6 +82,8 @@ bool guard_put_retry(struct guard *g)
 	if (!g->put_waits || put_blocked(g))
 		return false;
 	g->put_waits = false;
+	if (!g->put_install && g->hooks.seal != NULL)
+		g->hooks.seal(g->hooks.ctx, g->put_snapshot);
 	guard_appends_submit(g);
 	rv = g->disk->snapshot_put(g->disk, g->put_trailing, &g->disk_put, g->put_snapshot, put_done);
 	if (rv == 0)

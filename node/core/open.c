@@ -29,7 +29,7 @@ static bool install_ready(void *ctx, const struct raft_install_snapshot *s)
 	int err = snapshot_decode(&head, s->data.base, s->data.len);
 	if (err == CS_ERR_VERSION)
 		core_outdated("the leader's snapshot is of a later format than this build's");
-	return !err && c->room.level < SPACE_SHORT && catchup_ready(c, s->last_index);
+	return !err && c->room.level < SPACE_SHORT && catchup_ready(c, s->last_index, &head);
 }
 
 static bool durable(void *ctx, raft_index index)
@@ -37,6 +37,21 @@ static bool durable(void *ctx, raft_index index)
 	struct core *c = ctx;
 
 	return c->writer && ledger_writer_state_index(c->writer) >= index;
+}
+
+/* The state's digest is the writer's to make: known only now, when it has written the state. */
+static void seal(void *ctx, const struct raft_snapshot *snapshot)
+{
+	struct core *c = ctx;
+	struct raft_buffer *buf = &snapshot->bufs[0];
+	struct snapshot s;
+
+	if (!state_feature(c->state, FEATURE_DIGEST))
+		return;
+	if (snapshot_decode(&s, buf->base, buf->len))
+		core_fatal(c, "a snapshot of our own is malformed");
+	if (ledger_writer_state_digest(c->writer, s.index, &s.digest))
+		buf->len = snapshot_encode(&s, buf->base); /* There is room: fsm_snapshot. */
 }
 
 static bool backlogged(void *ctx, size_t bytes)
@@ -211,6 +226,7 @@ static int open_raft(struct core *c)
 	                            .stepped = core_stepped,
 	                            .fatal = core_fatal,
 	                            .durable = durable,
+	                            .seal = seal,
 	                            .install_ready = install_ready,
 	                            .backlogged = backlogged,
 	                            .found = found};
@@ -230,7 +246,7 @@ static int open_raft(struct core *c)
 	raft_set_election_timeout(&c->raft, s->election_timeout_ms);
 	raft_set_heartbeat_timeout(&c->raft, s->heartbeat_ms);
 	raft_set_pre_vote(&c->raft, true);
-	raft_set_install_snapshot_timeout(&c->raft, 10 * s->election_timeout_ms); /* The payload is 96 bytes. */
+	raft_set_install_snapshot_timeout(&c->raft, 10 * s->election_timeout_ms); /* The payload is 128 bytes. */
 	raft_set_snapshot_threshold(&c->raft, s->snapshot_entries);
 	raft_set_snapshot_trailing(&c->raft, s->snapshot_entries / 2);
 	rv = bootstrap(c);

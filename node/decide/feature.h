@@ -14,7 +14,9 @@
  * on by an administrator's command, and is on from that entry on, for ever. Numbers and names are never used again.
  * X(name, number, text, what it is)
  */
-#define FEATURE_SWITCHES(X) X(FEATURE_BUILDS, 1, "builds", "the ledger names the build of each leader that decides")
+#define FEATURE_SWITCHES(X)                                                                                            \
+	X(FEATURE_BUILDS, 1, "builds", "the ledger names the build of each leader that decides")                       \
+	X(FEATURE_DIGEST, 2, "digest", "snapshots of the log carry the state's digest")
 
 enum feature_switch {
 #define FEATURE_ENUM(name, number, text, about) name = number,

@@ -179,6 +179,8 @@ void fuzz_snapshot(const uint8_t *bytes, size_t len)
 
 	if (snapshot_decode(&s, bytes, len))
 		return;
+	if (len != SNAPSHOT_SIZE)
+		return; /* Of a version before: read, never written. */
 	snapshot_encode(&s, again);
 	FUZZ_DEMAND(len == sizeof again && memcmp(again, bytes, len) == 0);
 }

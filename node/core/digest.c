@@ -1,0 +1,134 @@
+/* The state's digest at the same Raft indexes on every node: who differs from the others stops. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include "node/core/digest.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "node/core/core_internal.h"
+#include "node/log.h"
+
+/* So long a member that differs from the leader waits for what the others say: perhaps it is the leader that errs. */
+#define PATIENCE_NS UINT64_C(2000000000)
+
+void digest_applied(struct core *c, raft_index index)
+{
+	if (index % DIGEST_INTERVAL == 0 && c->writer)
+		c->digests.due = index;
+}
+
+void digest_take(struct core *c)
+{
+	raft_index due = c->digests.due;
+
+	if (!due)
+		return;
+	c->digests.due = 0;
+	c->digests.awaited = due;
+	apply_take_state(c, due, false);
+}
+
+_Noreturn static void halt(struct core *c, const char *whom)
+{
+	char why[160];
+
+	snprintf(why, sizeof why, "the state at raft index %llu has another digest here than on %s", c->digests.index,
+	         whom);
+	core_halt(c->o.settings->data_path, why);
+}
+
+static bool votes(struct core *c, uint64_t id)
+{
+	const struct member *m = members_find(c, id);
+
+	return m && m->role == ROSTER_VOTER;
+}
+
+/* Voters, this node aside, that told this digest of our index. */
+static unsigned tellers(struct core *c, const struct hash *digest)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < MEMBERS_MAX; i++) {
+		const struct digest_heard *h = &c->digests.heard[i];
+		n += h->id && h->index == c->digests.index && hash_equal(&h->digest, digest) && votes(c, h->id);
+	}
+	return n;
+}
+
+/*
+ * A majority that agrees on another state than ours is right. Where there is none, who differs from its leader for a
+ * while stops, unless a majority is with it (consensus.md: a node that differs stops; if two differ from the leader,
+ * the leader does).
+ */
+static void compare(struct core *c)
+{
+	struct digests *d = &c->digests;
+	bool differs = false;
+	const char *address;
+	raft_id leader;
+
+	raft_leader(&c->raft, &leader, &address);
+	for (unsigned i = 0; i < MEMBERS_MAX; i++) {
+		const struct digest_heard *h = &d->heard[i];
+		if (!h->id || h->index != d->index || hash_equal(&h->digest, &d->ours))
+			continue;
+		if (2 * tellers(c, &h->digest) > c->members.voters)
+			halt(c, "a majority of the members");
+		differs |= h->id == leader && 2 * (tellers(c, &d->ours) + 1) <= c->members.voters;
+	}
+	if (!differs)
+		d->differs_ns = 0;
+	else if (!d->differs_ns)
+		d->differs_ns = clock_mono_ns();
+}
+
+void digest_stored(struct core *c)
+{
+	struct digests *d = &c->digests;
+	struct frame f = {.type = FRAME_CHUNK, .chunk = {.kind = CATCHUP_DIGEST, .bytes = d->ours.b, .len = HASH_SIZE}};
+	struct hash digest;
+
+	if (!d->awaited || !ledger_writer_state_digest(c->writer, d->awaited, &digest))
+		return;
+	d->index = f.chunk.from = d->awaited;
+	d->ours = digest;
+	d->awaited = 0;
+	d->differs_ns = 0;
+	for (unsigned i = 0; i < c->members.n; i++)
+		if (c->members.list[i].id != c->id)
+			peers_send(c, c->members.list[i].id, &f);
+	compare(c);
+}
+
+void digest_told(struct core *c, uint64_t from, const struct frame_chunk *ch)
+{
+	struct digest_heard *h = NULL;
+
+	if (ch->len != HASH_SIZE || ch->from == 0)
+		return;
+	for (unsigned i = 0; i < MEMBERS_MAX; i++) {
+		struct digest_heard *k = &c->digests.heard[i];
+		if (k->id == from || (!h && !members_find(c, k->id)))
+			h = k;
+	}
+	if (!h)
+		return;
+	h->id = from;
+	h->index = ch->from;
+	memcpy(h->digest.b, ch->bytes, HASH_SIZE);
+	if (h->index == c->digests.index)
+		compare(c);
+}
+
+void digest_beat(struct core *c)
+{
+	if (!c->digests.differs_ns)
+		return;
+	compare(c); /* The leader may be another by now. */
+	if (c->digests.differs_ns && clock_mono_ns() - c->digests.differs_ns >= PATIENCE_NS)
+		halt(c, "its leader");
+}
