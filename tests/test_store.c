@@ -434,6 +434,40 @@ static void test_state(void **state)
 	store_close(s);
 }
 
+/* The sum follows the records, wherever they lie; a view has its own, and an opening finds it again. */
+static void test_state_digest(void **state)
+{
+	const struct store_record both[] = {{"a1", "1", 2, 1}, {"a2", "2", 2, 1}};
+	const struct store_record moved[] = {{"a1", NULL, 2, 0}, {"a3", "1", 2, 1}, {"a2", "2", 2, 1}};
+	const struct store_record less[] = {{"a2", NULL, 2, 0}};
+	struct hash empty, first, second, seen;
+	struct store *s = writer_open();
+	struct store_view *v;
+
+	(void)state;
+	store_state_digest(s, &empty);
+	assert_int_equal(batch_commit(s, 5, 7, 1), 0);
+	assert_int_equal(store_write_state(s, both, 2, 5, 1), 0);
+	store_state_digest(s, &first);
+	assert_false(hash_equal(&empty, &first));
+	assert_int_equal(store_write_state(s, moved, 3, 6, 1), 0);
+	store_state_digest(s, &second);
+	assert_true(hash_equal(&first, &second));
+	assert_int_equal(store_view_open(s, &v), 0);
+	assert_int_equal(store_write_state(s, less, 1, 7, 1), 0);
+	store_state_digest(s, &second);
+	assert_false(hash_equal(&first, &second));
+	assert_int_equal(store_view_state_digest(v, &seen), 0);
+	assert_true(hash_equal(&first, &seen));
+	store_view_close(v);
+	store_close(s);
+	s = writer_open();
+	store_state_digest(s, &seen);
+	assert_true(hash_equal(&second, &seen));
+	assert_int_equal(store_check_state(s), 0);
+	store_close(s);
+}
+
 #define CRASH_BATCH 7
 
 /* Commits for ever, and tells each size that is committed. */
@@ -843,11 +877,22 @@ static void test_disk_error(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        STORE_TEST(test_append_reopen), STORE_TEST(test_many_in_one),      STORE_TEST(test_abort),
-	        STORE_TEST(test_views),         STORE_TEST(test_checkpoints_meta), STORE_TEST(test_state),
-	        STORE_TEST(test_kill),          STORE_TEST(test_other_process),    STORE_TEST(test_read_only_copy),
-	        STORE_TEST(test_open_refusals), STORE_TEST(test_damage),           STORE_TEST(test_tile_missing),
-	        STORE_TEST(test_other_format),  STORE_TEST(test_not_ours),         STORE_TEST(test_map_full),
+	        STORE_TEST(test_append_reopen),
+	        STORE_TEST(test_many_in_one),
+	        STORE_TEST(test_abort),
+	        STORE_TEST(test_views),
+	        STORE_TEST(test_checkpoints_meta),
+	        STORE_TEST(test_state),
+	        STORE_TEST(test_state_digest),
+	        STORE_TEST(test_kill),
+	        STORE_TEST(test_other_process),
+	        STORE_TEST(test_read_only_copy),
+	        STORE_TEST(test_open_refusals),
+	        STORE_TEST(test_damage),
+	        STORE_TEST(test_tile_missing),
+	        STORE_TEST(test_other_format),
+	        STORE_TEST(test_not_ours),
+	        STORE_TEST(test_map_full),
 	        STORE_TEST(test_disk_error),
 	};
 

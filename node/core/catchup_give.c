@@ -26,10 +26,10 @@ struct giving {
 	uv_work_t work;
 	struct core *core;
 	uint64_t to;
-	bool busy;
+	bool busy, rests; /* rests: what was asked is given at due_ns. */
 	struct frame_fetch asked;
 	struct store_view *view; /* NULL: no state is being given. */
-	uint64_t view_ns, asked_ns;
+	uint64_t view_ns, asked_ns, begun_ns, due_ns;
 	uint64_t given; /* Bytes of the state, up to the record of this key. */
 	uint8_t last_key[KEY_SIZE_MAX];
 	size_t last_key_len;
@@ -37,6 +37,13 @@ struct giving {
 	size_t chunk_len;
 	int err;
 };
+
+/*
+ * Between two pieces it rests as long as the last one took, from question to question, so that giving and what it
+ * causes never take more than half of anything; but no longer than this, or a member would stay behind a busy leader
+ * for ever: more than 12 MiB a second always go.
+ */
+#define REST_MS_MAX 20
 
 #define CHUNK_CAP (CATCHUP_CHUNK_SIZE + 8 + LIMIT_ENTRY_SIZE_MAX + LIMIT_BODY_SIZE_MAX)
 
@@ -199,8 +206,10 @@ static struct giving *giving_to(struct core *c, uint64_t to)
 	for (unsigned i = 0; i < MEMBERS_MAX; i++) {
 		struct giving *g = c->givings[i];
 		if (g && (g->to == to || (!g->busy && !members_find(c, g->to)))) {
-			if (g->to != to)
+			if (g->to != to) {
 				drop_view(g);
+				g->rests = false;
+			}
 			g->to = to; /* Perhaps in the place of a node that was removed. */
 			return g;
 		}
@@ -220,18 +229,47 @@ static struct giving *giving_to(struct core *c, uint64_t to)
 	return NULL;
 }
 
-void catchup_fetch(struct core *c, uint64_t from, const struct frame_fetch *f)
+static void begin(struct core *c, struct giving *g)
 {
-	struct giving *g = giving_to(c, from);
-
-	if (!g || g->busy || f->kind < CATCHUP_BEGIN || f->kind > CATCHUP_ENTRIES)
-		return; /* One at a time; it asks again. */
-	g->asked = *f;
-	g->asked_ns = clock_mono_ns();
+	g->rests = false;
+	g->begun_ns = clock_mono_ns();
 	g->busy = true;
 	c->givings_busy++;
 	if (uv_queue_work(&c->loop, &g->work, give, given))
 		core_fatal(c, "cannot queue work");
+}
+
+static void on_due(uv_timer_t *timer)
+{
+	struct core *c = timer->data;
+	uint64_t now = clock_mono_ns(), next = UINT64_MAX;
+
+	for (unsigned i = 0; i < MEMBERS_MAX; i++) {
+		struct giving *g = c->givings[i];
+		if (!g || !g->rests)
+			continue;
+		if (g->due_ns <= now)
+			begin(c, g);
+		else if (g->due_ns < next)
+			next = g->due_ns;
+	}
+	if (next != UINT64_MAX)
+		uv_timer_start(timer, on_due, (next - now) / NS_PER_MS + 1, 0);
+}
+
+void catchup_fetch(struct core *c, uint64_t from, const struct frame_fetch *f)
+{
+	struct giving *g = giving_to(c, from);
+	uint64_t now = clock_mono_ns(), rest;
+
+	if (!g || c->stopping || g->busy || g->rests || f->kind < CATCHUP_BEGIN || f->kind > CATCHUP_ENTRIES)
+		return; /* One at a time; it asks again. */
+	rest = now - g->begun_ns;
+	g->asked = *f;
+	g->asked_ns = now;
+	g->due_ns = now + (rest < REST_MS_MAX * NS_PER_MS ? rest : REST_MS_MAX * NS_PER_MS);
+	g->rests = true;
+	on_due(&c->give_timer);
 }
 
 void catchup_give_beat(struct core *c)

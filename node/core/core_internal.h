@@ -121,7 +121,7 @@ struct core {
 	uv_loop_t loop;
 	uv_async_t wake;
 	uv_signal_t sigterm, sigint;
-	uv_timer_t beat;
+	uv_timer_t beat, give_timer;
 	struct raft_io disk, io;
 	struct disk *log;
 	struct raft_fsm fsm;
