@@ -1,5 +1,5 @@
-/* A member that was away for long fetches what it lacks under load: killed in the middle it goes on, and the others
- * hardly notice. */
+/* A member that was away for long catches up under load: killed in the middle it goes on, the others hardly notice. */
+*hardly notice.* /
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
@@ -27,7 +27,7 @@
 #define WAIT_S_MAX     1800
 #define FAT            200 /* Bytes of each of three attributes: a chunk holds some hundred entries. */
 
-static struct cluster cluster;
+        static struct cluster cluster;
 static cs_client *clients[CLIENTS];
 static char fat[FAT + 1];
 

@@ -1,5 +1,5 @@
-/* The state's digest: a matter of what the state is, not of when it was written back or of how often a node was
- * started. */
+/* The state's digest: a matter of what the state is, not of when it was written back or of restarts. */
+*started.* /
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
@@ -20,8 +20,8 @@
 #define RECORDS_MAX 4096
 #define COMMANDS    600
 
-/* What a store holds of one node's state, and its sum, kept up as the store keeps it. */
-struct table {
+        /* What a store holds of one node's state, and its sum, kept up as the store keeps it. */
+        struct table {
 	struct multiset sum;
 	unsigned n;
 	struct {
