@@ -1,5 +1,4 @@
 /* A member that was away for long catches up under load: killed in the middle it goes on, the others hardly notice. */
-*hardly notice.* /
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 

@@ -1,5 +1,4 @@
 /* The state's digest: a matter of what the state is, not of when it was written back or of restarts. */
-*started.* /
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
