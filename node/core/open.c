@@ -177,14 +177,6 @@ static int open_log(struct core *c)
 	return 0;
 }
 
-/* What was applied through Raft is what was committed: no lost write can have replaced it. */
-static void vouch(struct scan *s, raft_index applied)
-{
-	for (raft_index i = s->first; i <= applied && scan_slot(s, i); i++)
-		if (scan_slot(s, i)->state == SLOT_SUSPECT)
-			scan_slot(s, i)->state = SLOT_WHOLE;
-}
-
 static int repair_log(struct core *c)
 {
 	int err = open_log(c);
@@ -192,7 +184,6 @@ static int repair_log(struct core *c)
 	if (err || disk_scan(c->log)->n_lost == 0)
 		return err;
 	log_error("the log is damaged: %s", disk_scan(c->log)->text);
-	vouch(disk_scan(c->log), applied_through_raft(c));
 	err = peers_open(c);
 	if (!err)
 		err = repair_run(c);

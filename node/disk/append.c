@@ -127,6 +127,8 @@ int append_open(struct disk *d)
 	int err = 0;
 
 	d->next_write = s->next_write;
+	d->lowest = UINT64_MAX;
+	d->lowest_before = s->last_first;
 	d->last_index = s->n ? scan_last(s) : d->snapshot_index;
 	d->last_term = s->n ? s->slots[s->n - 1].term : d->snapshot_term;
 	for (unsigned i = 0; i < s->n_segments && !err; i++) {
@@ -148,10 +150,26 @@ int append_open(struct disk *d)
 
 /* --- one write --- */
 
-static void note(struct disk *d, uint64_t index, uint64_t term)
+/* Completes the write that is in the stream; returns the number of its sectors. */
+static uint32_t end_stream(struct disk *d)
+{
+	struct sector what = {.write = d->next_write++,
+	                      .last_index = d->last_index,
+	                      .last_term = d->last_term,
+	                      .first_index = d->lowest,
+	                      .prev_first = d->lowest_before};
+
+	d->lowest_before = d->lowest;
+	d->lowest = UINT64_MAX;
+	return stream_end(&d->stream, &d->place, d->number, d->at, &what);
+}
+
+/* first: the lowest index that is touched. */
+static void note(struct disk *d, uint64_t first, uint64_t index, uint64_t term)
 {
 	struct extent_of_log *live = &d->live[d->n_live - 1];
 
+	d->lowest = first < d->lowest ? first : d->lowest;
 	d->last_index = index;
 	d->last_term = term;
 	if (index > live->index_max)
@@ -167,7 +185,10 @@ static bool add_change(struct disk *d, struct change *c)
 		if (!stream_fits(&d->stream, RECORD_HEAD_SIZE))
 			return false;
 		stream_record(&d->stream, &r);
-		note(d, c->kind == RECORD_RESET ? c->index : c->index - 1, c->term);
+		if (c->kind == RECORD_RESET)
+			note(d, 0, c->index, c->term);
+		else
+			note(d, c->index, c->index - 1, c->term);
 		c->n_written = 1;
 		return true;
 	}
@@ -181,7 +202,7 @@ static bool add_change(struct disk *d, struct change *c)
 		if (!stream_fits(&d->stream, RECORD_HEAD_SIZE + e->buf.len))
 			return false;
 		stream_record(&d->stream, &r);
-		note(d, r.index, r.term);
+		note(d, r.index, r.index, r.term);
 	}
 	return true;
 }
@@ -287,7 +308,7 @@ static void start(struct disk *d)
 			return;
 		gather(d);
 	}
-	n = stream_end(&d->stream, &d->place, d->number, d->at, d->next_write++, d->last_index, d->last_term);
+	n = end_stream(d);
 	offset = (uint64_t)d->at * SECTOR_SIZE;
 	d->at += n;
 	d->writing = true;
@@ -396,7 +417,7 @@ void append_free(struct disk *d)
 /* What is in the stream, written before it returns: raft has not begun, and the loop does not run. */
 static int write_now(struct disk *d)
 {
-	uint32_t n = stream_end(&d->stream, &d->place, d->number, d->at, d->next_write++, d->last_index, d->last_term);
+	uint32_t n = end_stream(d);
 	const uint8_t *p = d->stream.buf;
 	size_t left = (size_t)n * SECTOR_SIZE;
 	off_t offset = (off_t)d->at * SECTOR_SIZE;
@@ -415,7 +436,7 @@ static int write_now(struct disk *d)
 	return 0;
 }
 
-#define SMALL_SECTORS (4 * BLOCK_SECTORS)
+#define SMALL_SECTORS BLOCK_SECTORS
 
 static int new_segment(struct disk *d, uint64_t number)
 {

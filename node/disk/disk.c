@@ -268,6 +268,7 @@ int disk_rewrite(struct disk *d)
 		number = d->meta.begin;
 	d->meta.rewriting = number;
 	d->next_write = d->scan.next_write;
+	d->lowest = UINT64_MAX;
 	err = disk_write_meta(d);
 	if (!err)
 		err = append_rewrite(d, number);

@@ -63,6 +63,7 @@ struct disk {
 	bool writing;
 	uint64_t next_write;
 	uint64_t last_index, last_term; /* Of the log as written or being written. */
+	uint64_t lowest, lowest_before; /* Index touched by what is in the stream; by the write before. */
 	uint64_t number;                /* The segment written to, */
 	uint32_t at;                    /* its next sector, */
 	int fd;                         /* open, */
@@ -106,8 +107,8 @@ void stream_begin(struct stream *s, uint32_t sectors_max);
 bool stream_fits(const struct stream *s, size_t len);
 void stream_record(struct stream *s, const struct record *r);
 /* Pads to whole blocks and seals; returns the number of sectors. */
-uint32_t stream_end(struct stream *s, const struct segment_place *p, uint64_t number, uint32_t at, uint64_t write,
-                    uint64_t last_index, uint64_t last_term);
+uint32_t stream_end(struct stream *s, const struct segment_place *p, uint64_t number, uint32_t at,
+                    const struct sector *what);
 
 /* append.c */
 int append_init(struct disk *d);

@@ -37,7 +37,8 @@ struct progress {
 	struct scan *s;
 	uint64_t begin;   /* Number of the first segment: what was written there began with its first sector. */
 	bool any;         /* A write was seen. */
-	bool hole;        /* Writes before the next one are lost. */
+	bool hole;        /* Writes before the next one are lost: */
+	uint64_t from;    /* they touched nothing below this index. */
 	bool unfinished;  /* The last one seen is not whole: */
 	struct found cut; /* this one. */
 	uint8_t *payload;
@@ -119,7 +120,7 @@ static void lost(struct scan *s, uint64_t number, uint32_t at, const char *what)
 		         (uint64_t)at * SECTOR_SIZE);
 }
 
-/* After a hole: what is before it may have been replaced, what lies between is missing. */
+/* After a hole: what it may have replaced is suspect, what lies between is missing. */
 static int close_hole(struct progress *g, uint64_t next)
 {
 	const struct slot missing = {.state = SLOT_MISSING};
@@ -131,7 +132,7 @@ static int close_hole(struct progress *g, uint64_t next)
 	g->hole = false;
 	scan_cut_back(s, next);
 	for (size_t i = 0; i < s->n; i++)
-		if (s->slots[i].state == SLOT_WHOLE)
+		if (s->slots[i].state == SLOT_WHOLE && s->first + i >= g->from)
 			s->slots[i].state = SLOT_SUSPECT;
 	while (s->first && s->first + s->n < next && !err)
 		err = scan_put(s, s->first + s->n, &missing);
@@ -202,6 +203,20 @@ static int take_write(struct progress *g, const struct view *v, const struct fou
 	return err;
 }
 
+/* The lowest index that the writes lost before f touched; 0: not known. A hole before it may still be open. */
+static uint64_t lost_from(const struct progress *g, const struct found *f)
+{
+	uint64_t next = g->s->next_write, from = UINT64_MAX;
+
+	if (g->unfinished)
+		from = g->cut.any.first_index;
+	if (f->any.write == next + 1 && f->any.prev_first < from)
+		from = f->any.prev_first;
+	if (f->any.write > next + 1)
+		from = 0;
+	return g->hole && g->from < from ? g->from : from;
+}
+
 static int follow(struct progress *g, const struct view *v, const struct found *f, struct extent_of_log *segment)
 {
 	struct scan *s = g->s;
@@ -212,10 +227,12 @@ static int follow(struct progress *g, const struct view *v, const struct found *
 		return CS_ERR_DAMAGED;
 	}
 	if (!g->any && (v->number != g->begin || f->start > 0)) {
+		g->from = 0;
 		g->hole = true;
 		lost(s, g->begin, 0, "the first write is lost");
 	}
 	if (g->unfinished || (g->any && f->any.write != s->next_write)) {
+		g->from = lost_from(g, f);
 		g->hole = true;
 		lost(s, g->unfinished ? g->cut.number : v->number, g->unfinished ? g->cut.start : f->start,
 		     "a write is lost");
@@ -226,7 +243,10 @@ static int follow(struct progress *g, const struct view *v, const struct found *
 	s->next_write = f->any.write + 1;
 	s->number = v->number;
 	s->at = f->start + f->of;
-	return g->unfinished ? 0 : take_write(g, v, f, segment);
+	if (g->unfinished)
+		return 0;
+	s->last_first = f->any.first_index;
+	return take_write(g, v, f, segment);
 }
 
 /* --- one segment --- */

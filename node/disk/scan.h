@@ -39,7 +39,8 @@ struct scan {
 	uint64_t number;
 	uint32_t at;
 	uint64_t next_write;
-	unsigned n_torn; /* 1: the last write was not finished, never acknowledged, and has been cut off. */
+	uint64_t last_first; /* The lowest index that the last whole write touched. */
+	unsigned n_torn;     /* 1: the last write was not finished, never acknowledged, and has been cut off. */
 	/*
 	 * Damage. Lost writes in the middle leave suspect and missing slots. A lost tail leaves none; the entry that it
 	 * ended with is known if one of its sectors is whole (index 0: unknown).

@@ -14,7 +14,7 @@
 #define HEAD_AT SECTOR_ROOM
 
 _Static_assert(crypto_shorthash_KEYBYTES == SECTOR_KEY_SIZE, "the key is SipHash's");
-_Static_assert(SUM_AT == HEAD_AT + 40, "the trailer's fields fill it");
+_Static_assert(SUM_AT == HEAD_AT + 56, "the trailer's fields fill it");
 
 void sector_seal(uint8_t p[SECTOR_SIZE], const uint8_t key[SECTOR_KEY_SIZE], const struct sector *s)
 {
@@ -27,6 +27,8 @@ void sector_seal(uint8_t p[SECTOR_SIZE], const uint8_t key[SECTOR_KEY_SIZE], con
 	put_u32be(t + 20, FORMAT);
 	put_u64be(t + 24, s->last_index);
 	put_u64be(t + 32, s->last_term);
+	put_u64be(t + 40, s->first_index);
+	put_u64be(t + 48, s->prev_first);
 	crypto_shorthash(p + SUM_AT, p, SUM_AT, key);
 }
 
@@ -46,6 +48,8 @@ enum sector_kind sector_read(const uint8_t p[SECTOR_SIZE], const uint8_t key[SEC
 	s.of = get_u16be(t + 18);
 	s.last_index = get_u64be(t + 24);
 	s.last_term = get_u64be(t + 32);
+	s.first_index = get_u64be(t + 40);
+	s.prev_first = get_u64be(t + 48);
 	if (s.seq % n != at || s.seq / n > number || s.at >= s.of || s.at > at || (uint32_t)(s.of - s.at) > n - at)
 		return SECTOR_BAD; /* Whole, but not of this place: written elsewhere than meant. */
 	*ret = s;

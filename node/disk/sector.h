@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #define SECTOR_SIZE         512 /* What a disk writes whole or not at all. */
-#define SECTOR_TRAILER_SIZE 48
+#define SECTOR_TRAILER_SIZE 64
 #define SECTOR_ROOM         (SECTOR_SIZE - SECTOR_TRAILER_SIZE) /* Payload bytes. */
 #define SECTOR_KEY_SIZE     16                                  /* Of the log: sectors of other logs are foreign. */
 #define BLOCK_SIZE          4096                                /* Writes begin and end at multiples of this. */
@@ -21,6 +21,8 @@ struct sector {
 	uint16_t at, of;     /* Which sector of the write, of how many. */
 	uint64_t last_index; /* Last entry of the log after this write: Raft index and term. */
 	uint64_t last_term;
+	uint64_t first_index; /* The lowest index that this write adds, cuts off or replaces; 0: all. */
+	uint64_t prev_first;  /* The same of the write before: a write that is wholly lost can still be told. */
 };
 
 enum sector_kind {

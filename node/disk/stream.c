@@ -42,12 +42,12 @@ void stream_record(struct stream *s, const struct record *r)
 	put(s, r->bytes, r->len);
 }
 
-uint32_t stream_end(struct stream *s, const struct segment_place *p, uint64_t number, uint32_t at, uint64_t write,
-                    uint64_t last_index, uint64_t last_term)
+uint32_t stream_end(struct stream *s, const struct segment_place *p, uint64_t number, uint32_t at,
+                    const struct sector *what)
 {
 	uint32_t used = (uint32_t)((s->len + SECTOR_ROOM - 1) / SECTOR_ROOM);
 	uint32_t n = (used + BLOCK_SECTORS - 1) / BLOCK_SECTORS * BLOCK_SECTORS;
-	struct sector t = {.write = write, .of = (uint16_t)n, .last_index = last_index, .last_term = last_term};
+	struct sector t = *what;
 	size_t in = s->len % SECTOR_ROOM;
 
 	assert(n > 0 && n <= s->sectors_max);
@@ -55,6 +55,7 @@ uint32_t stream_end(struct stream *s, const struct segment_place *p, uint64_t nu
 		memset(s->buf + (size_t)(used - 1) * SECTOR_SIZE + in, 0, SECTOR_ROOM - in);
 	for (uint32_t i = used; i < n; i++)
 		memset(s->buf + (size_t)i * SECTOR_SIZE, 0, SECTOR_ROOM);
+	t.of = (uint16_t)n;
 	for (uint32_t i = 0; i < n; i++) {
 		t.seq = number * p->sectors + at + i;
 		t.at = (uint16_t)i;
