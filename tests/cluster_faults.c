@@ -54,6 +54,8 @@ static void redirect(const char *path, int fd, int flags)
 static pid_t node_start(const char *fault)
 {
 	const char *daemon = getenv("COUNTERSIGND"), *preload = getenv("FAULTS_PRELOAD");
+
+	unlink(log_path); /* What the last one said must not be taken for this one's words. */
 	pid_t pid = fork();
 
 	if (pid != 0)

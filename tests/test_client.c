@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <sodium.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -46,7 +47,7 @@ struct actor {
 	const char *leader_url;
 	uint64_t leader_id;
 	uint32_t retry_ms;
-	unsigned n_seen; /* Checks. */
+	atomic_uint n_seen; /* Checks: counted by the thread that answers, looked at while it does. */
 	uint8_t seen[SEEN_MAX][WIRE_REQUEST_ID_SIZE];
 };
 

@@ -4,15 +4,16 @@
 #
 # usage: threads.sh BUILD_DIR [TEST…]    a build with --enable-sanitizers=thread; default: one test of each part
 #        threads.sh --self-test          a program with a race, and demands that it is reported
-# No suppressions: nng, libuv and LMDB are not instrumented, but lock with what the sanitizer knows, and what our own
-# code shares between threads is all that it looks at.
+# nng, libuv and LMDB are not instrumented, but lock with what the sanitizer knows, and what our own code shares between
+# threads is all that it looks at; tests/tsan.supp has what it gets wrong.
 # Exit status 1 if a test fails or anything is reported.
 set -euo pipefail
 
+here=$(cd "$(dirname "$0")" && pwd)
 reports=$(mktemp -d)
 trap 'rm -rf -- "$reports"' EXIT
 # A report does not end the process: a node that was killed and started again would hide it.
-export TSAN_OPTIONS="halt_on_error=0:second_deadlock_stack=1:log_path=$reports/report"
+export TSAN_OPTIONS="halt_on_error=0:second_deadlock_stack=1:suppressions=$here/tsan.supp:log_path=$reports/report"
 
 # Shows what was reported, by any process.
 none_reported()
