@@ -66,7 +66,9 @@ static void seal_again(uint8_t *p, const struct segment_place *place)
 	                   .at = get_u16be(t + 16),
 	                   .of = get_u16be(t + 18),
 	                   .last_index = get_u64be(t + 24),
-	                   .last_term = get_u64be(t + 32)};
+	                   .last_term = get_u64be(t + 32),
+	                   .first_index = get_u64be(t + 40),
+	                   .prev_first = get_u64be(t + 48)};
 
 	sector_seal(p, place->key, &s);
 }

@@ -40,12 +40,13 @@ static void seed_log(void)
 	stream_begin(&s, FUZZ_LOG_SECTORS);
 	log_entry(&s, 1, 1, "one");
 	log_entry(&s, 2, 1, "two");
-	stream_end(&s, &place, 1, 0, 1, 2, 1);
+	stream_end(&s, &place, 1, 0, &(struct sector){.write = 1, .last_index = 2, .last_term = 1, .first_index = 1});
 	s.buf = segments + 8 * SECTOR_SIZE;
 	stream_begin(&s, FUZZ_LOG_SECTORS - 8);
 	for (uint64_t i = 3; i < 9; i++)
 		log_entry(&s, i, 2, "more");
-	stream_end(&s, &place, 1, 8, 2, 8, 2);
+	stream_end(&s, &place, 1, 8,
+	           &(struct sector){.write = 2, .last_index = 8, .last_term = 2, .first_index = 3, .prev_first = 1});
 	seed_after("log", "one", &one, 1, segments, 16 * SECTOR_SIZE);
 	s.buf = segments + FUZZ_LOG_SECTORS * SECTOR_SIZE;
 	stream_begin(&s, FUZZ_LOG_SECTORS);
@@ -53,7 +54,7 @@ static void seed_log(void)
 	log_entry(&s, 7, 3, "instead");
 	stream_record(&s, &(struct record){.kind = RECORD_RESET, .index = 20, .term = 3});
 	seed("record", "three", s.buf, s.len);
-	stream_end(&s, &place, 2, 0, 3, 20, 3);
+	stream_end(&s, &place, 2, 0, &(struct sector){.write = 3, .last_index = 20, .last_term = 3, .prev_first = 3});
 	for (uint32_t i = 16; i < FUZZ_LOG_SECTORS; i++) {
 		struct sector blank = {.seq = FUZZ_LOG_SECTORS + i, .of = 1};
 		sector_seal(segments + i * SECTOR_SIZE, place.key, &blank);
