@@ -26,7 +26,7 @@
 #define WAIT_S_MAX     1800
 #define FAT            200 /* Bytes of each of three attributes: a chunk holds some hundred entries. */
 
-        static struct cluster cluster;
+static struct cluster cluster;
 static cs_client *clients[CLIENTS];
 static char fat[FAT + 1];
 

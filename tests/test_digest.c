@@ -19,8 +19,8 @@
 #define RECORDS_MAX 4096
 #define COMMANDS    600
 
-        /* What a store holds of one node's state, and its sum, kept up as the store keeps it. */
-        struct table {
+/* What a store holds of one node's state, and its sum, kept up as the store keeps it. */
+struct table {
 	struct multiset sum;
 	unsigned n;
 	struct {

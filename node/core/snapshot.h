@@ -11,8 +11,9 @@
 
 /*
  * "CSS2" | zero u32 | Raft index u64 | term u64 | ledger size u64 | root 32 | last leaf 32 | digest of the state 32
- * (ledger/multiset.h). Entries and state are in LMDB, durable up to this index before the snapshot is written (guard 6).
- * "CSS1", without the digest, is what versions before wrote, and what is written where the feature `digest` is not on.
+ * (ledger/multiset.h). Entries and state are in LMDB, durable up to this index before the snapshot is written (guard
+ * 6). "CSS1", without the digest, is what versions before wrote, and what is written where the feature `digest` is not
+ * on.
  */
 #define SNAPSHOT_SIZE   128
 #define SNAPSHOT_SIZE_1 96
@@ -26,7 +27,7 @@ struct snapshot {
 
 bool snapshot_has_digest(const struct snapshot *s);
 size_t snapshot_encode(const struct snapshot *s, uint8_t ret[SNAPSHOT_SIZE]);
-/* CS_ERR_MALFORMED; CS_ERR_VERSION: of a later build, "CSS2" to "CSS9". */
+/* CS_ERR_MALFORMED; CS_ERR_VERSION: of a later build, "CSS3" to "CSS9". */
 int snapshot_decode(struct snapshot *ret, const void *bytes, size_t len);
 
 #endif
