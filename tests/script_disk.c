@@ -33,7 +33,8 @@ struct raft_buffer script_buffer_copy(const struct raft_buffer *from)
 {
 	struct raft_buffer b = {.base = script_must(raft_malloc(from->len)), .len = from->len};
 
-	memcpy(b.base, from->base, from->len);
+	if (from->len > 0)
+		memcpy(b.base, from->base, from->len);
 	return b;
 }
 

@@ -47,7 +47,7 @@ struct actor {
 	const char *leader_url;
 	uint64_t leader_id;
 	uint32_t retry_ms;
-	atomic_uint n_seen; /* Checks: counted by the thread that answers, looked at while it does. */
+	atomic_uint n_seen; /* Checks and decisions: counted by the thread that answers, looked at while it does. */
 	uint8_t seen[SEEN_MAX][WIRE_REQUEST_ID_SIZE];
 };
 
@@ -97,7 +97,7 @@ static void answer(void *ctx, struct job *j)
 		reply_hello(j, a);
 		return;
 	}
-	if (j->request.type != WIRE_CHECK) {
+	if (j->request.type == WIRE_STATUS || j->request.type == WIRE_MEMBERS) {
 		job_error(j, CS_ERR_INVALID, NULL, NULL, 0);
 		return;
 	}
@@ -620,6 +620,7 @@ static void test_refused_after_unknown(void **state)
 	actor_start(0);
 	actor_start(1);
 	open_client(700, 0);
+	greet();
 	actors[0].err = actors[1].err = CS_ERR_DISK_FULL;
 	assert_int_equal(cs_decide(client, &r, &result), CS_E_DISK_FULL);
 	actors[0].err = actors[1].err = CS_ERR_TIMEOUT;

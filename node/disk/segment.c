@@ -122,7 +122,9 @@ int segment_open(const struct segment_place *p, uint64_t number, bool *ret_direc
 	*ret_direct = fd >= 0;
 	if (fd < 0 && errno == EINVAL) /* As tmpfs says. */
 		fd = openat(p->dir_fd, name, O_RDWR | O_DSYNC | O_CLOEXEC);
-	return fd < 0 ? CS_ERR_IO : fd;
+	if (fd < 0)
+		return CS_ERR_IO;
+	return fd;
 }
 
 int segment_remove(const struct segment_place *p, uint64_t number)
