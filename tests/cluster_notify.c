@@ -44,7 +44,7 @@ static void manager_open(void)
 	setenv("WATCHDOG_USEC", WATCHDOG_USEC, 1);
 }
 
-/* False: nothing came until the time (CLOCK_MONOTONIC). */
+/* False: nothing came until the time (CLOCK_MONOTONIC); one that is over: nothing is there. */
 static bool hear(struct told *ret, uint64_t until_ns)
 {
 	union {
@@ -57,7 +57,7 @@ static bool hear(struct told *ret, uint64_t until_ns)
 	uint64_t now = history_now_ns();
 	struct ucred credentials;
 
-	if (now >= until_ns || poll(&p, 1, (int)((until_ns - now) / 1000000 + 1)) != 1)
+	if (poll(&p, 1, now < until_ns ? (int)((until_ns - now) / 1000000 + 1) : 0) != 1)
 		return false;
 	ssize_t n = recvmsg(manager, &m, 0);
 	if (n < 0 || !CMSG_FIRSTHDR(&m))
@@ -90,7 +90,7 @@ static void drain(void)
 {
 	struct told t = {.pid = 0};
 
-	while (hear(&t, in_ms(0) + 1))
+	while (hear(&t, 0))
 		;
 }
 
