@@ -10,7 +10,10 @@
 #include "ledger/errors.h"
 #include "node/disk/disk_internal.h"
 
-static void start(struct disk *d);
+static void go(struct disk *d);
+static void fail_waiting(struct disk *d, int status);
+static int failed(struct disk *d, int err);
+static void retire(struct disk *d);
 
 /* --- segments --- */
 
@@ -50,68 +53,80 @@ static void forget_retired(struct disk *d, unsigned n)
 	memmove(d->retired, d->retired + n, d->n_retired * sizeof *d->retired);
 }
 
-/* On a worker thread: the file system may take its time. It looks at nothing that the loop's thread changes. */
+/*
+ * On a worker thread: the file system may take its time. It looks at nothing that the loop's thread changes. Removing
+ * comes first: it may make the room for the other.
+ */
 static void prepare_work(uv_work_t *work)
 {
 	struct disk *d = work->data;
 
 	d->prepare_err = 0;
-	if (d->prepare_number)
-		d->prepare_err = segment_prepare(&d->place, d->prepare_number, d->prepare_retired);
 	for (unsigned i = 0; i < d->n_surplus && !d->prepare_err; i++)
 		d->prepare_err = segment_remove(&d->place, d->retired[i]);
+	if (!d->prepare_err && d->prepare_number)
+		d->prepare_err = segment_prepare(&d->place, d->prepare_number, d->prepare_retired);
 }
 
 static void prepared(uv_work_t *work, int status)
 {
 	struct disk *d = work->data;
+	unsigned used = d->n_surplus + (d->prepare_retired != 0);
 
 	(void)status;
 	d->preparing = false;
-	if (d->prepare_number)
-		d->next_ready = d->prepare_err == 0;
-	forget_retired(d, d->n_surplus);
+	forget_retired(d, used);
 	if (d->closing) {
 		disk_close_if_idle(d);
 		return;
 	}
-	if (!d->prepare_err)
-		append_prepare(d); /* A segment has been begun meanwhile. */
+	if (d->prepare_err) {
+		/* Otherwise it is tried again: there may be room by then. */
+		if (d->starved)
+			fail_waiting(d, failed(d, d->prepare_err));
+		return;
+	}
+	if (d->prepare_number)
+		d->next_ready = true;
+	retire(d); /* And prepares the next one, if another has been begun meanwhile. */
 	if (!d->writing)
-		start(d);
+		go(d);
 }
 
 /* The oldest go first: what is left in the folder is always one piece of the log, to its end. */
 void append_prepare(struct disk *d)
 {
 	bool wanted = !d->next_ready && (d->starved || d->at >= d->place.sectors / NEXT_FROM);
+	unsigned used = wanted && d->n_retired > 0;
 
 	if (d->preparing || d->closing || (!wanted && d->n_retired <= SPARES_MAX))
 		return;
+	d->n_surplus = d->n_retired > SPARES_MAX + used ? d->n_retired - SPARES_MAX - used : 0;
 	d->prepare_number = wanted ? d->number + 1 : 0;
-	d->prepare_retired = 0;
-	if (d->prepare_number && d->n_retired) {
-		d->prepare_retired = d->retired[0];
-		forget_retired(d, 1);
-	}
-	d->n_surplus = d->n_retired > SPARES_MAX ? d->n_retired - SPARES_MAX : 0;
+	d->prepare_retired = used ? d->retired[d->n_surplus] : 0;
 	d->prepare.data = d;
 	d->preparing = uv_queue_work(d->loop, &d->prepare, prepare_work, prepared) == 0;
 	if (!d->preparing)
 		d->prepare_err = CS_ERR_NOMEM;
 }
 
-void append_retire(struct disk *d, raft_index index)
+static void retire(struct disk *d)
 {
 	unsigned n = 0;
 
 	if (d->preparing)
-		return; /* The list is the worker's; the next snapshot comes to these as well. */
-	while (n + 1 < d->n_live && d->live[n].index_max <= index && d->n_retired < RETIRED_MAX)
+		return; /* The list is the worker's: afterwards. */
+	while (n + 1 < d->n_live && d->live[n].index_max <= d->retire_index && d->n_retired < RETIRED_MAX)
 		d->retired[d->n_retired++] = d->live[n++].number;
 	d->n_live -= n;
 	memmove(d->live, d->live + n, d->n_live * sizeof *d->live);
 	append_prepare(d);
+}
+
+void append_retire(struct disk *d, raft_index index)
+{
+	d->retire_index = index;
+	retire(d);
 }
 
 static int first_segment(struct disk *d)
@@ -150,11 +165,14 @@ int append_open(struct disk *d)
 
 /* --- one write --- */
 
-/* Completes the write that is in the stream; returns the number of its sectors. */
+/*
+ * Completes the write that is in the stream; returns the number of its sectors. After a truncation, or a reset to what
+ * is only known by its index, the last term is not known here: then the sectors name no last entry.
+ */
 static uint32_t end_stream(struct disk *d)
 {
 	struct sector what = {.write = d->next_write++,
-	                      .last_index = d->last_index,
+	                      .last_index = d->last_term ? d->last_index : 0,
 	                      .last_term = d->last_term,
 	                      .first_index = d->lowest,
 	                      .prev_first = d->lowest_before};
@@ -258,30 +276,25 @@ static int failed(struct disk *d, int err)
 	return disk_raft_error(d, err, "writing the log");
 }
 
-/* Goes on with the next segment; false if it is not ready: then `prepared` comes back to it. */
-static bool next_segment(struct disk *d)
+/* Goes on with the next segment: 1; 0: it is not ready, and `prepared` comes back to it. */
+static int next_segment(struct disk *d)
 {
-	int err = 0;
+	int err;
 
 	if (!d->next_ready) {
-		if (!d->preparing && d->prepare_err)
-			fail_waiting(d, failed(d, d->prepare_err));
 		d->starved = true;
 		append_prepare(d);
-		return false;
+		return d->preparing ? 0 : d->prepare_err;
 	}
 	d->starved = false;
 	err = open_segment(d, d->number + 1, 0);
 	if (!err)
 		err = add_live(d, d->number, 0);
-	if (err) {
-		fail_waiting(d, failed(d, err));
-		return false;
-	}
+	if (err)
+		return err;
 	d->next_ready = false;
-	d->prepare_err = 0;
 	append_prepare(d);
-	return true;
+	return 1;
 }
 
 /* A truncation alone is not worth a write: libraft appends right after it, and before that nothing depends on it. */
@@ -293,19 +306,22 @@ static bool worth_writing(const struct disk *d)
 	return false;
 }
 
-static void start(struct disk *d)
+/* An error concerns all that waits. */
+static int start(struct disk *d)
 {
 	uint64_t offset;
 	uint32_t n;
+	int rv;
 
 	if (d->writing || d->closing || !worth_writing(d))
-		return;
-	if (d->at == d->place.sectors && !next_segment(d))
-		return;
+		return 0;
+	if (d->at == d->place.sectors && (rv = next_segment(d)) <= 0)
+		return rv;
 	gather(d);
 	if (d->stream.len == 0) { /* Not even one record fits in what is left of this segment. */
-		if (!next_segment(d))
-			return;
+		rv = next_segment(d);
+		if (rv <= 0)
+			return rv;
 		gather(d);
 	}
 	n = end_stream(d);
@@ -314,6 +330,15 @@ static void start(struct disk *d)
 	d->writing = true;
 	append_prepare(d);
 	flush_start(d->flush, d->fd, d->stream.buf, (size_t)n * SECTOR_SIZE, offset, d->direct);
+	return 0;
+}
+
+static void go(struct disk *d)
+{
+	int err = start(d);
+
+	if (err)
+		fail_waiting(d, failed(d, err));
 }
 
 static void written(void *ctx, int err)
@@ -327,8 +352,10 @@ static void written(void *ctx, int err)
 		finish(d, done, failed(d, err));
 		fail_waiting(d, failed(d, err));
 	} else {
-		start(d); /* The disk first: what this one means can be found out while it works. */
+		err = start(d); /* The disk first: what this one means can be found out while it works. */
 		finish(d, done, 0);
+		if (err)
+			fail_waiting(d, failed(d, err));
 	}
 	if (d->closing)
 		disk_close_if_idle(d);
@@ -364,7 +391,7 @@ int append_submit(struct disk *d, struct raft_io_append *req, const struct raft_
 	c->req = req;
 	c->entries = entries;
 	c->n = n;
-	start(d);
+	go(d);
 	return 0;
 }
 
@@ -386,7 +413,7 @@ int append_reset(struct disk *d, raft_index index, raft_term term)
 		return CS_ERR_NOMEM;
 	c->index = index;
 	c->term = term;
-	start(d);
+	go(d);
 	return 0;
 }
 

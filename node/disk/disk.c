@@ -71,6 +71,11 @@ static int read_meta(struct disk *d, char *text)
 	d->meta.begin = get_u64be(b + 48);
 	d->meta.rewriting = get_u64be(b + 56);
 	d->meta.lost_term = get_u64be(b + 64);
+	if (d->place.sectors % BLOCK_SECTORS != 0 || segment_size(&d->place) < DISK_SEGMENT_SIZE_MIN ||
+	    segment_size(&d->place) > DISK_SEGMENT_SIZE_MAX || d->meta.begin == 0) {
+		snprintf(text, TEXT_SIZE, "the log's metadata make no sense");
+		return CS_ERR_DAMAGED;
+	}
 	return 0;
 }
 
@@ -88,7 +93,6 @@ static int make_meta(struct disk *d, char *text)
 	randombytes_buf(d->place.key, SECTOR_KEY_SIZE);
 	d->place.sectors = d->o.segment_size / BLOCK_SIZE * BLOCK_SECTORS;
 	d->meta.begin = 1;
-	d->made = true;
 	return err ? err : disk_write_meta(d);
 }
 
@@ -134,6 +138,9 @@ static int remove_left_overs(struct disk *d)
 		if (numbers[i] < d->meta.begin || (d->meta.rewriting && numbers[i] >= d->meta.rewriting))
 			err = segment_remove(&d->place, numbers[i]);
 	free(numbers);
+	/* Gone for good before the metadata forget them: what came back would be read as the log's end. */
+	if (!err && d->meta.rewriting && fsync(d->place.dir_fd))
+		err = CS_ERR_IO;
 	if (!err && d->meta.rewriting) {
 		d->meta.rewriting = 0;
 		err = disk_write_meta(d);
@@ -145,7 +152,7 @@ static int remove_left_overs(struct disk *d)
 static int prepend_missing(struct scan *s, uint64_t first)
 {
 	size_t k = s->first - first;
-	struct slot *more = realloc(s->slots, (s->n + k) * sizeof *more);
+	struct slot *more = k > SCAN_MISSING_MAX ? NULL : realloc(s->slots, (s->n + k) * sizeof *more);
 
 	if (!more)
 		return CS_ERR_NOMEM;
@@ -169,7 +176,7 @@ static int prepend_missing(struct scan *s, uint64_t first)
 static int reconcile(struct disk *d)
 {
 	struct scan *s = &d->scan;
-	const struct slot *at = scan_slot(s, d->snapshot_index);
+	const struct slot *at = scan_slot(s, d->snapshot_index), *next = scan_slot(s, d->snapshot_index + 1);
 
 	if (s->first == 0)
 		s->first = d->snapshot_index + 1;
@@ -179,6 +186,8 @@ static int reconcile(struct disk *d)
 		d->reset = true;
 	if (d->snapshot_index && at && at->state == SLOT_WHOLE && at->term != d->snapshot_term)
 		d->reset = true;
+	if (next && next->state == SLOT_WHOLE && next->term < d->snapshot_term)
+		d->reset = true; /* Nor does what follows follow it. */
 	if (d->reset) {
 		scan_cut_back(s, 0);
 		s->first = d->snapshot_index + 1;
@@ -195,6 +204,35 @@ static int reconcile(struct disk *d)
 	return 0;
 }
 
+static raft_term highest_term(const struct disk *d)
+{
+	raft_term term = d->snapshot_term;
+
+	for (size_t i = 0; i < d->scan.n; i++)
+		if (d->scan.slots[i].state == SLOT_WHOLE && d->scan.slots[i].term > term)
+			term = d->scan.slots[i].term;
+	return term;
+}
+
+/*
+ * A term is stored before anything of it is. What is not so has been put back from an older copy, with a vote that may
+ * be forgotten; but for a bootstrap that a crash has cut in two.
+ */
+static int check_term(struct disk *d)
+{
+	struct scan *s = &d->scan;
+
+	if (highest_term(d) <= d->meta.term)
+		return 0;
+	if (d->meta.term == 0 && d->meta.vote == 0 && d->snapshot_index == 0 && s->n == 1 && s->slots[0].term == 1) {
+		d->meta.term = 1;
+		return disk_write_meta(d);
+	}
+	snprintf(s->text, sizeof s->text, "the metadata are older than the entries: term %llu, an entry of term %llu",
+	         (unsigned long long)d->meta.term, highest_term(d));
+	return CS_ERR_DAMAGED;
+}
+
 static int read_log(struct disk *d, char *text)
 {
 	int err = remove_left_overs(d);
@@ -208,6 +246,8 @@ static int read_log(struct disk *d, char *text)
 	d->torn = d->scan.n_torn > 0;
 	if (!err)
 		err = reconcile(d);
+	if (!err)
+		err = check_term(d);
 	if (err)
 		snprintf(text, TEXT_SIZE, "reading the log: %s%s%s", err_text(err), d->scan.text[0] ? ": " : "",
 		         d->scan.text);
@@ -261,6 +301,7 @@ int disk_rewrite(struct disk *d)
 	uint64_t number = 1;
 	int err;
 
+	assert(d->fd < 0 && !d->preparing);
 	for (unsigned i = 0; i < d->scan.n_segments; i++)
 		if (d->scan.segments[i].number >= number)
 			number = d->scan.segments[i].number + 1;
@@ -276,6 +317,10 @@ int disk_rewrite(struct disk *d)
 		return err;
 	d->meta.begin = number;
 	d->meta.rewriting = 0;
+	if (d->meta.term < highest_term(d)) { /* Others have told of a later term: no vote was given in it. */
+		d->meta.term = highest_term(d);
+		d->meta.vote = 0;
+	}
 	d->reset = false;
 	err = disk_write_meta(d);
 	if (!err)

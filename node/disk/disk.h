@@ -12,6 +12,7 @@
 
 #define DISK_SEGMENT_SIZE     (8u << 20) /* A file; at the highest rate of lone writes one lasts half a second. */
 #define DISK_SEGMENT_SIZE_MIN (2u << 20) /* The largest entry fits in one write. */
+#define DISK_SEGMENT_SIZE_MAX (1u << 30) /* It is read whole at start. */
 
 struct disk_options {
 	raft_id id;
@@ -50,8 +51,8 @@ raft_term disk_lost_term(const struct disk *d);
 int disk_set_lost_term(struct disk *d, raft_term term);
 
 struct disk_status {
-	uint64_t bytes;    /* Of all segments. */
-	unsigned segments; /* In use, spare ones not counted. */
+	uint64_t bytes;    /* Of the segments in use, */
+	unsigned segments; /* and how many; spare ones are not counted. */
 	uint64_t writes;   /* Since the log was made. */
 	bool mended;       /* At open: a copy of metadata or snapshot was damaged or behind, and was written again; */
 	bool torn;         /* an unfinished write was cut off. */

@@ -11,7 +11,7 @@
 #define WRITE_SIZE_MAX (2u << 20) /* Bytes of one write: what waited meanwhile. */
 #define SPARES_MAX     2          /* Retired segments kept to be renamed; more are removed. */
 #define NEXT_FROM      4          /* The next segment is prepared once a quarter of this one is written. */
-#define RETIRED_MAX    64         /* At one snapshot; what is more waits for the next. */
+#define RETIRED_MAX    64         /* At once; what is more waits until these are removed. */
 
 /* What waits to be written, in order. */
 struct change {
@@ -44,7 +44,6 @@ struct disk {
 	struct disk_options o;
 	struct twin meta_twin, snapshot_twin;
 	struct meta meta;
-	bool made; /* By this disk_open: nothing was there. */
 	struct segment_place place;
 	struct scan scan;
 	bool reset; /* Before anything else the log is to be reset to the snapshot. */
@@ -71,9 +70,10 @@ struct disk {
 	struct extent_of_log *live; /* All that hold a part of the log; the last is `number`. */
 	unsigned n_live, live_cap;
 	uint64_t retired[RETIRED_MAX];
-	unsigned n_retired, n_surplus;
-	bool starved;    /* A write waits for the next segment. */
-	bool next_ready; /* The segment number + 1 is prepared. */
+	unsigned n_retired, n_surplus; /* Rising numbers; the first n_surplus are being removed. */
+	raft_index retire_index;       /* What ends at it or before is no longer needed. */
+	bool starved;                  /* A write waits for the next segment. */
+	bool next_ready;               /* The segment number + 1 is prepared. */
 	uv_work_t prepare;
 	bool preparing;
 	uint64_t prepare_number, prepare_retired; /* What it makes, of what; 0: nothing. */

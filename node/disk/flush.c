@@ -143,10 +143,11 @@ static void on_event(uv_poll_t *poll, int status, int events)
 	uint64_t count;
 
 	(void)events;
-	if (status < 0 || read(f->event_fd, &count, sizeof count) != (ssize_t)sizeof count)
+	if (status == 0 && (read(f->event_fd, &count, sizeof count) != (ssize_t)sizeof count || !f->busy))
 		return;
-	if (syscall(SYS_io_getevents, f->aio, 1L, 1L, &e, NULL) != 1)
-		return;
+	/* It is there: the event says so. */
+	if (status < 0 || syscall(SYS_io_getevents, f->aio, 1L, 1L, &e, NULL) != 1)
+		e.res = -EIO;
 	if (e.res < 0) {
 		end(f, translate((int)-e.res));
 		return;

@@ -30,8 +30,8 @@ int record_next(const uint8_t **p, const uint8_t *end, struct record *ret)
 	r.index = get_u64be(at + 8);
 	r.term = get_u64be(at + 16);
 	r.bytes = at + RECORD_HEAD_SIZE;
-	if (r.kind > RECORD_RESET || (r.index == 0 && r.kind != RECORD_RESET) || r.len > (size_t)(end - r.bytes) ||
-	    get_u16be(at + 6) != 0 || (r.kind != RECORD_ENTRY && r.len != 0))
+	if (r.kind > RECORD_RESET || r.index > RECORD_INDEX_MAX || (r.index == 0 && r.kind != RECORD_RESET) ||
+	    r.len > (size_t)(end - r.bytes) || get_u16be(at + 6) != 0 || (r.kind != RECORD_ENTRY && r.len != 0))
 		return CS_ERR_MALFORMED;
 	*p = r.bytes + r.len;
 	*ret = r;

@@ -13,6 +13,10 @@ enum record_kind {
 	RECORD_RESET = 3,    /* The log is empty, and goes on after index: a snapshot was installed. term: of index. */
 };
 
+#define RECORD_INDEX_MAX                                                                                               \
+	(UINT64_C(1) << 62) /* No cluster gets there: what is above is nonsense, not to be added to.                   \
+	                     */
+
 /* length u32 | kind u8 | type u8 | zero u16 | index u64 | term u64 | length bytes; integers big-endian. */
 #define RECORD_HEAD_SIZE 24
 

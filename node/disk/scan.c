@@ -42,6 +42,7 @@ struct progress {
 	bool unfinished;  /* The last one seen is not whole: */
 	struct found cut; /* this one. */
 	uint8_t *payload;
+	uint64_t unreadable_number, unreadable_at; /* The first block that the disk gave an error for. */
 };
 
 /* --- slots --- */
@@ -131,6 +132,8 @@ static int close_hole(struct progress *g, uint64_t next)
 		return 0;
 	g->hole = false;
 	scan_cut_back(s, next);
+	if (s->first && next > s->first + s->n + SCAN_MISSING_MAX)
+		return CS_ERR_DAMAGED;
 	for (size_t i = 0; i < s->n; i++)
 		if (s->slots[i].state == SLOT_WHOLE && s->first + i >= g->from)
 			s->slots[i].state = SLOT_SUSPECT;
@@ -217,25 +220,36 @@ static uint64_t lost_from(const struct progress *g, const struct found *f)
 	return g->hole && g->from < from ? g->from : from;
 }
 
+/* The place is where the write before it ends. */
+static void lost_before(struct progress *g, const struct view *v, const struct found *f)
+{
+	struct scan *s = g->s;
+
+	if (f->start > v->end)
+		lost(s, v->number, v->end, "a write is lost");
+	else if (g->any && s->at < v->p->sectors)
+		lost(s, s->number, s->at, "a write is lost");
+	else
+		lost(s, g->any ? s->number + 1 : g->begin, 0, "a write is lost");
+}
+
 static int follow(struct progress *g, const struct view *v, const struct found *f, struct extent_of_log *segment)
 {
 	struct scan *s = g->s;
+	bool skipped = g->any ? f->any.write != s->next_write : v->number != g->begin || f->start > 0;
 
 	if (g->any && f->any.write < s->next_write) {
 		snprintf(s->text, sizeof s->text, "write %" PRIu64 " in segment %016" PRIx64 " comes after a later one",
 		         f->any.write, v->number);
 		return CS_ERR_DAMAGED;
 	}
-	if (!g->any && (v->number != g->begin || f->start > 0)) {
-		g->from = 0;
+	if (g->unfinished)
+		lost(s, g->cut.number, g->cut.start, "a write is lost");
+	else if (skipped)
+		lost_before(g, v, f);
+	if (g->unfinished || skipped) {
+		g->from = g->any ? lost_from(g, f) : 0;
 		g->hole = true;
-		lost(s, g->begin, 0, "the first write is lost");
-	}
-	if (g->unfinished || (g->any && f->any.write != s->next_write)) {
-		g->from = lost_from(g, f);
-		g->hole = true;
-		lost(s, g->unfinished ? g->cut.number : v->number, g->unfinished ? g->cut.start : f->start,
-		     "a write is lost");
 	}
 	g->any = true;
 	g->unfinished = f->n_whole < f->of;
@@ -313,7 +327,10 @@ static int make_blank(const struct view *v, uint32_t from)
 
 /* --- the whole --- */
 
-/* The end: a write that was not finished is cut off; one that was, and cannot be read, is lost. */
+/*
+ * The end: a write that was not finished is cut off; one that was, and cannot be read, is lost. Nothing follows an
+ * unfinished write: where something did, or what is before it is lost as well, it is no crash that has left this.
+ */
 static void settle_end(struct progress *g, bool bad_next)
 {
 	struct scan *s = g->s;
@@ -321,29 +338,43 @@ static void settle_end(struct progress *g, bool bad_next)
 	if (g->unfinished && g->cut.n_bad == 0) {
 		s->n_torn = 1;
 		s->next_write = g->cut.any.write;
+		s->number = g->cut.number;
 		s->at = g->cut.start;
-		s->tail_lost = g->hole; /* Writes right before it: how far they went, nobody knows. */
-		return;
-	}
-	if (!g->unfinished && !bad_next)
-		return;
-	s->tail_lost = true;
-	if (g->unfinished) {
+		if (!bad_next && !g->hole)
+			return;
+	} else if (g->unfinished && !bad_next) {
 		s->tail_index = g->cut.any.last_index;
 		s->tail_term = g->cut.any.last_term;
 	}
+	if (!g->unfinished && !bad_next && !g->hole)
+		return;
+	s->tail_lost = true;
 	lost(s, s->number, g->unfinished ? g->cut.start : s->at, "the last write is lost");
 }
 
-static int read_segment(const struct segment_place *p, struct view *v, uint64_t number)
+static int read_segment(const struct segment_place *p, struct view *v, uint64_t number, struct progress *g)
 {
-	uint64_t len;
-	int err;
+	unsigned n;
+	uint64_t at;
+	int err = segment_read(p, number, v->bytes, &n, &at);
 
-	memset(v->bytes, 0, segment_size(p)); /* A file that is too short, or cannot be read, has bad sectors. */
 	v->number = number;
-	err = segment_read(p, number, v->bytes, &len);
-	return err;
+	if (err || n == 0 || !g)
+		return err;
+	if (g->s->n_unreadable == 0) {
+		g->unreadable_number = number;
+		g->unreadable_at = at;
+	}
+	g->s->n_unreadable += n;
+	return 0;
+}
+
+/* Right after the last write, or at the begin of the next segment, where it would have gone on: is that unreadable? */
+static bool bad_after(const struct progress *g, const struct view *v, bool before)
+{
+	if (v->number == g->s->number)
+		return v->bad_next;
+	return before || (v->number == g->s->number + 1 && v->end == 0 && v->bad_next);
 }
 
 static int scan_all(const struct segment_place *p, struct progress *g, struct view *v, const uint64_t *numbers,
@@ -354,24 +385,31 @@ static int scan_all(const struct segment_place *p, struct progress *g, struct vi
 	int err = 0;
 
 	for (unsigned i = 0; i < n && !err; i++) {
+		bool gap = i > 0 && numbers[i] != numbers[i - 1] + 1;
 		s->segments[i] = (struct extent_of_log){.number = numbers[i]};
-		err = read_segment(p, v, numbers[i]);
+		if (gap)
+			lost(s, numbers[i - 1] + 1, 0, "a segment is missing");
+		err = read_segment(p, v, numbers[i], g);
 		if (!err)
 			err = scan_segment(g, v, &s->segments[i]);
-		/* Right after the last write, or at the begin of the next segment: where it would have gone on. */
-		if (v->number == s->number || (!g->any && i == 0))
-			bad_next = v->bad_next;
-		else if (v->number == s->number + 1 && v->end == 0)
-			bad_next |= v->bad_next;
-		if (i > 0 && numbers[i] != numbers[i - 1] + 1) {
-			bad_next |= v->end == 0;
-			lost(s, numbers[i - 1] + 1, 0, "a segment is missing");
-		}
+		bad_next = bad_after(g, v, bad_next || gap);
 	}
 	s->n_segments = n;
 	if (!err)
 		settle_end(g, bad_next);
 	return err;
+}
+
+/* Said with the damage, if there is any. */
+static void tell_unreadable(const struct progress *g)
+{
+	struct scan *s = g->s;
+	size_t len = strlen(s->text);
+
+	if (s->n_lost && s->n_unreadable)
+		snprintf(s->text + len, sizeof s->text - len,
+		         "; %u blocks cannot be read, the first in segment %016" PRIx64 " at byte %" PRIu64,
+		         s->n_unreadable, g->unreadable_number, g->unreadable_at);
 }
 
 static int blank_rest(const struct segment_place *p, struct scan *s, struct view *v)
@@ -381,7 +419,7 @@ static int blank_rest(const struct segment_place *p, struct scan *s, struct view
 	for (unsigned i = 0; i < s->n_segments && !err; i++) {
 		if (s->segments[i].number < s->number)
 			continue;
-		err = read_segment(p, v, s->segments[i].number);
+		err = read_segment(p, v, s->segments[i].number, NULL);
 		if (err)
 			break;
 		classify(v);
@@ -412,6 +450,7 @@ int scan_log(const struct segment_place *p, uint64_t begin, struct scan *ret)
 	ret->number = g.begin = n > skip ? numbers[skip] : begin;
 	if (!err)
 		err = scan_all(p, &g, &v, skip < n ? numbers + skip : NULL, n - skip);
+	tell_unreadable(&g);
 	if (!err && ret->n_lost == 0)
 		err = blank_rest(p, ret, &v);
 	free(g.payload);

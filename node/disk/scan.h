@@ -9,6 +9,8 @@
 
 #include "node/disk/segment.h"
 
+#define SCAN_MISSING_MAX (1u << 20) /* Entries lost in one place: more than a log ever holds. */
+
 /* What is known of the entry at one index. */
 enum slot_state {
 	SLOT_WHOLE,   /* Read back. */
@@ -43,12 +45,13 @@ struct scan {
 	unsigned n_torn;     /* 1: the last write was not finished, never acknowledged, and has been cut off. */
 	/*
 	 * Damage. Lost writes in the middle leave suspect and missing slots. A lost tail leaves none; the entry that it
-	 * ended with is known if one of its sectors is whole (index 0: unknown).
+	 * ended with is known if one of its sectors is whole (index 0: unknown). It may have replaced some of them.
 	 */
 	unsigned n_lost; /* Places where writes are lost. */
 	bool tail_lost;
 	uint64_t tail_index, tail_term;
-	char text[200]; /* The first place, in words. */
+	unsigned n_unreadable; /* Blocks that the disk gave an error for: taken for damaged ones. */
+	char text[200];        /* The first place, in words. */
 };
 
 /*

@@ -189,31 +189,40 @@ int segment_list(const struct segment_place *p, uint64_t **ret, unsigned *ret_n)
 	return 0;
 }
 
-int segment_read(const struct segment_place *p, uint64_t number, uint8_t *buf, uint64_t *ret_len)
+int segment_read(const struct segment_place *p, uint64_t number, uint8_t *buf, unsigned *ret_unreadable,
+                 uint64_t *ret_at)
 {
 	char name[SEGMENT_NAME_SIZE];
-	uint64_t len = 0;
-	int fd, err = 0;
+	uint64_t at = 0, first = 0;
+	unsigned unreadable = 0;
+	int fd;
 
 	segment_name(name, number);
 	fd = openat(p->dir_fd, name, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return CS_ERR_IO;
-	while (len < segment_size(p)) {
-		ssize_t n = pread(fd, buf + len, segment_size(p) - len, (off_t)len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			err = CS_ERR_IO;
-		if (n <= 0)
+	memset(buf, 0, segment_size(p));
+	while (at < segment_size(p)) {
+		ssize_t n = pread(fd, buf + at, segment_size(p) - at, (off_t)at);
+		if (n == 0)
 			break;
-		len += (uint64_t)n;
+		if (n > 0) {
+			at += (uint64_t)n;
+		} else if (errno == EIO) {
+			if (unreadable++ == 0)
+				first = at;
+			at = at / BLOCK_SIZE * BLOCK_SIZE + BLOCK_SIZE;
+		} else if (errno != EINTR) {
+			close(fd);
+			return CS_ERR_IO;
+		}
 	}
 	/* It is written past the page cache from now on: what was read here would only be in the way. */
 	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
 	close(fd);
-	*ret_len = len;
-	return err;
+	*ret_unreadable = unreadable;
+	*ret_at = first;
+	return 0;
 }
 
 int segment_blank(const struct segment_place *p, uint64_t number, uint32_t from, uint32_t to)

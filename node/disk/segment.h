@@ -37,8 +37,12 @@ int segment_open(const struct segment_place *p, uint64_t number, bool *ret_direc
 int segment_remove(const struct segment_place *p, uint64_t number);
 /* The numbers of all segments in the folder, rising; *ret is malloc'ed. Removes what an interrupted prepare left. */
 int segment_list(const struct segment_place *p, uint64_t **ret, unsigned *ret_n);
-/* Reads a whole segment into buf (segment_size bytes); *ret_len is less if the file is shorter. CS_ERR_IO. */
-int segment_read(const struct segment_place *p, uint64_t number, uint8_t *buf, uint64_t *ret_len);
+/*
+ * Reads a whole segment into buf (segment_size bytes). What the file is too short for is zeros there, and so is a block
+ * that the disk cannot read: those are counted in *ret_unreadable, and the first is at byte *ret_at. CS_ERR_IO.
+ */
+int segment_read(const struct segment_place *p, uint64_t number, uint8_t *buf, unsigned *ret_unreadable,
+                 uint64_t *ret_at);
 /* Makes the sectors from..to (not included) of a segment blank again, durably. */
 int segment_blank(const struct segment_place *p, uint64_t number, uint32_t from, uint32_t to);
 

@@ -22,7 +22,7 @@
 #define HASH_SIZE 32
 #define FILE_SIZE ((HEAD_SIZE + TWIN_SIZE_MAX + HASH_SIZE + 4095) / 4096 * 4096)
 
-enum copy { COPY_NONE, COPY_WHOLE, COPY_DAMAGED, COPY_FOREIGN };
+enum copy { COPY_NONE, COPY_WHOLE, COPY_DAMAGED, COPY_FOREIGN, COPY_UNREADABLE };
 
 /* What one file holds; its generation and bytes go to *ret and to file's head. file has FILE_SIZE bytes. */
 static enum copy check(const uint8_t *file, size_t len, uint64_t *ret_generation, size_t *ret_len)
@@ -113,9 +113,10 @@ static int choose(struct twin *t, uint8_t *file)
 	int err = 0;
 
 	for (int i = 0; i < 2; i++) {
-		err = read_file(t->fds[i], file, &len);
-		if (err)
-			return err;
+		if (read_file(t->fds[i], file, &len)) {
+			copies[i] = COPY_UNREADABLE; /* Writing it again may cure it. */
+			continue;
+		}
 		copies[i] = check(file, len, &generation, &n);
 		if (copies[i] == COPY_FOREIGN) {
 			t->format = get_u32be(file + 4);
@@ -132,7 +133,7 @@ static int choose(struct twin *t, uint8_t *file)
 	}
 	/* The first write of all was torn: the second copy has not been begun. */
 	if (t->generation == 0)
-		return copies[1] == COPY_NONE ? 0 : CS_ERR_DAMAGED;
+		return copies[0] != COPY_UNREADABLE && copies[1] == COPY_NONE ? 0 : CS_ERR_DAMAGED;
 	for (int i = 0; i < 2 && !err; i++) {
 		if (generations[i] == t->generation)
 			continue;
