@@ -19,6 +19,7 @@ struct kit_faults kit_faults;
 
 ssize_t __real_pread(int fd, void *buf, size_t n, off_t at);
 ssize_t __wrap_pread(int fd, void *buf, size_t n, off_t at);
+ssize_t __wrap___pread_chk(int fd, void *buf, size_t n, off_t at, size_t room);
 ssize_t __real_pwrite(int fd, const void *buf, size_t n, off_t at);
 ssize_t __wrap_pwrite(int fd, const void *buf, size_t n, off_t at);
 int __real_openat(int dir, const char *path, int flags, ...);
@@ -55,6 +56,13 @@ ssize_t __wrap_pread(int fd, void *buf, size_t n, off_t at)
 	if (at < bad && at + (off_t)n > bad)
 		n = (size_t)(bad - at);
 	return __real_pread(fd, buf, n, at);
+}
+
+/* As a fortified build calls it. */
+ssize_t __wrap___pread_chk(int fd, void *buf, size_t n, off_t at, size_t room)
+{
+	(void)room;
+	return __wrap_pread(fd, buf, n, at);
 }
 
 ssize_t __wrap_pwrite(int fd, const void *buf, size_t n, off_t at)

@@ -18,10 +18,12 @@
 
 #include "node/disk/segment.h"
 
-void kit_init(struct kit *k)
+void kit_init(struct kit *k, bool in_memory)
 {
 	const char *tmp = getenv("TMPDIR");
 
+	if (in_memory && access("/dev/shm", W_OK) == 0)
+		tmp = "/dev/shm";
 	memset(k, 0, sizeof *k);
 	memset(&kit_faults, 0, sizeof kit_faults);
 	k->segment_size = DISK_SEGMENT_SIZE_MIN;

@@ -61,7 +61,8 @@ struct kit {
 	struct raft_snapshot *got;
 };
 
-void kit_init(struct kit *k); /* An empty folder. */
+/* An empty folder; in_memory: where there is such a place, for what looks at thousands of files and at no disk. */
+void kit_init(struct kit *k, bool in_memory);
 void kit_free(struct kit *k); /* And away with it. */
 /* disk_open; and with kit_load, all that raft does until it runs. */
 int kit_open(struct kit *k);

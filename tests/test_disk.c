@@ -20,7 +20,7 @@ static struct kit k;
 static int setup(void **state)
 {
 	(void)state;
-	kit_init(&k);
+	kit_init(&k, false);
 	return 0;
 }
 
