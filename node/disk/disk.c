@@ -71,7 +71,7 @@ static int read_meta(struct disk *d, char *text)
 	d->meta.begin = get_u64be(b + 48);
 	d->meta.rewriting = get_u64be(b + 56);
 	d->meta.lost_term = get_u64be(b + 64);
-	if (d->place.sectors % BLOCK_SECTORS != 0 || segment_size(&d->place) < DISK_SEGMENT_SIZE_MIN ||
+	if (d->place.sectors % BLOCK_SECTORS != 0 || d->place.sectors == 0 ||
 	    segment_size(&d->place) > DISK_SEGMENT_SIZE_MAX || d->meta.begin == 0) {
 		snprintf(text, TEXT_SIZE, "the log's metadata make no sense");
 		return CS_ERR_DAMAGED;
