@@ -12,12 +12,13 @@
 #include <cmocka.h>
 
 #include "ledger/errors.h"
+#include "node/disk/record.h"
 #include "node/disk/sector.h"
 #include "tests/disk_kit.h"
 
-#define BIG        (300u << 10) /* Six of them fill a segment. */
+#define BIG        (300u << 10) /* Five of them fill a segment. */
 #define BLOCK      BLOCK_SIZE
-#define BIG_BLOCKS 83 /* Of a write of one. */
+#define BIG_BLOCKS (((BIG + RECORD_HEAD_SIZE + SECTOR_ROOM - 1) / SECTOR_ROOM + BLOCK_SECTORS - 1) / BLOCK_SECTORS)
 
 static struct kit k;
 
@@ -92,14 +93,13 @@ static void expect_text(const struct scan *s, uint64_t number, uint64_t byte)
 	assert_non_null(strstr(s->text, want));
 }
 
-/* What is left of the log is as it was; lo..hi are missing, those before them may have been replaced. */
+/* What is left of the log is as it was; lo..hi are missing. */
 static void expect_missing(struct scan *s, uint64_t lo, uint64_t hi)
 {
 	assert_false(s->tail_lost);
 	assert_int_equal(s->first, k.first);
 	assert_int_equal(scan_last(s), kit_last(&k));
-	for (uint64_t i = k.first; i < lo; i++)
-		assert_int_equal(scan_slot(s, i)->state, SLOT_SUSPECT);
+	kit_expect_slots(&k, k.first, lo - 1);
 	for (uint64_t i = lo; i <= hi; i++)
 		assert_int_equal(scan_slot(s, i)->state, SLOT_MISSING);
 	kit_expect_slots(&k, hi + 1, kit_last(&k));
@@ -223,6 +223,45 @@ static void a_write_wiped_out_in_the_middle(void **state)
 	goes_on();
 	free(p);
 	forget();
+}
+
+/* It has replaced entries that are still there, in the writes before it: which they are, its other sectors tell. */
+static void a_lost_write_that_replaced_entries(void **state)
+{
+	(void)state;
+	for (unsigned wiped = 0; wiped < 2; wiped++) {
+		begin();
+		kit_add(&k, 3, 10, 100);
+		kit_close(&k);
+		assert_int_equal(kit_open(&k), 0);
+		size_t at = (size_t)disk_scan(k.disk)->at * SECTOR_SIZE;
+		kit_load(&k);
+		kit_truncate(&k, 7);
+		kit_add(&k, 4, 6, 100);
+		kit_add(&k, 4, 1, 100);
+		kit_restart(&k);
+		kit_close(&k);
+		kit_save(&k, &whole);
+		uint8_t *p = copy_of(1);
+		memset(p + at, 0, wiped ? BLOCK : SECTOR_SIZE);
+		put_segment(1, p, DISK_SEGMENT_SIZE_MIN);
+		struct scan *s = look();
+		expect_text(s, 1, at);
+		kit_expect_slots(&k, 1, 6);
+		for (uint64_t i = 7; i <= 10; i++) { /* Of the old term. */
+			assert_int_equal(scan_slot(s, i)->state, SLOT_SUSPECT);
+			assert_int_equal(scan_slot(s, i)->term, 3);
+		}
+		for (uint64_t i = 11; i <= 12; i++)
+			assert_int_equal(scan_slot(s, i)->state, SLOT_MISSING);
+		kit_expect_slots(&k, 13, 13);
+		repair(s, 13);
+		goes_on();
+		free(p);
+		forget();
+		kit_free(&k);
+		kit_init(&k, true);
+	}
 }
 
 /* The log's first write, with nothing before it that it could be missed by. */
@@ -756,6 +795,7 @@ int main(void)
 	        T(a_flipped_bit_in_the_middle),
 	        T(a_zeroed_sector_in_the_middle),
 	        T(a_write_wiped_out_in_the_middle),
+	        T(a_lost_write_that_replaced_entries),
 	        T(the_first_write_wiped_out),
 	        T(a_write_that_went_elsewhere),
 	        T(sectors_of_another_log),

@@ -11,9 +11,10 @@
 #include <cmocka.h>
 
 #include "ledger/errors.h"
+#include "node/disk/record.h"
 #include "tests/disk_kit.h"
 
-#define BIG (300u << 10) /* Six of them fill a segment. */
+#define BIG (300u << 10) /* Five of them fill a segment. */
 
 static struct kit k;
 
@@ -49,9 +50,9 @@ static void comes_back_as_it_was_acknowledged(void **state)
 	kit_restart(&k);
 	kit_truncate(&k, 4);
 	kit_add(&k, 3, 2, 40);
-	kit_add(&k, 3, 1, 464 - 24); /* Exactly one sector's room. */
-	kit_add(&k, 3, 1, 8 * 464 - 24);
-	kit_add(&k, 3, 1, 8 * 464 - 16);
+	kit_add(&k, 3, 1, SECTOR_ROOM - RECORD_HEAD_SIZE); /* Exactly one sector's room. */
+	kit_add(&k, 3, 1, BLOCK_SECTORS * SECTOR_ROOM - RECORD_HEAD_SIZE);
+	kit_add(&k, 3, 1, BLOCK_SECTORS * SECTOR_ROOM - RECORD_HEAD_SIZE + 8);
 	kit_restart(&k);
 	assert_int_equal(kit_last(&k), 8);
 }
@@ -464,7 +465,7 @@ static void no_space_for_the_next_segment(void **state)
 	(void)state;
 	kit_start(&k);
 	assert_int_equal(k.io.set_term(&k.io, 1), 0);
-	kit_add(&k, 1, 7, BIG);
+	kit_add(&k, 1, 6, BIG);
 	kit_restart(&k); /* In the second segment, and the third is not made yet. */
 	assert_int_equal(kit_count_segments(&k), 2);
 	kit_faults.fallocate_error = ENOSPC;
@@ -473,13 +474,13 @@ static void no_space_for_the_next_segment(void **state)
 	kit_wait(&k, a[19]);
 	while (good < 20 && a[good]->status == 0)
 		good++;
-	assert_in_range(good, 4, 6);
+	assert_in_range(good, 3, 5);
 	for (unsigned i = good; i < 20; i++)
 		assert_int_equal(a[i]->status, RAFT_NOSPACE);
 	for (unsigned i = 0; i < 20; i++)
 		assert_int_equal(a[i]->turn, i + 1);
 	kit_close(&k);
-	k.n = 7 + good;
+	k.n = 6 + good;
 	kit_faults.fallocate_error = 0;
 	kit_start(&k);
 	kit_add(&k, 1, 8, BIG);

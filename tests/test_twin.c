@@ -1,5 +1,4 @@
-/* The record kept twice: whichever copy is torn, damaged, unreadable or gone, the record is there or its loss is told.
- */
+/* The record kept twice: one copy torn, damaged, unreadable or gone does no harm; the loss of both is told. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
