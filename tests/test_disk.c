@@ -142,11 +142,16 @@ static void refuses_what_fits_into_no_write(void **state)
 	assert_int_equal(k.io.append(&k.io, &req, &e, 1, NULL), RAFT_TOOBIG);
 }
 
+/* Removing is a worker's, who may be behind: it ends with so many files at most, or the test does not end. */
+static void await_few_segments(unsigned most)
+{
+	while (kit_count_segments(&k) > most)
+		uv_run(&k.loop, UV_RUN_NOWAIT);
+}
+
 /* Segments behind a snapshot are used again, and more than the spare ones are removed. */
 static void snapshots_retire_segments(void **state)
 {
-	unsigned most = 0;
-
 	(void)state;
 	k.trailing = 4;
 	kit_start(&k);
@@ -156,13 +161,13 @@ static void snapshots_retire_segments(void **state)
 			kit_add(&k, 1, 1, BIG);
 		kit_put(&k, kit_last(&k) - 1, 1, k.trailing);
 		kit_add(&k, 1, 1, 64);
-		unsigned n = kit_count_segments(&k);
-		most = n > most ? n : most;
-		kit_restart(&k); /* Whatever of it a crash would have left, the numbers have no gap. */
+		if (round % 2)
+			await_few_segments(
+			        5); /* Five trailing entries, the current and the next one, two spare ones. */
+		kit_restart(&k);    /* Whatever of it a crash would have left, the numbers have no gap. */
 		assert_int_equal(k.snapshot->index, kit_last(&k) - 2);
 		assert_int_equal(k.start_index, k.snapshot->index - k.trailing + 1);
 	}
-	assert_in_range(most, 3, 8); /* 14 entries are 2.3 segments; trailing ones, two spare ones, the next one. */
 }
 
 /* Many segments at once become free: the oldest are removed, the others wait to be renamed, and a restart knows them.
@@ -179,8 +184,8 @@ static void many_segments_are_retired_at_once(void **state)
 	kit_put(&k, kit_last(&k), 1, 1);
 	for (unsigned i = 0; i < 13; i++)
 		kit_add(&k, 1, 1, BIG);
+	await_few_segments(6); /* Three that these went to, the next one, two spare ones. */
 	kit_restart(&k);
-	assert_in_range(kit_count_segments(&k), 2, 6);
 	for (unsigned i = 0; i < 13; i++)
 		kit_add(&k, 1, 1, BIG);
 	kit_restart(&k);
