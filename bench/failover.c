@@ -278,8 +278,10 @@ int failover_run(struct cluster *c, unsigned n, bool silent, struct acks *acks, 
 	uint64_t seed = 1;
 	int err = r && n <= FAILOVER_MAX ? 0 : -1;
 
-	if (err)
+	if (err) {
+		free(r);
 		return fail("no memory");
+	}
 	memset(ret, 0, sizeof *ret);
 	ret->silent = silent;
 	r->cluster = c;
@@ -321,8 +323,10 @@ static uint64_t nearest_rank(uint64_t *list, unsigned n, double q)
 {
 	unsigned rank = (unsigned)ceil(q * n);
 
+	if (n == 0)
+		return 0;
 	qsort(list, n, sizeof *list, by_value);
-	return n ? list[rank ? rank - 1 : 0] : 0;
+	return list[rank ? rank - 1 : 0];
 }
 
 uint64_t failover_gap_ns(const struct failover *f, double q)

@@ -23,13 +23,15 @@ static int node_lines(const char *origin, const struct roster_node *n, char ret_
 	int err = note_key_init(&k, origin, NOTE_KEY_ED25519, n->log_pub);
 	if (err == CS_OK)
 		err = note_key_format(&k, vkey, sizeof(vkey));
-	snprintf(ret_log, LINE_SIZE, "log %s\n", vkey);
+	if (err == CS_OK)
+		snprintf(ret_log, LINE_SIZE, "log %s\n", vkey);
 	snprintf(name, sizeof(name), "%s/node-%llu", origin, (unsigned long long)n->id);
 	if (err == CS_OK)
 		err = note_key_init(&k, name, NOTE_KEY_COSIGNATURE, n->cosigner_pub);
 	if (err == CS_OK)
 		err = note_key_format(&k, vkey, sizeof(vkey));
-	snprintf(ret_witness, LINE_SIZE, "witness node-%llu %s\n", (unsigned long long)n->id, vkey);
+	if (err == CS_OK)
+		snprintf(ret_witness, LINE_SIZE, "witness node-%llu %s\n", (unsigned long long)n->id, vkey);
 	return err;
 }
 

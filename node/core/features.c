@@ -118,7 +118,7 @@ void features_add_build(struct core *c, struct batch_writer *w)
 	                      .payload = payload,
 	                      .facts = no_facts,
 	                      .facts_len = sizeof no_facts};
-	size_t room = batch_room(w, &at), len;
+	size_t room = batch_room(w, &at), len = 0;
 	int err = build_encode(&b, payload, sizeof payload, &cmd.payload_len);
 
 	if (!err)

@@ -22,7 +22,7 @@ static void replace(struct guard *g, struct raft_configuration *to, const struct
 	int rv;
 
 	raft_configuration_init(&c);
-	rv = from != NULL ? copy(from, &c) : configuration_decode(buf->base, buf->len, &c);
+	rv = buf != NULL ? configuration_decode(buf->base, buf->len, &c) : copy(from, &c);
 	if (rv != 0)
 		guard_fatal(g, "a configuration could not be copied or decoded", rv);
 	raft_configuration_close(to);

@@ -205,7 +205,7 @@ static int follow_list(struct core *c)
 {
 	struct members *m = &c->members;
 	const struct roster *r = &m->known;
-	struct member list[MEMBERS_MAX];
+	struct member list[MEMBERS_MAX] = {0};
 	char name[LIMIT_KEY_NAME_SIZE_MAX + 1];
 	int err = 0;
 
@@ -215,8 +215,6 @@ static int follow_list(struct core *c)
 		const struct member *before = members_find(c, n->id);
 		if (before)
 			list[i] = *before;
-		else
-			memset(&list[i], 0, sizeof list[i]);
 		list[i].id = n->id;
 		list[i].role = n->role;
 		memcpy(list[i].url, n->url, sizeof list[i].url);

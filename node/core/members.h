@@ -14,7 +14,8 @@
 #include "node/space.h"
 
 #define MEMBERS_MAX (LINK_PEERS_MAX + 1)
-_Static_assert(MEMBERS_MAX == ROSTER_NODES_MAX && MEMBERS_MAX == FRAME_SERVERS_MAX, "one bound, three names");
+_Static_assert(MEMBERS_MAX == ROSTER_NODES_MAX, "one bound, three names");
+_Static_assert(MEMBERS_MAX == FRAME_SERVERS_MAX, "one bound, three names");
 _Static_assert(FRAME_ROSTER_SIZE_MAX == ROSTER_SIZE_MAX, "and this one, two");
 
 #define MEMBERS_NAME_SIZE 32     /* "node-N" */

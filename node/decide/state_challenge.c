@@ -100,7 +100,9 @@ struct challenge_slot *challenge_add(struct state *s, uint64_t index, uint64_t p
 	assert(s->challenge_spare != NULL && len <= REQUEST_SIZE_MAX);
 	memcpy(s->challenge_spare, request, len);
 	uint8_t *fitted = realloc(s->challenge_spare, len);
-	c->request = fitted != NULL ? fitted : s->challenge_spare;
+	if (fitted != NULL)
+		s->challenge_spare = fitted;
+	c->request = s->challenge_spare;
 	s->challenge_spare = NULL;
 	c->request_len = len;
 	enter(s, slot);
