@@ -3,6 +3,8 @@
 #ifndef BENCH_FLOOR_H
 #define BENCH_FLOOR_H
 
+#include <stdbool.h>
+
 #include "bench/histogram.h"
 
 #define FLOOR_MESSAGE_SIZE 256 /* Of an echo and of a Raft entry: about what a request takes. */
@@ -11,6 +13,9 @@
 
 /* One 4 KiB block of a written file, overwritten by pwrite with O_DIRECT and O_DSYNC; in folder's file system. */
 int floor_disk(const char *folder, unsigned n, struct histogram *ret);
+/* The same, each told to fn until that returns false. */
+typedef bool floor_disk_fn(void *ctx, uint64_t begin_ns, uint64_t end_ns);
+int floor_disk_watch(const char *folder, floor_disk_fn *fn, void *ctx);
 /* nng REQ/REP over TCP on loopback between two processes, one question at a time, TCP_NODELAY. */
 int floor_echo(unsigned n, struct histogram *ret);
 /* libraft as it comes: three processes, raft_uv's disk and TCP (with TCP_NODELAY), one entry at a time. */

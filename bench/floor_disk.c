@@ -25,21 +25,20 @@ static int fill(int fd, const void *block)
 	return fsync(fd);
 }
 
-static int measure(int fd, void *block, unsigned n, struct histogram *ret)
+static int measure(int fd, void *block, floor_disk_fn *fn, void *ctx)
 {
-	for (unsigned i = 0; i < n + WARMUP; i++) {
+	for (unsigned i = 0;; i++) {
 		uint64_t begin = clock_ns();
 
 		memset(block, (int)(i & 0xff), BLOCK);
 		if (pwrite(fd, block, BLOCK, (off_t)(i % BLOCKS) * BLOCK) != BLOCK)
 			return -1;
-		if (i >= WARMUP)
-			histogram_add(ret, clock_ns() - begin);
+		if (i >= WARMUP && !fn(ctx, begin, clock_ns()))
+			return 0;
 	}
-	return 0;
 }
 
-int floor_disk(const char *folder, unsigned n, struct histogram *ret)
+int floor_disk_watch(const char *folder, floor_disk_fn *fn, void *ctx)
 {
 	char path[FOLDER_PATH_SIZE];
 	void *block = NULL;
@@ -56,7 +55,7 @@ int floor_disk(const char *folder, unsigned n, struct histogram *ret)
 			direct = open(path, O_WRONLY | O_DSYNC | O_CLOEXEC);
 	}
 	if (direct >= 0)
-		err = measure(direct, block, n, ret);
+		err = measure(direct, block, fn, ctx);
 	if (err)
 		fprintf(stderr, "countersign-bench: %s: %s\n", path, strerror(errno));
 	if (direct >= 0)
@@ -66,4 +65,24 @@ int floor_disk(const char *folder, unsigned n, struct histogram *ret)
 	unlink(path);
 	free(block);
 	return err;
+}
+
+struct count {
+	struct histogram *h;
+	unsigned left;
+};
+
+static bool counted(void *ctx, uint64_t begin_ns, uint64_t end_ns)
+{
+	struct count *c = ctx;
+
+	histogram_add(c->h, end_ns - begin_ns);
+	return --c->left > 0;
+}
+
+int floor_disk(const char *folder, unsigned n, struct histogram *ret)
+{
+	struct count c = {.h = ret, .left = n};
+
+	return floor_disk_watch(folder, counted, &c);
 }

@@ -283,6 +283,8 @@ static void count(const struct load *l, const struct sample *s, struct load_outc
 	histogram_add(&ret->from_sent, s->done_ns - s->sent_ns);
 	if (l->plan->outstanding == 0) {
 		histogram_add(&ret->from_due, s->done_ns - s->due_ns);
+		if (l->plan->stalls)
+			stalls_answer(l->plan->stalls, s->due_ns, s->done_ns);
 		histogram_add(&ret->lag, s->sent_ns - s->due_ns);
 	}
 }

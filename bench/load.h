@@ -10,6 +10,7 @@
 #include "bench/cluster.h"
 #include "bench/histogram.h"
 #include "bench/schedule.h"
+#include "bench/stalls.h"
 #include "ledger/hash.h"
 
 enum load_kind {
@@ -43,6 +44,7 @@ struct load_plan {
 	enum arrivals arrivals; /* … spaced so. */
 	unsigned n_clients;     /* Connections that the load is spread over. */
 	double warmup_s, seconds;
+	struct stalls *stalls; /* NULL; or told of each answer of an open loop, after it. */
 	unsigned subjects;
 	uint64_t seed;
 };

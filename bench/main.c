@@ -27,9 +27,11 @@ enum { EXIT_GOOD = 0, EXIT_NOT_GOOD = 1, EXIT_WRONG_USAGE = 2, EXIT_NOT_RUN = 3 
 
 #define FAILOVER_KILLS_QUICK 5
 
+#define HIGHEST_SECONDS 5 /* For stalls: enough to know the highest rate well enough to halve it. */
+
 struct settings {
 	const char *cluster, *key, *folder, *json;
-	bool quick, curve, keep, kinds[LOAD_KINDS];
+	bool quick, curve, keep, stalls, kinds[LOAD_KINDS];
 	double seconds, warmup;
 	unsigned outstanding[4], n_outstanding;
 	unsigned failover; /* Kills; 0: another measurement. */
@@ -43,6 +45,7 @@ struct bench {
 	struct cluster cluster;
 	struct acks acks;
 	struct failover failover;
+	struct stalls stalls;
 	struct report report;
 };
 
@@ -66,6 +69,9 @@ static void usage(FILE *to)
 	      "how\n"
 	      "                           long there is no committed decision\n"
 	      "      --silent             … stops it instead (SIGSTOP), so that its connections stay open\n"
+	      "      --stalls             instead of all that: decisions at half of the highest rate, and which stalls "
+	      "the\n"
+	      "                           disk and the scheduler show at the same moments\n"
 	      "      --curve              also 10 % to 110 % of the highest rate, on schedule\n"
 	      "      --subjects N         that requests are about (default: 1000)\n"
 	      "      --seed N             of schedules and requests (default: 1)\n"
@@ -133,6 +139,7 @@ enum {
 	OPTION_ONLY = 256,
 	OPTION_FAILOVER,
 	OPTION_SILENT,
+	OPTION_STALLS,
 	OPTION_CURVE,
 	OPTION_SUBJECTS,
 	OPTION_SEED,
@@ -148,6 +155,7 @@ static const struct option options[] = {{"quick", no_argument, NULL, 'q'},
                                         {"only", required_argument, NULL, OPTION_ONLY},
                                         {"failover", optional_argument, NULL, OPTION_FAILOVER},
                                         {"silent", no_argument, NULL, OPTION_SILENT},
+                                        {"stalls", no_argument, NULL, OPTION_STALLS},
                                         {"curve", no_argument, NULL, OPTION_CURVE},
                                         {"subjects", required_argument, NULL, OPTION_SUBJECTS},
                                         {"seed", required_argument, NULL, OPTION_SEED},
@@ -183,6 +191,9 @@ static int take_option(struct settings *s, int opt)
 		return optarg ? get_unsigned("failover", optarg, FAILOVER_MAX, &s->failover) : 0;
 	case OPTION_SILENT:
 		s->silent = true;
+		return 0;
+	case OPTION_STALLS:
+		s->stalls = true;
 		return 0;
 	case OPTION_CURVE:
 		s->curve = true;
@@ -259,10 +270,11 @@ static int parse(struct settings *s, int argc, char **argv)
 			return EXIT_WRONG_USAGE;
 		}
 	}
-	if (optind < argc || !s->cluster != !s->key || (s->failover && s->cluster)) {
+	if (optind < argc || !s->cluster != !s->key || (s->failover && (s->cluster || s->stalls))) {
 		fprintf(stderr, "countersign-bench: %s\n",
 		        optind < argc               ? "no arguments, only options"
 		        : s->failover && s->cluster ? "--failover kills nodes of a cluster of its own only"
+		        : s->failover && s->stalls  ? "--failover and --stalls are two measurements"
 		                                    : "--cluster and --key go together");
 		usage(stderr);
 		return EXIT_WRONG_USAGE;
@@ -398,6 +410,33 @@ static int measure_loads(struct bench *b)
 	return err;
 }
 
+/* The step's own length goes into the schedule; the probes begin with its warm-up. */
+static int measure_stalls(struct bench *b)
+{
+	struct load_plan plan = plan_of(b, LOAD_DECIDE);
+	char name[64];
+	int err, probe_err;
+
+	plan.outstanding = b->settings.outstanding[0];
+	plan.seconds = plan.seconds < HIGHEST_SECONDS ? plan.seconds : HIGHEST_SECONDS;
+	snprintf(name, sizeof name, "%u outstanding, closed loop", plan.outstanding);
+	err = step(b, &plan, name);
+	if (err)
+		return err;
+	plan = plan_of(b, LOAD_DECIDE);
+	plan.rate = report_highest(&b->report, LOAD_DECIDE) / 2;
+	plan.rate = plan.rate < 1 ? 1 : plan.rate;
+	plan.arrivals = ARRIVALS_POISSON;
+	plan.stalls = &b->stalls;
+	snprintf(name, sizeof name, "%.0f/s Poisson, half of highest", plan.rate);
+	if (stalls_begin(&b->stalls, b->cluster.folder, plan.warmup_s + plan.seconds))
+		return -1;
+	err = step(b, &plan, name);
+	probe_err = stalls_end(&b->stalls);
+	b->report.stalls = &b->stalls;
+	return err ? err : probe_err;
+}
+
 static int measure_failover(struct bench *b)
 {
 	b->report.failover = &b->failover;
@@ -421,7 +460,7 @@ static int run(struct bench *b)
 		                 : cluster_start(&b->cluster, s->connections, IN_FLIGHT_MAX);
 	r->n_nodes = b->cluster.description.n_nodes;
 	if (!err)
-		err = s->failover ? measure_failover(b) : measure_loads(b);
+		err = s->failover ? measure_failover(b) : s->stalls ? measure_stalls(b) : measure_loads(b);
 	if (err)
 		return err;
 	fprintf(stderr, "validation …\n");
@@ -502,6 +541,7 @@ int main(int argc, char **argv)
 	}
 	cluster_close(&b.cluster);
 	acks_free(&b.acks);
+	stalls_free(&b.stalls);
 	for (unsigned i = 0; i < b.report.n_steps; i++)
 		free(b.report.steps[i]);
 	return status;

@@ -215,6 +215,27 @@ static void print_validation(FILE *to, const struct validation *v)
 	fprintf(to, v->good ? "  good\n" : "  NOT GOOD: %s\n", v->reason);
 }
 
+static void print_stalls(FILE *to, const struct stalls *s)
+{
+	struct stalls_sum sum;
+
+	stalls_sum(s, &sum);
+	print_head(to, "STALLS: probes while that load ran (us)", "         n");
+	print_row(to, "synced 4 KiB write, each 10 ms", &s->disk);
+	fprintf(to, " %9" PRIu64 "\n", s->disk.count);
+	print_row(to, "a thread that sleeps 1 ms wakes late by", &s->wake);
+	fprintf(to, " %9" PRIu64 "\n", s->wake.count);
+	fprintf(to,
+	        "  %" PRIu64 " moments of %.1f s with an answer of %.0f ms or more; in %" PRIu64
+	        " of them neither probe met %.0f ms\n",
+	        sum.moments, (double)STALLS_MOMENT_NS / (double)NS_PER_S, millis(STALLS_LONG_NS), sum.ours,
+	        millis(STALLS_PROBE_NS));
+	for (unsigned i = 0; i < sum.n_worst; i++)
+		fprintf(to, "    at %7.1f s: answer %.1f ms; meanwhile write %.1f ms, wake-up %.1f ms\n",
+		        (double)sum.worst[i] * (double)STALLS_MOMENT_NS / (double)NS_PER_S, millis(sum.seen[i].answer),
+		        millis(sum.seen[i].disk), millis(sum.seen[i].wake));
+}
+
 static void print_loads(FILE *to, const struct report *r)
 {
 	print_kind(to, r, LOAD_DECIDE, "DURABLE DECIDE, proof checked (microseconds)");
@@ -238,5 +259,7 @@ void report_print(const struct report *r, FILE *to)
 		print_failover(to, r->failover);
 	else
 		print_loads(to, r);
+	if (r->stalls)
+		print_stalls(to, r->stalls);
 	print_validation(to, &r->validation);
 }

@@ -33,6 +33,7 @@ struct report {
 	bool quick;
 	unsigned n_steps;
 	struct step *steps[REPORT_STEPS_MAX];
+	const struct stalls *stalls;     /* NULL: not looked for. */
 	const struct failover *failover; /* NULL: leaders were left alone. */
 	struct validation validation;
 };

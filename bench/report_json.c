@@ -137,6 +137,23 @@ static json_t *of_failover(const struct failover *f)
 	        "each", kills);
 }
 
+static json_t *of_stalls(const struct stalls *s)
+{
+	json_t *worst = json_array();
+	struct stalls_sum sum;
+
+	stalls_sum(s, &sum);
+	for (unsigned i = 0; i < sum.n_worst; i++)
+		json_array_append_new(worst,
+		                      json_pack("{s:o, s:o, s:o, s:o}", "at", integer(sum.worst[i] * STALLS_MOMENT_NS),
+		                                "answer", integer(sum.seen[i].answer), "write",
+		                                integer(sum.seen[i].disk), "wake", integer(sum.seen[i].wake)));
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "write", of_histogram(&s->disk), "wake",
+	                 of_histogram(&s->wake), "answer_from", integer(STALLS_LONG_NS), "probe_from",
+	                 integer(STALLS_PROBE_NS), "moments", integer(sum.moments), "unseen_by_probes",
+	                 integer(sum.ours), "worst", worst);
+}
+
 int report_write_json(const struct report *r, const char *path)
 {
 	json_t *steps = json_array(), *whole;
@@ -148,6 +165,8 @@ int report_write_json(const struct report *r, const char *path)
 	                  PACKAGE_VERSION, "quick", r->quick, "unit", "nanoseconds", "nodes", (int)r->n_nodes,
 	                  "machine", of_machine(&r->machine), "floors", of_floors(&r->floors), "steps", steps, "ratios",
 	                  of_ratios(r), "validation", of_validation(&r->validation));
+	if (r->stalls)
+		json_object_set_new(whole, "stalls", of_stalls(r->stalls));
 	if (r->failover)
 		json_object_set_new(whole, "failover", of_failover(r->failover));
 	err = whole ? json_dump_file(whole, path, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) : -1;

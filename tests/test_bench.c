@@ -15,6 +15,7 @@
 #include "bench/clock.h"
 #include "bench/histogram.h"
 #include "bench/schedule.h"
+#include "bench/stalls.h"
 
 #define N 100000
 
@@ -159,12 +160,50 @@ static void test_poisson_schedule(void **state)
 	free(again);
 }
 
+/* A stall counts as ours if no probe met one while the answer was awaited. */
+static void stalls_are_told_from_the_machine_s(void **state)
+{
+	struct stalls_moment moments[40] = {0};
+	struct stalls s = {.begin_ns = 1000, .n = 40, .moments = moments};
+	struct stalls_sum sum;
+
+	(void)state;
+	stalls_answer(&s, 1000, 1000 + STALLS_LONG_NS - 1); /* Not long. */
+	for (unsigned i = 0; i < 3; i++) { /* Each ends in the moment 10 * (i + 1), and took 30, 40, 50 ms. */
+		uint64_t done = s.begin_ns + 10 * (i + 1) * STALLS_MOMENT_NS;
+		stalls_answer(&s, done - (30 + 10 * i) * 1000000, done);
+	}
+	moments[11].disk = STALLS_PROBE_NS; /* Right after the first one. */
+	moments[25].wake = STALLS_PROBE_NS; /* Far from any. */
+	moments[29].wake = STALLS_PROBE_NS - 1;
+	stalls_sum(&s, &sum);
+	assert_int_equal(sum.moments, 3);
+	assert_int_equal(sum.ours, 2);
+	assert_int_equal(sum.n_worst, 3);
+	assert_int_equal(sum.worst[0], 30);
+	assert_int_equal(sum.seen[0].wake, STALLS_PROBE_NS - 1);
+	assert_int_equal(sum.worst[2], 10);
+	assert_int_equal(sum.seen[2].disk, STALLS_PROBE_NS);
+	stalls_answer(&s, 0, s.begin_ns + 3 * STALLS_MOMENT_NS); /* An early one; and after the end. */
+	stalls_answer(&s, 0, s.begin_ns + 400 * STALLS_MOMENT_NS);
+	for (size_t i = 0; i < 40; i++)
+		moments[i].answer = STALLS_LONG_NS + i;
+	stalls_sum(&s, &sum);
+	assert_int_equal(sum.n_worst, STALLS_SHOWN);
+	for (unsigned i = 0; i < STALLS_SHOWN; i++)
+		assert_int_equal(sum.worst[i], 39 - i);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_empty_and_one),          cmocka_unit_test(test_exact_below_2048),
-	        cmocka_unit_test(test_three_digits),           cmocka_unit_test(test_beyond_the_last_counter),
-	        cmocka_unit_test(test_merge_is_as_adding_all), cmocka_unit_test(test_fixed_schedule),
+	        cmocka_unit_test(stalls_are_told_from_the_machine_s),
+	        cmocka_unit_test(test_empty_and_one),
+	        cmocka_unit_test(test_exact_below_2048),
+	        cmocka_unit_test(test_three_digits),
+	        cmocka_unit_test(test_beyond_the_last_counter),
+	        cmocka_unit_test(test_merge_is_as_adding_all),
+	        cmocka_unit_test(test_fixed_schedule),
 	        cmocka_unit_test(test_poisson_schedule),
 	};
 
