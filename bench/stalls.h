@@ -8,12 +8,10 @@
 
 #include "bench/histogram.h"
 
-#define STALLS_MOMENT_NS                                                                                               \
-	UINT64_C(100000000)                /* Longer than an election timeout's half: one stall is in two at most.     \
-	                                    */
-#define STALLS_LONG_NS  UINT64_C(20000000) /* An answer that took so long has met a stall. */
-#define STALLS_PROBE_NS UINT64_C(5000000)  /* A probe that took so long has met one of the machine. */
-#define STALLS_SHOWN    8                  /* The worst ones, one by one. */
+#define STALLS_MOMENT_NS UINT64_C(100000000) /* Fine enough to tell one stall from the next. */
+#define STALLS_LONG_NS   UINT64_C(20000000)  /* An answer that took so long has met a stall. */
+#define STALLS_PROBE_NS  UINT64_C(5000000)   /* A probe that took so long has met one of the machine. */
+#define STALLS_SHOWN     8                   /* The worst ones, one by one. */
 
 /* The longest of each kind that ended in a moment, nanoseconds. */
 struct stalls_moment {
