@@ -65,7 +65,7 @@ static void prepare_work(uv_work_t *work)
 	for (unsigned i = 0; i < d->n_surplus && !d->prepare_err; i++)
 		d->prepare_err = segment_remove(&d->place, d->retired[i]);
 	if (!d->prepare_err && d->prepare_number)
-		d->prepare_err = segment_prepare(&d->place, d->prepare_number, d->prepare_retired);
+		d->prepare_err = segment_prepare(&d->place, d->prepare_number, d->prepare_retired, &d->prepare_hurry);
 }
 
 static void prepared(uv_work_t *work, int status)
@@ -99,6 +99,7 @@ void append_prepare(struct disk *d)
 	bool wanted = !d->next_ready && (d->starved || d->at >= d->place.sectors / NEXT_FROM);
 	unsigned used = wanted && d->n_retired > 0;
 
+	atomic_store(&d->prepare_hurry, d->starved || d->at >= d->place.sectors / NEXT_BY);
 	if (d->preparing || d->closing || (!wanted && d->n_retired <= SPARES_MAX))
 		return;
 	d->n_surplus = d->n_retired > SPARES_MAX + used ? d->n_retired - SPARES_MAX - used : 0;
@@ -131,7 +132,7 @@ void append_retire(struct disk *d, raft_index index)
 
 static int first_segment(struct disk *d)
 {
-	int err = segment_prepare(&d->place, d->scan.number, 0);
+	int err = segment_prepare(&d->place, d->scan.number, 0, NULL);
 
 	return err ? err : add_live(d, d->scan.number, 0);
 }
@@ -467,7 +468,7 @@ static int write_now(struct disk *d)
 
 static int new_segment(struct disk *d, uint64_t number)
 {
-	int err = segment_prepare(&d->place, number, 0);
+	int err = segment_prepare(&d->place, number, 0, NULL);
 
 	if (!err)
 		err = open_segment(d, number, 0);

@@ -530,6 +530,7 @@ static void io_close(struct raft_io *io, raft_io_close_cb cb)
 
 	d->close_cb = cb;
 	d->closing = true;
+	atomic_store(&d->prepare_hurry, true);
 	uv_timer_stop(&d->tick);
 	append_cancel(d);
 	disk_close_if_idle(d);

@@ -11,6 +11,7 @@
 #define WRITE_SIZE_MAX (2u << 20) /* Bytes of one write: what waited meanwhile. */
 #define SPARES_MAX     2          /* Retired segments kept to be renamed; more are removed. */
 #define NEXT_FROM      4          /* The next segment is prepared once a quarter of this one is written. */
+#define NEXT_BY        2          /* Half of this one is written and the next not there: no more pauses. */
 #define RETIRED_MAX    64         /* At once; what is more waits until these are removed. */
 
 /* What waits to be written, in order. */
@@ -76,6 +77,7 @@ struct disk {
 	bool next_ready;               /* The segment number + 1 is prepared. */
 	uv_work_t prepare;
 	bool preparing;
+	atomic_bool prepare_hurry;
 	uint64_t prepare_number, prepare_retired; /* What it makes, of what; 0: nothing. */
 	int prepare_err;
 

@@ -3,6 +3,7 @@
 #ifndef NODE_DISK_SEGMENT_H
 #define NODE_DISK_SEGMENT_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -25,10 +26,11 @@ static inline uint64_t segment_size(const struct segment_place *p)
 void segment_name(char name[SEGMENT_NAME_SIZE], uint64_t number);
 /*
  * Makes the segment `number` ready: renames a retired one, whose sectors are of a lower number (retired 0: none), or
- * writes a new file of blank sectors. Durable with its name when it returns. Any thread. CS_ERR_IO, CS_ERR_DISK_FULL,
+ * writes a new file of blank sectors: with pauses, so that the log's own writes find the disk free, until *hurry is
+ * true; without any if hurry is NULL. Durable with its name when it returns. Any thread. CS_ERR_IO, CS_ERR_DISK_FULL,
  * CS_ERR_NOMEM.
  */
-int segment_prepare(const struct segment_place *p, uint64_t number, uint64_t retired);
+int segment_prepare(const struct segment_place *p, uint64_t number, uint64_t retired, const atomic_bool *hurry);
 /*
  * Opens for synced writes; past the page cache where the file system allows it, which *ret_direct tells: buffers and
  * offsets are then multiples of BLOCK_SIZE. Returns the descriptor, or CS_ERR_IO.
