@@ -138,6 +138,13 @@ static bool take_new(struct core *c)
 	return true;
 }
 
+/* Another leader has brought more through Raft meanwhile, or another fetch has. */
+static bool overtaken(const struct core *c)
+{
+	return c->taking->state_index <= raft_last_applied((struct raft *)&c->raft) ||
+	       c->taking->state_index < c->state_stored;
+}
+
 static void take_begin(struct core *c, const struct frame_chunk *ch)
 {
 	struct taking *t = c->taking;
@@ -150,8 +157,8 @@ static void take_begin(struct core *c, const struct frame_chunk *ch)
 	t->has_told = ch->len == CATCHUP_BEGIN_SIZE;
 	if (t->has_told)
 		memcpy(t->told.b, ch->bytes + CATCHUP_BEGIN_SIZE_1, HASH_SIZE);
-	if (t->state_index <= c->pushed_index) {
-		forget(c); /* Another leader has brought more through Raft meanwhile. */
+	if (overtaken(c)) {
+		forget(c);
 		return;
 	}
 	if (!take_new(c)) {
@@ -178,29 +185,39 @@ static int delete_record(void *ctx, const void *key, size_t key_len, const void 
 	return state_block_add(ctx, key, key_len, NULL, 0);
 }
 
-static void store_fetched(struct core *c)
+/* Until the swap the core stands further back than the store: what comes through Raft up to here is compared. */
+static void push_fetched_index(struct core *c)
 {
 	struct taking *t = c->taking;
-	struct entries *b;
-	struct state_block *block;
+	struct entries *b = entries_new(t->state_index, t->state_term, t->next, 0);
 
-	if (t->state_index <= c->pushed_index || t->next != c->pushed_size) {
-		forget(c);
-		return;
-	}
-	b = entries_new(t->state_index, t->state_term, t->next, 0);
-	block = state_block_new(t->state_index, t->state_term);
-	if (!b || !block)
+	if (!b)
 		core_fatal(c, "out of memory");
 	b->fetched = true;
 	ledger_writer_push(c->writer, b);
+	c->pushed_index = c->applied_at_start = t->state_index;
+}
+
+static void store_fetched(struct core *c)
+{
+	struct taking *t = c->taking;
+	struct state_block *block;
+
+	if (overtaken(c) || t->next != c->pushed_size) {
+		forget(c);
+		return;
+	}
+	/* A fetch that a crash cut off between its entries and its state may have brought the store further already. */
+	if (t->state_index > c->pushed_index)
+		push_fetched_index(c);
+	block = state_block_new(t->state_index, t->state_term);
+	if (!block)
+		core_fatal(c, "out of memory");
 	if (store_each_state(c->o.store, delete_record, block) || state_block_join(block, t->block))
 		core_fatal(c, "catch-up: the fetched state cannot be stored");
 	t->block = NULL;
 	ledger_writer_push_state(c->writer, block, true);
-	/* Until the swap the core stands further back than the store: what comes through Raft up to here is compared.
-	 */
-	c->pushed_index = c->applied_at_start = c->state_stored = t->state_index;
+	c->state_stored = t->state_index;
 	t->phase = STORING;
 }
 
