@@ -302,7 +302,6 @@ static void guard_13_drops_results_to_nobody(void **state)
 	assert_int_equal(results_to_nobody(GUARD_BIT(13)), 1);
 }
 
-/* Messages that cannot be sent are reported by the callback, and the leader goes on. */
 /* libraft took entries 1 and 2 for new ones, behind a snapshot of 9; fuzzing of frames found the crash that followed.
  */
 static void append_from_before_the_snapshot(void **state)
@@ -327,6 +326,26 @@ static void append_from_before_the_snapshot(void **state)
 	script_close(&s);
 }
 
+/* libraft refused them: a leader with an older snapshot went back to its first entry, and again, for ever. */
+static void append_from_within_the_snapshot(void **state)
+{
+	(void)state;
+	script_init(&s, 3, 0);
+	script_preset_snapshot(&s, 0, 9, 1);
+	assert_int_equal(script_boot(&s, 0), 0);
+	script_append(&s, 0, 2, 1, 4, 1, 4, 1, 0);
+	script_run(&s, 10);
+	assert_int_equal(s.s[0].last[RAFT_IO_APPEND_ENTRIES_RESULT].append_entries_result.rejected, 0);
+	assert_int_equal(s.s[0].last[RAFT_IO_APPEND_ENTRIES_RESULT].append_entries_result.last_log_index, 9);
+	script_append(&s, 0, 2, 1, 4, 1, 11, 1, 7);
+	script_run(&s, 10);
+	assert_int_equal(raft_last_index(&s.s[0].raft), 11);
+	assert_int_equal(s.s[0].applied_last, 11);
+	assert_int_equal(s.s[0].last[RAFT_IO_APPEND_ENTRIES_RESULT].append_entries_result.last_log_index, 11);
+	script_close(&s);
+}
+
+/* Messages that cannot be sent are reported by the callback, and the leader goes on. */
 static void guard_13_reports_drops_by_the_callback(void **state)
 {
 	(void)state;
@@ -349,6 +368,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(guard_1_acknowledges_only_what_matched),
 	        cmocka_unit_test(append_from_before_the_snapshot),
+	        cmocka_unit_test(append_from_within_the_snapshot),
 	        cmocka_unit_test(guard_1_installs_over_a_stale_entry_of_a_later_term),
 	        cmocka_unit_test(guard_2_commits_nothing_of_an_old_term_by_counting),
 	        cmocka_unit_test(guard_2_holds_results_until_the_no_op_is_stored),

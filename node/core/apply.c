@@ -300,6 +300,9 @@ static int fsm_snapshot(struct raft_fsm *fsm, struct raft_buffer *bufs[], unsign
 
 	if (!guard_snapshot_allowed(c->guard) || !c->writer || c->room.level == SPACE_FULL)
 		return RAFT_BUSY;
+	/* After a start the state may be ahead of what Raft has applied again: it is not the state of that index. */
+	if (s.index < c->state_stored)
+		return RAFT_BUSY;
 	apply_deferred(c);
 	p = raft_malloc(SNAPSHOT_SIZE);
 	*bufs = raft_malloc(sizeof **bufs);

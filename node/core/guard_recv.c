@@ -87,25 +87,27 @@ static bool entries_withheld(struct guard *g, const struct raft_append_entries *
 }
 
 /*
- * Entries from the beginning of a log whose beginning was cut: libraft takes a previous index of 0 for a match, finds
- * no term for the first entry, and appends it behind the snapshot. What the snapshot holds is committed, so this leader
- * has it, too: the message goes on behind it. Not dropped, for a leader that has no snapshot has nothing else to send.
+ * What follows an entry that the snapshot has swallowed. libraft takes a previous index of 0 for a match, finds no term
+ * for the first entry, and appends it behind the snapshot; any other such index it refuses, and a leader whose own
+ * snapshot is older goes back to the first entry and begins again, for ever. What the snapshot holds is committed, so
+ * this leader has it, too: the message goes on behind it.
  */
 static void begin_behind_snapshot(struct guard *g, struct raft_append_entries *ae)
 {
-	raft_index snapshot = g->raft->log.snapshot.last_index;
-	unsigned n = ae->n_entries;
+	raft_index snapshot = g->raft->log.snapshot.last_index, held;
 
-	if (n == 0 || ae->prev_log_index != 0 || guard_first_index(g) == 1)
+	if (ae->prev_log_index >= snapshot || (ae->prev_log_index == 0 && ae->n_entries == 0) ||
+	    (ae->prev_log_index == 0 ? guard_first_index(g) == 1 : guard_term_of(g, ae->prev_log_index) != 0))
 		return;
+	held = snapshot - ae->prev_log_index;
 	ae->prev_log_index = snapshot;
 	ae->prev_log_term = g->raft->log.snapshot.last_term;
-	if (n <= snapshot) {
+	if (ae->n_entries <= held) {
 		entries_free(ae);
 		return;
 	}
-	ae->n_entries = n - (unsigned)snapshot;
-	memmove(ae->entries, ae->entries + snapshot, ae->n_entries * sizeof *ae->entries);
+	ae->n_entries -= (unsigned)held;
+	memmove(ae->entries, ae->entries + held, ae->n_entries * sizeof *ae->entries);
 }
 
 static void recv_append(struct guard *g, struct raft_message *message)
