@@ -81,6 +81,8 @@ struct store_record {
  * the records goes their sum (ledger/multiset.h): the first byte of a key is its record's kind, the rest its place.
  */
 int store_write_state(struct store *s, const struct store_record *r, size_t n, uint64_t index, uint64_t term);
+/* As store_write_state, but these are all: what was there before goes, in the same transaction. */
+int store_replace_state(struct store *s, const struct store_record *r, size_t n, uint64_t index, uint64_t term);
 void store_state_digest(const struct store *s, struct hash *ret); /* Of the state last written. Writer's thread. */
 /* Whether the records are those whose sum was stored: CS_ERR_DAMAGED. Writer's thread. */
 int store_check_state(struct store *s);

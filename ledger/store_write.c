@@ -298,9 +298,10 @@ static int state_records_put(struct store *s, MDB_txn *txn, const struct store_r
 	return CS_OK;
 }
 
-int store_write_state(struct store *s, const struct store_record *r, size_t n, uint64_t index, uint64_t term)
+static int write_state(struct store *s, const struct store_record *r, size_t n, uint64_t index, uint64_t term,
+                       bool whole)
 {
-	struct multiset sum = s->sum;
+	struct multiset sum = {0};
 	MDB_txn *txn;
 
 	/* State ahead of the ledger would make a restart skip entries that were never stored. */
@@ -311,7 +312,11 @@ int store_write_state(struct store *s, const struct store_record *r, size_t n, u
 	int rc = mdb_txn_begin(s->env, NULL, 0, &txn);
 	if (rc)
 		return store_error(rc);
-	int err = state_records_put(s, txn, r, n, &sum);
+	if (whole)
+		rc = mdb_drop(txn, s->db[DB_STATE], 0);
+	else
+		sum = s->sum;
+	int err = rc ? store_error(rc) : state_records_put(s, txn, r, n, &sum);
 	if (!err)
 		err = store_error(store_state_put(s, txn, index, term, &sum));
 	if (err) {
@@ -331,6 +336,16 @@ int store_write_state(struct store *s, const struct store_record *r, size_t n, u
 	s->state_index = index;
 	pthread_mutex_unlock(&s->lock);
 	return CS_OK;
+}
+
+int store_write_state(struct store *s, const struct store_record *r, size_t n, uint64_t index, uint64_t term)
+{
+	return write_state(s, r, n, index, term, false);
+}
+
+int store_replace_state(struct store *s, const struct store_record *r, size_t n, uint64_t index, uint64_t term)
+{
+	return write_state(s, r, n, index, term, true);
 }
 
 void store_state_digest(const struct store *s, struct hash *ret)

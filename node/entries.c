@@ -128,15 +128,6 @@ int state_block_reserve(struct state_block *b, size_t bytes)
 	return grow((void **)&b->data, &b->cap, bytes, 1, bytes ? bytes : 1);
 }
 
-int state_block_join(struct state_block *b, struct state_block *rest)
-{
-	if (grow((void **)&b->records, &b->n_cap, b->n + rest->n, sizeof *b->records, 256))
-		return CS_ERR_NOMEM;
-	b->rest = rest;
-	b->bytes += rest->bytes;
-	return 0;
-}
-
 void state_block_seal(struct state_block *b)
 {
 	size_t at = 0;
@@ -147,18 +138,12 @@ void state_block_seal(struct state_block *b)
 		r->value = r->value_len ? b->data + at + r->key_len : NULL;
 		at += (size_t)r->key_len + r->value_len;
 	}
-	if (!b->rest)
-		return;
-	state_block_seal(b->rest);
-	memcpy(b->records + b->n, b->rest->records, b->rest->n * sizeof *b->records);
-	b->n += b->rest->n;
 }
 
 void state_block_free(struct state_block *b)
 {
 	if (!b)
 		return;
-	state_block_free(b->rest);
 	free(b->data);
 	free(b->records);
 	free(b);

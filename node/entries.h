@@ -35,19 +35,17 @@ struct state_block {
 	struct state_block *next;
 	uint64_t index, term;
 	bool sync;
+	bool whole;    /* All records of the state: they take the place of what is stored. */
 	uint8_t *data; /* Keys and values one after the other; records hold offsets until they are written. */
 	size_t bytes, cap;
 	struct store_record *records;
 	size_t n, n_cap;
-	struct state_block *rest; /* Owned, or NULL: its records follow. */
 };
 struct state_block *state_block_new(uint64_t index, uint64_t term);
 /* A state_record_fn (node/decide/decide.h); ctx is the block. */
 int state_block_add(void *ctx, const void *key, size_t key_len, const void *value, size_t value_len);
 /* Memory for so many bytes of keys and values at once, instead of by doubling. CS_ERR_NOMEM. */
 int state_block_reserve(struct state_block *b, size_t bytes);
-/* rest's records follow b's: b takes it over, and neither takes any more. CS_ERR_NOMEM: nothing has happened. */
-int state_block_join(struct state_block *b, struct state_block *rest);
 /* Fixes the pointers of records into data: no state_block_add afterwards. */
 void state_block_seal(struct state_block *b);
 void state_block_free(struct state_block *b);

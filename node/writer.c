@@ -104,11 +104,17 @@ static void note_digest(struct ledger_writer *w, uint64_t index)
 	pthread_mutex_unlock(&w->lock);
 }
 
+static int write_block(struct ledger_writer *w, struct state_block *b)
+{
+	state_block_seal(b);
+	return b->whole ? store_replace_state(w->o.store, b->records, b->n, b->index, b->term)
+	                : store_write_state(w->o.store, b->records, b->n, b->index, b->term);
+}
+
 static bool write_states(struct ledger_writer *w, struct state_block *states)
 {
 	for (struct state_block *b = states; b; b = b->next) {
-		state_block_seal(b);
-		if (check(w, store_write_state(w->o.store, b->records, b->n, b->index, b->term), "write the state"))
+		if (check(w, write_block(w, b), "write the state"))
 			return true;
 		note_digest(w, b->index);
 		if (b->sync) {

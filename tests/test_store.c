@@ -465,6 +465,12 @@ static void test_state_digest(void **state)
 	store_state_digest(s, &seen);
 	assert_true(hash_equal(&second, &seen));
 	assert_int_equal(store_check_state(s), 0);
+	/* All at once: what is not among them is gone. */
+	assert_int_equal(store_replace_state(s, less, 1, 6, 1), CS_ERR_INVALID); /* Backwards. */
+	assert_int_equal(store_replace_state(s, both, 2, 7, 1), 0);
+	store_state_digest(s, &seen);
+	assert_true(hash_equal(&first, &seen));
+	assert_int_equal(store_check_state(s), 0);
 	store_close(s);
 }
 

@@ -178,13 +178,6 @@ static void ask_entries(struct core *c)
 	ask(c, CATCHUP_ENTRIES, t->next, left < FRAME_FETCH_COUNT_MAX ? (uint32_t)left : FRAME_FETCH_COUNT_MAX);
 }
 
-/* All entries are with the writer: now the state, in one transaction that replaces what is there. */
-static int delete_record(void *ctx, const void *key, size_t key_len, const void *value, size_t value_len)
-{
-	(void)value, (void)value_len;
-	return state_block_add(ctx, key, key_len, NULL, 0);
-}
-
 /* Until the swap the core stands further back than the store: what comes through Raft up to here is compared. */
 static void push_fetched_index(struct core *c)
 {
@@ -198,10 +191,10 @@ static void push_fetched_index(struct core *c)
 	c->pushed_index = c->applied_at_start = t->state_index;
 }
 
+/* All entries are with the writer: now the state, in one transaction that replaces what is there by then. */
 static void store_fetched(struct core *c)
 {
 	struct taking *t = c->taking;
-	struct state_block *block;
 
 	if (overtaken(c) || t->next != c->pushed_size) {
 		forget(c);
@@ -210,13 +203,9 @@ static void store_fetched(struct core *c)
 	/* A fetch that a crash cut off between its entries and its state may have brought the store further already. */
 	if (t->state_index > c->pushed_index)
 		push_fetched_index(c);
-	block = state_block_new(t->state_index, t->state_term);
-	if (!block)
-		core_fatal(c, "out of memory");
-	if (store_each_state(c->o.store, delete_record, block) || state_block_join(block, t->block))
-		core_fatal(c, "catch-up: the fetched state cannot be stored");
+	t->block->whole = true;
+	ledger_writer_push_state(c->writer, t->block, true);
 	t->block = NULL;
-	ledger_writer_push_state(c->writer, block, true);
 	c->state_stored = t->state_index;
 	t->phase = STORING;
 }

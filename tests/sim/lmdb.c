@@ -347,6 +347,14 @@ int mdb_del(MDB_txn *t, MDB_dbi dbi, MDB_val *key, MDB_val *value)
 	return 0;
 }
 
+int mdb_drop(MDB_txn *t, MDB_dbi dbi, int del)
+{
+	assert(!t->read_only && !del);
+	t->v.roots[dbi] = NULL;
+	t->v.entries[dbi] = 0;
+	return 0;
+}
+
 int mdb_cursor_open(MDB_txn *t, MDB_dbi dbi, MDB_cursor **ret)
 {
 	*ret = calloc(1, sizeof **ret);
