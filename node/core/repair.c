@@ -11,28 +11,13 @@
 #include "ledger/bytes.h"
 #include "ledger/errors.h"
 #include "node/core/core_internal.h"
+#include "node/core/mend.h"
 #include "node/disk/record.h"
 #include "node/log.h"
 
-/*
- * A chunk of kind LOG: flags u32 | zero u32 | snapshot's index u64 | its term u64 | last index u64 | index to ask for
- * next u64 (0: that was all) | entries as the log's own records (node/disk/record.h), rising, lost ones left out.
- */
-#define HEAD_SIZE  40
-#define FLAG_LOST  1u           /* The giver's own log is damaged, or it has lost entries for good. */
-#define GIVE_SIZE  (256u << 10) /* Entries beyond the first go only up to this: a heartbeat behind it waits less. */
-#define ROUND_MS   300          /* Then everybody is asked again: others may have been repaired meanwhile. */
-#define WORDS_MS   5000         /* The log says what is waited for. */
-#define GIVE_UP_MS 10000        /* With an answer of an undamaged member that does not help: the log is cut. */
-
-/* What one member has told in this round. */
-struct teller {
-	uint64_t id;
-	bool whole; /* Its log is not damaged, */
-	bool done;  /* and it has told all that it has. */
-	raft_index snapshot_index, last;
-	struct scan log;
-};
+#define ROUND_MS   300   /* Then everybody is asked again: others may have been repaired meanwhile. */
+#define WORDS_MS   5000  /* The log says what is waited for. */
+#define GIVE_UP_MS 10000 /* With an answer of an undamaged member that does not help: the log is cut. */
 
 struct repair {
 	struct teller tellers[MEMBERS_MAX];
@@ -42,80 +27,6 @@ struct repair {
 	bool ended;
 	int err;
 };
-
-/* --- giving --- */
-
-/* The giver's entry at index, from libraft's memory or, while its own log is being repaired, from what was read. */
-static bool own_entry(struct core *c, raft_index index, struct record *ret)
-{
-	struct record r = {.kind = RECORD_ENTRY, .index = index};
-
-	if (c->repair) {
-		const struct slot *s = scan_slot(disk_scan(c->log), index);
-		if (!s || s->state != SLOT_WHOLE)
-			return false;
-		r.term = s->term;
-		r.type = s->type;
-		r.bytes = s->base;
-		r.len = s->len;
-	} else {
-		const struct raft_entry *e = guard_log_entry(c->guard, index);
-		if (!e || index > guard_stored(c->guard))
-			return false;
-		r.term = e->term;
-		r.type = (uint8_t)e->type;
-		r.bytes = e->buf.base;
-		r.len = (uint32_t)e->buf.len;
-	}
-	*ret = r;
-	return true;
-}
-
-static raft_index own_last(struct core *c)
-{
-	return c->repair ? scan_last(disk_scan(c->log)) : guard_stored(c->guard);
-}
-
-/* Entries from index on, as many as go into a chunk; returns the index after them. */
-static raft_index give_entries(struct core *c, raft_index index, raft_index last, uint8_t *buf, size_t *len)
-{
-	struct record r;
-
-	for (; index <= last; index++) {
-		if (!own_entry(c, index, &r))
-			continue;
-		if (*len > HEAD_SIZE && *len + RECORD_HEAD_SIZE + r.len > GIVE_SIZE)
-			return index;
-		if (*len + RECORD_HEAD_SIZE + r.len > FRAME_CHUNK_SIZE_MAX)
-			continue;
-		record_head(buf + *len, &r);
-		memcpy(buf + *len + RECORD_HEAD_SIZE, r.bytes, r.len);
-		*len += RECORD_HEAD_SIZE + r.len;
-	}
-	return index;
-}
-
-void repair_give(struct core *c, uint64_t to, const struct frame_fetch *f)
-{
-	raft_index last = own_last(c), next;
-	struct frame reply = {.type = FRAME_CHUNK, .chunk = {.kind = REPAIR_KIND_LOG, .from = f->from}};
-	uint8_t *buf = malloc(FRAME_CHUNK_SIZE_MAX);
-	size_t len = HEAD_SIZE;
-
-	if (!buf)
-		return; /* It asks again. */
-	next = give_entries(c, f->from, last, buf, &len);
-	put_u32be(buf, c->repair || disk_lost_term(c->log) ? FLAG_LOST : 0);
-	put_u32be(buf + 4, 0);
-	put_u64be(buf + 8, disk_snapshot_index(c->log));
-	put_u64be(buf + 16, disk_snapshot_term(c->log));
-	put_u64be(buf + 24, last);
-	put_u64be(buf + 32, next <= last ? next : 0);
-	reply.chunk.bytes = buf;
-	reply.chunk.len = len;
-	peers_send(c, to, &reply);
-	free(buf);
-}
 
 /* --- asking --- */
 
@@ -177,133 +88,7 @@ static int take_entry(struct teller *t, const struct record *e)
 	return err;
 }
 
-/* --- resolving --- */
-
-static const struct slot *whole(struct scan *s, raft_index index)
-{
-	const struct slot *slot = scan_slot(s, index);
-
-	return slot && slot->state == SLOT_WHOLE ? slot : NULL;
-}
-
-static int copy_slot(struct scan *to, raft_index index, const struct slot *from)
-{
-	struct slot slot = *from;
-	int err;
-
-	slot.base = raft_malloc(from->len);
-	if (!slot.base)
-		return CS_ERR_NOMEM;
-	memcpy(slot.base, from->base, from->len);
-	err = scan_put(to, index, &slot);
-	if (err)
-		raft_free(slot.base);
-	return err;
-}
-
-/* The last index of low..high at which both have the same entry; 0: none. Up to there the two logs are equal. */
-static raft_index common(struct scan *a, struct scan *b, raft_index low, raft_index high)
-{
-	for (raft_index i = high; i >= low && i > 0; i--)
-		if (whole(a, i) && whole(b, i) && whole(a, i)->term == whole(b, i)->term)
-			return i;
-	return 0;
-}
-
-/* Entries lost in the middle: whoever has the same entry behind them has the same entries in their place. */
-static int mend_middle(struct scan *s, struct teller *t, uint64_t *mended)
-{
-	raft_index last_bad = 0, anchor;
-	int err = 0;
-
-	for (raft_index i = s->first; i < s->first + s->n; i++)
-		if (!whole(s, i))
-			last_bad = i;
-	if (!last_bad)
-		return 0;
-	anchor = common(s, &t->log, last_bad + 1, scan_last(s));
-	for (raft_index i = s->first; i < anchor && !err; i++) {
-		if (whole(s, i) || !whole(&t->log, i))
-			continue;
-		err = copy_slot(s, i, whole(&t->log, i));
-		++*mended;
-	}
-	return err;
-}
-
-/* Takes the teller's entries up to `end` behind the last one that both have; false if they do not join. */
-static bool adopt(struct core *c, struct scan *s, struct teller *t, raft_index end, uint64_t *mended)
-{
-	raft_index joint = s->n ? common(s, &t->log, s->first, scan_last(s)) : s->first - 1;
-
-	if (s->n && !joint)
-		return false;
-	for (raft_index i = joint + 1; i <= end; i++)
-		if (!whole(&t->log, i))
-			return false;
-	scan_cut_back(s, joint + 1);
-	for (raft_index i = joint + 1; i <= end; i++) {
-		if (copy_slot(s, i, whole(&t->log, i)))
-			core_fatal(c, "out of memory");
-		++*mended;
-	}
-	return true;
-}
-
-/*
- * The last write is lost. If the entry that it ended with is known, whoever has that one has all. If so many others do
- * not have it that no majority can have stored it, it was never committed, and need not come back.
- */
-static bool mend_known_tail(struct core *c, struct scan *s, struct repair *r, unsigned others_needed, uint64_t *mended)
-{
-	unsigned without = 0;
-
-	for (unsigned i = 0; i < r->n; i++) {
-		struct teller *t = &r->tellers[i];
-		const struct slot *at = whole(&t->log, s->tail_index);
-		if (at && at->term == s->tail_term && adopt(c, s, t, s->tail_index, mended))
-			return true;
-		if (t->done && t->whole && t->snapshot_index < s->tail_index && (!at || at->term != s->tail_term))
-			without++;
-	}
-	return without >= others_needed;
-}
-
-/*
- * Nothing is known of the lost write. An entry that this node helped to commit is on enough others: of so many that
- * none of those sets escapes them, the one whose log is the most up to date has it (Raft, 5.4.1).
- */
-static bool mend_unknown_tail(struct core *c, struct scan *s, struct repair *r, unsigned others_needed,
-                              uint64_t *mended)
-{
-	struct teller *best = NULL;
-	raft_term term = 0;
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < r->n; i++) {
-		struct teller *t = &r->tellers[i];
-		const struct slot *at = whole(&t->log, t->last);
-		raft_term its = at ? at->term : 0;
-		if (!t->done || !t->whole)
-			continue;
-		n++;
-		if (!best || its > term || (its == term && t->last > best->last)) {
-			best = t;
-			term = its;
-		}
-	}
-	if (n < others_needed)
-		return false;
-	return best->last <= scan_last(s) || adopt(c, s, best, best->last, mended);
-}
-
-static bool all_whole(struct scan *s)
-{
-	for (raft_index i = s->first; i < s->first + s->n; i++)
-		if (!whole(s, i))
-			return false;
-	return true;
-}
+/* --- the end --- */
 
 static unsigned voters(const struct core *c)
 {
@@ -328,7 +113,7 @@ static void give_up(struct core *c, struct scan *s)
 	raft_term term = disk_term(c->log);
 	int err;
 
-	while (whole(s, at))
+	while (mend_slot(s, at))
 		at++;
 	log_error(
 	        "the log cannot be repaired from index %llu on: this node votes no more until it has caught up with a "
@@ -355,10 +140,12 @@ static void resolve(struct core *c)
 		answers += r->tellers[i].done && r->tellers[i].whole;
 		err = mend_middle(s, &r->tellers[i], &mended);
 	}
-	if (!err && !tail && all_whole(s))
-		tail = s->tail_index > scan_last(s) ? mend_known_tail(c, s, r, others_needed, &mended)
-		                                    : mend_unknown_tail(c, s, r, others_needed, &mended);
-	if (!err && tail && all_whole(s)) {
+	if (!err && !tail && mend_whole(s)) {
+		int rv = mend_tail(s, r->tellers, r->n, others_needed, &mended);
+		err = rv < 0 ? rv : 0;
+		tail = rv > 0;
+	}
+	if (!err && tail && mend_whole(s)) {
 		s->tail_lost = false;
 		err = disk_rewrite(c->log);
 		log_info("the log is repaired: entries=%" PRIu64 " last=%" PRIu64, mended, scan_last(s));
@@ -374,14 +161,14 @@ static void resolve(struct core *c)
 static void take_chunk(struct core *c, uint64_t from, const struct frame_chunk *ch)
 {
 	struct teller *t = teller_of(c->repair, from);
-	const uint8_t *p = ch->bytes + HEAD_SIZE, *end_of = ch->bytes + ch->len;
+	const uint8_t *p = ch->bytes + REPAIR_HEAD_SIZE, *end_of = ch->bytes + ch->len;
 	struct record e;
 	raft_index next;
 	int rv;
 
-	if (!t || t->done || ch->len < HEAD_SIZE || ch->from < c->repair->from)
+	if (!t || t->done || ch->len < REPAIR_HEAD_SIZE || ch->from < c->repair->from)
 		return;
-	t->whole = !(get_u32be(ch->bytes) & FLAG_LOST);
+	t->whole = !(get_u32be(ch->bytes) & REPAIR_FLAG_LOST);
 	t->snapshot_index = get_u64be(ch->bytes + 8);
 	t->last = get_u64be(ch->bytes + 24);
 	next = get_u64be(ch->bytes + 32);

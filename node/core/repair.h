@@ -11,8 +11,15 @@
 struct core;
 
 /* Kinds of FETCH and CHUNK, beside those of catch-up. */
-#define REPAIR_KIND_LOG  4 /* From an index on: the giver's log. See repair.c for the chunk. */
+#define REPAIR_KIND_LOG  4 /* From an index on: the giver's log. */
 #define REPAIR_KIND_LOST 5 /* No answer: the asker has lost for good what it acknowledged up to the term `from`. */
+
+/*
+ * A chunk of kind LOG: flags u32 | zero u32 | snapshot's index u64 | its term u64 | last index u64 | index to ask for
+ * next u64 (0: that was all) | entries as the log's own records (node/disk/record.h), rising, lost ones left out.
+ */
+#define REPAIR_HEAD_SIZE 40
+#define REPAIR_FLAG_LOST 1u /* The giver's own log is damaged, or it has lost entries for good. */
 
 /*
  * Runs the loop, links open, until the log that disk_scan shows is whole and stored so: by entries of others, or cut

@@ -100,9 +100,18 @@ struct disk {
 };
 
 /* disk.c */
+#define DISK_TEXT_SIZE 300
 int disk_raft_error(struct disk *d, int err, const char *what); /* Also puts the words into io->errmsg. */
-int disk_write_meta(struct disk *d);
 void disk_close_if_idle(struct disk *d);
+
+/* metadata.c; text: DISK_TEXT_SIZE bytes, what is wrong and where. */
+int metadata_open(struct disk *d, char *text); /* And the snapshot's record. */
+int metadata_write(struct disk *d);
+
+/* begin.c */
+int begin_read(struct disk *d, char *text);
+int begin_clean(struct disk *d); /* What a crash left of a rewrite, or of the log before one. */
+raft_term begin_highest_term(const struct disk *d);
 
 /* stream.c */
 void stream_begin(struct stream *s, uint32_t sectors_max);
@@ -112,21 +121,32 @@ void stream_record(struct stream *s, const struct record *r);
 uint32_t stream_end(struct stream *s, const struct segment_place *p, uint64_t number, uint32_t at,
                     const struct sector *what);
 
+/* supply.c */
+int supply_open(struct disk *d); /* The segment to go on with. */
+int supply_open_at(struct disk *d, uint64_t number, uint32_t at);
+int supply_live(struct disk *d, uint64_t number, uint64_t index_max); /* One more that holds a part of the log. */
+/* Goes on with the next segment: 1; 0: it is not ready, and append_go or append_starved is called when it is known. */
+int supply_next(struct disk *d);
+/* The next segment, if it is not there, and away with retired ones that are more than the next few will need. */
+void supply_prepare(struct disk *d);
+void supply_retire(struct disk *d, raft_index index); /* What ends at index or before is no longer needed. */
+
 /* append.c */
 int append_init(struct disk *d);
 void append_free(struct disk *d);
-int append_open(struct disk *d); /* The segment to go on with. */
-int append_first(
-        struct disk *d); /* Before raft starts, and synchronously: the entries of the scan, the log being empty. */
-/* The next segment, if it is not there, and away with retired ones that are more than the next few will need. */
-void append_prepare(struct disk *d);
 int append_submit(struct disk *d, struct raft_io_append *req, const struct raft_entry *entries, unsigned n);
 int append_truncate(struct disk *d, raft_index index);
 int append_reset(struct disk *d, raft_index index, raft_term term);
-void append_retire(struct disk *d, raft_index index); /* What ends at index or before is no longer needed. */
-void append_cancel(struct disk *d);                   /* Closing: what waits is not written. */
-/* Before raft starts, and synchronously: all slots of the scan, as a log in new segments from number on. */
-int append_rewrite(struct disk *d, uint64_t number);
+void append_go(struct disk *d);               /* What waits, unless a write is under way. */
+void append_starved(struct disk *d, int err); /* There will be no next segment. */
+void append_cancel(struct disk *d);           /* Closing: what waits is not written. */
+/* For rewrite.c, too. The records of this change that fit; true if that was all of it. */
+bool append_add(struct disk *d, struct change *c);
+uint32_t append_seal(struct disk *d);       /* Ends the write in the stream; its number of sectors. */
+uint32_t append_room(const struct disk *d); /* Sectors that one write may have here. */
+
+/* rewrite.c: before raft starts, and synchronously. */
+int rewrite_first(struct disk *d); /* The entries of the scan, the log being empty. */
 
 /* snapshot.c */
 int snapshot_open(struct disk *d); /* Reads the record. */

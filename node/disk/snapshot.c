@@ -150,7 +150,7 @@ static void stored(uv_work_t *work, int status)
 		return;
 	}
 	if (d->put_index > d->put_trailing)
-		append_retire(d, d->put_index - d->put_trailing);
+		supply_retire(d, d->put_index - d->put_trailing);
 	put_end(d, 0);
 }
 
@@ -159,7 +159,7 @@ void snapshot_reset_done(struct disk *d, int status)
 	if (!d->put)
 		return; /* Of the start: its snapshot was installed before a crash. */
 	if (status == 0)
-		append_retire(d, d->put_index);
+		supply_retire(d, d->put_index);
 	put_end(d, status);
 }
 
