@@ -157,6 +157,16 @@ static void put_segment(uint64_t number, const uint8_t *bytes, size_t len)
 	kit_write_file(&k, name, bytes, len);
 }
 
+/* As it was before the first write: those behind the log's end are blank, but of another place. */
+static void blank(uint8_t *segment, uint64_t number, size_t i)
+{
+	struct sector sector = {.seq = number * (DISK_SEGMENT_SIZE_MIN / SECTOR_SIZE) + i, .of = 1};
+	const struct kit_file *meta = kit_file(&whole, "metadata-1");
+
+	memset(segment + i * SECTOR_SIZE, 0, SECTOR_SIZE);
+	sector_seal(segment + i * SECTOR_SIZE, meta->bytes + 24 + 8, &sector);
+}
+
 /* Where in segment 1 the second write begins: the first has one block. */
 enum { SECOND = BLOCK };
 
@@ -555,6 +565,32 @@ static void a_tail_of_which_nothing_is_left(void **state)
 	forget();
 }
 
+/* The last one, acknowledged: there is nothing where it should be, but what it has destroyed tells of it. */
+static void the_last_write_that_went_elsewhere(void **state)
+{
+	uint64_t number;
+	size_t at, len = (size_t)3 * BLOCK;
+	uint8_t *p;
+
+	(void)state;
+	four_segments();
+	at = tail(&number);
+	p = copy_of(number);
+	memmove(p + BLOCK, p + at, len);
+	for (unsigned i = 0; i < len / SECTOR_SIZE; i++)
+		blank(p, number, at / SECTOR_SIZE + i);
+	put_segment(number, p, DISK_SEGMENT_SIZE_MIN);
+	struct scan *s = look();
+	assert_true(s->tail_lost);
+	assert_int_equal(s->tail_index, kit_last(&k));
+	assert_int_equal(s->tail_term, 6);
+	assert_int_equal(s->next_write, writes);
+	repair(s, kit_last(&k));
+	goes_on();
+	free(p);
+	forget();
+}
+
 /* A lost write before a torn one: the torn one never was, the other one did. */
 static void damage_before_a_torn_write(void **state)
 {
@@ -567,15 +603,8 @@ static void damage_before_a_torn_write(void **state)
 	at = tail(&number);
 	p = copy_of(number);
 	memset(p + at - BLOCK, 0, BLOCK); /* Four entries, acknowledged. */
-	/* Blank sectors for the torn one's: those behind it are blank, but of another place; so they are sealed here.
-	 */
-	for (unsigned i = 1; i < 24; i++) {
-		struct sector sector = {.seq = number * (DISK_SEGMENT_SIZE_MIN / SECTOR_SIZE) + at / SECTOR_SIZE + i,
-		                        .of = 1};
-		const struct kit_file *meta = kit_file(&whole, "metadata-1");
-		memset(p + at + (size_t)i * SECTOR_SIZE, 0, SECTOR_SIZE);
-		sector_seal(p + at + (size_t)i * SECTOR_SIZE, meta->bytes + 24 + 8, &sector);
-	}
+	for (unsigned i = 1; i < 24; i++)
+		blank(p, number, at / SECTOR_SIZE + i);
 	put_segment(number, p, DISK_SEGMENT_SIZE_MIN);
 	k.n--;
 	struct scan *s = look();
@@ -798,6 +827,7 @@ int main(void)
 	        T(a_lost_write_that_replaced_entries),
 	        T(the_first_write_wiped_out),
 	        T(a_write_that_went_elsewhere),
+	        T(the_last_write_that_went_elsewhere),
 	        T(sectors_of_another_log),
 	        T(a_file_cut_short),
 	        T(a_segment_deleted),

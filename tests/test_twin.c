@@ -148,7 +148,7 @@ static void damage(const struct kit_folder *f, const char *name, unsigned how, s
 
 	assert_non_null(bytes);
 	memcpy(bytes, file->bytes, file->len);
-	bytes[at] ^= 1u << at % 8;
+	bytes[at] ^= (uint8_t)(1u << at % 8);
 	if (how == 1)
 		memset(bytes, 0, file->len);
 	if (how == 5)

@@ -154,7 +154,7 @@ static void resolve(struct core *c)
 	}
 	if (err)
 		end(c, err);
-	else if (answers > 0 && clock_mono_ns() - r->began_ns > GIVE_UP_MS * NS_PER_MS)
+	else if (answers >= others_needed && clock_mono_ns() - r->began_ns > GIVE_UP_MS * NS_PER_MS)
 		give_up(c, s);
 }
 

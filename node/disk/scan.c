@@ -35,12 +35,13 @@ struct found {
 /* What goes from one write to the next. */
 struct progress {
 	struct scan *s;
-	uint64_t begin;   /* Number of the first segment: what was written there began with its first sector. */
-	bool any;         /* A write was seen. */
-	bool hole;        /* Writes before the next one are lost: */
-	uint64_t from;    /* they touched nothing below this index. */
-	bool unfinished;  /* The last one seen is not whole: */
-	struct found cut; /* this one. */
+	uint64_t begin;      /* Number of the first segment: what was written there began with its first sector. */
+	bool any;            /* A write was seen. */
+	bool hole;           /* Writes before the next one are lost: */
+	uint64_t from;       /* they touched nothing below this index. */
+	bool unfinished;     /* The last one seen is not whole: */
+	struct found cut;    /* this one. */
+	struct sector stray; /* Of the latest write of which a sector was found elsewhere than it should be. */
 	uint8_t *payload;
 	uint64_t unreadable_number, unreadable_at; /* The first block that the disk gave an error for. */
 };
@@ -205,6 +206,13 @@ static void classify(struct view *v)
 		                          &v->sectors[i]);
 }
 
+static void note_stray(struct progress *g, const struct view *v)
+{
+	for (uint32_t i = 0; i < v->p->sectors; i++)
+		if (v->kinds[i] == SECTOR_STRAY && v->sectors[i].write > g->stray.write)
+			g->stray = v->sectors[i];
+}
+
 static bool find(const struct view *v, uint32_t i, struct found *ret)
 {
 	const struct sector *s = &v->sectors[i];
@@ -230,6 +238,7 @@ static int scan_segment(struct progress *g, struct view *v, struct extent_of_log
 	int err = 0;
 
 	classify(v);
+	note_stray(g, v);
 	v->end = 0;
 	for (uint32_t i = 0; i < v->p->sectors && !err; i++) {
 		if (!find(v, i, &f))
@@ -240,7 +249,7 @@ static int scan_segment(struct progress *g, struct view *v, struct extent_of_log
 	}
 	v->bad_next = v->end < v->p->sectors;
 	for (uint32_t i = v->end; i < v->p->sectors && i < v->end + BLOCK_SECTORS; i++)
-		v->bad_next = v->bad_next && v->kinds[i] == SECTOR_BAD;
+		v->bad_next = v->bad_next && v->kinds[i] >= SECTOR_STRAY;
 	return err;
 }
 
@@ -262,25 +271,32 @@ static int make_blank(const struct view *v, uint32_t from)
 
 /*
  * The end: a write that was not finished is cut off; one that was, and cannot be read, is lost. Nothing follows an
- * unfinished write: where something did, or what is before it is lost as well, it is no crash that has left this.
+ * unfinished write: where something did, or what is before it is lost as well, it is no crash that has left this. A
+ * write that went astray was acknowledged like any other.
  */
 static void settle_end(struct progress *g, bool bad_next)
 {
 	struct scan *s = g->s;
+	bool astray = g->stray.write >= s->next_write;
 
 	if (g->unfinished && g->cut.n_bad == 0) {
 		s->n_torn = 1;
 		s->next_write = g->cut.any.write;
 		s->number = g->cut.number;
 		s->at = g->cut.start;
-		if (!bad_next && !g->hole)
+		if (!bad_next && !g->hole && !astray)
 			return;
 	} else if (g->unfinished && !bad_next) {
 		s->tail_index = g->cut.any.last_index;
 		s->tail_term = g->cut.any.last_term;
 	}
-	if (!g->unfinished && !bad_next && !g->hole)
+	if (!g->unfinished && !bad_next && !g->hole && !astray)
 		return;
+	if (astray) {
+		s->tail_index = bad_next ? 0 : g->stray.last_index;
+		s->tail_term = bad_next ? 0 : g->stray.last_term;
+		s->next_write = g->stray.write + 1;
+	}
 	s->tail_lost = true;
 	lost(s, s->number, g->unfinished ? g->cut.start : s->at, "the last write is lost");
 }

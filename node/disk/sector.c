@@ -50,8 +50,8 @@ enum sector_kind sector_read(const uint8_t p[SECTOR_SIZE], const uint8_t key[SEC
 	s.last_term = get_u64be(t + 32);
 	s.first_index = get_u64be(t + 40);
 	s.prev_first = get_u64be(t + 48);
-	if (s.seq % n != at || s.seq / n > number || s.at >= s.of || s.at > at || (uint32_t)(s.of - s.at) > n - at)
-		return SECTOR_BAD; /* Whole, but not of this place: written elsewhere than meant. */
 	*ret = s;
+	if (s.seq % n != at || s.seq / n > number || s.at >= s.of || s.at > at || (uint32_t)(s.of - s.at) > n - at)
+		return SECTOR_STRAY;
 	return s.write != 0 && s.seq / n == number ? SECTOR_WRITTEN : SECTOR_OLD;
 }

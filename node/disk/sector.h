@@ -28,7 +28,8 @@ struct sector {
 enum sector_kind {
 	SECTOR_WRITTEN, /* Holds what was last written at this place. */
 	SECTOR_OLD,     /* Exactly what was there before: blank, or of the file's life under a lower number. */
-	SECTOR_BAD,     /* Neither: damage. */
+	SECTOR_STRAY,   /* Whole, but of another place: as bad as damage here, and a witness of its write. */
+	SECTOR_BAD,     /* None of these: damage. */
 };
 
 /* Completes the sector at p, whose first SECTOR_ROOM bytes are the payload. */

@@ -19,6 +19,7 @@
 #define PREFIX        "segment-"
 #define TEMPORARY     "preparing"
 #define FILL_SIZE     (256u << 10) /* Written at once while filling: a log's write waits behind no more than that. */
+#define READ_TRIES    3            /* Of a block that the disk gives an error for: it may be a passing one. */
 #define FILL_PAUSE_NS 4000000      /* Between two of them: 8 MiB take 0.2 s. */
 
 static int fail(void)
@@ -210,7 +211,7 @@ int segment_read(const struct segment_place *p, uint64_t number, uint8_t *buf, u
 {
 	char name[SEGMENT_NAME_SIZE];
 	uint64_t at = 0, first = 0;
-	unsigned unreadable = 0;
+	unsigned unreadable = 0, tries = 0;
 	int fd;
 
 	segment_name(name, number);
@@ -224,7 +225,11 @@ int segment_read(const struct segment_place *p, uint64_t number, uint8_t *buf, u
 			break;
 		if (n > 0) {
 			at += (uint64_t)n;
+			tries = 0;
+		} else if (errno == EIO && ++tries < READ_TRIES) {
+			continue;
 		} else if (errno == EIO) {
+			tries = 0;
 			if (unreadable++ == 0)
 				first = at;
 			at = at / BLOCK_SIZE * BLOCK_SIZE + BLOCK_SIZE;
