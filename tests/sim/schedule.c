@@ -242,8 +242,8 @@ static void act_stale(void)
 	if (!n)
 		return;
 	if (!old_folder[n->id]) {
-		if (!process_of(n)->alive)
-			return;
+		if (!process_of(n)->alive || !checks_node_last(n->id))
+			return; /* Down, or still reading it: how far it reaches is not known. */
 		old_last[n->id] = checks_node_last(n->id);
 		old_folder[n->id] = drive_copy(&n->disk);
 		return;
