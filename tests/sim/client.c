@@ -425,7 +425,8 @@ static void refused(struct client *c, const struct reply *r)
 	if (c->now.type == WIRE_CHECK && !c->local && r->err == CS_ERR_NOT_FOUND)
 		os_fail(r->node, "not linearizable: a check does not know the acknowledged entry %" PRIu64,
 		        c->repeat->index);
-	if (c->id == ADMIN)
+	/* A leader whose clock is wrong refuses what is signed for now; the next try is signed anew. */
+	if (c->id == ADMIN && r->err != CS_ERR_EXPIRED)
 		os_fail(r->node, "an enrolment was refused: %s", err_text(r->err));
 	c->challenged = false;
 	done(c);
