@@ -11,6 +11,7 @@
 
 /* Guards that a test build (GUARD_SWITCHES) can turn off, one bit each: bit k for guard k of node/CONSENSUS.md. */
 #define GUARD_BIT(k) (UINT32_C(1) << (k))
+#define GUARD_HOLD   0 /* Of guard 2 the hold alone: each term still begins with its no-op. */
 
 /*
  * What the guard needs from its surroundings. Every function is called on the loop's thread. All but stepped run inside

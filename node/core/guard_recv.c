@@ -199,7 +199,7 @@ static void recv_result(struct guard *g, struct raft_message *message)
 {
 	const struct raft_append_entries_result *result = &message->append_entries_result;
 
-	if (guard_on(g, 2) && result->rejected == 0 && must_hold(g, result->term)) {
+	if (guard_on(g, 2) && guard_on(g, GUARD_HOLD) && result->rejected == 0 && must_hold(g, result->term)) {
 		hold(g, message);
 		return;
 	}
