@@ -3,10 +3,13 @@
 #ifndef TESTS_SIM_CHECKS_H
 #define TESTS_SIM_CHECKS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "ledger/hash.h"
+
+struct core;
 
 void checks_begin(void);
 /* A frame that a node sends: votes. */
@@ -15,6 +18,8 @@ void checks_frame_sent(unsigned from, unsigned to, const uint8_t *bytes, size_t 
 void checks_root(unsigned node, uint64_t size, const struct hash *root, const char *where);
 /* A node's process has ended. */
 void checks_ended(unsigned node);
+/* Its writer is further behind than the bound that was drawn. */
+bool checks_behind(const struct core *c);
 /* For the liveness phase. */
 uint64_t checks_committed(void);             /* The highest Raft index that any node has counted as committed. */
 uint64_t checks_node_applied(unsigned node); /* 0: it does not run. */
@@ -29,6 +34,7 @@ extern uint32_t checks_guards_off; /* GUARD_BIT set. */
 /* Swarm: what guard_new is given in the place of the core's own bounds; 0: those. */
 extern uint64_t checks_snapshot_bytes_max;
 extern uint64_t checks_message_bytes_max;
-extern unsigned checks_segment_size; /* Of the log. */
+extern uint64_t checks_backlog_bytes_max; /* Of the writer's, from which on a follower takes no more entries. */
+extern unsigned checks_segment_size;      /* Of the log. */
 
 #endif

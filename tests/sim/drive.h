@@ -14,6 +14,7 @@
 /* How often what goes wrong, of a million calls; times in ns. */
 struct drive_faults {
 	uint32_t read_error_ppm, write_error_ppm, sync_error_ppm;
+	uint32_t commit_error_ppm;       /* Of the store: what was to be written is not, or is, and nobody knows. */
 	uint32_t misdirect_ppm;          /* A write lands elsewhere in the log's folder, without a word. */
 	uint32_t torn_ppm;               /* At a power cut: an unsynced write is torn, not kept or lost whole. */
 	uint64_t write_ns, write_ns_max; /* What a synced write takes, */

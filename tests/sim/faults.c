@@ -55,6 +55,11 @@ bool faults_sync(struct drive *d)
 	return hit(d, d->faults.sync_error_ppm, FAULT_SYNC);
 }
 
+bool faults_commit(struct drive *d)
+{
+	return hit(d, d->faults.commit_error_ppm, FAULT_STORE);
+}
+
 int faults_full(struct drive *d)
 {
 	hit(d, 1000000, FAULT_FULL);
@@ -83,7 +88,7 @@ bool faults_misdirect(struct drive *d, const struct inode *inode, uint64_t *at, 
 	if (!p || size < len + DISK_SECTOR || !os_chance(d->faults.misdirect_ppm))
 		return false;
 	faults_count(FAULT_MISDIRECT);
-	p->damaged = true;
+	p->damaged = p->misled = true;
 	*at = os_below((size - len) / DISK_SECTOR + 1) * DISK_SECTOR;
 	return true;
 }

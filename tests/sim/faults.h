@@ -52,6 +52,7 @@ struct drive *faults_drive(unsigned node);
 bool faults_read(struct drive *d);
 int faults_write(struct drive *d); /* 0 or an errno value. */
 bool faults_sync(struct drive *d);
+bool faults_commit(struct drive *d);
 int faults_full(struct drive *d); /* ENOSPC. */
 void faults_sleep(struct drive *d);
 void faults_sleep_store(struct drive *d);

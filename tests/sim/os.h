@@ -35,6 +35,7 @@ struct process {
 	/* What excuses its end (node life.c): faults of its disk in this life; damage ever. */
 	unsigned io_errors;
 	bool damaged;
+	bool misled; /* A write of its own went astray, ever. */
 };
 
 extern struct process os_processes[OS_PROCESSES_MAX];

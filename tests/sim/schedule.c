@@ -208,6 +208,7 @@ static void act_io_errors(void)
 	n->disk.faults.read_error_ppm = swarm.error_ppm;
 	n->disk.faults.write_error_ppm = swarm.error_ppm;
 	n->disk.faults.sync_error_ppm = swarm.error_ppm;
+	n->disk.faults.commit_error_ppm = swarm.commit_error_ppm;
 	os_at(os_now + span(3 * OS_S), disk_well, n, 0);
 }
 

@@ -43,6 +43,7 @@ static void draw_disks(void)
 	};
 	swarm.slow_ns_max = os_between(5, 500) * OS_MS;
 	swarm.error_ppm = ppm(100000);
+	swarm.commit_error_ppm = ppm(300000); /* Commits are few beside the log's calls. */
 	swarm.misdirect_ppm = ppm(100000);
 	swarm.n_weak = os_chance(400000) ? 1 + (unsigned)os_below(most) : 0;
 	for (unsigned i = 0, first = (unsigned)os_below(n); i < swarm.n_weak; i++)
@@ -74,6 +75,7 @@ void swarm_draw(void)
 	swarm.client_lost_ppm = ppm(200000);
 	checks_snapshot_bytes_max = os_chance(500000) ? 0 : os_between(1024, os_chance(500000) ? 8192 : 1 << 20);
 	checks_message_bytes_max = os_chance(500000) ? 0 : os_between(512, 1 << 16);
+	checks_backlog_bytes_max = os_chance(500000) ? 0 : os_between(1024, os_chance(500000) ? 16384 : 1 << 18);
 	checks_segment_size = (unsigned)os_between(32, 128) * 4096;
 	draw_network();
 	draw_disks();

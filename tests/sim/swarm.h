@@ -34,7 +34,7 @@ struct swarm {
 	uint32_t weights[SWARM_ACTS];
 	struct drive_faults disk; /* While nothing special happens to it. */
 	uint64_t slow_ns_max, wall_step_ns;
-	uint32_t error_ppm, misdirect_ppm;
+	uint32_t error_ppm, commit_error_ppm, misdirect_ppm;
 	unsigned weak[CLUSTER_NODES_MAX], n_weak; /* Nodes whose disks get damaged: a minority. */
 	unsigned election_timeout_ms, heartbeat_ms, snapshot_entries, batch_commands_max;
 	uint64_t think_ns_max, slice_ns;
