@@ -18,7 +18,9 @@ struct core;
  * digest. A state that was fetched is so held against what all others have computed by themselves. Rare enough to cost
  * nothing under load, where the state is written back more often anyway.
  */
+#ifndef DIGEST_INTERVAL /* The simulation's runs are short: it compares more often. */
 #define DIGEST_INTERVAL 4096
+#endif
 
 struct digests {
 	raft_index due;     /* Applied just now: its state is to be taken before anything else is applied. */
