@@ -17,6 +17,7 @@
 #include "ledger/errors.h"
 #include "node/core/core.h"
 #include "node/log.h"
+#include "node/stopping.h"
 
 #define LOCK_TRIES 300 /* Of 10 ms: how long a predecessor may take to end. */
 /*
@@ -202,9 +203,13 @@ static int open_parts(struct daemon *d)
 
 static void close_parts(struct daemon *d)
 {
-	front_close(d->front);
+	stopping_waits_for("requests to be answered");
+	reading_room_stop(d->readers); /* Whoever waits for the ledger to grow would hold the front for a minute. */
+	front_stop(d->front);
+	stopping_waits_for("the reader of the store");
 	reading_room_close(d->readers);
 	core_finish(d->core);
+	stopping_waits_for("the store's disk");
 	ledger_writer_close(d->writer);
 	core_close(d->core);
 	store_close(d->store);

@@ -52,6 +52,8 @@ struct front {
 	void *submit_ctx;
 	nng_socket socket;
 	bool has_socket;
+	nng_listener listeners[FRONT_URLS_MAX];
+	unsigned n_listeners;
 	struct sessions sessions;
 	unsigned n_slots, n_made;
 	struct slot *slots;
@@ -65,6 +67,9 @@ struct front {
 	atomic_uint_fast64_t requests, replies, handshakes, refused_handshakes, malformed, too_large, unauthenticated;
 	atomic_uint_fast64_t crowded;
 };
+
+/* Stopped, and perhaps never closed: it stays reachable, for whoever looks for leaks at the process's end. */
+static struct front *at_rest;
 
 static int err_from_nng(int rv)
 {
@@ -500,6 +505,8 @@ static int listen_on(struct front *f, const char *url)
 		rv = nng_listener_start(l, 0);
 	if (rv != 0)
 		nng_listener_close(l);
+	else
+		f->listeners[f->n_listeners++] = l;
 	return err_from_nng(rv);
 }
 
@@ -552,16 +559,13 @@ int front_open(const struct front_options *o, struct front **ret)
 	return CS_OK;
 }
 
-void front_close(struct front *f)
+void front_stop(struct front *f)
 {
-	if (f == NULL)
-		return;
 	/*
 	 * In this order: whoever still asks is told to go elsewhere; what is out is answered; then no operation is left
-	 * on any context, and no thread in nng; then the socket takes its listeners, pipes and contexts with it.
-	 * nng 1.5.2 uses a socket's memory after nng_close when a thread is just then leaving nng_ctx_send (whose
-	 * callback can run before that), and nng_listener_close would cut off the replies. A stopped aio refuses
-	 * whatever comes after.
+	 * on any context, and no thread in nng; then the listeners go, and their pipes: before, replies would be cut
+	 * off. nng 1.5.2 uses a socket's memory after nng_close when a thread is just then leaving nng_ctx_send (whose
+	 * callback can run before that). A stopped aio refuses whatever comes after.
 	 */
 	atomic_store(&f->closing, true);
 	pthread_mutex_lock(&f->lock);
@@ -577,12 +581,24 @@ void front_close(struct front *f)
 	while (f->n_receiving > 0 || f->n_out > 0)
 		pthread_cond_wait(&f->changed, &f->lock);
 	pthread_mutex_unlock(&f->lock);
+	for (unsigned i = 0; i < f->n_listeners; i++)
+		nng_listener_close(f->listeners[i]);
+	f->n_listeners = 0;
+	at_rest = f;
+	sessions_free(&f->sessions); /* Keys are wiped, whatever comes. */
+}
+
+void front_close(struct front *f)
+{
+	if (f == NULL)
+		return;
+	front_stop(f);
+	at_rest = NULL;
 	if (f->has_socket)
 		nng_close(f->socket);
 	for (unsigned i = 0; i < f->n_made; i++)
 		nng_aio_free(f->slots[i].aio);
 	free(f->slots);
-	sessions_free(&f->sessions);
 	pthread_cond_destroy(&f->changed);
 	pthread_mutex_destroy(&f->lock);
 	free(f);

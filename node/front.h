@@ -30,7 +30,13 @@ struct front_options {
 struct front;
 
 int front_open(const struct front_options *o, struct front **ret);
-/* Stops taking requests; waits for jobs that are out; closes sockets in order. NULL is fine. */
+/*
+ * Stops taking requests; waits for jobs that are out; then no thread of nng comes here any more, and whoever is
+ * connected is sent away. The process is to end: front_close, which may come after it, frees the rest, but nng 1.5.2
+ * can wait in it for ever while bytes arrive (front_sendmsg.c). No other function may be called but front_close.
+ */
+void front_stop(struct front *f);
+/* front_stop, and frees all. For peers that behave: for tests. NULL is fine. */
 void front_close(struct front *f);
 
 /*

@@ -1,4 +1,4 @@
-/* Keeps nng's listeners alive: a sendmsg that reports a peer that is gone in the words that nng survives. */
+/* Keeps nng alive: a sendmsg that tells of a peer that is gone in the way that nng survives. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef NODE_FRONT_SENDMSG_H
 #define NODE_FRONT_SENDMSG_H

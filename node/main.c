@@ -44,7 +44,9 @@ static void usage(FILE *to)
 	      "or\n"
 	      "went back, see the HALTED file in its data folder; or, without that file, its build is too old; 4 "
 	      "crashed\n"
-	      "on an error of the disk: start it again; 5 removed from the cluster by its administrators, for ever.\n",
+	      "on an error of the disk: start it again; 5 removed from the cluster by its administrators, for ever; 6 "
+	      "stopping took\n"
+	      "longer than 20 s.\n",
 	      to);
 }
 

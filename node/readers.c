@@ -620,15 +620,20 @@ int reading_room_open(const struct reader_options *o, struct reading_room **ret)
 	return 0;
 }
 
-void reading_room_close(struct reading_room *r)
+void reading_room_stop(struct reading_room *r)
 {
-	if (!r)
-		return;
 	pthread_mutex_lock(&r->lock);
 	r->stop = true;
 	pthread_cond_signal(&r->arrived);
 	pthread_mutex_unlock(&r->lock);
 	board_ring(r->o.board);
+}
+
+void reading_room_close(struct reading_room *r)
+{
+	if (!r)
+		return;
+	reading_room_stop(r);
 	pthread_join(r->thread, NULL);
 	assert(!r->waiting && !turns_count(r->inbox));
 	turns_free(r->inbox);

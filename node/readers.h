@@ -22,7 +22,9 @@ struct reader_options {
 struct reading_room; /* `struct reader` is the msgpack reader of ledger/bytes.h. */
 
 int reading_room_open(const struct reader_options *o, struct reading_room **ret);
-/* Answers what waits with CS_ERR_NOT_READY and ends the thread. NULL is fine. */
+/* Answers what waits, and what comes from now on, with CS_ERR_NOT_READY: soon, on other threads. */
+void reading_room_stop(struct reading_room *r);
+/* Stops it, and ends the thread. NULL is fine. */
 void reading_room_close(struct reading_room *r);
 /* Takes a job whose type reading_room_serves. Any thread. */
 void reading_room_submit(struct reading_room *r, struct job *j);

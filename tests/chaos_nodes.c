@@ -19,7 +19,8 @@
 
 #define POLL_MS     20
 #define END_MS_MAX  60000
-#define WORDS_BYTES 8192 /* The end of a log that is searched for last words. */
+#define WATCH_MS    10000 /* Who takes longer to end shows what its threads do. */
+#define WORDS_BYTES 8192  /* The end of a log that is searched for last words. */
 
 static void log_path(const struct chaos *c, unsigned node, char ret[400])
 {
@@ -119,6 +120,9 @@ static void judge_end(struct chaos *c, unsigned node)
 	char words[300] = "";
 	bool asked = (p->expected == SIGKILL && p->status == -SIGKILL) || (p->expected == SIGTERM && p->status == 0);
 
+	/* Within its start, which holds nothing that a signal could break. */
+	asked |= p->expected == SIGTERM && p->status == -SIGTERM && !nodes_said(c, node, "serving url=");
+
 	if (asked || (p->may_fail && p->status > 0))
 		return;
 	nodes_last_words(c, node, words, sizeof words);
@@ -152,7 +156,13 @@ void nodes_end(struct chaos *c, unsigned node, int number)
 	if (p->paused)
 		nodes_signal(c, node, SIGCONT);
 	nodes_signal(c, node, number);
-	if (nodes_await_end(c, node, END_MS_MAX)) {
+	bool ended = nodes_await_end(c, node, WATCH_MS);
+	if (!ended) {
+		chaos_say(c, "node %u takes its time to end", node + 1);
+		cluster_stacks(p->pid);
+		ended = nodes_await_end(c, node, END_MS_MAX - WATCH_MS);
+	}
+	if (ended) {
 		judge_end(c, node);
 		return;
 	}

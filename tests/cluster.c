@@ -77,6 +77,19 @@ void cluster_shell(const char *format, ...)
 	}
 }
 
+void cluster_stacks(int pid)
+{
+	char command[256];
+
+	fprintf(stderr, "what process %d does:\n", pid);
+	snprintf(command, sizeof command,
+	         "timeout 30 gdb -p %d -batch -ex 'thread apply all bt' >&2 2>/dev/null || "
+	         "grep -H . /proc/%d/task/*/wchan >&2",
+	         pid, pid);
+	if (system(command))
+		fprintf(stderr, "neither gdb nor /proc tells\n");
+}
+
 void cluster_create(struct cluster *c, const char *settings)
 {
 	cluster_make(c, settings);

@@ -26,6 +26,8 @@ void cluster_run(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int cluster_try(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Runs a shell command (printf-style); aborts the test if it fails. */
 void cluster_shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Shows what each thread of a process is doing, if gdb is there; goes on in any case. */
+void cluster_stacks(int pid);
 /* Stops all and removes the folder; keeps it and says where if CS_KEEP is set. */
 void cluster_destroy(struct cluster *c);
 /*

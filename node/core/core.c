@@ -9,6 +9,7 @@
 #include "node/core/core_internal.h"
 #include "node/log.h"
 #include "node/notify.h"
+#include "node/stopping.h"
 
 /* After every outermost call into libraft (guard 12): what followed from it. */
 void core_stepped(void *ctx)
@@ -143,6 +144,7 @@ void core_run(struct core *c)
 	notify_ready();
 	uv_run(&c->loop, UV_RUN_DEFAULT);
 	notify_stopping();
+	stopping_begin(STOPPING_S_MAX);
 	c->stopping = true;
 	atomic_store(&c->closed, true);
 	propose_refuse_inbox(c);
@@ -167,16 +169,34 @@ static void on_link_closed(void *ctx)
 	c->link_closed = true;
 }
 
+/* What core_finish still waits for; NULL: nothing. Each of them ends by itself. */
+static const char *unfinished(const struct core *c)
+{
+	if (!c->raft_closed)
+		return "the log's disk";
+	if (!c->link_closed)
+		return "the links, or the resolver of a member's name";
+	if (c->evidence_out || c->checks_out)
+		return "signatures being verified";
+	if (c->givings_busy)
+		return "the store, read for a member that catches up";
+	return c->room.out ? "the file systems, asked for their room" : NULL;
+}
+
 void core_finish(struct core *c)
 {
+	const char *what;
+
 	uv_timer_stop(&c->give_timer);
 	uv_timer_stop(&c->beat); /* What it looks at is closed one by one from here on. */
 	apply_take_state(c, raft_last_applied(&c->raft), false);
 	c->raft.data = c;
 	link_close(c->link, on_link_closed, c);
 	guard_close(c->guard, on_raft_closed);
-	while (!c->raft_closed || !c->link_closed || c->evidence_out || c->checks_out || c->givings_busy || c->room.out)
+	while ((what = unfinished(c))) {
+		stopping_waits_for(what);
 		uv_run(&c->loop, UV_RUN_ONCE);
+	}
 	disk_free(c->log);
 	guard_free(c->guard);
 }

@@ -66,6 +66,6 @@ int core_halted(const char *data_path, char *buf, size_t cap);
 bool core_was_removed(const char *data_path);
 
 /* Exit statuses of the daemon, for operators and systemd. */
-enum { EXIT_OK = 0, EXIT_USAGE = 2, EXIT_HALTED = 3, EXIT_CRASH = 4, EXIT_REMOVED = 5 };
+enum { EXIT_OK = 0, EXIT_USAGE = 2, EXIT_HALTED = 3, EXIT_CRASH = 4, EXIT_REMOVED = 5 }; /* 6: node/stopping.h. */
 
 #endif

@@ -49,10 +49,8 @@ int front_open(const struct front_options *o, struct front **ret)
 	return 0;
 }
 
-void front_close(struct front *f)
+void front_stop(struct front *f)
 {
-	if (!f)
-		return;
 	f->closing = true;
 	while (f->out)
 		os_sleep(WAIT_POLL_NS);
