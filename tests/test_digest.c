@@ -118,6 +118,52 @@ static void test_same_everywhere(void **state)
 	free(out);
 }
 
+/*
+ * A take that goes on for long, one record after every few commands, gives the state of the moment it began at: the
+ * same as another node takes at once there. Subjects are evicted meanwhile, challenges are made and cleared away.
+ */
+static void test_taken_while_commands_go_on(void **state)
+{
+	struct table *a = calloc(1, sizeof *a), *b = calloc(1, sizeof *b);
+	struct decide_out *out = malloc(sizeof *out);
+	unsigned compared = 0, between = 0;
+	struct state *other;
+	bool taking = false;
+	struct kit k;
+
+	(void)state;
+	kit_new(&k, &limits, NULL);
+	assert_int_equal(state_take_dirty(k.s, put, a), 0);
+	for (unsigned i = 0; i < a->n; i++)
+		put(b, a->record[i].key, a->record[i].key_len, a->record[i].value, a->record[i].len);
+	other = load(b, &limits);
+	for (unsigned i = 0; i < 3 * COMMANDS; i++) {
+		char subject[16];
+		if (!taking) {
+			state_take_begin(k.s, put, a);
+			assert_int_equal(state_take_dirty(other, put, b), 0);
+			taking = true;
+		}
+		k.now_ms += 60000; /* Eleven challenges are open at a time. */
+		snprintf(subject, sizeof subject, "u%u", i * 7 % 61);
+		kit_ask_for(&k, subject, i % 3 ? "read" : "delete", NULL, NULL);
+		decide(other, k.now_ms, k.command, k.command_len, out);
+		assert_int_equal(k.out->outcome, DECIDE_ENTRY);
+		between++;
+		if (i % 3 || state_take_some(k.s, 1) == 0)
+			continue;
+		assert_memory_equal(&a->sum, &b->sum, sizeof a->sum);
+		taking = false;
+		compared++;
+	}
+	assert_true(compared > 10 && between > 20 * compared);
+	state_free(other);
+	kit_free(&k);
+	table_free(a);
+	table_free(b);
+	free(out);
+}
+
 static void test_sum(void **state)
 {
 	struct multiset m = {0}, n = {0}, zero = {0};
@@ -155,6 +201,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(test_sum),
 	        cmocka_unit_test(test_same_everywhere),
+	        cmocka_unit_test(test_taken_while_commands_go_on),
 	};
 
 	return cmocka_run_group_tests_name("digest", tests, NULL, NULL);

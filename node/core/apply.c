@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -274,19 +275,50 @@ static void push_reached(struct core *c, raft_index index)
 	ledger_writer_push(c->writer, e);
 }
 
+/* True if that was all of it, which the writer then has. */
+static bool take_some(struct core *c, unsigned max)
+{
+	int rv = state_take_some(c->state, max);
+
+	if (rv < 0)
+		core_fatal(c, "out of memory");
+	if (rv == 0)
+		return false;
+	ledger_writer_push_state(c->writer, c->take.block, c->take.sync);
+	c->take.block = NULL;
+	return true;
+}
+
+static void on_take(uv_timer_t *timer)
+{
+	struct core *c = timer->data;
+
+	if (c->take.block && !take_some(c, TAKE_STEP))
+		uv_timer_start(timer, on_take, 0, 0); /* Whatever has arrived meanwhile comes first. */
+}
+
+void apply_finish_take(struct core *c)
+{
+	while (c->take.block && !take_some(c, UINT_MAX))
+		;
+}
+
 void apply_take_state(struct core *c, raft_index index, bool sync)
 {
-	struct state_block *block;
-
-	if (index < c->state_stored || (index == c->state_stored && !sync))
+	if (index == c->state_stored && c->take.block)
+		c->take.sync |= sync;
+	if (index < c->state_stored || (index == c->state_stored && (!sync || c->take.block)))
 		return;
+	apply_finish_take(c);
 	apply_hand_over(c); /* The state at an index follows the entries up to it. */
 	if (index > c->pushed_index)
 		push_reached(c, index);
-	block = state_block_new(index, guard_term_of(c->guard, index));
-	if (!block || state_take_dirty(c->state, state_block_add, block))
+	c->take.block = state_block_new(index, guard_term_of(c->guard, index));
+	if (!c->take.block)
 		core_fatal(c, "out of memory");
-	ledger_writer_push_state(c->writer, block, sync);
+	c->take.sync = sync;
+	state_take_begin(c->state, state_block_add, c->take.block);
+	uv_timer_start(&c->take.timer, on_take, 0, 0);
 	c->state_stored = index;
 	c->state_taken_ns = clock_mono_ns();
 }

@@ -4,6 +4,7 @@
 
 #include "node/core/catchup.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -200,6 +201,7 @@ static void store_fetched(struct core *c)
 		forget(c);
 		return;
 	}
+	apply_finish_take(c); /* States reach the writer in the order of their indexes. */
 	/* A fetch that a crash cut off between its entries and its state may have brought the store further already. */
 	if (t->state_index > c->pushed_index)
 		push_fetched_index(c);
@@ -403,6 +405,7 @@ bool catchup_swap(struct core *c, raft_index index, uint64_t size, const struct 
 	hash_leaf(&got, leaf, len);
 	if (!hash_equal(&got, &t->head.last_leaf))
 		core_halt(c->o.settings->data_path, "catch-up: the fetched state is not of the fetched entries");
+	assert(!c->take.block);
 	tree_free(c->tree);
 	state_free(c->state);
 	c->tree = tree;

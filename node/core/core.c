@@ -190,6 +190,8 @@ void core_finish(struct core *c)
 	uv_timer_stop(&c->give_timer);
 	uv_timer_stop(&c->beat); /* What it looks at is closed one by one from here on. */
 	apply_take_state(c, raft_last_applied(&c->raft), false);
+	apply_finish_take(c);
+	uv_timer_stop(&c->take.timer);
 	c->raft.data = c;
 	link_close(c->link, on_link_closed, c);
 	guard_close(c->guard, on_raft_closed);
@@ -206,6 +208,7 @@ void core_close(struct core *c)
 	uv_close((uv_handle_t *)&c->wake, NULL);
 	uv_close((uv_handle_t *)&c->beat, NULL);
 	uv_close((uv_handle_t *)&c->give_timer, NULL);
+	uv_close((uv_handle_t *)&c->take.timer, NULL);
 	uv_close((uv_handle_t *)&c->sigterm, NULL);
 	uv_close((uv_handle_t *)&c->sigint, NULL);
 	uv_run(&c->loop, UV_RUN_DEFAULT);

@@ -28,6 +28,7 @@
 #define PENDING_MAX       8192        /* Requests waiting for a batch; one principal gets half (node/turns.h). */
 #define BACKLOG_BYTES_MAX (64u << 20) /* What the writer may be behind before a follower withholds appends. */
 #define STATE_DIRTY_MAX   4096        /* Records changed that start a write-back before its time: bounds its copy. */
+#define TAKE_STEP         128         /* Records copied in one round of the loop: 0.2 ms. */
 #define STATE_INTERVAL_MS 5000        /* Write-back of changed state at least this often. */
 #define ANNOUNCE_INTERVAL_MS                                                                                           \
 	200 /* Under load; a checkpoint after a pause goes with the next beat. Ten signatures each time. */
@@ -122,6 +123,11 @@ struct core {
 	uv_async_t wake;
 	uv_signal_t sigterm, sigint;
 	uv_timer_t beat, give_timer;
+	struct {
+		uv_timer_t timer;
+		struct state_block *block; /* NULL: none is under way. */
+		bool sync;
+	} take; /* Of the state. */
 	struct raft_io disk, io;
 	struct disk *log;
 	struct raft_fsm fsm;
@@ -220,7 +226,9 @@ struct core {
 void apply_init(struct core *c);
 void apply_deferred(struct core *c);  /* What was committed in this step and waits. */
 void apply_hand_over(struct core *c); /* Bundles to the writer, principals to the front. */
+/* The state as it is at that index, to the writer: bit by bit, in the loop's next rounds. sync: and onto the disk. */
 void apply_take_state(struct core *c, raft_index index, bool sync);
+void apply_finish_take(struct core *c); /* What of it is under way, at once. */
 
 /* propose.c: jobs to batches, batches to replies. */
 void propose_drain(struct core *c);  /* The inbox. */

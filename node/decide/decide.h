@@ -65,8 +65,15 @@ void state_head(const struct state *s, struct state_head *ret);
 
 /* Coalesced write-back: every record changed since the last take, as key and value (value NULL, 0: deleted). */
 typedef int (*state_record_fn)(void *ctx, const void *key, size_t key_len, const void *value, size_t value_len);
-size_t state_dirty(const struct state *s);                           /* Number of records that a take would give. */
-int state_take_dirty(struct state *s, state_record_fn f, void *ctx); /* All, the head among them; clears. */
+size_t state_dirty(const struct state *s); /* Number of records that a take would give. */
+/*
+ * Begins a take: f gets every record as it is now, the head among them, each once; some at once, the others from
+ * state_take_some, or when a command is about to change them. One take at a time; f and ctx live as long as it.
+ */
+void state_take_begin(struct state *s, state_record_fn f, void *ctx);
+/* Up to max more of them: 1: that was all; 0: there are more; or f's error, then the state cannot be taken any more. */
+int state_take_some(struct state *s, unsigned max);
+int state_take_dirty(struct state *s, state_record_fn f, void *ctx); /* A whole take. */
 /* Start: load every record that was written back, then state_loaded checks the whole and rebuilds what is derived. */
 int state_load(struct state *s, const void *key, size_t key_len, const void *value, size_t value_len);
 int state_loaded(struct state *s); /* CS_ERR_DAMAGED. Also for an empty state (nothing loaded). */

@@ -48,17 +48,22 @@ static int tables_new(struct state *s)
 	s->policy = calloc(1, sizeof(*s->policy));
 	s->policy_new = calloc(1, sizeof(*s->policy_new));
 	s->subjects = calloc(l->subjects_max, sizeof(*s->subjects));
-	s->dirty_subjects = calloc(l->subjects_max, sizeof(*s->dirty_subjects));
+	s->marked_subjects.changed = calloc(l->subjects_max, sizeof(uint32_t));
+	s->marked_subjects.taken = calloc(l->subjects_max, sizeof(uint32_t));
 	s->principals = calloc(l->principals_max, sizeof(*s->principals));
 	s->challenges = calloc(l->challenges_max, sizeof(*s->challenges));
-	s->dirty_challenges = calloc(l->challenges_max, sizeof(*s->dirty_challenges));
+	s->marked_challenges.changed = calloc(l->challenges_max, sizeof(uint32_t));
+	s->marked_challenges.taken = calloc(l->challenges_max, sizeof(uint32_t));
 	s->answers = calloc(l->requests_max, sizeof(*s->answers));
 	s->dirty_pages = calloc(s->n_pages, sizeof(*s->dirty_pages));
 	s->builder = malloc(sizeof(*s->builder));
 	s->scratch = malloc(STATE_RECORD_SIZE_MAX);
-	if (s->policy == NULL || s->policy_new == NULL || s->subjects == NULL || s->dirty_subjects == NULL ||
-	    s->principals == NULL || s->challenges == NULL || s->dirty_challenges == NULL || s->answers == NULL ||
-	    s->dirty_pages == NULL || s->builder == NULL || s->scratch == NULL ||
+	s->record = malloc(STATE_RECORD_SIZE_MAX);
+	s->epoch = 1;
+	if (s->policy == NULL || s->policy_new == NULL || s->subjects == NULL || s->marked_subjects.changed == NULL ||
+	    s->marked_subjects.taken == NULL || s->principals == NULL || s->challenges == NULL ||
+	    s->marked_challenges.changed == NULL || s->marked_challenges.taken == NULL || s->answers == NULL ||
+	    s->dirty_pages == NULL || s->builder == NULL || s->scratch == NULL || s->record == NULL ||
 	    index_new(&s->subject_index, l->subjects_max) != 0 ||
 	    index_new(&s->principal_index, l->principals_max) != 0 ||
 	    index_new(&s->challenge_index, l->challenges_max) != 0 || index_new(&s->answer_index, l->requests_max) != 0)
@@ -112,14 +117,17 @@ void state_free(struct state *s)
 	free(s->policy);
 	free(s->policy_new);
 	free(s->subjects);
-	free(s->dirty_subjects);
+	free(s->marked_subjects.changed);
+	free(s->marked_subjects.taken);
 	free(s->principals);
 	free(s->challenges);
-	free(s->dirty_challenges);
+	free(s->marked_challenges.changed);
+	free(s->marked_challenges.taken);
 	free(s->answers);
 	free(s->dirty_pages);
 	free(s->builder);
 	free(s->scratch);
+	free(s->record);
 	free(s);
 }
 

@@ -45,7 +45,7 @@ struct subject {
 	uint8_t key[HASH_SIZE];
 	uint64_t touch;  /* The state's counter at its last entry: order of eviction. */
 	struct link use; /* In that order. */
-	bool dirty;
+	uint32_t mark;   /* The epoch in which it was last changed, until that is taken. */
 	struct chain subject_chain, actor_chain;
 	struct profile profile;
 };
@@ -72,7 +72,7 @@ struct challenge_slot {
 	struct link all, own; /* By age; own: those of its principal. Free: all links the free ones. */
 	uint64_t made_ms;
 	unsigned level, methods;
-	bool dirty;
+	uint32_t mark; /* As a subject's. */
 	uint8_t blind[32];
 	uint8_t request_id[REQUEST_ID_SIZE]; /* Of the decision. */
 	uint8_t *request;                    /* Owned; NULL: free. */
@@ -91,6 +91,12 @@ struct answer_slot {
 	uint32_t own_newer; /* The principal's next. Only its oldest is ever taken out: one link is enough. */
 };
 
+/* Slots of a table that were changed since the last take, and those of a take under way: each once. */
+struct marked {
+	uint32_t *changed, n_changed;
+	uint32_t *taken, n_taken, next;
+};
+
 struct state {
 	struct state_limits limits;
 	struct state_head head;
@@ -103,7 +109,8 @@ struct state {
 	struct policy *policy, *policy_new; /* The new one is loaded aside, then they change places. */
 
 	struct subject *subjects;
-	uint32_t n_subjects, *dirty_subjects, n_dirty_subjects;
+	uint32_t n_subjects;
+	struct marked marked_subjects;
 	struct list subject_list; /* By use. */
 	uint64_t touches;
 	struct index subject_index;
@@ -115,7 +122,8 @@ struct state {
 
 	struct challenge_slot *challenges;
 	uint32_t n_challenges; /* Slots that were ever used. */
-	uint32_t n_open, *dirty_challenges, n_dirty_challenges;
+	uint32_t n_open;
+	struct marked marked_challenges;
 	uint64_t challenge_bytes;
 	uint8_t *challenge_spare; /* REQUEST_SIZE_MAX bytes for the next one, or NULL. */
 	struct list challenge_list, challenge_free;
@@ -131,7 +139,24 @@ struct state {
 
 	struct entry_builder *builder; /* Scratch: too large for a stack. */
 	uint8_t *scratch;              /* STATE_RECORD_SIZE_MAX bytes. */
+
+	/*
+	 * Taking (state_take.c): a slot's mark is the epoch when it is changed, the epoch before while a take still has
+	 * to come to it, and else something lower.
+	 */
+	uint32_t epoch;
+	bool taking;
+	int take_err;
+	state_record_fn take_fn;
+	void *take_ctx;
+	uint8_t *record; /* STATE_RECORD_SIZE_MAX bytes, for one that is taken. */
 };
+
+/* --- taking (state_take.c) --- */
+
+/* Before the slot is changed: it is taken as it is now, if a take under way has not come to it yet. */
+void take_subject(struct state *s, uint32_t slot);
+void take_challenge(struct state *s, uint32_t slot);
 
 /* --- subjects (state_subject.c) --- */
 

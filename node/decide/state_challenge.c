@@ -51,9 +51,11 @@ static void mark(struct state *s, uint32_t slot)
 {
 	struct challenge_slot *c = &s->challenges[slot];
 
-	if (!c->dirty)
-		s->dirty_challenges[s->n_dirty_challenges++] = slot;
-	c->dirty = true;
+	if (c->mark == s->epoch)
+		return;
+	take_challenge(s, slot);
+	c->mark = s->epoch;
+	s->marked_challenges.changed[s->marked_challenges.n_changed++] = slot;
 }
 
 /* Into the index, the lists and the sums. */
@@ -91,10 +93,10 @@ struct challenge_slot *challenge_add(struct state *s, uint64_t index, uint64_t p
 		list_remove(&s->challenge_free, LINKS(s->challenges, all), slot);
 	assert(slot < s->limits.challenges_max);
 	struct challenge_slot *c = &s->challenges[slot];
-	bool dirty = c->dirty; /* It may be in the list already. */
 	assert(c->request == NULL);
+	mark(s, slot);
 	memset(c, 0, sizeof(*c));
-	c->dirty = dirty;
+	c->mark = s->epoch;
 	c->c.index = index;
 	c->c.principal = principal;
 	assert(s->challenge_spare != NULL && len <= REQUEST_SIZE_MAX);
@@ -106,7 +108,6 @@ struct challenge_slot *challenge_add(struct state *s, uint64_t index, uint64_t p
 	s->challenge_spare = NULL;
 	c->request_len = len;
 	enter(s, slot);
-	mark(s, slot);
 	return c;
 }
 
@@ -115,6 +116,7 @@ void challenge_drop(struct state *s, struct challenge_slot *c)
 	uint32_t slot = (uint32_t)(c - s->challenges);
 	struct principal_slot *p = principal_slot(s, c->c.principal);
 
+	mark(s, slot);
 	index_remove(&s->challenge_index, hash_of(c->c.index), slot);
 	list_remove(&s->challenge_list, LINKS(s->challenges, all), slot);
 	s->n_open--;
@@ -128,7 +130,6 @@ void challenge_drop(struct state *s, struct challenge_slot *c)
 	c->request = NULL;
 	c->c.index = 0;
 	list_add(&s->challenge_free, LINKS(s->challenges, all), slot);
-	mark(s, slot);
 }
 
 static void purge(struct state *s, const struct list *l, uint64_t now_ms)

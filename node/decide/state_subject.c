@@ -45,6 +45,17 @@ static uint32_t take_slot(struct state *s)
 	return slot;
 }
 
+static void mark(struct state *s, uint32_t slot)
+{
+	struct subject *u = &s->subjects[slot];
+
+	if (u->mark == s->epoch)
+		return;
+	take_subject(s, slot);
+	u->mark = s->epoch;
+	s->marked_subjects.changed[s->marked_subjects.n_changed++] = slot;
+}
+
 struct subject *subject_touch(struct state *s, const uint8_t key[HASH_SIZE])
 {
 	int64_t found = index_find(&s->subject_index, get_u32be(key), same, s, key);
@@ -53,20 +64,17 @@ struct subject *subject_touch(struct state *s, const uint8_t key[HASH_SIZE])
 	if (found >= 0) {
 		slot = (uint32_t)found;
 		list_remove(&s->subject_list, LINKS(s->subjects, use), slot);
+		mark(s, slot);
 	} else {
 		slot = take_slot(s);
-		bool dirty = s->subjects[slot].dirty; /* It may be in the list already. */
+		mark(s, slot);
 		memset(&s->subjects[slot], 0, sizeof(s->subjects[slot]));
 		memcpy(s->subjects[slot].key, key, HASH_SIZE);
-		s->subjects[slot].dirty = dirty;
+		s->subjects[slot].mark = s->epoch;
 		index_add(&s->subject_index, get_u32be(key), slot);
 	}
 	list_add(&s->subject_list, LINKS(s->subjects, use), slot);
 	s->subjects[slot].touch = ++s->touches;
-	if (!s->subjects[slot].dirty) {
-		s->subjects[slot].dirty = true;
-		s->dirty_subjects[s->n_dirty_subjects++] = slot;
-	}
 	return &s->subjects[slot];
 }
 

@@ -1,49 +1,42 @@
-/* The state as records: everything that changed since the last take. */
+/* The state as records: what changed since the last take, as it was at one moment, while commands go on. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
 #include <assert.h>
-#include <string.h>
+#include <limits.h>
 
 #include "node/decide/state.h"
 #include "node/decide/state_records.h"
 
-struct taker {
-	struct state *s;
-	state_record_fn f;
-	void *ctx;
-};
-
-static int emit(const struct taker *t, enum record kind, uint64_t number, const void *value, size_t len)
+static int emit(const struct state *s, enum record kind, uint64_t number, const void *value, size_t len)
 {
 	uint8_t key[RECORD_KEY_SIZE];
 
 	key[0] = (uint8_t)kind;
 	put_u64be(key + 1, number);
-	return t->f(t->ctx, key, sizeof(key), value, len);
+	return s->take_fn(s->take_ctx, key, sizeof(key), value, len);
 }
 
-static int emit_written(const struct taker *t, enum record kind, uint64_t number, const struct writer *w)
+static int emit_written(const struct state *s, enum record kind, uint64_t number, const struct writer *w)
 {
 	size_t len = 0;
 	int err = writer_end(w, &len);
 
-	assert(err == 0); /* Every record is bounded far below the scratch buffer. */
-	return emit(t, kind, number, w->base, len);
+	assert(err == 0); /* Every record is bounded far below the buffer. */
+	return emit(s, kind, number, w->base, len);
 }
 
-static struct writer writer_of(const struct taker *t)
+static struct writer writer_of(const struct state *s)
 {
 	struct writer w;
 
-	writer_init(&w, t->s->scratch, STATE_RECORD_SIZE_MAX);
+	writer_init(&w, s->record, STATE_RECORD_SIZE_MAX);
 	return w;
 }
 
-static int take_head(const struct taker *t)
+static int take_head(const struct state *s)
 {
-	const struct state *s = t->s;
-	struct writer w = writer_of(t);
+	struct writer w = writer_of(s);
 
 	writer_array(&w, RECORD_HEAD_ELEMENTS);
 	writer_uint(&w, STATE_VERSION);
@@ -54,7 +47,7 @@ static int take_head(const struct taker *t)
 	writer_uint(&w, s->governance);
 	writer_uint(&w, s->touches);
 	writer_uint(&w, s->principals_made);
-	return emit_written(t, RECORD_HEAD, 0, &w);
+	return emit_written(s, RECORD_HEAD, 0, &w);
 }
 
 static void write_chain(struct writer *w, const struct chain *c)
@@ -63,10 +56,10 @@ static void write_chain(struct writer *w, const struct chain *c)
 	writer_uint(w, c->count);
 }
 
-static int take_subject(const struct taker *t, uint32_t slot)
+static int emit_subject(const struct state *s, uint32_t slot)
 {
-	const struct subject *u = &t->s->subjects[slot];
-	struct writer w = writer_of(t);
+	const struct subject *u = &s->subjects[slot];
+	struct writer w = writer_of(s);
 
 	writer_array(&w, RECORD_SUBJECT_ELEMENTS);
 	writer_bin(&w, u->key, HASH_SIZE);
@@ -74,14 +67,14 @@ static int take_subject(const struct taker *t, uint32_t slot)
 	write_chain(&w, &u->subject_chain);
 	write_chain(&w, &u->actor_chain);
 	profile_write(&w, &u->profile);
-	return emit_written(t, RECORD_SUBJECT, slot, &w);
+	return emit_written(s, RECORD_SUBJECT, slot, &w);
 }
 
-static int take_principal(const struct taker *t, uint32_t slot)
+static int take_principal(const struct state *s, uint32_t slot)
 {
-	const struct principal_slot *ps = &t->s->principals[slot];
+	const struct principal_slot *ps = &s->principals[slot];
 	const struct principal *p = &ps->p;
-	struct writer w = writer_of(t);
+	struct writer w = writer_of(s);
 
 	writer_array(&w, RECORD_PRINCIPAL_ELEMENTS);
 	writer_uint(&w, p->id);
@@ -103,16 +96,16 @@ static int take_principal(const struct taker *t, uint32_t slot)
 	writer_uint(&w, ps->rate.time_ms);
 	writer_uint(&w, ps->rate.value);
 	writer_uint(&w, ps->forgotten_ms);
-	return emit_written(t, RECORD_PRINCIPAL, slot, &w);
+	return emit_written(s, RECORD_PRINCIPAL, slot, &w);
 }
 
-static int take_challenge(const struct taker *t, uint32_t slot)
+static int emit_challenge(const struct state *s, uint32_t slot)
 {
-	const struct challenge_slot *c = &t->s->challenges[slot];
-	struct writer w = writer_of(t);
+	const struct challenge_slot *c = &s->challenges[slot];
+	struct writer w = writer_of(s);
 
 	if (c->c.index == 0)
-		return emit(t, RECORD_CHALLENGE, slot, NULL, 0);
+		return emit(s, RECORD_CHALLENGE, slot, NULL, 0);
 	writer_array(&w, RECORD_CHALLENGE_ELEMENTS);
 	writer_uint(&w, c->c.index);
 	writer_uint(&w, c->c.expiry_ms);
@@ -125,14 +118,13 @@ static int take_challenge(const struct taker *t, uint32_t slot)
 	writer_bin(&w, c->blind, 32);
 	writer_bin(&w, c->request_id, REQUEST_ID_SIZE);
 	writer_bin(&w, c->request, c->request_len);
-	return emit_written(t, RECORD_CHALLENGE, slot, &w);
+	return emit_written(s, RECORD_CHALLENGE, slot, &w);
 }
 
-static int take_page(const struct taker *t, uint32_t page)
+static int take_page(const struct state *s, uint32_t page)
 {
-	const struct state *s = t->s;
 	uint32_t first = page * STATE_PAGE, n = s->n_answers - first < STATE_PAGE ? s->n_answers - first : STATE_PAGE;
-	struct writer w = writer_of(t);
+	struct writer w = writer_of(s);
 
 	writer_array(&w, n);
 	for (uint32_t slot = first; slot < first + n; slot++) {
@@ -146,27 +138,27 @@ static int take_page(const struct taker *t, uint32_t page)
 		writer_uint(&w, a->since_ms);
 		writer_uint(&w, a->verdict);
 	}
-	return emit_written(t, RECORD_ANSWERS, page, &w);
+	return emit_written(s, RECORD_ANSWERS, page, &w);
 }
 
-static int take_roster(const struct taker *t)
+static int take_roster(const struct state *s)
 {
-	struct writer w = writer_of(t);
+	struct writer w = writer_of(s);
 
-	roster_write(&w, &t->s->roster);
-	return emit_written(t, RECORD_ROSTER, 0, &w);
+	roster_write(&w, &s->roster);
+	return emit_written(s, RECORD_ROSTER, 0, &w);
 }
 
 /* [[[number, name, since]…], build] */
-static int take_features(const struct taker *t)
+static int take_features(const struct state *s)
 {
-	const struct feature_state *f = &t->s->features;
-	struct writer w = writer_of(t);
+	const struct feature_state *f = &s->features;
+	struct writer w = writer_of(s);
 
 	writer_array(&w, 2);
 	writer_array(&w, (uint32_t)__builtin_popcountll(f->on));
 	for (unsigned i = 1; i <= FEATURE_NUMBER_MAX; i++) {
-		if (!state_feature(t->s, i))
+		if (!state_feature(s, i))
 			continue;
 		writer_array(&w, 3);
 		writer_uint(&w, i);
@@ -174,54 +166,105 @@ static int take_features(const struct taker *t)
 		writer_uint(&w, f->since[i]);
 	}
 	writer_cstr(&w, f->build);
-	return emit_written(t, RECORD_FEATURES, 0, &w);
+	return emit_written(s, RECORD_FEATURES, 0, &w);
 }
 
-static void all_clean(struct state *s)
+static void keep_error(struct state *s, int err)
 {
-	s->head_dirty = s->policy_dirty = s->roster_dirty = s->features_dirty = false;
-	for (uint32_t i = 0; i < s->n_dirty_subjects; i++)
-		s->subjects[s->dirty_subjects[i]].dirty = false;
-	s->n_dirty_subjects = 0;
-	for (uint32_t i = 0; s->n_dirty_principals > 0 && i < s->n_principals; i++)
-		s->principals[i].dirty = false;
-	s->n_dirty_principals = 0;
-	for (uint32_t i = 0; i < s->n_dirty_challenges; i++)
-		s->challenges[s->dirty_challenges[i]].dirty = false;
-	s->n_dirty_challenges = 0;
-	if (s->n_dirty_pages > 0)
-		memset(s->dirty_pages, 0, s->n_pages * sizeof(*s->dirty_pages));
-	s->n_dirty_pages = 0;
+	if (err && !s->take_err)
+		s->take_err = err;
+}
+
+void take_subject(struct state *s, uint32_t slot)
+{
+	if (!s->taking || s->subjects[slot].mark != s->epoch - 1)
+		return;
+	s->subjects[slot].mark = 0;
+	keep_error(s, emit_subject(s, slot));
+}
+
+void take_challenge(struct state *s, uint32_t slot)
+{
+	if (!s->taking || s->challenges[slot].mark != s->epoch - 1)
+		return;
+	s->challenges[slot].mark = 0;
+	keep_error(s, emit_challenge(s, slot));
 }
 
 size_t state_dirty(const struct state *s)
 {
 	return (size_t)s->head_dirty + (size_t)s->policy_dirty + (size_t)s->roster_dirty + (size_t)s->features_dirty +
-	       s->n_dirty_subjects + s->n_dirty_principals + s->n_dirty_challenges + s->n_dirty_pages;
+	       s->marked_subjects.n_changed + s->n_dirty_principals + s->marked_challenges.n_changed + s->n_dirty_pages;
+}
+
+/* What is small, or has no marks of its own. */
+static int take_at_once(struct state *s)
+{
+	int err = s->head_dirty ? take_head(s) : 0;
+
+	if (err == 0 && s->policy_dirty)
+		err = emit(s, RECORD_POLICY, 0, s->policy->bytes, s->policy->len);
+	if (err == 0 && s->roster_dirty)
+		err = take_roster(s);
+	if (err == 0 && s->features_dirty)
+		err = take_features(s);
+	for (uint32_t i = 0; err == 0 && s->n_dirty_principals > 0 && i < s->n_principals; i++) {
+		if (s->principals[i].dirty)
+			err = take_principal(s, i);
+		s->principals[i].dirty = false;
+	}
+	for (uint32_t page = 0; err == 0 && s->n_dirty_pages > 0 && page < s->n_pages; page++) {
+		if (s->dirty_pages[page])
+			err = take_page(s, page);
+		s->dirty_pages[page] = false;
+	}
+	s->head_dirty = s->policy_dirty = s->roster_dirty = s->features_dirty = false;
+	s->n_dirty_principals = s->n_dirty_pages = 0;
+	return err;
+}
+
+static void freeze(struct marked *m)
+{
+	uint32_t *list = m->taken;
+
+	m->taken = m->changed;
+	m->n_taken = m->n_changed;
+	m->next = 0;
+	m->changed = list;
+	m->n_changed = 0;
+}
+
+void state_take_begin(struct state *s, state_record_fn f, void *ctx)
+{
+	assert(!s->taking);
+	s->taking = true;
+	s->take_fn = f;
+	s->take_ctx = ctx;
+	s->take_err = take_at_once(s);
+	freeze(&s->marked_subjects);
+	freeze(&s->marked_challenges);
+	s->epoch++;
+}
+
+int state_take_some(struct state *s, unsigned max)
+{
+	struct marked *u = &s->marked_subjects, *c = &s->marked_challenges;
+
+	assert(s->taking);
+	for (; max > 0 && u->next < u->n_taken; max--)
+		take_subject(s, u->taken[u->next++]);
+	for (; max > 0 && c->next < c->n_taken; max--)
+		take_challenge(s, c->taken[c->next++]);
+	if (!s->take_err && (u->next < u->n_taken || c->next < c->n_taken))
+		return 0;
+	s->taking = false;
+	return s->take_err ? s->take_err : 1;
 }
 
 int state_take_dirty(struct state *s, state_record_fn f, void *ctx)
 {
-	struct taker t = {s, f, ctx};
-	int err = s->head_dirty ? take_head(&t) : 0;
+	state_take_begin(s, f, ctx);
+	int rv = state_take_some(s, UINT_MAX);
 
-	if (err == 0 && s->policy_dirty)
-		err = emit(&t, RECORD_POLICY, 0, s->policy->bytes, s->policy->len);
-	if (err == 0 && s->roster_dirty)
-		err = take_roster(&t);
-	if (err == 0 && s->features_dirty)
-		err = take_features(&t);
-	for (uint32_t i = 0; err == 0 && i < s->n_dirty_subjects; i++)
-		err = take_subject(&t, s->dirty_subjects[i]);
-	for (uint32_t i = 0; err == 0 && s->n_dirty_principals > 0 && i < s->n_principals; i++)
-		if (s->principals[i].dirty)
-			err = take_principal(&t, i);
-	for (uint32_t i = 0; err == 0 && i < s->n_dirty_challenges; i++)
-		err = take_challenge(&t, s->dirty_challenges[i]);
-	for (uint32_t page = 0; err == 0 && s->n_dirty_pages > 0 && page < s->n_pages; page++)
-		if (s->dirty_pages[page])
-			err = take_page(&t, page);
-	if (err == 0)
-		all_clean(s);
-	return err;
+	return rv < 0 ? rv : 0;
 }
