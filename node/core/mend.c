@@ -79,26 +79,6 @@ static int adopt(struct scan *s, struct teller *t, raft_index end, uint64_t *men
 }
 
 /*
- * The last write is lost. If the entry that it ended with is known, whoever has that one has all. If so many others do
- * not have it that no majority can have stored it, it was never committed, and need not come back.
- */
-static int known_tail(struct scan *s, struct teller *tellers, unsigned n, unsigned others_needed, uint64_t *mended)
-{
-	unsigned without = 0;
-
-	for (unsigned i = 0; i < n; i++) {
-		struct teller *t = &tellers[i];
-		const struct slot *at = mend_slot(&t->log, s->tail_index);
-		int rv = at && at->term == s->tail_term ? adopt(s, t, s->tail_index, mended) : 0;
-		if (rv)
-			return rv;
-		if (t->done && t->whole && t->snapshot_index < s->tail_index && (!at || at->term != s->tail_term))
-			without++;
-	}
-	return without >= others_needed;
-}
-
-/*
  * Nothing is known of the lost write. An entry that this node helped to commit is on enough others: of so many that
  * none of those sets escapes them, the one whose log is the most up to date has it (Raft, 5.4.1).
  */
@@ -123,6 +103,27 @@ static int unknown_tail(struct scan *s, struct teller *tellers, unsigned n, unsi
 	if (answers < others_needed)
 		return 0;
 	return best->last <= scan_last(s) ? 1 : adopt(s, best, best->last, mended);
+}
+
+/*
+ * The last write is lost. If the entry that it ended with is known, whoever has that one has all. If so many others do
+ * not have it that no majority can have stored it, it was never committed, and need not come back; but what the write
+ * had before it may have been: of that, no more is known than of a write that left no trace.
+ */
+static int known_tail(struct scan *s, struct teller *tellers, unsigned n, unsigned others_needed, uint64_t *mended)
+{
+	unsigned without = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct teller *t = &tellers[i];
+		const struct slot *at = mend_slot(&t->log, s->tail_index);
+		int rv = at && at->term == s->tail_term ? adopt(s, t, s->tail_index, mended) : 0;
+		if (rv)
+			return rv;
+		if (t->done && t->whole && t->snapshot_index < s->tail_index && (!at || at->term != s->tail_term))
+			without++;
+	}
+	return without >= others_needed ? unknown_tail(s, tellers, n, others_needed, mended) : 0;
 }
 
 int mend_tail(struct scan *s, struct teller *tellers, unsigned n, unsigned others_needed, uint64_t *mended)
