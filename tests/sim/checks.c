@@ -11,6 +11,7 @@
 
 #include "node/writer.h"
 #include "tests/sim/faults.h"
+#include "tests/sim/voters.h"
 
 #define NOOP_BYTES_MAX 256 /* No-ops and configurations are not held back. */
 
@@ -41,6 +42,7 @@ void checks_begin(void)
 	committed = zeroed(CHECKS_INDEXES_MAX, sizeof *committed);
 	roots = zeroed(CHECKS_INDEXES_MAX, sizeof *roots);
 	promises_begin();
+	voters_begin();
 }
 
 void checks_root(unsigned node, uint64_t size, const struct hash *root, const char *where)
@@ -211,11 +213,12 @@ void os_after_slice(struct process *p)
 
 	if (!v->raft || v->raft->state == RAFT_UNAVAILABLE)
 		return;
+	promises_look(p->id, v);
+	voters_look(p->id, v);
 	check_commit(p->id, v);
 	check_leader(p->id, v);
 	check_bounds(p->id, v);
 	check_backlog(p->id, v);
-	promises_look(p->id, v);
 	v->seen_last = checks_last(v->raft);
 	if (v->core)
 		check_tree(p->id, v);
@@ -231,6 +234,11 @@ uint64_t checks_node_last(unsigned node)
 uint64_t checks_committed(void)
 {
 	return committed_last;
+}
+
+uint64_t checks_committed_term(uint64_t index)
+{
+	return committed[index].term;
 }
 
 uint64_t checks_node_applied(unsigned node)

@@ -21,8 +21,9 @@ void checks_ended(unsigned node);
 /* Its writer is further behind than the bound that was drawn. */
 bool checks_behind(const struct core *c);
 /* For the liveness phase. */
-uint64_t checks_committed(void);             /* The highest Raft index that any node has counted as committed. */
-uint64_t checks_node_applied(unsigned node); /* 0: it does not run. */
+uint64_t checks_committed(void);                /* The highest Raft index that any node has counted as committed. */
+uint64_t checks_committed_term(uint64_t index); /* 0: nobody has said so far. */
+uint64_t checks_node_applied(unsigned node);    /* 0: it does not run. */
 uint64_t checks_node_size(unsigned node);
 uint64_t checks_node_last(unsigned node); /* The last index of its log. */
 unsigned checks_leader(void);             /* A node that leads, of the highest term; 0: none. */

@@ -22,8 +22,9 @@ struct view {
 	raft_term led_last_term;
 	uint64_t seen_size, seen_bytes;
 	raft_index seen_last;
-	bool was_pending;    /* A local snapshot. */
-	bool was_backlogged; /* Its writer was too far behind, while it followed. */
+	unsigned seen_voters; /* A bit each. */
+	bool was_pending;     /* A local snapshot. */
+	bool was_backlogged;  /* Its writer was too far behind, while it followed. */
 };
 
 extern struct view views[OS_PROCESSES_MAX];
@@ -35,5 +36,8 @@ raft_term checks_term_of(const struct raft *r, raft_index index); /* 0: neither 
 /* promises.c: after each slice of a running node. */
 void promises_begin(void);
 void promises_look(unsigned node, const struct view *v);
+/* Nodes, a bit each: who has voted for this one in the term; who has acknowledged so far to a leader of this term. */
+unsigned promises_votes(unsigned node, raft_term term);
+unsigned promises_up_to(raft_term term, raft_index index);
 
 #endif

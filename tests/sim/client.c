@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
-#include "tests/sim/client.h"
+#include "tests/sim/client_internal.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -21,48 +21,21 @@
 #include "tests/sim/net.h"
 #include "tests/sim/os.h"
 
-#define DEADLINE_MS  1000
-#define GIVE_UP_MS   UINT64_C(400000) /* Well before the node forgets an answer (ten minutes). */
-#define HISTORY_MAX  65536
-#define ADMIN        0 /* Client 0 is the administrator; the others ask for decisions. */
-#define CLIENTS_ALL  (CLUSTER_CLIENTS_MAX + 1)
-#define ENROLMENT_MS UINT64_C(3600000)
+#define HISTORY_MAX 65536
+#define CLIENTS_ALL (CLUSTER_CLIENTS_MAX + 1)
 
-struct client {
-	unsigned id, node; /* node: whom it asks next. */
-	uint8_t channel_pub[32];
-	bool busy;
-	uint64_t call;
-	struct operation now;
-	struct client_request request;
-	const struct operation *repeat; /* A check: what it asks for, acknowledged before. */
-	bool local;                     /* A check that takes a node's own view. */
-	unsigned enrolled;              /* ADMIN: how many are. */
-	bool challenged;
-	uint64_t challenge;
-	struct hash digest;
-	uint8_t nonce[32];
-	uint64_t expiry_ms;
-};
+struct client clients[CLIENTS_ALL];
+unsigned n_clients;
+uint8_t client_device_secret[64], client_device_pub[32];
 
-static struct client clients[CLIENTS_ALL];
-static unsigned n_clients;
 static uint64_t think_ns_max;
 static uint32_t lost_ppm;
 static bool stopped;
-static uint8_t device_secret[64], device_pub[32];
 static struct operation *history;
 static size_t n_history;
 static uint64_t acked, highest_acked;
 
-static void think(struct client *c);
-
-static struct text text(const char *s)
-{
-	return (struct text){s, strlen(s)};
-}
-
-static uint64_t wall_ms(void)
+uint64_t client_wall_ms(void)
 {
 	return CLUSTER_GENESIS_MS + 1000 + os_now / OS_MS;
 }
@@ -86,13 +59,13 @@ static void request_event(void *arg, uint64_t n)
 
 static void timeout_event(void *arg, uint64_t call);
 
-static void ask(struct client *c)
+void client_ask(struct client *c)
 {
 	struct packet *p;
 
 	c->call++;
 	c->now.sent++;
-	os_at(os_now + os_between(DEADLINE_MS, 2 * DEADLINE_MS) * OS_MS, timeout_event, c, c->call);
+	os_at(os_now + os_between(CLIENT_DEADLINE_MS, 2 * CLIENT_DEADLINE_MS) * OS_MS, timeout_event, c, c->call);
 	if (os_chance(lost_ppm)) {
 		faults_count(FAULT_CLIENT);
 		return;
@@ -108,7 +81,7 @@ static void ask(struct client *c)
 static void send_elsewhere(struct client *c)
 {
 	c->node = 1 + (unsigned)os_below(cluster.n);
-	ask(c);
+	client_ask(c);
 }
 
 static void send_event(void *arg, uint64_t call)
@@ -116,7 +89,7 @@ static void send_event(void *arg, uint64_t call)
 	struct client *c = arg;
 
 	if (c->busy && c->call == call)
-		ask(c);
+		client_ask(c);
 }
 
 static void timeout_event(void *arg, uint64_t call)
@@ -127,66 +100,26 @@ static void timeout_event(void *arg, uint64_t call)
 		send_elsewhere(c);
 }
 
-/* --- what is asked --- */
+/* --- one request after the other --- */
 
-static void begin(struct client *c, unsigned type)
+void client_begin(struct client *c, unsigned type)
 {
 	c->busy = true;
 	c->repeat = NULL;
 	c->now = (struct operation){.client = c->id, .type = type, .invoked_ns = os_now, .floor = highest_acked};
 	c->request.client = c->id;
 	c->request.type = type;
-	c->request.deadline_ms = DEADLINE_MS;
+	c->request.deadline_ms = CLIENT_DEADLINE_MS;
 	memcpy(c->request.channel_pub, c->channel_pub, 32);
 	os_random_bytes(c->now.id, sizeof c->now.id);
 	for (unsigned i = 0; i < 6; i++)
-		c->now.id[i] = (uint8_t)(wall_ms() >> (8 * (5 - i)));
+		c->now.id[i] = (uint8_t)(client_wall_ms() >> (8 * (5 - i)));
 	memcpy(c->request.id, c->now.id, sizeof c->now.id);
 	if (!c->node)
 		c->node = 1 + (unsigned)os_below(cluster.n);
 }
 
-/* Subjects are few, so that profiles, challenges and denials come about. */
-static void ask_decision(struct client *c)
-{
-	static const char *const actions[] = {"read", "write", "deploy", "delete"};
-	char subject[16], device[16], amount[8];
-	struct request q = {.subject_type = text("user"),
-	                    .action = text(actions[os_below(4)]),
-	                    .resource_type = text("model"),
-	                    .resource_id = text("fraud-7")};
-
-	begin(c, WIRE_DECIDE);
-	snprintf(subject, sizeof subject, "ada-%u", (unsigned)os_below(CLUSTER_DEVICES + 3));
-	snprintf(device, sizeof device, "laptop-%u", (unsigned)os_below(4));
-	snprintf(amount, sizeof amount, "eu-%u", (unsigned)os_below(3));
-	q.subject_id = text(subject);
-	q.context[q.n_context++] = (struct named_value){.name = text("device"), .type = VALUE_STR, .str = text(device)};
-	q.context[q.n_context++] = (struct named_value){.name = text("region"), .type = VALUE_STR, .str = text(amount)};
-	if (request_encode(&q, c->request.body, sizeof c->request.body, &c->request.body_len))
-		os_fail(0, "the simulator made a bad request");
-	ask(c);
-}
-
-static void ask_answer(struct client *c)
-{
-	uint8_t message[ANSWER_MESSAGE_SIZE_MAX], sig[64];
-	char credential[16];
-	struct answer a = {
-	        .challenge = c->challenge, .method = text("ed25519"), .evidence = sig, .evidence_len = sizeof sig};
-	size_t len = answer_message(message, CLUSTER_ORIGIN, c->challenge, &c->digest, c->nonce, c->expiry_ms);
-
-	begin(c, WIRE_ANSWER);
-	c->challenged = false;
-	snprintf(credential, sizeof credential, "key-%u", (unsigned)os_below(CLUSTER_DEVICES));
-	a.credential = text(credential);
-	crypto_sign_detached(sig, NULL, message, len, device_secret);
-	if (answer_encode(&a, c->request.body, sizeof c->request.body, &c->request.body_len))
-		os_fail(0, "the simulator made a bad answer");
-	ask(c);
-}
-
-static const struct operation *some_acked(const struct client *c)
+const struct operation *client_some_acked(const struct client *c)
 {
 	for (unsigned tries = 0; tries < 8 && n_history; tries++) {
 		const struct operation *o = &history[n_history - 1 - os_below(n_history < 100 ? n_history : 100)];
@@ -196,84 +129,22 @@ static const struct operation *some_acked(const struct client *c)
 	return NULL;
 }
 
-static void ask_check(struct client *c, const struct operation *o)
-{
-	struct writer w;
-
-	begin(c, WIRE_CHECK);
-	writer_init(&w, c->request.body, sizeof c->request.body);
-	c->local = os_chance(300000); /* Any node may answer out of its own view, if that is fresh enough. */
-	writer_array(&w, c->local ? 2 : 1);
-	writer_bin(&w, o->id, sizeof o->id);
-	if (c->local)
-		writer_uint(&w, os_between(50, 1000)); /* Below a round trip to the leader none ever is. */
-	c->request.body_len = w.len;
-	c->repeat = o;
-	ask(c);
-}
-
-/* The administrator's work: clients first, then the subjects' keys. */
-static void ask_enrolment(struct client *c)
-{
-	uint8_t payload[2048], message[ADMIN_MESSAGE_SIZE_MAX], sig[64];
-	bool device = c->enrolled >= n_clients;
-	char name[32], subject[16];
-	struct enrolment e = {.name = {.s = name},
-	                      .admin = {.name = text("root"),
-	                                .sequence = c->enrolled + 1,
-	                                .expiry_ms = wall_ms() + ENROLMENT_MS,
-	                                .signature = sig}};
-	unsigned k = device ? c->enrolled - n_clients : c->enrolled + 1;
-	size_t len;
-
-	begin(c, WIRE_ENROLL);
-	snprintf(name, sizeof name, device ? "key-%u" : "client-%u", k);
-	snprintf(subject, sizeof subject, "ada-%u", k);
-	e.name.len = strlen(name);
-	e.roles = device ? ROLE_DEVICE : ROLE_DECIDE;
-	if (device) {
-		e.sign_pub = device_pub;
-		e.subject_type = text("user");
-		e.subject_id = text(subject);
-	} else {
-		e.channel_pub = clients[k].channel_pub;
-	}
-	if (enrolment_encode_signed(&e, payload, sizeof payload, &len))
-		os_fail(0, "the simulator made a bad enrolment");
-	len = admin_message(message, CLUSTER_ORIGIN, 1, COMMAND_ENROLL, e.admin.sequence, e.admin.expiry_ms, payload,
-	                    len);
-	crypto_sign_detached(sig, NULL, message, len, cluster.admin_secret);
-	if (enrolment_encode(&e, c->request.body, sizeof c->request.body, &c->request.body_len))
-		os_fail(0, "the simulator made a bad enrolment");
-	ask(c);
-}
-
 static void next(void *arg, uint64_t n)
 {
 	struct client *c = arg;
-	const struct operation *o;
 
 	(void)n;
 	if (stopped || c->busy)
 		return;
-	if (c->id == ADMIN) {
-		if (c->enrolled < n_clients + CLUSTER_DEVICES)
-			ask_enrolment(c);
-		return;
-	}
-	o = os_chance(200000) ? some_acked(c) : NULL;
-	if (c->challenged && os_chance(700000)) {
-		ask_answer(c);
-	} else if (o && wall_ms() < wire_request_id_time(o->id) + GIVE_UP_MS) {
-		ask_check(c, o);
-	} else {
-		ask_decision(c);
-	}
+	if (c->id == CLIENT_ADMIN)
+		admin_next(c);
+	else
+		asks_next(c);
 }
 
-static void think(struct client *c)
+void client_think(struct client *c)
 {
-	os_at(os_now + os_below(think_ns_max), next, c, 0);
+	os_at(os_now + (c->id == CLIENT_ADMIN ? admin_pause_ns() : os_below(think_ns_max)), next, c, 0);
 }
 
 /* --- replies --- */
@@ -355,8 +226,8 @@ static void acknowledged(struct client *c, const struct reply *r)
 		highest_acked = c->now.index;
 	acked++;
 	os_trace(0, "acknowledged", &c->now.index, sizeof c->now.index);
-	if (c->id == ADMIN)
-		c->enrolled++;
+	if (c->id == CLIENT_ADMIN)
+		admin_acknowledged(c);
 	else
 		take_challenge(c, &e, body_find(fields, n, FIELD_CHALLENGE));
 	keep(c);
@@ -391,10 +262,10 @@ static void checked(const struct client *c, const struct reply *r)
 static void done(struct client *c)
 {
 	c->busy = false;
-	think(c);
-	if (c->id == ADMIN && c->enrolled == n_clients)
+	client_think(c);
+	if (c->id == CLIENT_ADMIN && admin_clients_enrolled(c))
 		for (unsigned i = 1; i <= n_clients; i++)
-			think(&clients[i]);
+			client_think(&clients[i]);
 }
 
 static bool try_again(int err)
@@ -425,9 +296,8 @@ static void refused(struct client *c, const struct reply *r)
 	if (c->now.type == WIRE_CHECK && !c->local && r->err == CS_ERR_NOT_FOUND)
 		os_fail(r->node, "not linearizable: a check does not know the acknowledged entry %" PRIu64,
 		        c->repeat->index);
-	/* A leader whose clock is wrong refuses what is signed for now; the next try is signed anew. */
-	if (c->id == ADMIN && r->err != CS_ERR_EXPIRED)
-		os_fail(r->node, "an enrolment was refused: %s", err_text(r->err));
+	if (c->id == CLIENT_ADMIN && !admin_refused(c->now.type, r->err))
+		os_fail(r->node, "the administrator was refused: %s", err_text(r->err));
 	c->challenged = false;
 	done(c);
 }
@@ -483,13 +353,13 @@ void clients_begin(unsigned n, uint64_t think_max, uint32_t lost)
 	think_ns_max = think_max;
 	lost_ppm = lost;
 	os_random_bytes(seed, sizeof seed);
-	crypto_sign_seed_keypair(device_pub, device_secret, seed);
+	crypto_sign_seed_keypair(client_device_pub, client_device_secret, seed);
 	for (unsigned i = 0; i <= n; i++) {
 		clients[i].id = i;
 		os_random_bytes(clients[i].channel_pub, 32);
 	}
-	memcpy(clients[ADMIN].channel_pub, cluster.admin_channel, 32);
-	think(&clients[ADMIN]);
+	memcpy(clients[CLIENT_ADMIN].channel_pub, cluster.admin_channel, 32);
+	client_think(&clients[CLIENT_ADMIN]);
 }
 
 void clients_calm(void)

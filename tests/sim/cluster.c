@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "node/core/core.h"
+#include "node/core/members.h"
 #include "node/daemon.h"
 #include "node/decide/policy.h"
 #include "tests/sim/checks.h"
@@ -18,6 +19,8 @@
 #include "tests/sim/loop.h"
 #include "tests/sim/os.h"
 #include "tests/sim/store_env.h"
+#include "tests/sim/swarm.h"
+#include "tests/sim/voters.h"
 
 #define RESTART_NS_MIN (200 * OS_MS)
 #define RESTART_NS_MAX (2 * OS_S)
@@ -82,11 +85,17 @@ static void make_genesis(void)
 	assert(!err);
 }
 
-static void make_settings(struct node *n, const struct settings *common)
+static void make_settings(struct node *n)
 {
 	struct settings *s = &n->settings;
 
-	*s = *common;
+	*s = (struct settings){.election_timeout_ms = swarm.election_timeout_ms,
+	                       .heartbeat_ms = swarm.heartbeat_ms,
+	                       .snapshot_entries = swarm.snapshot_entries,
+	                       .batch_commands_max = swarm.batch_commands_max,
+	                       .contexts = 64,
+	                       .map_size = 1 << 30,
+	                       .log_level = 7};
 	s->node = n->id;
 	snprintf(s->origin, sizeof s->origin, "%s", CLUSTER_ORIGIN);
 	snprintf(s->data_path, sizeof s->data_path, "/sim/%u", n->id);
@@ -105,45 +114,66 @@ static void make_settings(struct node *n, const struct settings *common)
 	}
 }
 
-/* As `countersign init` leaves it: the folder with its mark. */
-static void make_disk(struct node *n)
+/* As `countersign init` or `member prepare` leaves it: the folder with its mark. */
+static void make_disk(struct node *n, const char *mark)
 {
 	struct inode *fresh = inode_new(false);
 
 	drive_init(&n->disk, n->id);
-	inode_link(n->disk.root, "fresh", fresh);
+	inode_link(n->disk.root, mark, fresh);
 	inode_synced(n->disk.root);
 }
 
-void cluster_begin(unsigned n, unsigned election_timeout_ms, unsigned heartbeat_ms, unsigned snapshot_entries,
-                   unsigned batch_commands_max)
+static void make_keys(struct node *n, unsigned id)
 {
-	struct settings common = {.election_timeout_ms = election_timeout_ms,
-	                          .heartbeat_ms = heartbeat_ms,
-	                          .snapshot_entries = snapshot_entries,
-	                          .batch_commands_max = batch_commands_max,
-	                          .contexts = 64,
-	                          .map_size = 1 << 30,
-	                          .log_level = 7};
+	uint8_t secret[32];
 
+	n->id = id;
+	os_random_bytes(secret, sizeof secret);
+	channel_keypair_from_secret(&n->channel, secret);
+	os_random_bytes(n->log_seed, 32);
+	os_random_bytes(n->cosigner_seed, 32);
+}
+
+static void make_node(struct node *n, const char *mark)
+{
+	struct process *p = &os_processes[n->id];
+
+	make_settings(n);
+	make_disk(n, mark);
+	p->id = n->id;
+	p->rate_ppm = 1000000;
+	p->wall_offset = CLUSTER_GENESIS_MS * OS_MS + OS_S;
+	p->slice_ns = swarm.slice_ns;
+}
+
+void cluster_begin(unsigned n)
+{
 	cluster.n = n;
-	for (unsigned i = 1; i <= n; i++) {
-		uint8_t secret[32];
-		cluster.nodes[i].id = i;
-		os_random_bytes(secret, sizeof secret);
-		channel_keypair_from_secret(&cluster.nodes[i].channel, secret);
-		os_random_bytes(cluster.nodes[i].log_seed, 32);
-		os_random_bytes(cluster.nodes[i].cosigner_seed, 32);
-	}
+	for (unsigned i = 1; i <= n; i++)
+		make_keys(&cluster.nodes[i], i);
 	make_genesis();
-	for (unsigned i = 1; i <= n; i++) {
-		struct process *p = &os_processes[i];
-		make_settings(&cluster.nodes[i], &common);
-		make_disk(&cluster.nodes[i]);
-		p->id = i;
-		p->rate_ppm = 1000000;
-		p->wall_offset = CLUSTER_GENESIS_MS * OS_MS + OS_S;
-	}
+	for (unsigned i = 1; i <= n; i++)
+		make_node(&cluster.nodes[i], "fresh");
+}
+
+struct node *cluster_prepare(void)
+{
+	struct node *n = &cluster.nodes[cluster.n + 1];
+
+	assert(cluster.n < CLUSTER_NODES_MAX);
+	make_keys(n, ++cluster.n);
+	make_node(n, MEMBERS_JOIN_FILE);
+	n->disk.faults = swarm.disk;
+	return n;
+}
+
+void cluster_keys(const struct node *n, uint8_t ret_log_pub[32], uint8_t ret_cosigner_pub[32])
+{
+	uint8_t sk[64];
+
+	crypto_sign_seed_keypair(ret_log_pub, sk, n->log_seed);
+	crypto_sign_seed_keypair(ret_cosigner_pub, sk, n->cosigner_seed);
 }
 
 /* --- lives --- */
@@ -216,7 +246,7 @@ void os_ended(struct process *p)
 	if (p->status == SIGKILL + 128)
 		return;
 	os_note(p->id, "--- ended with status %d", p->status);
-	if (p->status == EXIT_HALTED && p->damaged)
+	if ((p->status == EXIT_HALTED && p->damaged) || (p->status == EXIT_REMOVED && voters_removed(p->id)))
 		n->out = true;
 	else if (p->status == EXIT_HALTED || (p->status != EXIT_OK && !excused))
 		os_fail(p->id, "the process ended with status %d, and its disk had no fault", p->status);

@@ -28,7 +28,7 @@ struct node {
 };
 
 struct cluster {
-	unsigned n;
+	unsigned n;                               /* Nodes ever made; their ids are 1 to n. */
 	struct node nodes[CLUSTER_NODES_MAX + 1]; /* From 1. */
 	uint8_t genesis[CLUSTER_GENESIS_MAX];
 	size_t genesis_len;
@@ -39,8 +39,10 @@ struct cluster {
 extern struct cluster cluster;
 
 /* Keys, genesis, fresh disks; all nodes are started. */
-void cluster_begin(unsigned n, unsigned election_timeout_ms, unsigned heartbeat_ms, unsigned snapshot_entries,
-                   unsigned batch_commands_max);
+void cluster_begin(unsigned n);
+/* One more node, as `countersign member prepare` leaves it: it begins with an empty log, and waits. */
+struct node *cluster_prepare(void);
+void cluster_keys(const struct node *n, uint8_t ret_log_pub[32], uint8_t ret_cosigner_pub[32]);
 void cluster_start(struct node *n);
 /* Ends its process if it runs; power: what was not synced is at risk. It stays down until started. */
 void cluster_crash(struct node *n, bool power);

@@ -34,6 +34,7 @@ struct process;
 	X(FAULT_PAUSE, "pauses")                                                                                       \
 	X(FAULT_STORE, "store commits failed")                                                                         \
 	X(FAULT_CLOCK, "clocks that stood, ran wrong or jumped")                                                       \
+	X(FAULT_MEMBER, "orders about members")                                                                        \
 	X(FAULT_CLIENT, "requests or replies lost")
 
 enum fault {
@@ -61,6 +62,8 @@ bool faults_misdirect(struct drive *d, const struct inode *inode, uint64_t *at, 
 /* --- of nodes --- */
 /* Sets all up for this seed and starts the schedule. */
 void faults_begin(uint64_t until);
+/* This node dies, and comes back within so long. */
+void faults_crash(unsigned node, uint64_t down_max);
 /* Everything is well from now on; nodes that are down come up, those that are damaged beyond use stay out. */
 void faults_end(void);
 

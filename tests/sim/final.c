@@ -18,6 +18,7 @@
 #include "tests/sim/cluster.h"
 #include "tests/sim/faults.h"
 #include "tests/sim/os.h"
+#include "tests/sim/voters.h"
 
 #define LOOK_NS     (50 * OS_MS)
 #define SERVE_NS    (30 * OS_S) /* From the end of faults until each client has been served again. */
@@ -27,7 +28,7 @@
 /* Nodes that have to take part. */
 static bool counts(const struct node *n)
 {
-	return !n->out && !os_processes[n->id].damaged;
+	return !n->out && !os_processes[n->id].damaged && voters_member(n->id);
 }
 
 static void await(bool (*done)(void), uint64_t ns, const char *what)
@@ -62,6 +63,24 @@ static bool equal(void)
 	return true;
 }
 
+/*
+ * A removed node stops by itself once a majority of the voters that it knows tell it so: where it knows too few of the
+ * present ones it waits for its operator. One that was never taken in has no business.
+ */
+static bool others_gone(void)
+{
+	for (unsigned i = 1; i <= cluster.n; i++) {
+		struct node *n = &cluster.nodes[i];
+		if (voters_member(i) || n->out || os_processes[i].damaged)
+			continue;
+		if (voters_removed(i) && voters_can_tell(i))
+			return false;
+		cluster_crash(n, false);
+		n->out = true;
+	}
+	return true;
+}
+
 static bool stopped(void)
 {
 	for (unsigned i = 1; i <= cluster.n; i++)
@@ -78,6 +97,8 @@ void final_liveness(void)
 	await(served, SERVE_NS, "twenty requests were not answered");
 	clients_stop();
 	await(clients_idle, SERVE_NS, "a request was not answered");
+	await(voters_settled, CONVERGE_NS, "Raft's configuration was not what the roster says");
+	await(others_gone, CONVERGE_NS, "a removed node did not stop by itself");
 	await(equal, CONVERGE_NS, "the replicas were not equal");
 	cluster.ending = true;
 	for (unsigned i = 1; i <= cluster.n; i++)

@@ -30,19 +30,20 @@ void promises_begin(void)
 	memset(promises, 0, sizeof promises);
 }
 
+static bool in_snapshot(const struct raft *r, raft_index index)
+{
+	return index <= r->log.snapshot.last_index;
+}
+
 static void promise(unsigned node, raft_term said, raft_index index)
 {
 	struct promise *p = &promises[node];
-	raft_term term = checks_term_of(views[node].raft, index);
+	const struct raft *r = views[node].raft;
+	raft_term term = in_snapshot(r, index) ? r->log.snapshot.last_term : checks_term_of(r, index);
 
 	if (said < p->said || (said == p->said && index <= p->index) || term == 0)
 		return;
 	*p = (struct promise){.said = said, .index = index, .term = term};
-}
-
-static bool in_snapshot(const struct raft *r, raft_index index)
-{
-	return index <= r->log.snapshot.last_index;
 }
 
 /* A leader counts what it has stored itself; what a later leader has had cut off was never committed. */
@@ -58,21 +59,42 @@ void promises_look(unsigned node, const struct view *v)
 		        .said = r->current_term, .index = r->last_stored, .term = checks_term_of(r, r->last_stored)};
 }
 
+unsigned promises_votes(unsigned node, raft_term term)
+{
+	unsigned of = 0;
+
+	for (unsigned i = 1; i < OS_PROCESSES_MAX; i++)
+		of |= (unsigned)(votes[term][i] == node) << i;
+	return of;
+}
+
+/* Who has acknowledged in a later term may have done so in this one, too. */
+unsigned promises_up_to(raft_term term, raft_index index)
+{
+	unsigned of = 0;
+
+	for (unsigned i = 1; i < OS_PROCESSES_MAX; i++)
+		of |= (unsigned)(promises[i].said > term || (promises[i].said == term && promises[i].index >= index))
+		      << i;
+	return of;
+}
+
 /*
- * Raft's 5.4.1 holds only where a voter's log is not older than what it has acknowledged (guard 9). A write that went
- * astray without a word, at the very end of a log, no node can miss: node/LOG.md.
+ * Raft's 5.4.1 holds only where a voter's log has what it has acknowledged and what is committed since (guard 9): the
+ * repair may leave out what others prove was never committed. A write that went astray without a word, at the very end
+ * of a log, no node can miss: node/LOG.md.
  */
 static void check_kept(unsigned node)
 {
 	const struct promise *p = &promises[node];
 	const struct raft *r = views[node].raft;
-	raft_index last = checks_last(r);
-	raft_term term = checks_term_of(r, last);
+	raft_index last = checks_last(r), kept = p->index < checks_committed() ? p->index : checks_committed();
+	raft_term term = checks_term_of(r, last), kept_term = checks_committed_term(kept);
 
-	if (os_processes[node].misled || term > p->term || (term == p->term && last >= p->index))
+	if (os_processes[node].misled || kept_term > p->term || term > kept_term || (term == kept_term && last >= kept))
 		return;
-	os_fail(node, "it votes with a log up to %llu (term %llu), and has acknowledged %llu (term %llu)", last, term,
-	        p->index, p->term);
+	os_fail(node, "it votes with a log up to %llu (term %llu), and had acknowledged %llu (term %llu)", last, term,
+	        kept, kept_term);
 }
 
 static void vote(unsigned voter, uint64_t term, unsigned candidate)

@@ -55,6 +55,11 @@ static void crash(struct node *n, bool power, uint64_t down_max)
 	os_at(os_now + os_below(down_max), start, n, 0);
 }
 
+void faults_crash(unsigned node, uint64_t down_max)
+{
+	crash(&cluster.nodes[node], false, down_max);
+}
+
 static void act_kill(void)
 {
 	crash(any_node(), false, 2 * OS_S);
@@ -300,7 +305,7 @@ void faults_begin(uint64_t until)
 void faults_end(void)
 {
 	/* Where disks were damaged, the weak ones may be out for good: then all others are needed. */
-	unsigned left_out = !swarm.n_weak && os_chance(500000) ? cluster.n - cluster_majority() : 0;
+	unsigned left_out = !swarm.n_weak && !swarm.orders && os_chance(500000) ? cluster.n - cluster_majority() : 0;
 	bool lies = swarm.disk.lies;
 
 	over = true;

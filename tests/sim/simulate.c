@@ -92,10 +92,7 @@ static void run_seed(uint64_t seed)
 		abort();
 	checks_begin();
 	net_begin();
-	cluster_begin(swarm.nodes, swarm.election_timeout_ms, swarm.heartbeat_ms, swarm.snapshot_entries,
-	              swarm.batch_commands_max);
-	for (unsigned i = 1; i <= cluster.n; i++)
-		os_processes[i].slice_ns = swarm.slice_ns;
+	cluster_begin(swarm.nodes);
 	clients_begin(swarm.clients, swarm.think_ns_max, swarm.client_lost_ppm);
 	faults_begin(swarm.chaos_ns);
 	os_run(swarm.chaos_ns);

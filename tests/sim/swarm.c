@@ -71,6 +71,8 @@ void swarm_draw(void)
 	swarm.snapshot_entries = (unsigned)os_between(16, os_chance(500000) ? 64 : 512);
 	swarm.batch_commands_max = (unsigned)os_between(1, 32);
 	swarm.think_ns_max = os_between(1, os_chance(300000) ? 10 : 200) * OS_MS;
+	swarm.orders = swarm.orders_left = os_chance(500000) ? 0 : (unsigned)os_between(1, 12);
+	swarm.order_ns_max = os_between(100, 4000) * OS_MS;
 	swarm.slice_ns = os_chance(500000) ? 0 : os_between(1, 500) * OS_US;
 	swarm.client_lost_ppm = ppm(200000);
 	checks_snapshot_bytes_max = os_chance(500000) ? 0 : os_between(1024, os_chance(500000) ? 8192 : 1 << 20);

@@ -37,6 +37,8 @@ struct swarm {
 	uint32_t error_ppm, commit_error_ppm, misdirect_ppm;
 	unsigned weak[CLUSTER_NODES_MAX], n_weak; /* Nodes whose disks get damaged: a minority. */
 	unsigned election_timeout_ms, heartbeat_ms, snapshot_entries, batch_commands_max;
+	unsigned orders, orders_left; /* Of the administrator, about members. */
+	uint64_t order_ns_max;
 	uint64_t think_ns_max, slice_ns;
 	uint32_t client_lost_ppm;
 };
