@@ -431,6 +431,10 @@ static void test_own(void **state)
 	own_round_trip(&f, &g, &bytes);
 	assert_true(g.read.number == 7 && g.read.index == 8);
 	free(bytes);
+	f = (struct frame){.type = FRAME_CLOCK, .clock = {UINT64_MAX - 1}};
+	own_round_trip(&f, &g, &bytes);
+	assert_true(g.clock.wall_ms == UINT64_MAX - 1);
+	free(bytes);
 	f = (struct frame){.type = FRAME_ROOM, .room = {FRAME_ROOM_LEVEL_MAX, 1, 5, UINT64_MAX}};
 	own_round_trip(&f, &g, &bytes);
 	assert_true(g.room.level == FRAME_ROOM_LEVEL_MAX && g.room.what == 1 && g.room.free == 5);
@@ -475,7 +479,8 @@ static void test_own_bounds(void **state)
 
 		bool ours = (type >= FRAME_APPEND_ENTRIES && type <= FRAME_TIMEOUT_NOW) ||
 		            (type >= FRAME_ANNOUNCE && type <= FRAME_TOLD) || type == FRAME_ROOM ||
-		            type == FRAME_ROSTER || type == FRAME_REMOVED || type == FRAME_FEATURES;
+		            type == FRAME_CLOCK || type == FRAME_ROSTER || type == FRAME_REMOVED ||
+		            type == FRAME_FEATURES;
 
 		assert_int_equal(decode_copy(&one, 1, &g), ours ? CS_ERR_MALFORMED : CS_ERR_VERSION);
 	}

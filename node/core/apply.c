@@ -147,6 +147,7 @@ static void check_clock(struct core *c, const struct batch *b)
 		          " ahead_ms=%" PRIu64,
 		          b->node, b->time_ms - now);
 	c->clock_ahead = ahead;
+	c->ahead_time_ms = b->time_ms;
 }
 
 /* One committed batch at this Raft index. */

@@ -40,7 +40,7 @@ static uint64_t behind(struct core *c, uint64_t id)
 	return last > match ? last - match : 0;
 }
 
-static bool whole(struct core *c, uint64_t id)
+bool change_whole(struct core *c, uint64_t id)
 {
 	const struct member *m = members_find(c, id);
 	uint64_t silence_ns = 2 * c->o.settings->election_timeout_ms * NS_PER_MS;
@@ -75,7 +75,7 @@ static uint64_t heir(struct core *c)
 	for (unsigned i = 0; i < r->n; i++) {
 		const struct raft_server *s = server_of(c, r->nodes[i].id);
 		if (r->nodes[i].id == c->id || r->nodes[i].role != ROSTER_VOTER || !s || s->role != RAFT_VOTER ||
-		    !whole(c, r->nodes[i].id) || guard_match(c->guard, r->nodes[i].id) < best)
+		    !change_whole(c, r->nodes[i].id) || guard_match(c->guard, r->nodes[i].id) < best)
 			continue;
 		best = guard_match(c->guard, r->nodes[i].id);
 		id = r->nodes[i].id;
@@ -97,7 +97,7 @@ static int hand_over(struct core *c)
 
 static int assign(struct core *c, uint64_t id, int role)
 {
-	if (role == RAFT_VOTER && !whole(c, id))
+	if (role == RAFT_VOTER && !change_whole(c, id))
 		return RAFT_BUSY;
 	if (role != RAFT_VOTER && id == c->id)
 		return hand_over(c);
@@ -202,7 +202,7 @@ static int check_quorum(struct core *c, const struct roster *after, char ret_tex
 	unsigned whole_voters = 0, voters = roster_voters(after);
 
 	for (unsigned i = 0; i < after->n; i++)
-		whole_voters += after->nodes[i].role == ROSTER_VOTER && whole(c, after->nodes[i].id);
+		whole_voters += after->nodes[i].role == ROSTER_VOTER && change_whole(c, after->nodes[i].id);
 	if (whole_voters > voters / 2)
 		return 0;
 	return change_refused(ret_text, "only %u of the then %u voters are whole: nothing could be decided",
@@ -215,7 +215,7 @@ static int check_others(struct core *c, const struct member_order *m, char ret_t
 
 	for (unsigned i = 0; i < r->n; i++) {
 		const struct roster_node *n = &r->nodes[i];
-		if (n->id != m->id && n->role == ROSTER_VOTER && !whole(c, n->id))
+		if (n->id != m->id && n->role == ROSTER_VOTER && !change_whole(c, n->id))
 			return change_refused(ret_text,
 			                      "node %" PRIu64 " is not whole (%" PRIu64
 			                      " entries of the log behind, or silent): no voter goes before it is",
@@ -239,7 +239,7 @@ int change_allowed(struct core *c, const void *payload, size_t len, char ret_tex
 	err = check_pending(c, &m, ret_text);
 	if (err || m.action == MEMBER_ADD)
 		return err;
-	if (m.action == MEMBER_ROLE && m.role == ROSTER_VOTER && !whole(c, m.id))
+	if (m.action == MEMBER_ROLE && m.role == ROSTER_VOTER && !change_whole(c, m.id))
 		return change_refused(ret_text,
 		                      "node %" PRIu64 " is not whole: %" PRIu64 " entries of the log behind, or silent",
 		                      m.id, behind(c, m.id));
@@ -285,7 +285,7 @@ void change_publish(struct core *c)
 		writer_array(&w, 5);
 		writer_uint(&w, r.nodes[i].id);
 		writer_uint(&w, role_in_raft(c, r.nodes[i].id));
-		writer_bool(&w, leads && whole(c, r.nodes[i].id));
+		writer_bool(&w, leads && change_whole(c, r.nodes[i].id));
 		writer_uint(&w, leads ? behind(c, r.nodes[i].id) : 0);
 		writer_bool(&w, r.nodes[i].id == c->id || link_up(c->link, r.nodes[i].id));
 	}

@@ -208,6 +208,7 @@ struct core {
 	unsigned checks_out;   /* Notes being verified. */
 	unsigned evidence_out; /* Being verified. */
 	bool evidence_bad, clock_ahead;
+	uint64_t ahead_time_ms; /* clock_ahead: the last batch's time. */
 
 	/* Catch-up. */
 	struct taking *taking;
@@ -216,6 +217,11 @@ struct core {
 	struct digests digests;
 
 	struct room room;
+	struct {
+		int64_t off_ms; /* Most of the others are so much ahead of ours, or behind it if negative; 0: neither.
+		                 */
+		uint64_t told_ns, handed_ns;
+	} clocks;
 
 	bool authoritative; /* What the front was told last. */
 	int role_seen;
@@ -281,6 +287,14 @@ bool room_refuses(struct core *c, struct job *j);
 bool room_withholds(struct core *c, size_t bytes);       /* Of entries from the leader: there is no room for them. */
 bool room_for(const struct core *c, size_t backlog_max); /* For more to be fetched. */
 const char *room_health(struct core *c, char *buf, size_t cap); /* In words, or NULL. */
+
+/* clocks.c: the members' clocks. */
+void clocks_tell(struct core *c, uint64_t peer);
+void clocks_told(struct core *c, uint64_t from, const struct frame_clock *f);
+void clocks_beat(struct core *c);
+/* Leader: its clock is wrong by most of the others', and one of them takes over: until then nothing is ordered. */
+bool clocks_hold(struct core *c);
+const char *clocks_health(const struct core *c, char *buf, size_t cap); /* In words, or NULL. */
 
 /* features.c: what the members' builds can. */
 void features_link_up(struct core *c, uint64_t peer);

@@ -237,6 +237,9 @@ int frame_encode(const struct frame *f, struct frame_parts *ret)
 		put64(&h, f->room.free);
 		put64(&h, f->room.size);
 		return head_end(ret, &h);
+	case FRAME_CLOCK:
+		put64(&h, f->clock.wall_ms);
+		return head_end(ret, &h);
 	case FRAME_FEATURES:
 		put64(&h, f->features.have);
 		return tail(ret, &h, f->features.build, f->features.build_len, FRAME_BUILD_SIZE_MAX);

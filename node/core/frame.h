@@ -49,6 +49,7 @@ enum frame_type {
 	FRAME_ROSTER = 40,      /* Who the members are, by the sender's ledger. */
 	FRAME_REMOVED = 41,     /* The receiver is none any more. */
 	FRAME_ROOM = 32,        /* Room on the sender's disk. */
+	FRAME_CLOCK = 33,       /* The sender's time. */
 	FRAME_FEATURES = 48,    /* After HELLO: the features of the sender's build. */
 };
 
@@ -106,6 +107,10 @@ struct frame_room {
 	uint64_t free, size;
 };
 
+struct frame_clock {
+	uint64_t wall_ms; /* Since 1970. */
+};
+
 struct frame_features {
 	uint64_t have;     /* A bit for each: node/decide/feature.h. */
 	const char *build; /* Its version; not NUL-terminated. */
@@ -131,6 +136,7 @@ struct frame {
 		struct frame_roster roster;
 		struct frame_removed removed;
 		struct frame_room room;
+		struct frame_clock clock;
 		struct frame_features features;
 	};
 };

@@ -358,6 +358,9 @@ static int decode_own(struct cursor *c, struct frame *f)
 		f->room.free = take64(c);
 		f->room.size = take64(c);
 		return cursor_end(c);
+	case FRAME_CLOCK:
+		f->clock.wall_ms = take64(c);
+		return cursor_end(c);
 	case FRAME_FEATURES:
 		f->features.have = take64(c);
 		f->features.build = (const char *)take_tail(c, FRAME_BUILD_SIZE_MAX, &f->features.build_len);

@@ -30,6 +30,11 @@ struct member_room {
 	uint64_t free, heard_ns;
 };
 
+/* What its clock showed when it told us (clocks.c); heard_ns 0: nothing yet. */
+struct member_clock {
+	uint64_t wall_ms, heard_ns;
+};
+
 /* A member as roster and settings name it. */
 struct member {
 	uint64_t id;
@@ -44,6 +49,7 @@ struct member {
 	bool odd_told;          /* It sends frames of a type that this build does not know: that was logged. */
 	uint64_t asked, ticket; /* reads.c: its question, and our ticket for it; 0: none. */
 	struct member_room room;
+	struct member_clock clock;
 };
 
 /* What links there are, to be held against the members. */
@@ -91,6 +97,8 @@ void members_whole_roster(struct core *c, struct roster *ret);
 
 /* change.c: the leader makes Raft's configuration what the roster says. */
 void change_beat(struct core *c);
+/* Leader: it has been heard lately, and follows the log. */
+bool change_whole(struct core *c, uint64_t id);
 /*
  * What only the leader can tell about an order before it is proposed: one change at a time, nobody becomes a voter who
  * is not whole, nobody goes while another is not whole. 0, or the error with its text.

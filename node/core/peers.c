@@ -122,6 +122,9 @@ static void on_frame(void *ctx, uint64_t from, uint8_t *bytes, size_t len)
 	case FRAME_ROOM:
 		room_told(c, from, &f.room);
 		return;
+	case FRAME_CLOCK:
+		clocks_told(c, from, &f.clock);
+		return;
 	case FRAME_FETCH:
 		if (f.fetch.kind == REPAIR_KIND_LOG)
 			repair_give(c, from, &f.fetch);
@@ -164,6 +167,7 @@ static void greet(struct core *c, uint64_t peer)
 	features_link_up(c, peer);
 	members_link_up(c, peer);
 	room_tell(c, peer);
+	clocks_tell(c, peer);
 	repair_tell_lost(c, peer);
 }
 

@@ -386,7 +386,7 @@ void propose_pump(struct core *c)
 		propose_genesis(c);
 		return;
 	}
-	if (!turns_count(c->pending) && !features_build_due(c))
+	if ((!turns_count(c->pending) && !features_build_due(c)) || clocks_hold(c))
 		return;
 	if (time_ms < head.time_ms)
 		time_ms = head.time_ms; /* Never backwards, whoever led before. */

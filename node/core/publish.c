@@ -65,7 +65,7 @@ void publish_status(struct core *c)
 	                        .uptime_ms = (clock_mono_ns() - c->started_ns) / NS_PER_MS};
 	struct guard_stats stats;
 	const char *address, *health = "ok";
-	char room[sizeof s.health];
+	char room[sizeof s.health], clock[sizeof s.health];
 	raft_id leader;
 
 	raft_leader(&c->raft, &leader, &address);
@@ -76,6 +76,8 @@ void publish_status(struct core *c)
 	snprintf(s.role, sizeof s.role, "%s", publish_role(c));
 	if (c->evidence_bad)
 		health = "evidence that does not verify: not cosigning";
+	else if (clocks_health(c, clock, sizeof clock)) /* It says whose clock is wrong. */
+		health = clock;
 	else if (c->clock_ahead)
 		health = "the leader's clock is ahead: not cosigning";
 	else if (c->members.ours && !members_find((struct core *)c, c->id))
