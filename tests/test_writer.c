@@ -30,7 +30,7 @@ static void progress(void *ctx)
 	sem_post(&progressed);
 }
 
-_Noreturn static void fatal(void *ctx, int err, const char *what)
+__attribute__((noreturn)) static void fatal(void *ctx, int err, const char *what)
 {
 	(void)ctx;
 	fprintf(stderr, "%s: %s\n", what, err_text(err));
