@@ -61,18 +61,18 @@ static void logs_of_another_format(void **state)
 	static struct twin t;
 
 	(void)state;
-	assert_int_equal(twin_open(&t, dir_fd, "record"), 0);
+	assert_int_equal(twin_open(&t, dir_fd, "record", NULL), 0);
 	assert_int_equal(twin_write(&t, "original", 8), 0);
 	twin_close(&t);
 	write_format("record-2", 7, true); /* A flipped bit in the same place is damage, and mended. */
-	assert_int_equal(twin_open(&t, dir_fd, "record"), 0);
+	assert_int_equal(twin_open(&t, dir_fd, "record", NULL), 0);
 	assert_true(t.mended);
 	twin_close(&t);
 	write_format("record-2", 7, false);
-	assert_int_equal(twin_open(&t, dir_fd, "record"), CS_ERR_VERSION);
+	assert_int_equal(twin_open(&t, dir_fd, "record", NULL), CS_ERR_VERSION);
 	assert_int_equal(t.format, 7);
 	write_format("record-2", TWIN_FORMAT, false); /* Nothing was changed: the build that it is of reads it. */
-	assert_int_equal(twin_open(&t, dir_fd, "record"), 0);
+	assert_int_equal(twin_open(&t, dir_fd, "record", NULL), 0);
 	assert_false(t.mended);
 	assert_memory_equal(t.bytes, "original", 8);
 	twin_close(&t);

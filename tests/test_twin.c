@@ -60,7 +60,7 @@ static void holds(unsigned value, size_t len)
 static int reopen(void)
 {
 	twin_close(&t);
-	return twin_open(&t, dir, "it");
+	return twin_open(&t, dir, "it", NULL);
 }
 
 /* Folders before and after a write: what a crash within it mixes. */
@@ -104,6 +104,31 @@ static void the_first_write_may_be_torn(void **state)
 		assert_int_equal(reopen(), 0);
 		assert_int_equal(t.generation, 0);
 	}
+	kit_folder_free(&f);
+}
+
+static bool is_short(const uint8_t *bytes, size_t len)
+{
+	(void)bytes;
+	return len < LEN;
+}
+
+/* A newer record of another twin, written to the wrong file: it must not take the place of the right copy. */
+static void another_twins_record_is_no_copy(void **state)
+{
+	struct kit_folder f;
+
+	(void)state;
+	assert_int_equal(reopen(), 0);
+	write_value(1, LEN - 8);
+	kit_save(&k, &f);
+	write_value(2, LEN);
+	kit_write_file(&k, "it-2", kit_file(&f, "it-2")->bytes, kit_file(&f, "it-2")->len);
+	twin_close(&t);
+	assert_int_equal(twin_open(&t, dir, "it", is_short), 0);
+	assert_true(t.mended);
+	assert_int_equal(t.generation, 1);
+	holds(1, LEN - 8);
 	kit_folder_free(&f);
 }
 
@@ -244,6 +269,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        T(comes_back),
 	        T(the_first_write_may_be_torn),
+	        T(another_twins_record_is_no_copy),
 	        T(a_torn_write_leaves_the_one_or_the_other),
 	        T(one_copy_is_enough),
 	        T(both_damaged_is_told),

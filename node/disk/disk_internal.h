@@ -149,7 +149,8 @@ uint32_t append_room(const struct disk *d); /* Sectors that one write may have h
 int rewrite_first(struct disk *d); /* The entries of the scan, the log being empty. */
 
 /* snapshot.c */
-int snapshot_open(struct disk *d); /* Reads the record. */
+bool snapshot_fits(const uint8_t *bytes, size_t len); /* Whether it is such a record: twin_open. */
+void snapshot_open(struct disk *d);                   /* Reads the record. */
 int snapshot_load(struct disk *d, struct raft_snapshot **ret);
 int snapshot_put(struct raft_io *io, unsigned trailing, struct raft_io_snapshot_put *req,
                  const struct raft_snapshot *snapshot, raft_io_snapshot_put_cb cb);

@@ -31,12 +31,19 @@ int metadata_write(struct disk *d)
 	return twin_write(&d->meta_twin, b, sizeof b);
 }
 
+/* A record of this length; what it says is looked at afterwards. */
+static bool meta_fits(const uint8_t *bytes, size_t len)
+{
+	(void)bytes;
+	return len == META_SIZE;
+}
+
 static int read_meta(struct disk *d, char *text)
 {
 	const uint8_t *b = d->meta_twin.bytes;
 
-	if (d->meta_twin.len != META_SIZE || get_u64be(b) != d->o.id) {
-		snprintf(text, DISK_TEXT_SIZE, "the log's metadata are of another node or version");
+	if (get_u64be(b) != d->o.id) {
+		snprintf(text, DISK_TEXT_SIZE, "the log's metadata are of another node");
 		return CS_ERR_DAMAGED;
 	}
 	memcpy(d->place.key, b + 8, SECTOR_KEY_SIZE);
@@ -80,16 +87,16 @@ static int other_format(const struct twin *t, const char *what, char *text)
 
 int metadata_open(struct disk *d, char *text)
 {
-	int err = twin_open(&d->meta_twin, d->place.dir_fd, "metadata");
+	int err = twin_open(&d->meta_twin, d->place.dir_fd, "metadata", meta_fits);
 
 	if (err == CS_ERR_VERSION)
 		return other_format(&d->meta_twin, "the log", text);
 	if (err)
 		snprintf(text, DISK_TEXT_SIZE, "the log's metadata: %s (both copies)", err_text(err));
 	if (!err) {
-		err = twin_open(&d->snapshot_twin, d->place.dir_fd, "snapshot");
+		err = twin_open(&d->snapshot_twin, d->place.dir_fd, "snapshot", snapshot_fits);
 		if (!err)
-			err = snapshot_open(d);
+			snapshot_open(d);
 		if (err == CS_ERR_VERSION)
 			return other_format(&d->snapshot_twin, "the log's snapshot", text);
 		if (err)

@@ -18,17 +18,19 @@ struct snapshot_wish {
 	struct raft_io_snapshot_get *req;
 };
 
-int snapshot_open(struct disk *d)
+bool snapshot_fits(const uint8_t *bytes, size_t len)
+{
+	return len >= HEAD_SIZE && (uint64_t)get_u32be(bytes + 24) + get_u32be(bytes + 28) == len - HEAD_SIZE;
+}
+
+void snapshot_open(struct disk *d)
 {
 	const struct twin *t = &d->snapshot_twin;
 
 	if (t->generation == 0)
-		return 0;
-	if (t->len < HEAD_SIZE || (uint64_t)get_u32be(t->bytes + 24) + get_u32be(t->bytes + 28) != t->len - HEAD_SIZE)
-		return CS_ERR_DAMAGED;
+		return;
 	d->snapshot_index = get_u64be(t->bytes);
 	d->snapshot_term = get_u64be(t->bytes + 8);
-	return 0;
 }
 
 static void snapshot_free(struct raft_snapshot *s)

@@ -105,7 +105,7 @@ static int open_files(struct twin *t, int dir_fd, const char *name)
 }
 
 /* The newest whole copy into t; the other is made like it. */
-static int choose(struct twin *t, uint8_t *file)
+static int choose(struct twin *t, uint8_t *file, bool (*fits)(const uint8_t *bytes, size_t len))
 {
 	enum copy copies[2];
 	uint64_t generation = 0, generations[2] = {0, 0};
@@ -122,7 +122,7 @@ static int choose(struct twin *t, uint8_t *file)
 			t->format = get_u32be(file + 4);
 			return CS_ERR_VERSION;
 		}
-		if (copies[i] != COPY_WHOLE || n > TWIN_SIZE_MAX)
+		if (copies[i] != COPY_WHOLE || n > TWIN_SIZE_MAX || (fits && !fits(file + HEAD_SIZE, n)))
 			continue;
 		generations[i] = generation;
 		if (generation <= t->generation)
@@ -143,7 +143,7 @@ static int choose(struct twin *t, uint8_t *file)
 	return err;
 }
 
-int twin_open(struct twin *t, int dir_fd, const char *name)
+int twin_open(struct twin *t, int dir_fd, const char *name, bool (*fits)(const uint8_t *bytes, size_t len))
 {
 	uint8_t *file = malloc(FILE_SIZE);
 	int err;
@@ -154,7 +154,7 @@ int twin_open(struct twin *t, int dir_fd, const char *name)
 		return CS_ERR_NOMEM;
 	err = open_files(t, dir_fd, name);
 	if (!err)
-		err = choose(t, file);
+		err = choose(t, file, fits);
 	free(file);
 	if (err)
 		twin_close(t);

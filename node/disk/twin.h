@@ -22,9 +22,11 @@ struct twin {
 /*
  * Opens name-1 and name-2 in the folder dir_fd, made if they are not there, and reads the newest copy; a copy that is
  * damaged or behind is written again from the other. CS_ERR_DAMAGED: it has been written, and no copy is whole;
- * CS_ERR_VERSION: a whole copy is of another format, and nothing was changed; CS_ERR_IO.
+ * CS_ERR_VERSION: a whole copy is of another format, and nothing was changed; CS_ERR_IO. fits says whether bytes are
+ * such a record at all (another twin's may have been written to the wrong place: whole, and newer than ours); NULL: all
+ * are.
  */
-int twin_open(struct twin *t, int dir_fd, const char *name);
+int twin_open(struct twin *t, int dir_fd, const char *name, bool (*fits)(const uint8_t *bytes, size_t len));
 /* Replaces the record, durably, one copy after the other: a crash leaves the old one or the new one. CS_ERR_IO. */
 int twin_write(struct twin *t, const void *bytes, size_t len);
 void twin_close(struct twin *t); /* A zeroed or closed one is fine. */

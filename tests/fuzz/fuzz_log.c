@@ -160,7 +160,7 @@ void fuzz_twin(const uint8_t *bytes, size_t len)
 	size_t n = get_u16be(bytes) < len - 2 ? get_u16be(bytes) : len - 2;
 	file_write("t-1", bytes + 2, n);
 	file_write("t-2", bytes + 2 + n, len - 2 - n);
-	int err = twin_open(&t, folder_fd(), "t");
+	int err = twin_open(&t, folder_fd(), "t", NULL);
 	if (err) {
 		FUZZ_DEMAND(err == CS_ERR_DAMAGED);
 		return;
@@ -169,7 +169,7 @@ void fuzz_twin(const uint8_t *bytes, size_t len)
 	FUZZ_DEMAND(twin_write(&t, "new", 3) == 0);
 	uint64_t generation = t.generation;
 	twin_close(&t);
-	FUZZ_DEMAND(twin_open(&again, folder_fd(), "t") == 0);
+	FUZZ_DEMAND(twin_open(&again, folder_fd(), "t", NULL) == 0);
 	FUZZ_DEMAND(again.generation == generation && again.len == 3 && !again.mended);
 	FUZZ_DEMAND(memcmp(again.bytes, "new", 3) == 0);
 	twin_close(&again);

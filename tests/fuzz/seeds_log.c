@@ -73,7 +73,7 @@ static void seed_twin(void)
 
 	FUZZ_DEMAND(mkdtemp(folder));
 	int dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	FUZZ_DEMAND(dir >= 0 && twin_open(&t, dir, "t") == 0 && twin_write(&t, "record", 6) == 0);
+	FUZZ_DEMAND(dir >= 0 && twin_open(&t, dir, "t", NULL) == 0 && twin_write(&t, "record", 6) == 0);
 	twin_close(&t);
 	for (unsigned i = 0; i < 2; i++) {
 		snprintf(path, sizeof path, "%s/t-%u", folder, i + 1);
