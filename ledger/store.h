@@ -110,6 +110,12 @@ void store_view_head(const struct store_view *v, struct store_head *ret); /* roo
 /* Borrowed bytes, good until the view is renewed, released or closed. CS_ERR_NOT_FOUND, CS_ERR_ERASED (body). */
 int store_view_entry(const struct store_view *v, uint64_t index, const void **ret_leaf, size_t *ret_len);
 int store_view_body(const struct store_view *v, uint64_t index, const void **ret_body, size_t *ret_len);
+/*
+ * Whether these bytes are those of the entry (its hash stands in the tree) and, unless body is NULL, of its body (each
+ * field opens its commitment): LMDB has no checksums, so what is given out is checked here. CS_ERR_DAMAGED.
+ */
+int store_view_check(const struct store_view *v, uint64_t index, const void *leaf, size_t leaf_len, const void *body,
+                     size_t body_len);
 int store_view_checkpoint(const struct store_view *v, uint64_t size_min, uint64_t *ret_size, const void **ret_note,
                           size_t *ret_len); /* The first stored one of at least size_min. */
 int store_view_checkpoint_last(const struct store_view *v, uint64_t *ret_size, const void **ret_note, size_t *ret_len);

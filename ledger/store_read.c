@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "ledger/bytes.h"
+#include "ledger/entry.h"
 #include "ledger/errors.h"
 #include "ledger/store_internal.h"
 
@@ -185,6 +186,35 @@ int store_view_body(const struct store_view *v, uint64_t index, const void **ret
 
 	/* Each entry came with a body, if only an empty one; what is gone now was erased. */
 	return err == CS_ERR_NOT_FOUND && index < v->head.size ? CS_ERR_ERASED : err;
+}
+
+static int check_body(const void *leaf, size_t leaf_len, const void *body, size_t body_len)
+{
+	struct field fields[LIMIT_FIELD_COUNT_MAX];
+	struct entry e;
+	unsigned n;
+	int err = entry_decode(&e, leaf, leaf_len);
+
+	if (!err)
+		err = body_decode(fields, &n, body, body_len);
+	return err ? err : body_check(&e, fields, n);
+}
+
+int store_view_check(const struct store_view *v, uint64_t index, const void *leaf, size_t leaf_len, const void *body,
+                     size_t body_len)
+{
+	struct hash tile[TREE_TILE_WIDTH], found;
+	unsigned at = (unsigned)(index % TREE_TILE_WIDTH);
+	int err =
+	        v->live ? store_read_tile(v->store, v->txn, 0, index / TREE_TILE_WIDTH, at + 1, tile) : CS_ERR_INVALID;
+
+	if (err)
+		return err == CS_ERR_NOT_FOUND ? CS_ERR_DAMAGED : err;
+	hash_leaf(&found, leaf, leaf_len);
+	if (!hash_equal(&found, &tile[at]))
+		return CS_ERR_DAMAGED;
+	/* An empty body: the entry keeps nothing private. */
+	return body && body_len && check_body(leaf, leaf_len, body, body_len) ? CS_ERR_DAMAGED : CS_OK;
 }
 
 int store_view_meta(const struct store_view *v, const char *name, const void **ret, size_t *ret_len)

@@ -17,6 +17,7 @@
 #include "ledger/tree.h"
 #include "node/clock.h"
 #include "node/decide/command.h"
+#include "node/log.h"
 #include "node/pace.h"
 #include "node/turns.h"
 
@@ -45,8 +46,9 @@ struct reading_room {
 	bool stop;
 	struct item *waiting; /* The thread's own: looked at, and not to be answered yet. */
 	struct store_view *view;
-	uint64_t stored; /* Entries that the view sees. */
-	uint8_t *buf;    /* WIRE_REPLY_SIZE_MAX bytes for one reply. */
+	uint64_t stored;       /* Entries that the view sees. */
+	uint64_t damaged_next; /* Index after the damaged entry that the log named last. */
+	uint8_t *buf;          /* WIRE_REPLY_SIZE_MAX bytes for one reply. */
 };
 
 bool reading_room_serves(unsigned wire_type)
@@ -84,6 +86,29 @@ static bool refuse(struct item *it, int err, const char *text)
 {
 	job_error(it->job, err, text, NULL, 0);
 	return true;
+}
+
+/* An entry and, if open, its body, as they were stored: *ret_body is NULL if it was erased. */
+static int read_entry(struct reading_room *r, uint64_t index, bool open, const void **ret_leaf, size_t *ret_leaf_len,
+                      const void **ret_body, size_t *ret_body_len)
+{
+	int err = store_view_entry(r->view, index, ret_leaf, ret_leaf_len);
+
+	*ret_body = NULL;
+	*ret_body_len = 0;
+	if (!err && open)
+		err = store_view_body(r->view, index, ret_body, ret_body_len);
+	if (err == CS_ERR_ERASED)
+		err = 0;
+	if (!err)
+		err = store_view_check(r->view, index, *ret_leaf, *ret_leaf_len, *ret_body, *ret_body_len);
+	if (err == CS_ERR_DAMAGED && r->damaged_next != index + 1) {
+		r->damaged_next = index + 1;
+		log_error("the ledger is damaged: entry %" PRIu64 " in ledger/data.mdb is not as it was stored, and is "
+		          "given to nobody: replace this node",
+		          index);
+	}
+	return err;
 }
 
 static bool serve_hello(struct reading_room *r, struct item *it)
@@ -219,13 +244,13 @@ static bool serve_entries(struct reading_room *r, struct item *it)
 	/* Values first, in the second half of the buffer: how many there are is known only then. */
 	writer_init(&w, r->buf + WIRE_REPLY_SIZE_MAX / 2, WIRE_REPLY_SIZE_MAX / 2);
 	for (; n < it->count && it->index + n < stored; n++) {
-		const void *leaf, *body = NULL;
-		size_t leaf_len, body_len = 0;
+		const void *leaf, *body;
+		size_t leaf_len, body_len;
 		struct writer before = w;
-		int err = store_view_entry(r->view, it->index + n, &leaf, &leaf_len);
-		if (!err && audit)
-			err = store_view_body(r->view, it->index + n, &body, &body_len);
-		if (err && err != CS_ERR_ERASED)
+		int err = read_entry(r, it->index + n, audit, &leaf, &leaf_len, &body, &body_len);
+		if (err == CS_ERR_DAMAGED && n > 0)
+			break; /* The page ends before it. */
+		if (err)
 			return refuse(it, err, "reading the store");
 		writer_array(&w, 2);
 		writer_bin(&w, leaf, leaf_len);
@@ -293,7 +318,7 @@ static bool serve_proof(struct reading_room *r, struct item *it)
 	struct wire_proved p = {0};
 	bool open = it->repeat || it->job->roles & ROLE_AUDIT;
 	struct tree_tiles tiles;
-	const void *leaf, *body = NULL;
+	const void *leaf, *body;
 	struct writer w;
 	size_t len;
 	int err;
@@ -307,11 +332,9 @@ static bool serve_proof(struct reading_room *r, struct item *it)
 		ledger_writer_flush(r->o.writer);
 		return false;
 	}
-	err = store_view_entry(r->view, it->index, &leaf, &p.leaf_len);
-	if (!err && open)
-		err = store_view_body(r->view, it->index, &body, &p.body_len);
-	if (err && err != CS_ERR_ERASED)
-		return refuse(it, err, "no such entry");
+	err = read_entry(r, it->index, open, &leaf, &p.leaf_len, &body, &p.body_len);
+	if (err)
+		return refuse(it, err, err == CS_ERR_DAMAGED ? "reading the store" : "no such entry");
 	store_view_tiles(r->view, &tiles);
 	err = tiles_inclusion(&tiles, it->index, it->note->size, p.proof, &p.n_proof);
 	if (err)

@@ -136,6 +136,9 @@ static int give_entries_of(struct giving *g, const struct store_view *v)
 			err = store_view_body(v, g->asked.from + i, &body, &body_len);
 		if (err && err != CS_ERR_ERASED)
 			return err;
+		err = store_view_check(v, g->asked.from + i, leaf, leaf_len, body, body_len);
+		if (err)
+			return err;
 		if (g->chunk_len && g->chunk_len + 8 + leaf_len + body_len > CATCHUP_CHUNK_SIZE)
 			return 0;
 		put_u32be(g->chunk + g->chunk_len, (uint32_t)leaf_len);
