@@ -237,8 +237,11 @@ int daemon_run(const struct daemon_options *o)
 
 	if (err)
 		return refused_status(err);
-	if (open_store(&d) || open_parts(&d))
+	if (open_store(&d))
 		return EXIT_CRASH;
+	err = open_parts(&d);
+	if (err) /* Keys that are not this node's are no matter of the disk: no restart helps. */
+		return err == CS_ERR_UNAUTHENTICATED ? EXIT_USAGE : EXIT_CRASH;
 	log_info("serving url=%s version=%s", o->settings->urls[0], PACKAGE_VERSION);
 	core_run(d.core);
 	close_parts(&d);

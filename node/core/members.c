@@ -275,6 +275,27 @@ static void hint_from_settings(struct core *c)
 	}
 }
 
+/* Keys belong to a node's number for ever: others are damage, or a file of another node. */
+static int check_own_keys(struct core *c)
+{
+	const struct roster_node *own = roster_find(&c->members.known, c->id);
+	const char *what = NULL;
+
+	if (!own || memcmp(own->log_pub, no_key, sizeof no_key) == 0)
+		return 0;
+	if (memcmp(own->channel_pub, c->o.channel_keys->pub, sizeof own->channel_pub) != 0)
+		what = "channel";
+	else if (memcmp(own->log_pub, signer_log_key(c->o.signer)->pub, sizeof own->log_pub) != 0)
+		what = "log";
+	else if (memcmp(own->cosigner_pub, signer_cosigner_key(c->o.signer)->pub, sizeof own->cosigner_pub) != 0)
+		what = "cosigner";
+	if (!what)
+		return 0;
+	log_error("%s: the key \"%s\" is not the one that the ledger names for node %" PRIu64, c->o.settings->keys_path,
+	          what, c->id);
+	return CS_ERR_UNAUTHENTICATED;
+}
+
 int members_open(struct core *c)
 {
 	const struct roster *own = state_roster(c->state);
@@ -303,7 +324,7 @@ int members_open(struct core *c)
 	err = follow_list(c);
 	if (err)
 		log_error("a member's keys cannot be used: %s", err_text(err));
-	return err;
+	return err ? err : check_own_keys(c);
 }
 
 /* --- what others say --- */
