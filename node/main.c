@@ -16,6 +16,7 @@
 #include "node/daemon.h"
 #include "node/log.h"
 #include "node/notify.h"
+#include "node/unreadable.h"
 #include "node/wire/keyfile.h"
 
 #define GENESIS_SIZE_MAX 65536
@@ -118,6 +119,7 @@ static int run(struct given *g, bool check_only)
 		return EXIT_USAGE;
 	if (check_only)
 		return EXIT_OK;
+	unreadable_init(g->settings.data_path);
 	o.signer = g->signer;
 	o.genesis = g->genesis;
 	o.genesis_len = g->genesis_len;
