@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -25,8 +26,10 @@
  *   ERRNO   a number
  *   N       the first call that fails, from 1
  *   COUNT   how many fail, default 1; 0: all from then on
- *   PATH    only of files whose path holds this text
- * COUNTERSIGN_FAULT_REPORT=FILE gets a line for each call that was made to fail, up to LINES_MAX.
+ *   PATH    only of files whose path holds this text; the kernel's AIO is refused then, so that writes are calls
+ * COUNTERSIGN_FAULT_WHEN=FILE    not before this file is there
+ * COUNTERSIGN_FAULT_RANGE=FROM-TO  only reads and writes that touch these bytes of a file (TO itself is not one of
+ * them) COUNTERSIGN_FAULT_REPORT=FILE gets a line for each call that was made to fail, up to LINES_MAX.
  *
  * Calls count only if they come from the program itself, libcountersign, libraft or LMDB, and I/O only on regular files
  * and folders above stderr: what nng, libuv, libsodium and libc do for themselves is theirs. libraft's kernel AIO and
@@ -43,7 +46,8 @@ static struct {
 	unsigned classes;
 	int error;
 	unsigned long first, count;
-	const char *path;
+	const char *path, *when;
+	unsigned long from, to; /* Of the range; to 0: any. */
 	int report;
 	struct {
 		uintptr_t begin, end;
@@ -112,11 +116,15 @@ static void parse(const char *text)
 __attribute__((constructor)) static void begin(void)
 {
 	const char *text = getenv("COUNTERSIGN_FAULT"), *report = getenv("COUNTERSIGN_FAULT_REPORT");
+	const char *range = getenv("COUNTERSIGN_FAULT_RANGE");
 
 	plan.report = -1;
 	if (!text)
 		return;
 	parse(text);
+	plan.when = getenv("COUNTERSIGN_FAULT_WHEN");
+	if (range && sscanf(range, "%lu-%lu", &plan.from, &plan.to) != 2)
+		usage(range);
 	dl_iterate_phdr(note_object, NULL);
 	inside = true;
 	if (report)
@@ -177,6 +185,7 @@ static bool fails(unsigned class, const char *what, const void *caller, int fd, 
 		return false;
 	inside = true;
 	bool counts = class == CLASS_ALLOC || (on_file(fd, path) && on_path(fd, path));
+	counts = counts && (!plan.when || access(plan.when, F_OK) == 0);
 	unsigned long n = counts ? atomic_fetch_add(&calls, 1) + 1 : 0;
 	bool fail = n >= plan.first && (plan.count == 0 || n < plan.first + plan.count);
 	if (fail)
@@ -185,6 +194,23 @@ static bool fails(unsigned class, const char *what, const void *caller, int fd, 
 	if (fail)
 		errno = plan.error;
 	return fail;
+}
+
+/* The same of n bytes at a place. */
+static bool fails_at(unsigned class, const char *what, const void *caller, int fd, off_t at, size_t n)
+{
+	bool beside = plan.to && ((unsigned long)at >= plan.to || (unsigned long)at + n <= plan.from);
+
+	return !beside && fails(class, what, caller, fd, NULL);
+}
+
+static size_t sum(const struct iovec *v, int n)
+{
+	size_t len = 0;
+
+	while (n-- > 0)
+		len += v[n].iov_len;
+	return len;
 }
 
 /* --- the calls --- */
@@ -292,17 +318,24 @@ EXPORT int unlink(const char *path)
 		REAL(type(*) parameters, #name);                                                                       \
 		return fails(class, #name, CALLER, fd, NULL) ? -1 : real arguments;                                    \
 	}
+/* The same at a place. */
+#define ON_FD_AT(class, type, name, parameters, arguments, len)                                                        \
+	EXPORT type name parameters                                                                                    \
+	{                                                                                                              \
+		REAL(type(*) parameters, #name);                                                                       \
+		return fails_at(class, #name, CALLER, fd, (off_t)at, len) ? -1 : real arguments;                       \
+	}
 ON_FD(CLASS_READ, ssize_t, read, (int fd, void *buf, size_t n), (fd, buf, n))
-ON_FD(CLASS_READ, ssize_t, pread, (int fd, void *buf, size_t n, off_t at), (fd, buf, n, at))
-ON_FD(CLASS_READ, ssize_t, pread64, (int fd, void *buf, size_t n, off64_t at), (fd, buf, n, at))
-ON_FD(CLASS_READ, ssize_t, preadv, (int fd, const struct iovec *v, int n, off_t at), (fd, v, n, at))
+ON_FD_AT(CLASS_READ, ssize_t, pread, (int fd, void *buf, size_t n, off_t at), (fd, buf, n, at), n)
+ON_FD_AT(CLASS_READ, ssize_t, pread64, (int fd, void *buf, size_t n, off64_t at), (fd, buf, n, at), n)
+ON_FD_AT(CLASS_READ, ssize_t, preadv, (int fd, const struct iovec *v, int n, off_t at), (fd, v, n, at), sum(v, n))
 ON_FD(CLASS_WRITE, ssize_t, write, (int fd, const void *buf, size_t n), (fd, buf, n))
-ON_FD(CLASS_WRITE, ssize_t, pwrite, (int fd, const void *buf, size_t n, off_t at), (fd, buf, n, at))
-ON_FD(CLASS_WRITE, ssize_t, pwrite64, (int fd, const void *buf, size_t n, off64_t at), (fd, buf, n, at))
+ON_FD_AT(CLASS_WRITE, ssize_t, pwrite, (int fd, const void *buf, size_t n, off_t at), (fd, buf, n, at), n)
+ON_FD_AT(CLASS_WRITE, ssize_t, pwrite64, (int fd, const void *buf, size_t n, off64_t at), (fd, buf, n, at), n)
 ON_FD(CLASS_WRITE, ssize_t, writev, (int fd, const struct iovec *v, int n), (fd, v, n))
-ON_FD(CLASS_WRITE, ssize_t, pwritev, (int fd, const struct iovec *v, int n, off_t at), (fd, v, n, at))
-ON_FD(CLASS_WRITE, ssize_t, pwritev2, (int fd, const struct iovec *v, int n, off_t at, int flags),
-      (fd, v, n, at, flags))
+ON_FD_AT(CLASS_WRITE, ssize_t, pwritev, (int fd, const struct iovec *v, int n, off_t at), (fd, v, n, at), sum(v, n))
+ON_FD_AT(CLASS_WRITE, ssize_t, pwritev2, (int fd, const struct iovec *v, int n, off_t at, int flags),
+         (fd, v, n, at, flags), sum(v, n))
 ON_FD(CLASS_WRITE, int, ftruncate, (int fd, off_t size), (fd, size))
 ON_FD(CLASS_WRITE, int, ftruncate64, (int fd, off64_t size), (fd, size))
 ON_FD(CLASS_WRITE, int, fallocate, (int fd, int mode, off_t at, off_t size), (fd, mode, at, size))
@@ -313,6 +346,24 @@ EXPORT int posix_fallocate(int fd, off_t at, off_t size)
 {
 	REAL(int (*)(int, off_t, off_t), "posix_fallocate");
 	return fails(CLASS_WRITE, "posix_fallocate", CALLER, fd, NULL) ? plan.error : real(fd, at, size);
+}
+
+/* io_submit is not counted: with a path, its writes become calls that are. */
+EXPORT long syscall(long number, ...)
+{
+	long x[6];
+	va_list ap;
+	REAL(long (*)(long, ...), "syscall");
+
+	va_start(ap, number);
+	for (int i = 0; i < 6; i++)
+		x[i] = va_arg(ap, long);
+	va_end(ap);
+	if (number == SYS_io_setup && plan.armed && plan.path) {
+		errno = ENOSYS;
+		return -1;
+	}
+	return real(number, x[0], x[1], x[2], x[3], x[4], x[5]);
 }
 
 EXPORT size_t fread(void *buf, size_t size, size_t n, FILE *f)
@@ -331,7 +382,8 @@ EXPORT ssize_t __pread_chk(int fd, void *buf, size_t n, off_t at, size_t cap);
 EXPORT size_t __fread_chk(void *buf, size_t cap, size_t size, size_t n, FILE *f);
 EXPORT int __open_2(const char *path, int flags);
 ON_FD(CLASS_READ, ssize_t, __read_chk, (int fd, void *buf, size_t n, size_t cap), (fd, buf, n, cap))
-ON_FD(CLASS_READ, ssize_t, __pread_chk, (int fd, void *buf, size_t n, off_t at, size_t cap), (fd, buf, n, at, cap))
+ON_FD_AT(CLASS_READ, ssize_t, __pread_chk, (int fd, void *buf, size_t n, off_t at, size_t cap), (fd, buf, n, at, cap),
+         n)
 EXPORT size_t __fread_chk(void *buf, size_t cap, size_t size, size_t n, FILE *f)
 {
 	REAL(size_t(*)(void *, size_t, size_t, size_t, FILE *), "__fread_chk");
