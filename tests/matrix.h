@@ -66,7 +66,7 @@ struct matrix_cell {
 	const char *inject;
 	enum { AT_REST, AT_START, IN_SERVICE } when; /* From when on it is injected. */
 	struct matrix_end one, every;
-	unsigned load;    /* Bytes of log that it takes until the fault is met; 0: some decisions. */
+	bool load;        /* Only a whole segment of decisions meets it. */
 	const char *note; /* For the reader of the table, or NULL. */
 };
 extern const struct matrix_cell matrix_cells[];
@@ -95,6 +95,7 @@ struct arena {
 void matrix_fail(const struct arena *a, const char *format, ...) __attribute__((noreturn, format(printf, 2, 3)));
 
 void arena_make(struct arena *a, const char *settings); /* Makes the cluster and its copies. No nng in this process. */
+void arena_acked(const struct arena *a);                /* What it has acknowledged becomes this process's history. */
 void arena_restore(const struct arena *a);              /* The live one becomes as base. */
 void arena_put_back(const struct arena *a, unsigned node); /* One node's folder. */
 void arena_path(const struct arena *a, const char *copy, unsigned node, const char *name, char ret[400]);
@@ -122,6 +123,6 @@ matrix_hurt key_flip, key_flip_secret, key_zero, key_cut, key_misdirect, key_sta
 matrix_hurt settings_flip, settings_flip_value, settings_zero, settings_cut, settings_misdirect, settings_stale;
 matrix_hurt page_flip, page_flip_body, page_flip_last, page_flip_state, page_flip_tile, page_flip_head, page_zero,
         page_cut, page_misdirect, page_stale;
-matrix_hurt meta_flip, meta_flip_last, meta_flip_number, meta_zero, meta_cut, meta_misdirect, meta_stale, meta_stale_both;
+matrix_hurt meta_flip, meta_flip_number, meta_zero, meta_cut, meta_misdirect, meta_stale, meta_stale_both;
 
 #endif

@@ -17,12 +17,12 @@
 #include "tests/history.h"
 #include "tests/matrix.h"
 
-#define OLD_DECISIONS  30 /* In the older copy: less than a snapshot. */
-#define MORE_DECISIONS 45 /* More than one snapshot, and some entries behind it. */
-#define WAIT_S         60 /* For what takes a second. */
-#define ASK_MS         1500
-#define FILLER         24  /* Attributes of a decision that is to fill the log, */
-#define FILLER_SIZE    250 /* and the bytes of each. */
+#define WAIT_S      60 /* For what takes a second. */
+#define ANSWER_MS   20000
+#define ASK_MS      400 /* Where nobody may be there to answer. */
+#define REFUSED_MAX 3   /* Refused entries of one node that are asked for: the library asks again until ASK_MS. */
+#define FILLER      24  /* Attributes of a decision that is to fill the log, */
+#define FILLER_SIZE 250 /* and the bytes of each. */
 
 /* --- clients --- */
 
@@ -126,110 +126,14 @@ static bool await_serving(struct arena *a, unsigned node)
 	return true;
 }
 
-/* --- the cluster that every cell begins with --- */
-
-static void await_stored(struct cluster *c, cs_client *client)
-{
-	long long size = (long long)cluster_converge(client);
-	uint64_t until = deadline_ns();
-
-	for (unsigned n = 1; n <= MATRIX_NODES; n++)
-		while (!has(client, n, "cosigned_size", size)) {
-			if (history_now_ns() > until)
-				history_fail("the cluster for the matrix is not cosigned");
-			matrix_nap();
-		}
-	cluster_run("cluster down %s/c", c->dir);
-}
-
-/* Decisions, written down in the file `acked`. */
-static void prepare(struct arena *a, unsigned n)
-{
-	cs_client *client = cluster_client(&a->cluster);
-	char path[400];
-
-	snprintf(path, sizeof path, "%s/acked", a->cluster.dir);
-	FILE *f = fopen(path, "ae");
-	for (unsigned i = 0; f && i < n; i++) {
-		struct cs_request r = {.subject_type = "user",
-		                       .subject_id = "ada",
-		                       .action = "read",
-		                       .resource_type = "repo",
-		                       .resource_id = "main"};
-		cs_result *result;
-		cs_request_id(r.id);
-		if (cs_decide(client, &r, &result))
-			history_fail(cs_last_error());
-		if (fwrite(r.id, sizeof r.id, 1, f) != 1 || fwrite(&result->index, sizeof result->index, 1, f) != 1)
-			history_fail("writing down");
-		cs_result_free(result);
-	}
-	if (!f || fclose(f))
-		history_fail(path);
-	await_stored(&a->cluster, client);
-	cs_close(client);
-}
-
-/* A cluster file that names one node only: what is asked with it is asked of that node. */
-static void write_only(const struct arena *a, unsigned node)
-{
-	cluster_shell("cd '%s/c' && sed '/{id: /{/{id: %u,/!d}' cluster.yaml >only-%u.yaml", a->cluster.dir, node,
-	              node);
-}
-
-static void prepare_all(struct arena *a, const char *settings)
-{
-	const char *dir = a->cluster.dir;
-
-	cluster_begin(&a->cluster);
-	prepare(a, OLD_DECISIONS);
-	cluster_shell("cp -a --sparse=always '%s/c' '%s/old'", dir, dir);
-	cluster_shell("for n in 1 2 3; do echo '%s' >>'%s/c/node-'$n/countersignd.yaml; done", settings, dir);
-	cluster_run("cluster up %s/c", dir);
-	prepare(a, MORE_DECISIONS);
-	for (unsigned n = 1; n <= MATRIX_NODES; n++)
-		write_only(a, n);
-	cluster_shell("rm -f '%s/c'/node-*/countersignd.log && mv '%s/c' '%s/base'", dir, dir, dir);
-}
-
-void arena_make(struct arena *a, const char *settings)
-{
-	int status;
-
-	cluster_make(&a->cluster, NULL);
-	pid_t pid =
-	        fork(); /* nng does not survive a fork: the cells' processes must not come from one that has used it. */
-	if (pid == 0) {
-		prepare_all(a, settings);
-		_exit(0);
-	}
-	if (pid < 0 || waitpid(pid, &status, 0) != pid || status)
-		history_fail("the cluster for the matrix could not be made");
-}
-
-static void read_acked(const struct arena *a)
-{
-	uint8_t id[16];
-	uint64_t index;
-	char path[400];
-
-	snprintf(path, sizeof path, "%s/acked", a->cluster.dir);
-	FILE *f = fopen(path, "re");
-	while (f && fread(id, sizeof id, 1, f) == 1 && fread(&index, sizeof index, 1, f) == 1)
-		history_add(id, index, history_now_ns());
-	if (!f || history_count() != OLD_DECISIONS + MORE_DECISIONS)
-		matrix_fail(a, "%s cannot be read", path);
-	fclose(f);
-}
-
 static void open_clients(struct arena *a)
 {
 	char path[400];
 
-	a->client = client_of(a, a->cluster.cluster_file, 20000);
+	a->client = client_of(a, a->cluster.cluster_file, ANSWER_MS);
 	for (unsigned n = 1; n <= MATRIX_NODES; n++) {
 		snprintf(path, sizeof path, "%s/c/only-%u.yaml", a->cluster.dir, n);
-		a->at[n] = client_of(a, path, ASK_MS);
+		a->at[n] = client_of(a, path, ANSWER_MS);
 	}
 }
 
@@ -253,28 +157,48 @@ static void expect_words(const struct arena *a, unsigned node)
 		matrix_fail(a, "node %u did not say \"%s\"", node, says);
 }
 
-/* All of one node's entries: each as it was acknowledged, or refused. True: some were refused. */
+/* An entry that a node gave: the one of this index, behind the one before it. */
+static void check_entry(const struct arena *a, unsigned node, uint64_t at, const cs_page *page,
+                        const struct hash *before)
+{
+	struct entry entry;
+
+	if (page->n == 0)
+		matrix_fail(a, "node %u has no entry %" PRIu64, node, at);
+	if (entry_decode(&entry, page->entries[0].leaf, page->entries[0].leaf_size) || entry.index != at ||
+	    (before && !hash_equal(&entry.prev, before)))
+		matrix_fail(a, "node %u gives another entry for %" PRIu64, node, at);
+}
+
+/* One node's entries: each follows the one before, or is refused. True: some were refused. */
 static bool read_node(const struct arena *a, unsigned node)
 {
-	long long size = cluster_status(a->at[node], node, "size");
-	bool refused = false;
+	uint64_t size = (uint64_t)cluster_status(a->at[node], node, "size");
+	struct hash last = {0};
+	const struct hash *before = &last;
+	unsigned refused = 0;
+	char path[400];
 
-	for (uint64_t at = 0; at < (uint64_t)size; at++) {
-		struct entry entry;
+	snprintf(path, sizeof path, "%s/c/only-%u.yaml", a->cluster.dir, node);
+	cs_client *client = client_of(a, path, ASK_MS);
+	for (uint64_t at = 0; at < size && refused < REFUSED_MAX;) {
 		cs_page *page;
-		int err = cs_entries(a->at[node], at, 1, 0, &page);
-		if (err) {
-			if (err != CS_E_DAMAGED)
-				matrix_fail(a, "node %u, entry %" PRIu64 ": %s", node, at, cs_last_error());
-			refused = true;
+		int err = cs_entries(client, at, 1, 0, &page);
+		if (err == CS_E_TIMEOUT)
 			continue;
+		if (err && err != CS_E_DAMAGED)
+			matrix_fail(a, "node %u, entry %" PRIu64 ": %s", node, at, cs_last_error());
+		if (!err) {
+			check_entry(a, node, at, page, before);
+			hash_leaf(&last, page->entries[0].leaf, page->entries[0].leaf_size);
+			cs_page_free(page);
 		}
-		if (page->n == 1 && entry_decode(&entry, page->entries[0].leaf, page->entries[0].leaf_size) == 0 &&
-		    entry.index != at)
-			matrix_fail(a, "node %u gives another entry for %" PRIu64, node, at);
-		cs_page_free(page);
+		before = err ? NULL : &last;
+		refused += err != 0;
+		at++;
 	}
-	return refused;
+	cs_close(client);
+	return refused > 0;
 }
 
 /* The damage is met by reading; then the right bytes are put back, in the place of a replaced node. */
@@ -303,6 +227,26 @@ static void expect_no_answer(struct arena *a)
 	if (decide(a, client, false) == 0)
 		matrix_fail(a, "a decision was answered without a majority");
 	cs_close(client);
+}
+
+/* Nobody has what is lost: none of them serves, each says what it waits for, until the right bytes are put back. */
+static void judge_waiting(struct arena *a)
+{
+	uint64_t until = deadline_ns();
+
+	for (unsigned n = 1; n <= MATRIX_NODES; n++)
+		while (is_victim(a, n) && !nodes_said(a, n, expected(a)->says)) {
+			if (nodes_ended(a, n) || history_now_ns() > until)
+				matrix_fail(a, "node %u does not say \"%s\"", n, expected(a)->says);
+			matrix_nap();
+		}
+	expect_no_answer(a);
+	for (unsigned n = 1; n <= MATRIX_NODES; n++)
+		nodes_kill(a, n);
+	for (unsigned n = 1; n <= MATRIX_NODES; n++) {
+		arena_put_back(a, n);
+		nodes_start(a, n, false);
+	}
 }
 
 static void judge_refusals(struct arena *a)
@@ -339,7 +283,7 @@ static void await_victims(struct arena *a)
 	unsigned ended = 0, wanted = a->every ? MATRIX_NODES / 2 + 1 : 1;
 
 	while (ended < wanted) {
-		decide(a, client, a->cell->load > 0);
+		decide(a, client, a->cell->load);
 		ended = 0;
 		for (unsigned n = 1; n <= MATRIX_NODES; n++)
 			ended += is_victim(a, n) && nodes_ended(a, n);
@@ -422,13 +366,15 @@ void cell_run(struct arena *a)
 	bool power = a->cell->inject && strncmp(a->cell->inject, "POWER_", 6) == 0;
 
 	arena_restore(a);
-	read_acked(a);
+	arena_acked(a);
 	open_clients(a);
 	start_hurt(a);
 	if (outcome == REFUSES)
 		judge_refusals(a);
 	else if (outcome == STOPS || power)
 		judge_ends(a);
+	else if (outcome == WAITS)
+		judge_waiting(a);
 	else if (outcome == REFUSES_READ)
 		judge_refused_reads(a);
 	judge_all(a);

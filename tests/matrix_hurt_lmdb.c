@@ -21,8 +21,7 @@
  */
 #define PAGE_HEAD   16
 #define META_ROOT   (PAGE_HEAD + 24 + 48 + 40) /* mm_dbs[MAIN_DBI].md_root */
-#define META_LAST   (PAGE_HEAD + 24 + 96)      /* mm_last_pg */
-#define META_TXN_ID (META_LAST + 8)            /* mm_txnid */
+#define META_TXN_ID (PAGE_HEAD + 24 + 96 + 8)  /* mm_txnid */
 
 /* --- places --- */
 
@@ -190,10 +189,10 @@ void page_flip_tile(const struct arena *a, unsigned node)
 	flip(a, node, place_of(a, node, "tiles", key, sizeof key, &len) + 32 * (off_t)(2 + 3 * node));
 }
 
-/* The head of the page that holds an early entry: its number, its flags, where its free room begins. */
+/* The head of the page that holds an early entry: its flags, where its free room begins, where its first record is. */
 void page_flip_head(const struct arena *a, unsigned node)
 {
-	static const off_t fields[] = {0, 10, 13};
+	static const off_t fields[] = {10, 13, 16};
 	off_t at = entry_place(a, node, "entries");
 
 	flip(a, node, at - at % PAGE + fields[node - 1]);
@@ -225,11 +224,6 @@ void meta_flip(const struct arena *a, unsigned node)
 	static const off_t fields[] = {PAGE_HEAD, META_ROOT, PAGE_HEAD + 4};
 
 	flip(a, node, meta_place(a, node, true) + fields[node - 1]);
-}
-
-void meta_flip_last(const struct arena *a, unsigned node)
-{
-	flip(a, node, meta_place(a, node, true) + META_LAST);
 }
 
 void meta_flip_number(const struct arena *a, unsigned node)
