@@ -1,5 +1,4 @@
-/* Every kind of file hurt by every kind of fault, on one node and on every one: the outcome is the one that is written.
- */
+/* Every kind of file hurt by every kind of fault, on one node and on all: the outcome is the one that is written. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 

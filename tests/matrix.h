@@ -66,8 +66,7 @@ struct matrix_cell {
 	const char *inject;
 	enum { AT_REST, AT_START, IN_SERVICE } when; /* From when on it is injected. */
 	struct matrix_end one, every;
-	bool load;        /* Only a whole segment of decisions meets it. */
-	const char *note; /* For the reader of the table, or NULL. */
+	bool load; /* Only a whole segment of decisions meets it. */
 };
 extern const struct matrix_cell matrix_cells[];
 extern const unsigned n_matrix_cells;

@@ -1,5 +1,4 @@
-/* One cell of the matrix: its cluster is made, hurt, watched, mended, and then all that was acknowledged must be there.
- */
+/* One cell of the matrix: a cluster is hurt, watched, mended; then all that was acknowledged must be there. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 

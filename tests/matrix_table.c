@@ -22,20 +22,20 @@ const char *const matrix_fault_words[N_FAULTS] = {MATRIX_FAULTS(WORDS)};
 /* Rows of one line: the same end in both scopes, or one for each. */
 #define REST_2(file, fault, what, hurt, ...)                                                                           \
 	{                                                                                                              \
-		file, fault, what, hurt, NULL, AT_REST, __VA_ARGS__, 0, NULL                                           \
+		file, fault, what, hurt, NULL, AT_REST, __VA_ARGS__, false                                             \
 	}
 #define REST(file, fault, what, hurt, ...) REST_2(file, fault, what, hurt, {__VA_ARGS__}, {__VA_ARGS__})
 #define START(file, fault, what, inject, ...)                                                                          \
 	{                                                                                                              \
-		file, fault, what, NULL, inject, AT_START, {__VA_ARGS__}, {__VA_ARGS__}, 0, NULL                       \
+		file, fault, what, NULL, inject, AT_START, {__VA_ARGS__}, {__VA_ARGS__}, false                         \
 	}
 #define SERVICE(file, fault, what, inject, ...)                                                                        \
 	{                                                                                                              \
-		file, fault, what, NULL, inject, IN_SERVICE, {__VA_ARGS__}, {__VA_ARGS__}, 0, NULL                     \
+		file, fault, what, NULL, inject, IN_SERVICE, {__VA_ARGS__}, {__VA_ARGS__}, false                       \
 	}
 #define LOADED(file, fault, what, inject, ...)                                                                         \
 	{                                                                                                              \
-		file, fault, what, NULL, inject, IN_SERVICE, {__VA_ARGS__}, {__VA_ARGS__}, true, NULL                  \
+		file, fault, what, NULL, inject, IN_SERVICE, {__VA_ARGS__}, {__VA_ARGS__}, true                        \
 	}
 #define NEVER(file, fault, why) REST(file, fault, "", NULL, NOT_APPLICABLE, why)
 #define READ_ONLY(file, fault)  NEVER(file, fault, "the daemon only reads it, at start")
@@ -55,11 +55,11 @@ const struct matrix_cell matrix_cells[] = {
         REST(SEGMENT, STALE, "an older copy of the only segment", segment_stale, REFUSES, "it was shortened"),
         START(SEGMENT, READ_ERROR, "of a block behind the snapshot",
               FAIL("read", "5") "/log/segment- COUNTERSIGN_FAULT_RANGE=266240-270336", REPAIRED, REPAIR),
-        SERVICE(SEGMENT, WRITE_ERROR, "every write", FAIL("write", "5") "/log/segment-", STOPS, "stopping at once"),
+        SERVICE(SEGMENT, WRITE_ERROR, "every write", FAIL("write", "5") "/log/segment-", STOPS, "writing the log: input/output error"),
         LOADED(SEGMENT, SYNC_ERROR, "every sync of the next segment, which is being made",
-               FAIL("sync", "5") "/log/preparing", STOPS, "stopping at once"),
+               FAIL("sync", "5") "/log/preparing", STOPS, "writing the log: input/output error"),
         LOADED(SEGMENT, NO_SPACE, "every write to the next segment, which is being made",
-               FAIL("write", "28") "/log/preparing", STOPS, "stopping at once"),
+               FAIL("write", "28") "/log/preparing", STOPS, "writing the log: disk full"),
         SERVICE(SEGMENT, UNSYNCED, "a write under way, when the power fails", "POWER_LOSE=1:/log/segment-", UNAFFECTED,
                 NULL),
 
@@ -75,11 +75,11 @@ const struct matrix_cell matrix_cells[] = {
         REST(METADATA, STALE, "older ones for both", metadata_stale_both, REFUSES,
              "the metadata are older than the entries"),
         START(METADATA, READ_ERROR, "of one copy", FAIL("read", "5") "/log/metadata-1", REPAIRED, MENDED),
-        START(METADATA, WRITE_ERROR, "every write", FAIL("write", "5") "/log/metadata-", STOPS, "stopping at once"),
+        START(METADATA, WRITE_ERROR, "every write", FAIL("write", "5") "/log/metadata-", STOPS, "storing the"),
         START(METADATA, SYNC_ERROR,
               "of the folder, at start; the files are open O_DSYNC, where it is the write that fails",
               FAIL("sync", "5") "/log", REFUSES, "the log's metadata"),
-        START(METADATA, NO_SPACE, "every write", FAIL("write", "28") "/log/metadata-", STOPS, "stopping at once"),
+        START(METADATA, NO_SPACE, "every write", FAIL("write", "28") "/log/metadata-", STOPS, "storing the"),
         START(METADATA, UNSYNCED, "the write of a term or vote, when the power fails", "POWER_LOSE=1:/log/metadata-",
               UNAFFECTED, NULL),
 
@@ -94,10 +94,10 @@ const struct matrix_cell matrix_cells[] = {
              MENDED),
         REST(SNAPSHOT, STALE, "an older copy for one", snapshot_stale, REPAIRED, MENDED),
         START(SNAPSHOT, READ_ERROR, "of one copy", FAIL("read", "5") "/log/snapshot-1", REPAIRED, MENDED),
-        SERVICE(SNAPSHOT, WRITE_ERROR, "every write", FAIL("write", "5") "/log/snapshot-", STOPS, "stopping at once"),
+        SERVICE(SNAPSHOT, WRITE_ERROR, "every write", FAIL("write", "5") "/log/snapshot-", STOPS, "storing a snapshot: input/output error"),
         NEVER(SNAPSHOT, SYNC_ERROR,
               "the files are open O_DSYNC: it is the write that fails; the folder's sync is the metadata's cell"),
-        SERVICE(SNAPSHOT, NO_SPACE, "every write", FAIL("write", "28") "/log/snapshot-", STOPS, "stopping at once"),
+        SERVICE(SNAPSHOT, NO_SPACE, "every write", FAIL("write", "28") "/log/snapshot-", STOPS, "storing a snapshot: disk full"),
         SERVICE(SNAPSHOT, UNSYNCED, "the write of one, when the power fails", "POWER_LOSE=1:/log/snapshot-", UNAFFECTED,
                 NULL),
 
@@ -195,10 +195,12 @@ void matrix_print_table(void)
 			const struct matrix_cell *c = &matrix_cells[i];
 			if (c->file != f)
 				continue;
-			printf("| %s | %s%s%s |", matrix_fault_words[c->fault], c->what ? c->what : "",
-			       c->note ? "; " : "", c->note ? c->note : "");
+			printf("| %s | %s |", matrix_fault_words[c->fault], c->what);
 			print_end(&c->one);
-			print_end(&c->every);
+			if (c->one.outcome == c->every.outcome && c->one.says == c->every.says)
+				printf(" the same |");
+			else
+				print_end(&c->every);
 			putchar('\n');
 		}
 	}

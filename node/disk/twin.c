@@ -70,6 +70,7 @@ static int write_copy(const struct twin *t, int fd)
 {
 	size_t len = HEAD_SIZE + t->len + HASH_SIZE, done = 0;
 	uint8_t *file = malloc(len);
+	int error = 0;
 
 	if (!file)
 		return CS_ERR_NOMEM;
@@ -84,12 +85,14 @@ static int write_copy(const struct twin *t, int fd)
 		ssize_t n = pwrite(fd, file + done, len - done, (off_t)done);
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n <= 0)
+		if (n <= 0) {
+			error = n < 0 ? errno : ENOSPC;
 			break;
+		}
 		done += (size_t)n;
 	}
 	free(file);
-	return done == len ? 0 : CS_ERR_IO;
+	return !error ? 0 : error == ENOSPC || error == EDQUOT ? CS_ERR_DISK_FULL : CS_ERR_IO;
 }
 
 static int open_files(struct twin *t, int dir_fd, const char *name)
