@@ -71,23 +71,6 @@ static int env_open(struct store *s, const char *dir, uint64_t map_size, unsigne
 	return rc;
 }
 
-/* A file that ends before its last page would be met as SIGBUS, wherever that page is touched. */
-static int length_check(const struct store *s, const char *dir)
-{
-	MDB_envinfo info;
-	MDB_stat st;
-	struct stat file;
-	int rc = mdb_env_info(s->env, &info);
-
-	if (!rc)
-		rc = mdb_env_stat(s->env, &st);
-	if (rc)
-		return store_error(rc);
-	if (file_in(dir, "data.mdb", &file))
-		return CS_OK; /* LMDB has it open: what its name has come to is another matter. */
-	return ((uint64_t)info.me_last_pgno + 1) * st.ms_psize > (uint64_t)file.st_size ? CS_ERR_DAMAGED : CS_OK;
-}
-
 /*
  * Readers must enter themselves in lock.mdb, or the writer reuses pages under them. Only where there is no lock.mdb
  * and none can be made (a copy in a folder that is read-only) can there be no writer either.
@@ -264,12 +247,8 @@ static int store_start(struct store *s, const char *dir, const struct store_opti
 	int rc = s->read_only ? env_open_reader(s, dir) : env_open_writer(s, dir, o);
 	if (!rc)
 		rc = mdb_reader_check(s->env, &stale);
-	if (rc)
-		return store_error(rc);
-	err = length_check(s, dir);
-	if (err)
-		return err;
-	rc = mdb_txn_begin(s->env, NULL, s->read_only ? MDB_RDONLY : 0, &txn);
+	if (!rc)
+		rc = mdb_txn_begin(s->env, NULL, s->read_only ? MDB_RDONLY : 0, &txn);
 	if (rc)
 		return store_error(rc);
 	err = dbs_open(s, txn, o);

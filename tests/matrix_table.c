@@ -110,7 +110,7 @@ const struct matrix_cell matrix_cells[] = {
         REST(PAGE, FLIP, "a bit of the head of a page of entries", page_flip_head, REFUSES_READ, NOT_GIVEN),
         REST(PAGE, ZEROED, "the sector of an early entry", page_zero, REFUSES_READ, NOT_GIVEN),
         SERVICE(PAGE, TORN, "half of a page, then the power fails", "POWER_TEAR=/data.mdb", UNAFFECTED, NULL),
-        REST(PAGE, CUT, "to half of the file", page_cut, REFUSES, "data/ledger: damaged"),
+        REST(PAGE, CUT, "to half of the file", page_cut, REFUSES, "data.mdb: a page could not be read"),
         REST(PAGE, MISDIRECTED, "another page over that of an early entry", page_misdirect, REFUSES_READ, NOT_GIVEN),
         REST(PAGE, STALE, "an older copy of the file", page_stale, REFUSES, HALTS),
         SERVICE(PAGE, READ_ERROR, "of every page behind the meta pages, which are mapped: SIGBUS",

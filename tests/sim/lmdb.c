@@ -147,7 +147,7 @@ int mdb_env_open(MDB_env *e, const char *path, unsigned flags, mdb_mode_t mode)
 	if (!drive_find(e->disk, folder, "data.mdb")) {
 		/* LMDB's own file and name are taken for durable at once: they are made once in a node's life. */
 		i = inode_new(false);
-		inode_resize(i, 2 * PAGE_SIZE);
+		inode_resize(i, PAGE_SIZE);
 		inode_synced(i);
 		inode_link(folder, "data.mdb", i);
 		inode_synced(folder);
