@@ -68,8 +68,8 @@ struct front {
 	atomic_uint_fast64_t crowded;
 };
 
-/* Stopped, and perhaps never closed: it stays reachable, for whoever looks for leaks at the process's end. */
-static struct front *at_rest;
+/* Stopped, and perhaps never closed: reachable for whoever looks for leaks at the end, so the compiler must keep it. */
+static struct front *volatile at_rest;
 
 static int err_from_nng(int rv)
 {
