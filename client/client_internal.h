@@ -118,8 +118,9 @@ void node_free(struct node *n); /* When no call is left. */
  */
 void node_redial(struct node *n);
 /*
- * nng_ctx_send and nng_ctx_recv, seen by cs_close. The callback may run before they return. False: the client closes,
- * nothing was begun, and no callback comes.
+ * nng_ctx_send and nng_ctx_recv, seen by cs_close. A message that meets a connection which closes just then is lost,
+ * its memory with it (nng #1713): the call hears that the connection broke off. The callback may run before they
+ * return. False: the client closes, nothing was begun, and no callback comes.
  */
 bool node_send(struct node *n, nng_ctx ctx, nng_aio *aio);
 bool node_recv(struct node *n, nng_ctx ctx, nng_aio *aio);

@@ -155,20 +155,6 @@ static void read_options(int argc, char **argv, struct options *o)
 static const char policy[] = "version: 1\\nname: chaos\\nthresholds: {step_up: 0, deny: 5000}\\n"
                              "rules:\\n  - id: all\\n    verdict: allow\\n";
 
-static cs_client *client_of(struct chaos *c, unsigned node)
-{
-	struct cs_options o = {.key_file = c->cluster.gateway_key, .timeout_ms = 1500};
-	char path[400], text[256];
-	cs_client *client;
-
-	snprintf(path, sizeof path, "%s/c/only-%u.yaml", c->cluster.dir, node + 1);
-	cluster_shell("grep -v '{id: [^%u],' '%s' >'%s'", node + 1, c->cluster.cluster_file, path);
-	o.cluster_file = path;
-	if (cs_open(&o, &client, text, sizeof text))
-		history_fail(text);
-	return client;
-}
-
 static void prepare(struct chaos *c, const struct options *o)
 {
 	net_sandbox(c, o->proxies);
@@ -195,7 +181,7 @@ static void prepare(struct chaos *c, const struct options *o)
 	            c->cluster.admin_key, c->cluster.gateway_key);
 	load_enrol(c);
 	for (unsigned i = 0; i < c->n; i++)
-		c->at[i] = client_of(c, i);
+		(void)nodes_client(c, i);
 	cluster_shell(": >'%s/events'", c->cluster.dir);
 	for (unsigned i = 0; i < CHAOS_CLIENTS; i++)
 		load_start(c, i, c->pause_ms);
@@ -214,6 +200,7 @@ static uint64_t settle(struct chaos *c)
 
 static void clean_up(struct chaos *c, bool keep)
 {
+	members_close(c);
 	for (unsigned i = 0; i < c->n; i++) {
 		cs_close(c->at[i]);
 		nodes_end(c, i, SIGTERM);

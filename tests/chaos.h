@@ -59,7 +59,12 @@ struct chaos {
 	struct proxy *doors[CHAOS_NODES_MAX];                  /* From clients into a node's namespace. */
 	pid_t clients[CHAOS_CLIENTS];
 	unsigned n_client_starts;
-	cs_client *client, *at[CHAOS_NODES_MAX]; /* at[i] knows node i only. */
+	cs_client *client, *at[CHAOS_NODES_MAX]; /* at[i] knows node i only, until it has learnt of the others. */
+	uint64_t at_ns[CHAOS_NODES_MAX];         /* When it was opened. */
+	pid_t order;                             /* A change of members that an administrator has under way; 0: none. */
+	bool members_touched;                    /* They may be others than those of the beginning. */
+	unsigned guest, n_guests;                /* The node that has joined or is to join, by its id; 0: none. */
+	pid_t guest_pid;
 	bool cut[CHAOS_NODES_MAX][CHAOS_NODES_MAX];
 	unsigned faults[CHAOS_FAULTS_MAX]; /* By kind, done. */
 	unsigned halted_rightly, stopped_in_words, healed_by_itself;
@@ -105,6 +110,11 @@ bool nodes_said(const struct chaos *c, unsigned node, const char *text); /* In i
 bool nodes_last_words(const struct chaos *c, unsigned node, char *ret, size_t size);
 /* A number or a text of its status; -1 or false: it does not answer. */
 long long nodes_number(struct chaos *c, unsigned node, const char *member);
+/*
+ * A client that knows this node and no other: a client learns of the others, but not in its first second
+ * (client/follow.c).
+ */
+cs_client *nodes_client(struct chaos *c, unsigned node);
 bool nodes_text(struct chaos *c, unsigned node, const char *member, char *ret, size_t size);
 int nodes_leader(struct chaos *c); /* -1: none is known. */
 /* Starts who does not run, and waits until all of them have what is decided from now on. */
@@ -130,7 +140,7 @@ struct fault {
 struct fault_kind {
 	const char *name;
 	unsigned weight;
-	enum { ON_NODE, ON_NETWORK, ON_CLIENT, ON_DISK, ON_FOLDER, ALONE } where;
+	enum { ON_NODE, ON_NETWORK, ON_CLIENT, ON_DISK, ON_FOLDER, ON_MEMBERS, ALONE } where;
 	bool (*possible)(const struct chaos *c);
 	void (*begin)(struct chaos *c, const struct fault *f);
 	void (*end)(struct chaos *c, const struct fault *f);
@@ -148,6 +158,17 @@ void folder_flip(struct chaos *c, const struct fault *f);
 void folder_delete(struct chaos *c, const struct fault *f);
 void folder_damaged(struct chaos *c, const struct fault *f); /* The end of both. */
 void folder_stale(struct chaos *c, const struct fault *f);
+
+/* --- chaos_members.c --- */
+
+/* Orders are given in the background, so that other faults come in the middle of them. */
+void members_role_begin(struct chaos *c, const struct fault *f); /* A voter becomes a spare, */
+void members_role_end(struct chaos *c, const struct fault *f);   /* and again a voter. */
+void members_guest_begin(struct chaos *c, const struct fault *f);
+void members_guest_end(struct chaos *c, const struct fault *f);
+/* No fault is under way: until the first nodes are all voters, and nobody else is a member. */
+void members_restore(struct chaos *c);
+void members_close(struct chaos *c);
 
 /* --- chaos_check.c, chaos_judge.c --- */
 

@@ -50,7 +50,7 @@ static void read_node(struct chaos *c, struct stored *s, unsigned node)
 		abort();
 	for (uint64_t at = 0; at < s->size && chaos_good(c);) {
 		cs_page *page;
-		if (cs_entries(c->at[node], at, 256, 5000, &page) || page->n == 0) {
+		if (cs_entries(nodes_client(c, node), at, 256, 5000, &page) || page->n == 0) {
 			chaos_broken(c, "node %u: reading entry %" PRIu64 ": %s", node + 1, at, cs_last_error());
 			break;
 		}
@@ -90,7 +90,7 @@ static void verify_offline(struct chaos *c, const struct stored *s, struct verdi
 	snprintf(path, sizeof path, "%s/bundle", c->cluster.dir);
 	for (unsigned i = 0; i < c->n * PROOFS_EACH && chaos_good(c); i++) {
 		uint64_t index = (s->size - 1) * (i / c->n) / (PROOFS_EACH - 1);
-		if (cs_prove(c->at[i % c->n], index, 5000, &bundle, &quorum) || !quorum) {
+		if (cs_prove(nodes_client(c, i % c->n), index, 5000, &bundle, &quorum) || !quorum) {
 			chaos_broken(c, "node %u does not prove entry %" PRIu64 " under a quorum: %s", i % c->n + 1,
 			             index, cs_last_error());
 			return;

@@ -196,6 +196,8 @@ const struct fault_kind fault_kinds[] = {
         {"flip", 4, ON_FOLDER, always, folder_flip, folder_damaged},
         {"delete", 2, ON_FOLDER, always, folder_delete, folder_damaged},
         {"stale", 2, ALONE, always, folder_stale, NULL},
+        {"role", 5, ON_MEMBERS, always, members_role_begin, members_role_end},
+        {"guest", 5, ON_MEMBERS, always, members_guest_begin, members_guest_end},
 };
 const unsigned n_fault_kinds = sizeof fault_kinds / sizeof *fault_kinds;
 
@@ -221,10 +223,16 @@ static bool fits(const struct fault *all, unsigned n, const struct fault_kind *k
 		if (all[i].kind == kind || all[i].kind->where == ALONE ||
 		    (folders && (kind->where == ON_FOLDER || kind->where == ON_DISK)))
 			return false;
-		if (all[i].kind->where == ON_NETWORK && kind->where == ON_NETWORK)
+		if ((all[i].kind->where == ON_NETWORK && kind->where == ON_NETWORK) ||
+		    (all[i].kind->where == ON_MEMBERS && kind->where == ON_MEMBERS))
 			return false;
 	}
 	return n == 0 || kind->where != ALONE;
+}
+
+static bool on_a_node(const struct fault *f)
+{
+	return f->kind->where != ON_NETWORK && f->kind->where != ON_CLIENT && f->kind->where != ON_MEMBERS;
 }
 
 /* On whom: one that has no other fault; the leader, if so drawn and it is free. False: there is nobody. */
@@ -234,11 +242,11 @@ static bool choose_node(struct chaos *c, struct fault *all, unsigned n, unsigned
 	unsigned taken = 0;
 
 	for (unsigned i = 0; i < n; i++)
-		if (all[i].kind->where != ON_NETWORK && all[i].kind->where != ON_CLIENT)
+		if (on_a_node(&all[i]))
 			taken |= 1u << all[i].node;
 	int leader = leads < 40 ? nodes_leader(c) : -1;
 	f->node = f->kind->where == ON_DISK ? c->n - 1 : leader >= 0 ? (unsigned)leader : node;
-	if (f->kind->where == ON_NETWORK || f->kind->where == ON_CLIENT)
+	if (!on_a_node(f))
 		return true;
 	if (f->kind->where == ON_DISK) /* Only one has a disk that can be full. */
 		return !(taken >> f->node & 1);

@@ -17,10 +17,11 @@
 #include "tests/chaos.h"
 #include "tests/history.h"
 
-#define POLL_MS     20
-#define END_MS_MAX  60000
-#define WATCH_MS    10000 /* Who takes longer to end shows what its threads do. */
-#define WORDS_BYTES 8192  /* The end of a log that is searched for last words. */
+#define POLL_MS       20
+#define END_MS_MAX    60000
+#define WATCH_MS      10000 /* Who takes longer to end shows what its threads do. */
+#define CLIENT_MS_MAX 500
+#define WORDS_BYTES   8192 /* The end of a log that is searched for last words. */
 
 static void log_path(const struct chaos *c, unsigned node, char ret[400])
 {
@@ -217,6 +218,32 @@ bool nodes_last_words(const struct chaos *c, unsigned node, char *ret, size_t si
 	return last != NULL;
 }
 
+static cs_client *client_of(struct chaos *c, unsigned node)
+{
+	struct cs_options o = {.key_file = c->cluster.gateway_key, .timeout_ms = 1500};
+	char path[400], text[256];
+	cs_client *client;
+
+	snprintf(path, sizeof path, "%s/c/only-%u.yaml", c->cluster.dir, node + 1);
+	cluster_shell("grep -v '{id: [^%u],' '%s' >'%s'", node + 1, c->cluster.cluster_file, path);
+	o.cluster_file = path;
+	if (cs_open(&o, &client, text, sizeof text))
+		history_fail(text);
+	return client;
+}
+
+cs_client *nodes_client(struct chaos *c, unsigned node)
+{
+	uint64_t now = history_now_ns();
+
+	if (c->at[node] && now < c->at_ns[node] + CLIENT_MS_MAX * UINT64_C(1000000))
+		return c->at[node];
+	cs_close(c->at[node]);
+	c->at[node] = client_of(c, node);
+	c->at_ns[node] = now;
+	return c->at[node];
+}
+
 static json_t *status_of(struct chaos *c, unsigned node)
 {
 	char *text;
@@ -279,6 +306,7 @@ void nodes_recover(struct chaos *c)
 			chaos_nap_ms(POLL_MS);
 		}
 	}
+	members_restore(c);
 }
 
 static bool converged(struct chaos *c, uint64_t *ret_size)

@@ -18,6 +18,19 @@
 /* What the tests wait for takes milliseconds; the bound is for a build with sanitizers on a busy machine. */
 #define WAIT_MS_MAX 60000
 
+#ifdef __SANITIZE_ADDRESS__
+/*
+ * In programs whose nodes are killed: nng 1.5.2 forgets a request that it hands to a connection which closes just then
+ * (tcptran_pipe_send on a stopped aio; nng #1713, mended in 1.6.0). Two allocations, made where we make the message;
+ * the call itself goes on. Programs without real nodes tell of every message.
+ */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+	return "leak:call_message\nleak:frame_message\n";
+}
+#endif
+
 static const char *tool(void)
 {
 	const char *path = getenv("COUNTERSIGN");
