@@ -23,6 +23,7 @@ static struct {
 	socklen_t to_len;
 	uint64_t interval_ns, told_ns;
 	char status[TEXT_SIZE];
+	bool ready_due; /* It was not taken: the manager's queue was full. */
 } manager = {.fd = -1};
 
 /* A path, or with a leading '@' a name in the abstract namespace (unix(7)); other kinds of address are not for us. */
@@ -77,7 +78,7 @@ static bool tell(const char *text)
 
 void notify_ready(void)
 {
-	(void)tell("READY=1");
+	manager.ready_due = manager.fd >= 0 && !tell("READY=1");
 }
 
 void notify_status(const char *text)
@@ -93,6 +94,9 @@ void notify_status(const char *text)
 
 void notify_alive(uint64_t now_ns)
 {
+	/* A manager that never hears it takes the start for one that failed. */
+	if (manager.ready_due)
+		manager.ready_due = !tell("READY=1");
 	if (manager.fd < 0 || manager.interval_ns == 0 || now_ns - manager.told_ns < manager.interval_ns)
 		return;
 	if (tell("WATCHDOG=1"))

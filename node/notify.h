@@ -11,7 +11,7 @@
  * does nothing. Once, before threads start; then one thread at a time.
  */
 void notify_init(void);
-/* Serving: READY=1. */
+/* Serving: READY=1; if it cannot be told now, by notify_alive as soon as it can. */
 void notify_ready(void);
 /* STATUS=, for `systemctl status`; sent when it is another than before. */
 void notify_status(const char *text);
