@@ -19,7 +19,7 @@
  * last for as long as the state takes to be fetched.
  */
 #define SETTINGS      "snapshot_entries: 512"
-#define FILL          6000
+#define FILL          12000
 #define FILL_OUT      256
 #define FAT           200 /* Bytes of each of three attributes: the ledger takes some time to fetch. */
 #define THREADS       3
@@ -223,8 +223,14 @@ static void replace_lost(unsigned lost, unsigned leader)
 	start_node(NEW);
 	long long empty = stored_bytes(NEW);
 	pthread_create(&thread, NULL, replace, &r);
-	/* From whom it fetches; then itself, with what the next leader gives. */
-	for (unsigned i = 1; i <= 3 && fetching(empty + i * (long long)FILL * FAT); i++) {
+	/* The state comes first: killed with a part of it. */
+	while (!in_log(NEW, "catch-up: fetching"))
+		nap_ms(2);
+	kill_node(NEW);
+	start_node(NEW);
+	kills++;
+	/* In the middle of the entries: from whom it fetches; then itself, with what the next leader gives. */
+	for (unsigned i = 1; i <= 3 && fetching(empty + i * (long long)FILL * FAT / 2); i++) {
 		kill_node(i == 1 ? leader : NEW);
 		start_node(i == 1 ? leader : NEW);
 		kills++;

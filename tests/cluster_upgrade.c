@@ -119,9 +119,9 @@ static void roll(cs_client *client, const char *build, const char *what)
 
 /* --- features --- */
 
-static int enable(void)
+static int enable(const char *feature)
 {
-	return cluster_try("feature enable " ADMIN " builds", ADMIN_ARGS);
+	return cluster_try("feature enable " ADMIN " %s", ADMIN_ARGS, feature);
 }
 
 /* Whether the nodes' build has the feature; one before features does not know the question. */
@@ -137,14 +137,14 @@ static bool has_it(cs_client *client)
 }
 
 /* By the leader, and for this reason: whoever asks the old node first hears only that it does not know the question. */
-static void refused_for(const char *why)
+static void refused_for(const char *feature, const char *why)
 {
 	char command[1400];
 
 	snprintf(command, sizeof command,
-	         "%s feature enable " ADMIN " builds >'%s/said' 2>&1; test $? = %d && grep -q '%s' '%s/said'",
-	         getenv("COUNTERSIGN") ? getenv("COUNTERSIGN") : "./countersign", ADMIN_ARGS, cluster.dir, REFUSED, why,
-	         cluster.dir);
+	         "%s feature enable " ADMIN " %s >'%s/said' 2>&1; test $? = %d && grep -q '%s' '%s/said'",
+	         getenv("COUNTERSIGN") ? getenv("COUNTERSIGN") : "./countersign", ADMIN_ARGS, feature, cluster.dir,
+	         REFUSED, why, cluster.dir);
 	for (int i = 0; i < WAIT_MS_MAX / 200; i++) {
 		if (system(command) == 0)
 			return;
@@ -155,29 +155,40 @@ static void refused_for(const char *why)
 }
 
 /* Members hear each other's HELLO after a restart within a moment. */
-static void wait_enabled(void)
+static void wait_enabled(const char *feature)
 {
 	for (int i = 0; i < WAIT_MS_MAX / 200; i++) {
-		if (enable() == 0)
+		if (enable(feature) == 0)
 			return;
 		nap_ms(200);
 	}
 	history_fail("the feature cannot be switched on though every build has it");
 }
 
+/* Of this node's status; it is published with each beat, and a node just started may have to catch up. */
+static bool says_on(cs_client *client, unsigned node)
+{
+	char *text;
+	bool on = false;
+
+	if (cs_status(client, node, &text))
+		return false;
+	json_t *j = json_loads(text, 0, NULL), *names = json_object_get(j, "features_on");
+	const char *name = json_string_value(json_array_get(names, 0));
+	on = name && strcmp(name, "builds") == 0;
+	json_decref(j);
+	free(text);
+	return on;
+}
+
 static void check_status(cs_client *client)
 {
-	for (unsigned node = 1; node <= NODES; node++) {
-		char *text;
-		if (cs_status(client, node, &text))
-			history_fail("no status");
-		json_t *j = json_loads(text, 0, NULL), *on = json_object_get(j, "features_on");
-		const char *name = json_string_value(json_array_get(on, 0));
-		if (json_array_size(on) != 1 || !name || strcmp(name, "builds") != 0)
-			history_fail("a node does not say that the feature is on");
-		json_decref(j);
-		free(text);
-	}
+	for (unsigned node = 1; node <= NODES; node++)
+		for (int i = 0; !says_on(client, node); i++) {
+			if (i > WAIT_MS_MAX / 20)
+				history_fail("a node does not say that the feature is on");
+			nap_ms(20);
+		}
 }
 
 /* The ledger has the feature's entry, and right after it the build of who led. */
@@ -219,6 +230,34 @@ static void too_old(cs_client *client, unsigned node)
 	fprintf(stderr, "the old build stopped with status %d\n", code);
 }
 
+/* How many nodes' newest snapshot carries the state's digest (node/core/snapshot.c). */
+static unsigned sealed(void)
+{
+	unsigned n = 0;
+
+	for (unsigned node = 1; node <= NODES; node++) {
+		char command[600];
+		snprintf(command, sizeof command, "grep -qs CSS2 '%s/c/node-%u/data/log/snapshot-1'", cluster.dir,
+		         node);
+		n += system(command) == 0;
+	}
+	return n;
+}
+
+/* The snapshots change as soon as the feature is on; what a restart reads are those of after it, and it compares. */
+static void digest_on(void)
+{
+	if (sealed())
+		history_fail("a snapshot that builds before cannot read, and the feature is off");
+	wait_enabled("digest");
+	for (int i = 0; sealed() < NODES; i++) {
+		if (i > WAIT_MS_MAX / 20)
+			history_fail("snapshots do not carry the digest though the feature is on");
+		nap_ms(20);
+	}
+	fprintf(stderr, "snapshots with digests: %u acknowledged\n", history_count());
+}
+
 int main(void)
 {
 	pthread_t threads[THREADS];
@@ -232,7 +271,7 @@ int main(void)
 		return 77;
 	}
 	setenv("COUNTERSIGND", old_build, 1);
-	cluster_make(&cluster, NULL);
+	cluster_make(&cluster, "snapshot_entries: 256");
 	cluster_begin(&cluster);
 	client = cluster_client(&cluster);
 	for (unsigned i = 0; i < THREADS; i++) {
@@ -241,7 +280,7 @@ int main(void)
 	}
 	wait_acked(ACKED_BETWEEN);
 	bool lacks = !has_it(client);
-	if (lacks && enable() == 0)
+	if (lacks && (enable("builds") == 0 || enable("digest") == 0))
 		history_fail("old builds took the order to switch a feature on");
 	roll(client, new_build, "old to new");
 	roll(client, old_build, "new back to old");
@@ -249,18 +288,28 @@ int main(void)
 	cluster_run("cluster down %s/c --node 3", cluster.dir);
 	up(3, old_build);
 	wait_follows(client, 3);
-	if (lacks)
-		refused_for("node 3 has not said");
+	if (lacks) {
+		refused_for("builds", "node 3 has not said");
+		refused_for("digest", "node 3 has not said");
+	} else {
+		/* Both have it: on while they are mixed, then each reads the other's. */
+		digest_on();
+		roll(client, old_build, "back to old with digests");
+		roll(client, new_build, "to new with digests");
+	}
 	cluster_run("cluster down %s/c --node 3", cluster.dir);
-	refused_for("node 3 is not heard");
+	refused_for("builds", "node 3 is not heard");
 	up(3, new_build);
 	wait_follows(client, 3);
-	wait_enabled();
+	wait_enabled("builds");
 	wait_acked(ACKED_BETWEEN);
 	cluster_run("feature list " ADMIN, ADMIN_ARGS);
 	check_status(client);
-	if (lacks)
+	if (lacks) {
+		digest_on();
+		roll(client, new_build, "with digests, restarted");
 		too_old(client, cluster_leader(client) % NODES + 1);
+	}
 	atomic_store(&stop, true);
 	for (unsigned i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
