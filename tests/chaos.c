@@ -67,6 +67,12 @@ void chaos_nap_ms(unsigned ms)
 		;
 }
 
+void chaos_stop(const char *where)
+{
+	fprintf(stderr, "chaos cannot go on: %s: %s\n", where, strerror(errno));
+	abort();
+}
+
 void chaos_say(const struct chaos *c, const char *format, ...)
 {
 	va_list ap;

@@ -77,6 +77,8 @@ unsigned chaos_draw(struct chaos *c, unsigned n);
 void chaos_nap_ms(unsigned ms);
 /* A line with the time since the begin. */
 void chaos_say(const struct chaos *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* It is not the cluster's fault that this goes no further: says where and why (errno), and aborts. */
+_Noreturn void chaos_stop(const char *where);
 /* Notes that a promise is broken; the first one counts, and ends the run. */
 void chaos_broken(struct chaos *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static inline bool chaos_good(const struct chaos *c)

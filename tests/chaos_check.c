@@ -47,7 +47,7 @@ static void read_node(struct chaos *c, struct stored *s, unsigned node)
 	struct hash h;
 
 	if (tree_new(&(struct tree_tiles){0}, &tree))
-		abort();
+		chaos_stop(__func__);
 	for (uint64_t at = 0; at < s->size && chaos_good(c);) {
 		cs_page *page;
 		if (cs_entries(nodes_client(c, node), at, 256, 5000, &page) || page->n == 0) {
@@ -75,7 +75,7 @@ static void read_all(struct chaos *c, struct stored *s)
 	s->bodies = calloc(s->size, sizeof *s->bodies);
 	s->rows = calloc(s->size + 1, sizeof *s->rows);
 	if (!s->leaves || !s->bodies || !s->rows)
-		abort();
+		chaos_stop(__func__);
 	for (unsigned i = 0; i < c->n && chaos_good(c); i++)
 		read_node(c, s, i);
 	qsort(s->rows, s->n_rows, sizeof *s->rows, by_id);
@@ -97,7 +97,7 @@ static void verify_offline(struct chaos *c, const struct stored *s, struct verdi
 		}
 		FILE *f = fopen(path, "we");
 		if (!f || fputs(bundle, f) < 0 || fclose(f))
-			abort();
+			chaos_stop(__func__);
 		free(bundle);
 		if (cluster_try("verify %s --trust %s/c/trust.policy", path, c->cluster.dir))
 			chaos_broken(c, "node %u: the proof of entry %" PRIu64 " does not verify", i % c->n + 1, index);
@@ -113,12 +113,12 @@ static void read_events(const struct chaos *c, struct history *h)
 	snprintf(path, sizeof path, "%s/events", c->cluster.dir);
 	FILE *f = fopen(path, "re");
 	if (!f || fseek(f, 0, SEEK_END))
-		abort();
+		chaos_stop(__func__);
 	h->n = (size_t)ftell(f) / sizeof *h->events;
 	rewind(f);
 	h->events = calloc(h->n + 1, sizeof *h->events);
 	if (!h->events || fread(h->events, sizeof *h->events, h->n, f) != h->n)
-		abort();
+		chaos_stop(__func__);
 	fclose(f);
 }
 

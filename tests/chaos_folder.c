@@ -89,12 +89,12 @@ static void damage(const struct chaos *c, const char *path, int fd, int64_t size
 		at -= at % SECTOR;
 	size_t len = !zeroes ? 1 : at + SECTOR < size ? SECTOR : (size_t)(size - at);
 	if (!zeroes && pread(fd, bytes, 1, at) != 1)
-		abort();
+		chaos_stop(__func__);
 	if (!zeroes)
 		bytes[0] ^= (uint8_t)(1u << (drawn >> 25 & 7));
 	chaos_say(c, "  %s at %" PRId64 " of %s", zeroes ? "zeroes" : "a bit flipped", at, path);
 	if (pwrite(fd, bytes, len, at) != (ssize_t)len)
-		abort();
+		chaos_stop(__func__);
 }
 
 void folder_flip(struct chaos *c, const struct fault *f)
@@ -109,7 +109,7 @@ void folder_flip(struct chaos *c, const struct fault *f)
 		int fd = open(path, O_RDWR | O_CLOEXEC);
 		struct stat st;
 		if (fd < 0 || fstat(fd, &st))
-			abort();
+			chaos_stop(__func__);
 		if (st.st_size) {
 			damage(c, path, fd, st.st_size, f->drawn);
 			i = n;
@@ -129,7 +129,7 @@ void folder_delete(struct chaos *c, const struct fault *f)
 		return;
 	chaos_say(c, "  without %s", files[f->drawn % n]);
 	if (unlink(files[f->drawn % n]))
-		abort();
+		chaos_stop(__func__);
 }
 
 /* It ended: in words, with a status that says so, and it stays down until its operator has done something. */
@@ -250,7 +250,7 @@ static void leave(struct chaos *c, unsigned node, uint64_t free_bytes)
 
 	data_path(c, node, path);
 	if (statvfs(path, &v))
-		abort();
+		chaos_stop(__func__);
 	uint64_t used = (v.f_blocks - v.f_bfree) * v.f_frsize;
 	snprintf(options, sizeof options, "size=%" PRIu64 "k,mode=700", (used + free_bytes + 1023) / 1024);
 	/* It may have grown since we looked. */

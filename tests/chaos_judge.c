@@ -173,7 +173,7 @@ static void judge_order(struct chaos *c, struct judged *h)
 	size_t k = 0;
 
 	if (!ends)
-		abort();
+		chaos_stop(__func__);
 	memcpy(ends, h->facts, h->n_facts * sizeof *ends);
 	qsort(ends, h->n_facts, sizeof *ends, by_end);
 	qsort(h->facts, h->n_facts, sizeof *h->facts, by_begin);
@@ -201,7 +201,7 @@ static uint64_t outage_ms(const struct judged *h)
 	struct fact *ends = calloc(h->n_facts + 1, sizeof *ends);
 
 	if (!ends)
-		abort();
+		chaos_stop(__func__);
 	memcpy(ends, h->facts, h->n_facts * sizeof *ends);
 	qsort(ends, h->n_facts, sizeof *ends, by_end);
 	for (size_t i = 0; i < h->n_facts; i++)
@@ -218,7 +218,7 @@ void judge(struct chaos *c, struct history *all, const struct stored *s, struct 
 	struct judged h = {.events = all->events, .n = all->n, .facts = calloc(all->n + 1, sizeof *h.facts)};
 
 	if (!h.facts)
-		abort();
+		chaos_stop(__func__);
 	qsort(all->events, all->n, sizeof *all->events, by_request);
 	judge_requests(c, &h, s, ret);
 	if (chaos_good(c))
@@ -298,7 +298,7 @@ unsigned judge_bites(struct chaos *c, const struct history *all, const struct st
 		struct stored t = *s;
 		t.rows = calloc(s->n_rows + 1, sizeof *t.rows);
 		if (!h.events || !t.rows)
-			abort();
+			chaos_stop(__func__);
 		memcpy(h.events, all->events, all->n * sizeof *h.events);
 		memcpy(t.rows, s->rows, s->n_rows * sizeof *t.rows);
 		scratch = (struct chaos){.silent = true};
