@@ -73,26 +73,18 @@ static void ask_enrolment(struct client *c)
 
 /* --- members --- */
 
-static bool is_weak(uint64_t id)
-{
-	for (unsigned i = 0; i < swarm.n_weak; i++)
-		if (swarm.weak[i] == id)
-			return true;
-	return false;
-}
-
 /* Three to five members and voters; and those whose disks get damaged stay a minority of the voters. */
 static bool may(const struct roster *r, const struct member_order *m)
 {
 	struct roster after = *r;
 	unsigned voters, weak = 0;
 
-	if (m->action == MEMBER_ROLE && m->role == ROSTER_VOTER && is_weak(m->id))
+	if (m->action == MEMBER_ROLE && m->role == ROSTER_VOTER && swarm_weak((unsigned)m->id))
 		return false;
 	roster_change(&after, m, r->version + 1);
 	voters = roster_voters(&after);
 	for (unsigned i = 0; i < after.n; i++)
-		weak += after.nodes[i].role == ROSTER_VOTER && is_weak(after.nodes[i].id);
+		weak += after.nodes[i].role == ROSTER_VOTER && swarm_weak((unsigned)after.nodes[i].id);
 	return voters >= MEMBERS_MIN && after.n <= MEMBERS_MOST && weak <= (voters - 1) / 2;
 }
 

@@ -18,6 +18,8 @@ void checks_frame_sent(unsigned from, unsigned to, const uint8_t *bytes, size_t 
 void checks_root(unsigned node, uint64_t size, const struct hash *root, const char *where);
 /* A node's process has ended. */
 void checks_ended(unsigned node);
+/* What it has ever promised counts no more: its disk has forgotten it. */
+void checks_gone_back(unsigned node);
 /* Its writer is further behind than the bound that was drawn. */
 bool checks_behind(const struct core *c);
 /* For the liveness phase. */

@@ -37,6 +37,7 @@ raft_term checks_term_of(const struct raft *r, raft_index index); /* 0: neither 
 void promises_begin(void);
 void promises_look(unsigned node, const struct view *v);
 /* Nodes, a bit each: who has voted for this one in the term; who has acknowledged so far to a leader of this term. */
+bool promises_kept_by(unsigned node, unsigned other);
 unsigned promises_votes(unsigned node, raft_term term);
 unsigned promises_up_to(raft_term term, raft_index index);
 

@@ -246,7 +246,8 @@ void os_ended(struct process *p)
 	if (p->status == SIGKILL + 128)
 		return;
 	os_note(p->id, "--- ended with status %d", p->status);
-	if ((p->status == EXIT_HALTED && p->damaged) || (p->status == EXIT_REMOVED && voters_removed(p->id)))
+	if ((p->status == EXIT_HALTED && (p->damaged || p->gone_back)) ||
+	    (p->status == EXIT_REMOVED && voters_removed(p->id)))
 		n->out = true;
 	else if (p->status == EXIT_HALTED || (p->status != EXIT_OK && !excused))
 		os_fail(p->id, "the process ended with status %d, and its disk had no fault", p->status);

@@ -9,6 +9,7 @@
 
 struct drive;
 struct inode;
+struct node;
 struct process;
 
 /* X(name, text). */
@@ -26,7 +27,8 @@ struct process;
 	X(FAULT_FLIP, "bits flipped")                                                                                  \
 	X(FAULT_FULL, "disk full")                                                                                     \
 	X(FAULT_SLOW, "slow disks")                                                                                    \
-	X(FAULT_STALE, "folders rolled back")                                                                          \
+	X(FAULT_STALE, "logs rolled back")                                                                             \
+	X(FAULT_ROLLBACK, "nodes rolled back whole")                                                                   \
 	X(FAULT_KILL, "processes killed")                                                                              \
 	X(FAULT_POWER, "power cuts")                                                                                   \
 	X(FAULT_POWER_ALL, "power cuts of all")                                                                        \
@@ -64,6 +66,9 @@ bool faults_misdirect(struct drive *d, const struct inode *inode, uint64_t *at, 
 void faults_begin(uint64_t until);
 /* This node dies, and comes back within so long. */
 void faults_crash(unsigned node, uint64_t down_max);
+/* A node whose disk gets damaged: a minority, so that an intact copy of each acknowledged record stays on a majority.
+ */
+struct node *faults_weak(void);
 /* Everything is well from now on; nodes that are down come up, those that are damaged beyond use stay out. */
 void faults_end(void);
 

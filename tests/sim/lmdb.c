@@ -83,6 +83,27 @@ void env_power_cut(struct drive *d)
 	os_note(d->node, "the last commit of the store is undone");
 }
 
+/* Versions are never changed, so that a copy of what points to them is enough. */
+struct env *env_copy(const struct drive *d)
+{
+	struct env *copy = d->env ? malloc(sizeof *copy) : NULL;
+
+	assert(!d->env || copy);
+	if (copy)
+		*copy = *d->env;
+	return copy;
+}
+
+void env_put_back(struct drive *d, const struct env *copy)
+{
+	d->env = NULL;
+	if (!copy)
+		return;
+	d->env = malloc(sizeof *d->env);
+	assert(d->env);
+	*d->env = *copy;
+}
+
 /* ledger/FORMAT.md: size, applied Raft index, … */
 uint64_t env_applied(const struct env *e)
 {

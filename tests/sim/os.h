@@ -35,7 +35,8 @@ struct process {
 	/* What excuses its end (node life.c): faults of its disk in this life; damage ever. */
 	unsigned io_errors;
 	bool damaged;
-	bool misled; /* A write of its own went astray, ever. */
+	bool gone_back; /* All that it has was rolled back, ever. */
+	bool misled;    /* A write of its own went astray, ever. */
 };
 
 extern struct process os_processes[OS_PROCESSES_MAX];

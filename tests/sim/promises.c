@@ -59,6 +59,22 @@ void promises_look(unsigned node, const struct view *v)
 		        .said = r->current_term, .index = r->last_stored, .term = checks_term_of(r, r->last_stored)};
 }
 
+void checks_gone_back(unsigned node)
+{
+	promises[node] = (struct promise){0};
+}
+
+/* The other has all that this one ever acknowledged, durably, and every vote of it is over. */
+bool promises_kept_by(unsigned node, unsigned other)
+{
+	const struct promise *p = &promises[node];
+	const struct raft *a = views[node].raft, *b = views[other].raft;
+
+	if (!b || !views[other].core || b->state == RAFT_CANDIDATE || b->current_term < a->current_term)
+		return false;
+	return in_snapshot(b, p->index) || (b->last_stored >= p->index && checks_term_of(b, p->index) == p->term);
+}
+
 unsigned promises_votes(unsigned node, raft_term term)
 {
 	unsigned of = 0;
@@ -101,7 +117,8 @@ static void vote(unsigned voter, uint64_t term, unsigned candidate)
 {
 	assert(term < CHECKS_TERMS_MAX);
 	/* A folder that was rolled back has forgotten its votes: no node can know that by itself. */
-	if (votes[term][voter] && votes[term][voter] != candidate && !os_processes[voter].damaged)
+	if (votes[term][voter] && votes[term][voter] != candidate && !os_processes[voter].damaged &&
+	    !os_processes[voter].gone_back)
 		os_fail(voter, "two votes in term %" PRIu64 ": for %u and %u", term, votes[term][voter], candidate);
 	votes[term][voter] = (uint8_t)candidate;
 	check_kept(voter);

@@ -9,15 +9,13 @@
 #include "tests/sim/faults.h"
 #include "tests/sim/net.h"
 #include "tests/sim/os.h"
-#include "tests/sim/store_env.h"
+#include "tests/sim/rollback.h"
 #include "tests/sim/swarm.h"
 
 #define RATE_NORMAL 1000000
 
 static uint64_t end_ns;
 static bool over;
-static struct inode *old_folder[CLUSTER_NODES_MAX + 1]; /* What a stale folder will be put back from. */
-static uint64_t old_last[CLUSTER_NODES_MAX + 1];        /* Of its log. */
 
 static uint64_t span(uint64_t max)
 {
@@ -34,8 +32,7 @@ static struct process *process_of(const struct node *n)
 	return &os_processes[n->id];
 }
 
-/* Damage meets a minority only: an intact copy of each acknowledged record stays on a majority. */
-static struct node *weak_node(void)
+struct node *faults_weak(void)
 {
 	return swarm.n_weak ? &cluster.nodes[swarm.weak[os_below(swarm.n_weak)]] : NULL;
 }
@@ -219,7 +216,7 @@ static void act_io_errors(void)
 
 static void act_misdirect(void)
 {
-	struct node *n = weak_node();
+	struct node *n = faults_weak();
 
 	if (!n)
 		return;
@@ -229,39 +226,12 @@ static void act_misdirect(void)
 
 static void act_flip(void)
 {
-	struct node *n = weak_node();
+	struct node *n = faults_weak();
 
 	if (n && drive_flip(&n->disk)) {
 		faults_count(FAULT_FLIP);
 		process_of(n)->damaged = true;
 	}
-}
-
-/*
- * An old copy of the log's folder is put back, under a ledger that has come further. Only where the ledger tells: a
- * rollback of all that a node has is seen by the others alone, as long as one of those who know is there.
- */
-static void act_stale(void)
-{
-	struct node *n = weak_node();
-
-	if (!n)
-		return;
-	if (!old_folder[n->id]) {
-		if (!process_of(n)->alive || !checks_node_last(n->id))
-			return; /* Down, or still reading it: how far it reaches is not known. */
-		old_last[n->id] = checks_node_last(n->id);
-		old_folder[n->id] = drive_copy(&n->disk);
-		return;
-	}
-	if (env_applied(n->disk.env) <= old_last[n->id])
-		return;
-	faults_count(FAULT_STALE);
-	crash(n, false, OS_S);
-	os_note(n->id, "--- folder rolled back");
-	process_of(n)->damaged = true;
-	drive_replace(&n->disk, old_folder[n->id]);
-	old_folder[n->id] = NULL;
 }
 
 /* --- the schedule --- */
@@ -271,7 +241,8 @@ static void (*const acts[SWARM_ACTS])(void) = {
         [ACT_STOP] = act_stop,           [ACT_PAUSE] = act_pause, [ACT_PARTITION] = act_partition,
         [ACT_ONE_WAY] = act_one_way,     [ACT_CLOCK] = act_clock, [ACT_SLOW] = act_slow,
         [ACT_STUCK] = act_stuck,         [ACT_FULL] = act_full,   [ACT_IO_ERRORS] = act_io_errors,
-        [ACT_MISDIRECT] = act_misdirect, [ACT_FLIP] = act_flip,   [ACT_STALE] = act_stale,
+        [ACT_MISDIRECT] = act_misdirect, [ACT_FLIP] = act_flip,   [ACT_STALE] = rollback_log,
+        [ACT_ROLLBACK] = rollback_node,
 };
 
 static void act(void *arg, uint64_t unused)

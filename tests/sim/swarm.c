@@ -83,3 +83,11 @@ void swarm_draw(void)
 	draw_disks();
 	draw_acts();
 }
+
+bool swarm_weak(unsigned node)
+{
+	for (unsigned i = 0; i < swarm.n_weak; i++)
+		if (swarm.weak[i] == node)
+			return true;
+	return false;
+}

@@ -24,6 +24,7 @@ enum act {
 	ACT_MISDIRECT,
 	ACT_FLIP,
 	ACT_STALE,
+	ACT_ROLLBACK,
 	SWARM_ACTS
 };
 
@@ -46,5 +47,6 @@ struct swarm {
 extern struct swarm swarm;
 
 void swarm_draw(void);
+bool swarm_weak(unsigned node);
 
 #endif

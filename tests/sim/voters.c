@@ -10,6 +10,7 @@
 #include "node/decide/decide.h"
 #include "tests/sim/checks_internal.h"
 #include "tests/sim/cluster.h"
+#include "tests/sim/swarm.h"
 
 static uint8_t *masks; /* Voters of the committed configuration at an index, a bit each; 0: not seen. */
 static struct roster newest;
@@ -108,6 +109,15 @@ bool voters_member(unsigned node)
 bool voters_removed(unsigned node)
 {
 	return roster_find_removed(&newest, node) != NULL;
+}
+
+bool voters_hold_all_of(unsigned node)
+{
+	for (unsigned i = 0; i < newest.n; i++)
+		if (newest.nodes[i].role == ROSTER_VOTER && !swarm_weak((unsigned)newest.nodes[i].id) &&
+		    !promises_kept_by(node, (unsigned)newest.nodes[i].id))
+			return false;
+	return voters_member(node);
 }
 
 bool voters_can_tell(unsigned node)

@@ -16,6 +16,8 @@ void voters_look(unsigned node, struct view *v);
 const struct roster *voters_roster(void);
 bool voters_member(unsigned node);
 bool voters_removed(unsigned node);
+/* All voters whose disks are sound have whatever this one has promised. */
+bool voters_hold_all_of(unsigned node);
 /* This removed node is not up yet, or knows enough of the present members to believe them. */
 bool voters_can_tell(unsigned node);
 /* A node leads whose Raft configuration is committed, and is what the newest roster says. */
