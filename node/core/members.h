@@ -95,6 +95,9 @@ void members_name(uint64_t id, char ret[MEMBERS_NAME_SIZE]); /* In Raft's config
 /* The roster as this node knows it, places filled in from the settings where it names none. */
 void members_whole_roster(struct core *c, struct roster *ret);
 
+/* members_log.c, after the log is loaded: orders in it that are not applied yet say where nodes are. */
+void members_from_log(struct core *c);
+
 /* change.c: the leader makes Raft's configuration what the roster says. */
 void change_beat(struct core *c);
 /* Leader: it has been heard lately, and follows the log. */

@@ -247,6 +247,7 @@ static int open_raft(struct core *c)
 	if (rv)
 		return fail_raft(c, "starting raft", rv);
 	c->last_at_start = raft_last_index(&c->raft);
+	members_from_log(c);
 	guard_started(c->guard);
 	return 0;
 }
