@@ -1,5 +1,4 @@
-/* Old copies of what a node has are put back: of its log under a newer ledger, or of all, which others alone can see.
- */
+/* Old copies are put back: of a log under a newer ledger, or of all that a node has, which others alone see. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
@@ -15,8 +14,8 @@
 
 #define DOWN_NS OS_S
 
-/* By node; folder NULL: there is none. */
-static struct copy {
+        /* By node; folder NULL: there is none. */
+        static struct copy {
 	struct inode *folder;
 	struct env *store;
 	uint64_t last; /* Of its log. */

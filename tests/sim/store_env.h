@@ -16,6 +16,7 @@ void env_power_cut(struct drive *d);
 /* The store as it is now, NULL: there is none; puts an earlier copy in its place. */
 struct env *env_copy(const struct drive *d);
 void env_put_back(struct drive *d, const struct env *copy);
-uint64_t env_applied(const struct env *e); /* Raft index that the ledger on the disk has come to, for certain. */
+uint64_t
+env_applied(const struct env *e); /* Raft index that the ledger on the disk has come to through the log, for certain. */
 
 #endif
