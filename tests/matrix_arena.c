@@ -108,7 +108,8 @@ void arena_acked(const struct arena *a)
 	FILE *f = fopen(path, "re");
 	while (f && fread(id, sizeof id, 1, f) == 1 && fread(&index, sizeof index, 1, f) == 1)
 		history_add(id, index, history_now_ns());
-	if (!f || history_count() != OLD_DECISIONS + MORE_DECISIONS)
+	if (f)
+		fclose(f);
+	if (history_count() != OLD_DECISIONS + MORE_DECISIONS)
 		matrix_fail(a, "%s cannot be read", path);
-	fclose(f);
 }

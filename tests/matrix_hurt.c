@@ -228,9 +228,9 @@ static off_t find_word(const struct arena *a, unsigned node, const char *name, c
 	close(fd);
 	text[n > 0 ? n : 0] = 0;
 	const char *at = strstr(text, word);
-	if (!at)
-		matrix_fail(a, "no %s in %s", word, name);
-	return at - text;
+	if (at)
+		return at - text;
+	matrix_fail(a, "no %s in %s", word, name);
 }
 
 static const char *const kinds[] = {"log ", "channel ", "cosigner "};

@@ -122,13 +122,20 @@ static void undo_all(void)
 
 static void remember(int fd, size_t n, off_t at)
 {
+	struct undo *u = &undos[n_undos];
 	struct stat st;
-	uint8_t *bytes = malloc(n);
 
-	if (!bytes || fstat(fd, &st) || n_undos == WRITES_MAX)
+	if (n_undos == WRITES_MAX || fstat(fd, &st))
 		_exit(96);
-	ssize_t len = pread(fd, bytes, n, at);
-	undos[n_undos++] = (struct undo){fd, at, st.st_size, len > 0 ? (size_t)len : 0, bytes};
+	u->bytes = malloc(n);
+	if (!u->bytes)
+		_exit(96);
+	ssize_t len = pread(fd, u->bytes, n, at);
+	u->fd = fd;
+	u->at = at;
+	u->size = st.st_size;
+	u->len = len > 0 ? (size_t)len : 0;
+	n_undos++;
 }
 
 /* Undone: a sync of the file comes, and it is the N-th. */
@@ -245,7 +252,8 @@ static void *take_pages(void *arg)
 	if (from + len > map.len)
 		len = map.len - from;
 	report("map");
-	if (fd < 0 || mmap(map.at + from, len, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED)
+	const void *there = fd < 0 ? MAP_FAILED : mmap(map.at + from, len, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0);
+	if (there == MAP_FAILED)
 		_exit(97);
 	return NULL;
 }

@@ -338,6 +338,30 @@ static void test_views(void **state)
 	store_close(s);
 }
 
+/* What is given out is held against the tree: in a full tile, and in the one that still grows. */
+static void test_check(void **state)
+{
+	static const uint64_t indexes[] = {0, 3, 255, 256, 299};
+	struct store *s = writer_open();
+	uint8_t leaf[LEAF_SIZE_MAX];
+	struct store_view *v;
+
+	(void)state;
+	assert_int_equal(batch_commit(s, 300, 1, 1), 0);
+	assert_int_equal(store_view_open(s, &v), 0);
+	for (size_t i = 0; i < sizeof indexes / sizeof *indexes; i++) {
+		size_t len = leaf_make(indexes[i], leaf);
+		assert_int_equal(store_view_check(v, indexes[i], leaf, len, NULL, 0), 0);
+		assert_int_equal(store_view_check(v, indexes[i] ^ 1, leaf, len, NULL, 0), CS_ERR_DAMAGED);
+		/* A body that the entry, which is none here, does not commit to. */
+		assert_int_equal(store_view_check(v, indexes[i], leaf, len, "body", 4), CS_ERR_DAMAGED);
+		leaf[len / 2] ^= 1;
+		assert_int_equal(store_view_check(v, indexes[i], leaf, len, NULL, 0), CS_ERR_DAMAGED);
+	}
+	store_view_close(v);
+	store_close(s);
+}
+
 static void test_checkpoints_meta(void **state)
 {
 	struct store *s = writer_open();
@@ -883,23 +907,12 @@ static void test_disk_error(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        STORE_TEST(test_append_reopen),
-	        STORE_TEST(test_many_in_one),
-	        STORE_TEST(test_abort),
-	        STORE_TEST(test_views),
-	        STORE_TEST(test_checkpoints_meta),
-	        STORE_TEST(test_state),
-	        STORE_TEST(test_state_digest),
-	        STORE_TEST(test_kill),
-	        STORE_TEST(test_other_process),
-	        STORE_TEST(test_read_only_copy),
-	        STORE_TEST(test_open_refusals),
-	        STORE_TEST(test_damage),
-	        STORE_TEST(test_tile_missing),
-	        STORE_TEST(test_other_format),
-	        STORE_TEST(test_not_ours),
-	        STORE_TEST(test_map_full),
-	        STORE_TEST(test_disk_error),
+	        STORE_TEST(test_append_reopen), STORE_TEST(test_many_in_one),    STORE_TEST(test_abort),
+	        STORE_TEST(test_views),         STORE_TEST(test_check),          STORE_TEST(test_checkpoints_meta),
+	        STORE_TEST(test_state),         STORE_TEST(test_state_digest),   STORE_TEST(test_kill),
+	        STORE_TEST(test_other_process), STORE_TEST(test_read_only_copy), STORE_TEST(test_open_refusals),
+	        STORE_TEST(test_damage),        STORE_TEST(test_tile_missing),   STORE_TEST(test_other_format),
+	        STORE_TEST(test_not_ours),      STORE_TEST(test_map_full),       STORE_TEST(test_disk_error),
 	};
 
 	return cmocka_run_group_tests_name("store", tests, NULL, NULL);
