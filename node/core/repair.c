@@ -209,7 +209,8 @@ static void on_round(uv_timer_t *timer)
 	struct core *c = timer->data;
 	struct repair *r = c->repair;
 
-	resolve(c);
+	if (!r->ended) /* By an answer of this very turn of the loop: a log is rewritten once. */
+		resolve(c);
 	if (r->ended)
 		return;
 	forget_tellers(r);
