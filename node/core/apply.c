@@ -158,6 +158,7 @@ static void apply_batch(struct core *c, raft_index index, raft_term term, const 
 	struct hash root;
 
 	digest_take(c); /* Of the batch before: the state of its index is about to change. */
+	catchup_before(c, index);
 	c->n_outcomes = 0;
 	int err = batch_decode(&b, bytes, len);
 	if (err == CS_ERR_VERSION)
@@ -306,6 +307,7 @@ void apply_finish_take(struct core *c)
 
 void apply_take_state(struct core *c, raft_index index, bool sync)
 {
+	catchup_before(c, index + 1);
 	if (index == c->state_stored && c->take.block)
 		c->take.sync |= sync;
 	if (index < c->state_stored || (index == c->state_stored && (!sync || c->take.block)))
@@ -379,7 +381,7 @@ static int fsm_restore(struct raft_fsm *fsm, struct raft_buffer *buf)
 	if (err)
 		core_fatal(c, "the snapshot in the log is not ours or is damaged");
 	apply_deferred(c);
-	if (s.index > c->o.state_index && !catchup_swap(c, s.index, s.size, &s.root))
+	if (s.index > c->o.state_index)
 		core_halt(c->o.settings->data_path,
 		          "the store is behind the log's snapshot: its disk went back or was replaced");
 	check_digest(c, &s);

@@ -1,4 +1,4 @@
-/* Catch-up's taking side: state and entries from the leader, stored here, checked, and then swapped in. */
+/* Catch-up's taking side: state and entries from the leader, checked, stored here, and then swapped in. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
@@ -23,7 +23,7 @@
  */
 #define STATE_SIZE_MAX (UINT64_C(256) << 20)
 
-enum phase { IDLE, BEGUN, STATE, ENTRIES, STORING, READY };
+enum phase { IDLE, BEGUN, STATE, ENTRIES, STORING };
 
 struct taking {
 	enum phase phase;
@@ -92,6 +92,14 @@ static void begin(struct core *c, raft_index wanted, struct snapshot snapshot)
 	ask(c, CATCHUP_BEGIN, 0, 1);
 }
 
+/* What the state in memory has come to: by Raft, or ahead of it. */
+static raft_index in_memory(const struct core *c)
+{
+	raft_index applied = raft_last_applied((struct raft *)&c->raft);
+
+	return c->o.state_index > applied ? c->o.state_index : applied;
+}
+
 /*
  * The state with which this node has started may reach further than its log: fetched before a crash. It only has to be
  * synced, since what was found in the file can still be undone (MDB_NOMETASYNC).
@@ -103,7 +111,7 @@ static bool here_since_start(struct core *c, raft_index last_index)
 
 	if (c->o.state_index < last_index || c->o.state_index != c->state_stored)
 		return false;
-	if (ledger_writer_state_index(c->writer) >= last_index || c->state_synced)
+	if (c->state_synced)
 		return true;
 	if (store_view_state_index(c->view, &index, &term) || index != c->o.state_index ||
 	    !(b = state_block_new(index, term)))
@@ -115,13 +123,9 @@ static bool here_since_start(struct core *c, raft_index last_index)
 
 bool catchup_ready(struct core *c, raft_index last_index, const struct snapshot *s)
 {
-	struct taking *t = c->taking;
-
-	if (here_since_start(c, last_index))
-		return ledger_writer_state_index(c->writer) >= last_index;
-	if (t->phase == READY && t->state_index >= last_index)
+	if (in_memory(c) >= last_index && ledger_writer_state_index(c->writer) >= last_index)
 		return true;
-	if (t->phase == IDLE || t->phase == READY)
+	if (!here_since_start(c, last_index) && c->taking->phase == IDLE)
 		begin(c, last_index, *s);
 	return false;
 }
@@ -353,40 +357,44 @@ void catchup_chunk(struct core *c, uint64_t from, const struct frame_chunk *ch)
 		take_entries(c, ch);
 }
 
-void catchup_stored(struct core *c)
+/*
+ * The fetched state in the place of ours. From when it is with the writer on, ours is not written back any more: what
+ * the two hold is the same, but not in which slots.
+ */
+static void adopt(struct core *c)
 {
 	struct taking *t = c->taking;
-	struct hash stored;
 
-	if (t->paused && room_for(c, BACKLOG_BYTES_MAX / 4)) {
-		t->paused = false;
-		ask_entries(c);
-	}
-	if (t->phase == STORING && ledger_writer_state_index(c->writer) >= t->state_index) {
-		if (ledger_writer_state_digest(c->writer, t->state_index, &stored) && !hash_equal(&stored, &t->digest))
-			core_halt(c->o.settings->data_path, "catch-up: the state was stored otherwise than it came");
-		t->phase = READY;
-		log_info("catch-up: stored entries=%" PRIu64 " size=%" PRIu64 " raft_index=%" PRIu64 " ms=%" PRIu64,
-		         t->entries, t->head.size, t->state_index, (clock_mono_ns() - t->began_ns) / NS_PER_MS);
-	}
+	assert(!c->take.block);
+	state_free(c->state);
+	c->state = t->state;
+	t->state = NULL;
+	c->o.state_index = t->state_index;
+	c->principals_changed = c->roster_changed = true;
 }
 
-void catchup_beat(struct core *c)
+/* Raft has come as far as what was fetched. */
+static void adopt_here(struct core *c)
 {
 	struct taking *t = c->taking;
-	catchup_give_beat(c);
-	bool stored = t->phase == READY || t->phase == STORING;
+	struct state_head head;
 
-	/* A new leader may give by entries what the one before began to give by a snapshot. */
-	if (t->phase != IDLE && raft_last_applied(&c->raft) >= (stored ? t->state_index : t->wanted))
-		forget(c);
-	if (t->phase == IDLE || stored || t->paused)
-		return;
-	if (clock_mono_ns() - t->heard_ns >= RETRY_NS)
-		begin(c, t->wanted, t->snapshot);
+	state_head(c->state, &head);
+	if (head.size != t->head.size || !hash_equal(&head.last_leaf, &t->head.last_leaf))
+		core_halt(c->o.settings->data_path, "catch-up: the fetched state is not of the entries that are here");
+	adopt(c);
 }
 
-bool catchup_swap(struct core *c, raft_index index, uint64_t size, const struct hash *root)
+void catchup_before(struct core *c, raft_index index)
+{
+	struct taking *t = c->taking;
+
+	if (t->phase == STORING && t->state && index > t->state_index)
+		adopt_here(c);
+}
+
+/* All is stored, and Raft has not come so far: on from there, as after a restart. */
+static void swap(struct core *c)
 {
 	struct tree_tiles tiles = {.read = core_tile_read, .ctx = c};
 	struct taking *t = c->taking;
@@ -395,27 +403,62 @@ bool catchup_swap(struct core *c, raft_index index, uint64_t size, const struct 
 	const void *leaf;
 	size_t len;
 
-	if (t->phase != READY || t->state_index < index || t->head.size < size)
-		return false;
 	if (store_view_renew(c->view) || tree_new(&tiles, &tree) || tree_load(tree, t->head.size) ||
-	    tree_root_at(tree, size, &got) || store_view_entry(c->view, t->head.size - 1, &leaf, &len))
+	    store_view_entry(c->view, t->head.size - 1, &leaf, &len))
 		core_fatal(c, "catch-up: the fetched entries cannot be read back");
-	if (!hash_equal(&got, root))
-		core_halt(c->o.settings->data_path, "catch-up: the fetched entries do not have the snapshot's root");
 	hash_leaf(&got, leaf, len);
 	if (!hash_equal(&got, &t->head.last_leaf))
 		core_halt(c->o.settings->data_path, "catch-up: the fetched state is not of the fetched entries");
-	assert(!c->take.block);
+	if (t->head.size < t->snapshot.size || tree_root_at(tree, t->snapshot.size, &got) ||
+	    !hash_equal(&got, &t->snapshot.root))
+		core_halt(c->o.settings->data_path, "catch-up: the fetched entries do not have the snapshot's root");
 	tree_free(c->tree);
-	state_free(c->state);
 	c->tree = tree;
-	c->state = t->state;
-	t->state = NULL;
-	c->o.state_index = t->state_index;
-	c->principals_changed = c->roster_changed = true;
-	log_info("catch-up: whole again size=%" PRIu64 " raft_index=%" PRIu64, t->head.size, t->state_index);
+	adopt(c);
+}
+
+static void take_over(struct core *c)
+{
+	struct taking *t = c->taking;
+	struct hash stored;
+
+	if (ledger_writer_state_digest(c->writer, t->state_index, &stored) && !hash_equal(&stored, &t->digest))
+		core_halt(c->o.settings->data_path, "catch-up: the state was stored otherwise than it came");
+	apply_deferred(c);
+	apply_hand_over(c);
+	if (t->state && raft_last_applied(&c->raft) < t->state_index)
+		swap(c);
+	else if (t->state)
+		adopt_here(c);
+	log_info("catch-up: whole again entries=%" PRIu64 " size=%" PRIu64 " raft_index=%" PRIu64 " ms=%" PRIu64,
+	         t->entries, t->head.size, t->state_index, (clock_mono_ns() - t->began_ns) / NS_PER_MS);
 	forget(c);
-	return true;
+}
+
+void catchup_stored(struct core *c)
+{
+	struct taking *t = c->taking;
+
+	if (t->paused && room_for(c, BACKLOG_BYTES_MAX / 4)) {
+		t->paused = false;
+		ask_entries(c);
+	}
+	if (t->phase == STORING && ledger_writer_state_index(c->writer) >= t->state_index)
+		take_over(c);
+}
+
+void catchup_beat(struct core *c)
+{
+	struct taking *t = c->taking;
+
+	catchup_give_beat(c);
+	if (t->phase == IDLE || t->phase == STORING)
+		return;
+	/* A new leader may give by entries what the one before began to give by a snapshot. */
+	if (raft_last_applied(&c->raft) >= t->wanted)
+		forget(c);
+	else if (!t->paused && clock_mono_ns() - t->heard_ns >= RETRY_NS)
+		begin(c, t->wanted, t->snapshot);
 }
 
 void catchup_close(struct core *c)

@@ -33,9 +33,10 @@ struct taking *catchup_new(void); /* NULL: out of memory. */
  * up to its last index (consensus.md: Snapshots and catch-up); starts fetching from the leader otherwise.
  */
 bool catchup_ready(struct core *c, raft_index last_index, const struct snapshot *s);
-/* Raft installs the snapshot: swaps in the fetched state. False if what was fetched does not reach its index. */
-bool catchup_swap(struct core *c, raft_index index, uint64_t size, const struct hash *root);
-void catchup_stored(struct core *c); /* The writer has stored more. */
+/* The writer has stored more: once that is all that was fetched, ledger and state go on from there. */
+void catchup_stored(struct core *c);
+/* Before anything of a higher index than the fetched state's is applied or written back: Raft has overtaken it. */
+void catchup_before(struct core *c, raft_index index);
 void catchup_beat(struct core *c);   /* Asks again when nothing came for a while. */
 
 /* Frames, both sides. */
