@@ -238,7 +238,7 @@ static void replace_lost(unsigned lost, unsigned leader)
 	pthread_join(thread, NULL);
 	if (r.status)
 		history_fail("the lost node was not replaced");
-	fprintf(stderr, "node %u lost its disk and came back as node %u, %u kills on the way\n", lost, NEW, kills);
+	fprintf(stderr, "node %u lost its disk and came back as node %d, %u kills on the way\n", lost, NEW, kills);
 }
 
 /* --- in the end --- */

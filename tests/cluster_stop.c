@@ -282,7 +282,7 @@ static void strangers_leave_nothing(void)
 	waitpid(pid, NULL, 0);
 	for (ms = 0; (after = open_fds(nodes[0])) > before + FDS_MORE;) {
 		if ((ms += 10) > WAIT_MS_MAX) {
-			fprintf(stderr, "%u descriptors before %u connections, %u after\n", before, RESETS, after);
+			fprintf(stderr, "%u descriptors before %d connections, %u after\n", before, RESETS, after);
 			history_fail("connections that have ended are not closed");
 		}
 		nap_ms(10);
@@ -378,6 +378,6 @@ int main(int argc, char **argv)
 		for (unsigned k = 0; k < NODES; k++)
 			proxy_close(links[i][k]);
 	cluster_shell("rm -rf -- '%s'", cluster.dir);
-	fprintf(stderr, "%u connections reset, %u stops in the middle of everything\n", RESETS, rounds);
+	fprintf(stderr, "%d connections reset, %u stops in the middle of everything\n", RESETS, rounds);
 	return 0;
 }

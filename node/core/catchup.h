@@ -37,7 +37,7 @@ bool catchup_ready(struct core *c, raft_index last_index, const struct snapshot 
 void catchup_stored(struct core *c);
 /* Before anything of a higher index than the fetched state's is applied or written back: Raft has overtaken it. */
 void catchup_before(struct core *c, raft_index index);
-void catchup_beat(struct core *c);   /* Asks again when nothing came for a while. */
+void catchup_beat(struct core *c); /* Asks again when nothing came for a while. */
 
 /* Frames, both sides. */
 void catchup_fetch(struct core *c, uint64_t from, const struct frame_fetch *f);

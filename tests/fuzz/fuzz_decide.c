@@ -57,7 +57,7 @@ static void check_outcome(struct state *s, const struct state_head *before)
 	struct state_head after;
 
 	state_head(s, &after);
-	FUZZ_DEMAND(base.out->outcome >= DECIDE_ENTRY && base.out->outcome <= DECIDE_REFUSED);
+	FUZZ_DEMAND(base.out->outcome >= DECIDE_ENTRY && base.out->outcome <= DECIDE_NEWER);
 	if (base.out->outcome == DECIDE_ENTRY) {
 		FUZZ_DEMAND(after.size == before->size + 1);
 		k->s = s;

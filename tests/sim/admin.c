@@ -25,8 +25,9 @@ static uint64_t sequence;
 
 static struct admin_signature signature_of(const uint8_t sig[64])
 {
+	sequence++;
 	return (struct admin_signature){.name = client_text("root"),
-	                                .sequence = ++sequence,
+	                                .sequence = sequence,
 	                                .expiry_ms = client_wall_ms() + EXPIRY_MS,
 	                                .signature = sig};
 }

@@ -14,8 +14,8 @@
 
 #define DOWN_NS OS_S
 
-        /* By node; folder NULL: there is none. */
-        static struct copy {
+/* By node; folder NULL: there is none. */
+static struct copy {
 	struct inode *folder;
 	struct env *store;
 	uint64_t last; /* Of its log. */
