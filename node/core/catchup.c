@@ -409,8 +409,9 @@ static void swap(struct core *c)
 	hash_leaf(&got, leaf, len);
 	if (!hash_equal(&got, &t->head.last_leaf))
 		core_halt(c->o.settings->data_path, "catch-up: the fetched state is not of the fetched entries");
-	if (t->head.size < t->snapshot.size || tree_root_at(tree, t->snapshot.size, &got) ||
-	    !hash_equal(&got, &t->snapshot.root))
+	/* What another leader gives may be older than the snapshot: then the next fetch's is held against it. */
+	if (t->head.size >= t->snapshot.size &&
+	    (tree_root_at(tree, t->snapshot.size, &got) || !hash_equal(&got, &t->snapshot.root)))
 		core_halt(c->o.settings->data_path, "catch-up: the fetched entries do not have the snapshot's root");
 	tree_free(c->tree);
 	c->tree = tree;
