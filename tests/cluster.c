@@ -217,6 +217,22 @@ long long cluster_status(cs_client *client, unsigned node, const char *member)
 	return v;
 }
 
+unsigned cluster_in_log(const struct cluster *c, unsigned node, const char *pattern)
+{
+	char command[600];
+	unsigned n;
+	FILE *f;
+
+	snprintf(command, sizeof command, "grep -c '%s' '%s/c/node-%u/countersignd.log'", pattern, c->dir, node);
+	f = popen(command, "re");
+	if (!f || fscanf(f, "%u", &n) != 1) {
+		fprintf(stderr, "FAILED: a log cannot be read: node %u\n", node);
+		abort();
+	}
+	pclose(f);
+	return n;
+}
+
 static void nap(void)
 {
 	struct timespec t = {.tv_nsec = 20000000}; /* Between two looks at another process's state. */

@@ -41,6 +41,8 @@ cs_client *cluster_client(const struct cluster *c);
 unsigned cluster_leader(cs_client *client);
 /* A number out of a node's status (WIRE_STATUS member), -1 if the node does not answer. */
 long long cluster_status(cs_client *client, unsigned node, const char *member);
+/* How many lines of the node's log the pattern (grep's) is in. Aborts if there is no log. */
+unsigned cluster_in_log(const struct cluster *c, unsigned node, const char *pattern);
 /* Both have the same size: aborts unless they have the same root. */
 void cluster_same_root(cs_client *client, unsigned a, unsigned b);
 /* Waits until all three nodes report the same size and root and nothing is pending; returns the size. */

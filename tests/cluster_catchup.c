@@ -185,21 +185,6 @@ static void wait_seconds(unsigned seconds)
 		nap();
 }
 
-/* The member's log has this text so often. */
-static unsigned in_log(unsigned node, const char *text)
-{
-	char command[600];
-	unsigned n = 0;
-	FILE *f;
-
-	snprintf(command, sizeof command, "grep -c '%s' '%s/c/node-%u/countersignd.log'", text, cluster.dir, node);
-	f = popen(command, "re");
-	if (!f || fscanf(f, "%u", &n) != 1)
-		history_fail("a log cannot be read");
-	pclose(f);
-	return n;
-}
-
 /* The size from which the member's newest catch-up began. */
 static long long began_at(unsigned node)
 {
@@ -221,7 +206,7 @@ static void wait_whole(unsigned node, unsigned times)
 {
 	uint64_t end = history_now_ns() + WAIT_S_MAX * UINT64_C(1000000000);
 
-	while (in_log(node, "catch-up: whole again") < times) {
+	while (cluster_in_log(&cluster, node, "catch-up: whole again") < times) {
 		if (history_now_ns() > end)
 			history_fail("the member has not caught up");
 		nap();
@@ -272,16 +257,16 @@ static void test_resumes(unsigned node, long long had, unsigned long missed)
 	long long bytes = stored_bytes(node) + (long long)missed / 2 * 3 * FAT;
 
 	start_member(node);
-	while (stored_bytes(node) < bytes && !in_log(node, "catch-up: whole again"))
+	while (stored_bytes(node) < bytes && !cluster_in_log(&cluster, node, "catch-up: whole again"))
 		nap();
 	cluster_run("cluster kill %s/c --node %u", cluster.dir, node);
-	if (in_log(node, "catch-up: whole again")) {
+	if (cluster_in_log(&cluster, node, "catch-up: whole again")) {
 		start_member(node);
 		printf("caught up before it could be killed in the middle\n");
 		return;
 	}
 	start_member(node);
-	while (began_at(node) <= had && !in_log(node, "catch-up: whole again"))
+	while (began_at(node) <= had && !cluster_in_log(&cluster, node, "catch-up: whole again"))
 		nap();
 	printf("killed in the middle: had %lld, began again from %lld\n", had, began_at(node));
 	if (began_at(node) <= had)
@@ -345,7 +330,7 @@ int main(int argc, char **argv)
 		history_fail("decisions failed");
 	cluster_converge(client);
 	for (unsigned n = 1; n <= 3; n++)
-		if (in_log(n, "HALTED"))
+		if (cluster_in_log(&cluster, n, "HALTED"))
 			history_fail("a node has halted");
 	cluster_shell("grep -h 'catch-up' '%s/c/node-%u/countersignd.log'", cluster.dir, node);
 	cs_close(client);

@@ -71,24 +71,10 @@ static void start(unsigned node)
 	cluster_run("cluster up %s/c --node %u", cluster.dir, node);
 }
 
-static unsigned in_log(unsigned node, const char *text)
-{
-	char command[600];
-	unsigned n = 0;
-	FILE *f;
-
-	snprintf(command, sizeof command, "grep -c '%s' '%s/c/node-%u/countersignd.log'", text, cluster.dir, node);
-	f = popen(command, "re");
-	if (!f || fscanf(f, "%u", &n) != 1)
-		history_fail("a log cannot be read");
-	pclose(f);
-	return n;
-}
-
 static void wait_log(unsigned node, const char *text, unsigned times)
 {
 	for (int i = 0; i < WAIT_MS_MAX / 20; i++) {
-		if (in_log(node, text) >= times)
+		if (cluster_in_log(&cluster, node, text) >= times)
 			return;
 		nap();
 	}
@@ -242,7 +228,7 @@ static void others_go_on(cs_client *client, unsigned node, const char *why, bool
 	wait_log(node, why, 1);
 	decide(client, 10);
 	for (unsigned n = 1; n <= 3; n++)
-		if ((in_log(n, "HALTED") > 0) != (n == node && halted))
+		if ((cluster_in_log(&cluster, n, "HALTED") > 0) != (n == node && halted))
 			history_fail("the wrong node has halted");
 	if (halted && cluster_try("cluster up %s/c --node %u", cluster.dir, node) == 0)
 		history_fail("a halted node started again");
@@ -308,12 +294,12 @@ static void test_given(cs_client *client)
 
 	cluster_run("cluster kill %s/c --node %u", cluster.dir, node);
 	decide(client, 200);
-	whole = in_log(node, "whole again");
+	whole = cluster_in_log(&cluster, node, "whole again");
 	flip(giver, false); /* While it runs: its writer shares the store with us. */
 	start(node);
 	wait_log(node, "the state that came is damaged", 1);
 	decide(client, 10);
-	if (in_log(node, "whole again") > whole)
+	if (cluster_in_log(&cluster, node, "whole again") > whole)
 		history_fail("a damaged state was taken");
 	cluster_run("cluster kill %s/c --node %u", cluster.dir, giver);
 	if (cluster_try("cluster up %s/c --node %u", cluster.dir, giver) == 0)
@@ -330,7 +316,7 @@ static void await(cs_client *client, unsigned node)
 {
 	long long there = cluster_status(client, cluster_leader(client), "raft_applied") - 2;
 
-	for (unsigned i = 0; i < 3000 && !in_log(node, "HALTED"); i++) {
+	for (unsigned i = 0; i < 3000 && !cluster_in_log(&cluster, node, "HALTED"); i++) {
 		if (cluster_status(client, node, "raft_applied") >= there)
 			return;
 		nap();
@@ -356,7 +342,8 @@ static void test_compared(cs_client *client)
 	}
 	flip(node, true);
 	start(node);
-	while (cluster_status(client, cluster_leader(client), "raft_applied") <= next && !in_log(node, "HALTED")) {
+	while (cluster_status(client, cluster_leader(client), "raft_applied") <= next &&
+	       !cluster_in_log(&cluster, node, "HALTED")) {
 		decide(client, 5);
 		await(client, node);
 	}

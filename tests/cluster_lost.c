@@ -148,20 +148,6 @@ static void wait_acked(unsigned more)
 
 /* --- the new node --- */
 
-static unsigned in_log(unsigned node, const char *text)
-{
-	char command[600];
-	unsigned n = 0;
-	FILE *f;
-
-	snprintf(command, sizeof command, "grep -c '%s' '%s/c/node-%u/countersignd.log'", text, cluster.dir, node);
-	f = popen(command, "re");
-	if (!f || fscanf(f, "%u", &n) != 1)
-		history_fail("a log cannot be read");
-	pclose(f);
-	return n;
-}
-
 static long long stored_bytes(unsigned node)
 {
 	char path[400];
@@ -185,7 +171,7 @@ static void start_node(unsigned node)
 static bool fetching(long long bytes)
 {
 	for (int i = 0; i < WAIT_MS_MAX / 2; i++) {
-		if (in_log(NEW, "whole again"))
+		if (cluster_in_log(&cluster, NEW, "whole again"))
 			return false;
 		if (stored_bytes(NEW) >= bytes)
 			return true;
@@ -224,7 +210,7 @@ static void replace_lost(unsigned lost, unsigned leader)
 	long long empty = stored_bytes(NEW);
 	pthread_create(&thread, NULL, replace, &r);
 	/* The state comes first: killed with a part of it. */
-	while (!in_log(NEW, "catch-up: fetching"))
+	while (!cluster_in_log(&cluster, NEW, "catch-up: fetching"))
 		nap_ms(2);
 	kill_node(NEW);
 	start_node(NEW);
@@ -306,7 +292,7 @@ int main(void)
 	unsigned long long size = converge(client, nodes);
 	check_store(client, nodes, size);
 	for (unsigned n = 1; n <= NEW; n++)
-		if (in_log(n, "HALTED"))
+		if (cluster_in_log(&cluster, n, "HALTED"))
 			history_fail("a node has halted");
 	for (unsigned i = 0; i < THREADS; i++)
 		cs_close(clients[i]);
