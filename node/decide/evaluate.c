@@ -79,6 +79,21 @@ static void conclude(struct evaluation *e, const struct policy *p)
 	}
 }
 
+void evaluate_given(struct evaluation *ret, const struct policy *p, const struct request *q, unsigned met)
+{
+	ret->n_notes = 0;
+	ret->n_rules = 0;
+	for (unsigned i = 0; i < p->n_rules; i++)
+		if (policy_rule_matches(p, &p->rules[i], q))
+			ret->rules[ret->n_rules++] = (uint8_t)i;
+	weigh(ret, p);
+	conclude(ret, p);
+	if (ret->verdict == VERDICT_STEP_UP && met >= ret->challenge.level) {
+		ret->verdict = VERDICT_ALLOW;
+		evaluation_note(ret, "", "the evidence meets the challenge's level");
+	}
+}
+
 void evaluate(struct evaluation *ret, const struct state *s, const struct request *q, const struct subject *u,
               const struct principal_slot *client, uint64_t event_ms, uint64_t now_ms, bool import, unsigned met)
 {
@@ -95,17 +110,7 @@ void evaluate(struct evaluation *ret, const struct state *s, const struct reques
 
 	if (profile != NULL)
 		in.rate = import ? &profile->import_rate : &profile->rate;
-	ret->n_notes = 0;
-	ret->n_rules = 0;
 	observe(&ret->observation, q);
 	signals_derive(&ret->signals, profile, &in);
-	for (unsigned i = 0; i < p->n_rules; i++)
-		if (policy_rule_matches(p, &p->rules[i], q))
-			ret->rules[ret->n_rules++] = (uint8_t)i;
-	weigh(ret, p);
-	conclude(ret, p);
-	if (ret->verdict == VERDICT_STEP_UP && met >= ret->challenge.level) {
-		ret->verdict = VERDICT_ALLOW;
-		evaluation_note(ret, "", "the evidence meets the challenge's level");
-	}
+	evaluate_given(ret, p, q, met);
 }
