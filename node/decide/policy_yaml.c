@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "ledger/errors.h"
-#include "ledger/yaml_bytes.h"
 #include "node/decide/codec.h"
 
 static int top_version(struct compile *c, struct fy_node *key, struct fy_node *value, void *target)
@@ -168,39 +167,17 @@ static int compile_document(struct compile *c, struct fy_document *doc)
 	return yaml_mapping(c, root, root, keys, c->p);
 }
 
-/* The parser's own first complaint. */
-static int syntax_error(struct fy_diag *diag, struct policy_error *error)
-{
-	void *i = NULL;
-	struct fy_diag_error *e = fy_diag_errors_iterate(diag, &i);
-
-	snprintf(error->text, sizeof(error->text), "%s", e != NULL && e->msg != NULL ? e->msg : "not valid YAML");
-	error->line = e != NULL && e->line > 0 ? (unsigned)e->line : 0;
-	error->column = e != NULL && e->column > 0 ? (unsigned)e->column : 0;
-	return CS_ERR_INVALID;
-}
-
 static int compile(struct compile *c, const char *yaml, size_t len, uint8_t *buf, size_t cap, size_t *ret_len)
 {
-	struct fy_diag_cfg diag_cfg;
-	struct fy_parse_cfg cfg = {.flags = FYPCF_QUIET | FYPCF_COLLECT_DIAG};
-	struct fy_document *doc;
+	struct fy_document *doc = NULL;
 	size_t compiled_len = 0;
-	int err;
+	int err = yaml_document(yaml, len, &doc, c->error);
 
-	fy_diag_cfg_default(&diag_cfg);
-	diag_cfg.fp = NULL;
-	diag_cfg.colorize = false;
-	cfg.diag = fy_diag_create(&diag_cfg);
-	if (cfg.diag == NULL)
-		return CS_ERR_NOMEM;
-	fy_diag_set_collect_errors(cfg.diag, true);
-	doc = fy_document_build_from_string(&cfg, yaml, len);
-	err = doc != NULL ? compile_document(c, doc) : syntax_error(cfg.diag, c->error);
+	if (err == 0)
+		err = compile_document(c, doc);
 	if (err == 0 && policy_encode(c->p, buf, cap, &compiled_len) != 0)
 		err = CS_ERR_TOO_LARGE;
 	fy_document_destroy(doc);
-	fy_diag_destroy(cfg.diag);
 	/* What replicas will do with it, done once here: a policy that they would refuse is refused now. */
 	if (err == 0)
 		err = policy_load(c->p, buf, compiled_len);
@@ -220,12 +197,6 @@ int policy_compile(const char *yaml, size_t len, uint8_t *buf, size_t cap, size_
 		snprintf(error.text, sizeof(error.text), "larger than %d bytes", POLICY_SOURCE_SIZE_MAX);
 		*ret_error = error;
 		return CS_ERR_TOO_LARGE;
-	}
-	const char *why = yaml_bytes_refusal(yaml, len, &error.line);
-	if (why != NULL) {
-		snprintf(error.text, sizeof(error.text), "%s", why);
-		*ret_error = error;
-		return CS_ERR_INVALID;
 	}
 	c.p = malloc(sizeof(*c.p));
 	err = c.p != NULL ? compile(&c, yaml, len, buf, cap, ret_len) : CS_ERR_NOMEM;

@@ -15,6 +15,13 @@ struct compile {
 	struct policy_error *error;
 };
 
+/*
+ * Parses text whose bytes may be anything. 0: *ret is the caller's, fy_document_destroy; else *ret_error is filled in.
+ * CS_ERR_INVALID, CS_ERR_NOMEM.
+ */
+int yaml_document(const char *yaml, size_t len, struct fy_document **ret, struct policy_error *ret_error);
+/* Where a node stands in the text, from 1; 0: nowhere. */
+void yaml_place(struct fy_node *at, unsigned *ret_line, unsigned *ret_column);
 /* Fills in the error with the place of `at` (NULL: none) and returns CS_ERR_INVALID. */
 int yaml_fail(struct compile *c, struct fy_node *at, const char *format, ...) __attribute__((format(printf, 3, 4)));
 

@@ -30,15 +30,21 @@ static struct fy_node *first_scalar(struct fy_node *n)
 	return n;
 }
 
-int yaml_fail(struct compile *c, struct fy_node *at, const char *format, ...)
+void yaml_place(struct fy_node *at, unsigned *ret_line, unsigned *ret_column)
 {
 	struct fy_node *scalar = first_scalar(at);
 	struct fy_token *token = scalar != NULL ? fy_node_get_scalar_token(scalar) : NULL;
 	const struct fy_mark *mark = token != NULL ? fy_token_start_mark(token) : NULL;
+
+	*ret_line = mark != NULL ? (unsigned)mark->line + 1 : 0;
+	*ret_column = mark != NULL ? (unsigned)mark->column + 1 : 0;
+}
+
+int yaml_fail(struct compile *c, struct fy_node *at, const char *format, ...)
+{
 	va_list args;
 
-	c->error->line = mark != NULL ? (unsigned)mark->line + 1 : 0;
-	c->error->column = mark != NULL ? (unsigned)mark->column + 1 : 0;
+	yaml_place(at, &c->error->line, &c->error->column);
 	va_start(args, format);
 	vsnprintf(c->error->text, sizeof(c->error->text), format, args);
 	va_end(args);
