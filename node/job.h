@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "node/decide/evidence.h"
 #include "node/wire/messages.h"
 
 /*
@@ -21,6 +22,8 @@ struct job {
 	uint32_t roles;
 	uint64_t deadline_ns; /* CLOCK_MONOTONIC: nobody waits for an answer after this. */
 	uint64_t received_ns;
+	size_t facts_len; /* What the core found out about its evidence; 0: nothing yet. */
+	uint8_t facts[EVIDENCE_FACTS_SIZE_MAX];
 };
 
 /* Sends body (one canonical array) as the successful reply. Any thread; the job is gone afterwards. */

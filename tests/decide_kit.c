@@ -234,6 +234,7 @@ enum decide_outcome kit_answer(struct kit *k, uint64_t principal, uint64_t index
 	                   .evidence = sig,
 	                   .evidence_len = sizeof(sig)};
 	struct challenge c = {0};
+	struct evidence e;
 	size_t len, facts_len;
 	char why[160];
 
@@ -243,12 +244,14 @@ enum decide_outcome kit_answer(struct kit *k, uint64_t principal, uint64_t index
 	assert_int_equal(answer_encode(&a, payload, sizeof(payload), &len), 0);
 	kit_next_id(k, id);
 	k->out->outcome = DECIDE_REFUSED;
-	k->out->err = decide_prepare(k->s, k->now_ms, COMMAND_ANSWER, principal, id, payload, len, facts, sizeof(facts),
-	                             &facts_len, why);
+	k->out->err = decide_evidence(k->s, k->now_ms, principal, id, payload, len, &e, why);
 	if (k->out->err != 0) {
 		strcpy(k->out->text, why);
 		return DECIDE_REFUSED;
 	}
+	if (e.method != 0)
+		evidence_verify_ed25519(&e);
+	assert_int_equal(evidence_facts(&e, facts, sizeof(facts), &facts_len), 0);
 	return kit_apply(k, COMMAND_ANSWER, principal, id, payload, len, facts, facts_len);
 }
 

@@ -257,6 +257,13 @@ static void answer(void *ctx, struct job *j)
 	randombytes_buf(seed, sizeof(seed));
 	int err = decide_prepare(n->state, n->time_ms, c.type, c.principal, c.request_id, c.payload, c.payload_len,
 	                         facts, sizeof(facts), &facts_len, text);
+	struct evidence e;
+	if (err == 0 && c.type == COMMAND_ANSWER &&
+	    decide_evidence(n->state, n->time_ms, c.principal, c.request_id, c.payload, c.payload_len, &e, text) == 0) {
+		if (e.method != 0)
+			evidence_verify_ed25519(&e);
+		err = evidence_facts(&e, facts, sizeof(facts), &facts_len);
+	}
 	c.facts_len = facts_len;
 	if (err < 0) {
 		job_error(j, err, text, NULL, 0);

@@ -108,9 +108,8 @@ static void the_story(void **state)
 	assert_int_equal(kit_answer(&kit, KIT_GATEWAY, challenge, "ada-key", kit.device_sk), DECIDE_ENTRY);
 	assert_verdict(VERDICT_ALLOW);
 	assert_true(kit.out->has_evidence);
-	assert_int_equal(crypto_sign_verify_detached(kit.out->evidence_sig, kit.out->evidence_message,
-	                                             kit.out->evidence_message_len, kit.out->evidence_pub),
-	                 0);
+	evidence_verify_ed25519(&kit.out->evidence);
+	assert_true(kit.out->evidence.verified);
 	ask("deploy", "laptop-2", OFFICE);
 	assert_verdict(VERDICT_ALLOW);
 	assert_int_equal(kit.out->risk, -2300);

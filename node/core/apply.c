@@ -5,7 +5,6 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,50 +58,6 @@ static void compare_stored(struct core *c, const struct decide_out *out)
 		halt(c, "the private fields decided again differ from the stored ones", out->index);
 }
 
-static void verify_evidence(uv_work_t *work)
-{
-	struct evidence *e = work->data;
-
-	e->good = crypto_sign_verify_detached(e->sig, e->message, e->message_len, e->pub) == 0;
-}
-
-static void evidence_verified(uv_work_t *work, int status)
-{
-	struct evidence *e = work->data;
-	struct core *c = e->core;
-
-	c->evidence_out--;
-	if (status == 0 && !e->good) {
-		c->evidence_bad = true;
-		log_error(
-		        "the leader took evidence that does not verify: this node cosigns nothing more index=%" PRIu64,
-		        e->index);
-	}
-	free(e);
-	if (c->evidence_out == 0 && !c->stopping)
-		checkpoint_applied(c);
-}
-
-/* A corrupt leader cannot invent a person: evidence is verified again by every node (decisions.md: Flow, 3). */
-static void check_evidence(struct core *c, const struct decide_out *out)
-{
-	struct evidence *e = malloc(sizeof *e);
-
-	if (!e)
-		core_fatal(c, "out of memory");
-	e->core = c;
-	e->index = out->index;
-	e->good = false;
-	e->message_len = out->evidence_message_len;
-	memcpy(e->pub, out->evidence_pub, sizeof e->pub);
-	memcpy(e->sig, out->evidence_sig, sizeof e->sig);
-	memcpy(e->message, out->evidence_message, e->message_len);
-	e->work.data = e;
-	c->evidence_out++;
-	if (uv_queue_work(&c->loop, &e->work, verify_evidence, evidence_verified))
-		core_fatal(c, "cannot queue work");
-}
-
 static void apply_command(struct core *c, const struct batch *b, const uint8_t *command, size_t len)
 {
 	struct decide_out *out = c->out;
@@ -133,7 +88,7 @@ static void apply_command(struct core *c, const struct batch *b, const uint8_t *
 	if (entries_add(c->entries, out->leaf, out->leaf_len, out->body, out->body_len, &out->leaf_hash))
 		core_fatal(c, "out of memory");
 	if (out->has_evidence)
-		check_evidence(c, out);
+		proving_entry(c, out); /* A corrupt leader cannot invent a person (decisions.md: Flow, 3). */
 }
 
 /* A follower must not cosign times that are ahead of its own clock: one bad clock must not expire everything. */

@@ -32,7 +32,7 @@ void core_stepped(void *ctx)
 		         raft_last_index(&c->raft), tree_size(c->tree));
 		publish_status(c);
 	}
-	if (c->raft.state != RAFT_LEADER && turns_count(c->pending))
+	if (c->raft.state != RAFT_LEADER && (turns_count(c->pending) || turns_count(c->unproven)))
 		propose_refuse_all(c, CS_ERR_NOT_LEADER);
 	if (c->applied) {
 		apply_hand_over(c);
@@ -219,6 +219,7 @@ void core_close(struct core *c)
 		entries_free(b);
 	}
 	turns_free(c->pending);
+	turns_free(c->unproven);
 	catchup_close(c);
 	store_view_close(c->view);
 	tree_free(c->tree);

@@ -38,6 +38,8 @@
 	(UINT64_C(32) << 20)    /* Of entries kept behind a snapshot; who was away for longer fetches the ledger. */
 #define CLOCK_AHEAD_MS_MAX 2000 /* A leader's time further ahead of ours is not cosigned (decisions.md: Flow). */
 
+#define PROVING_MAX 2 /* Evidences of answers at workers at once: the pool's other threads are the disk's. */
+
 #define CHECKS_WAITING_MAX 4096 /* Checks that wait for a round or a view; above it: overloaded, at once. */
 #define FRESH_INTERVAL_MS  100  /* A view in use is made anew when it is so old: a fraction of what anybody bounds. */
 #define FRESH_PATIENCE_MS                                                                                              \
@@ -82,16 +84,6 @@ struct outcome {
 	uint64_t index;
 	unsigned entry; /* DECIDE_ENTRY: which one of core.entries. */
 	char text[160];
-};
-
-/* Evidence that a follower verifies again, off the loop, before it cosigns. */
-struct evidence {
-	uv_work_t work;
-	struct core *core;
-	uint64_t index;
-	bool good;
-	uint8_t pub[32], sig[64], message[ANSWER_MESSAGE_SIZE_MAX];
-	size_t message_len;
 };
 
 /* check.c: a check whose answer is not due yet. */
@@ -148,6 +140,8 @@ struct core {
 	/* Requests. */
 	_Atomic(struct job *) inbox;
 	struct turns *pending;
+	struct turns *unproven; /* Answers whose evidence is to be verified first. */
+	struct proving *proving[PROVING_MAX];
 	struct pace pace;
 	struct flight flight;
 	struct answering answering;
@@ -205,8 +199,9 @@ struct core {
 		uint64_t from, size;
 		struct hash root;
 	} asked;
-	unsigned checks_out;   /* Notes being verified. */
-	unsigned evidence_out; /* Being verified. */
+	unsigned checks_out;       /* Notes being verified. */
+	unsigned evidence_out;     /* Being verified, of entries and of answers. */
+	unsigned entries_unproven; /* Of entries: nothing is cosigned meanwhile. */
 	bool evidence_bad, clock_ahead;
 	uint64_t ahead_time_ms; /* clock_ahead: the last batch's time. */
 
@@ -241,10 +236,19 @@ void propose_drain(struct core *c);  /* The inbox. */
 void propose_answer(struct core *c); /* Replies to the batch that was applied in this step. */
 void propose_pump(struct core *c);   /* A batch, if one may go. */
 void propose_expire(struct core *c); /* Deadlines of those who wait, and of those in flight. */
+/* Its evidence is verified, or need not be. Any error goes to the asker. */
+void propose_ready(struct core *c, struct job *j);
+void propose_refuse(struct job *j, int err, const char *text);
 void propose_refuse_all(struct core *c, int err);
 void propose_refuse_not_leader(struct core *c, struct job *j);
 void propose_refuse_inbox(struct core *c); /* Any thread, once the core is closed. */
 void propose_abandon(struct core *c);      /* Stopping: whoever waits for the batch in flight is told so. */
+
+/* proving.c: evidence at the workers. */
+bool proving_wanted(const struct job *j);
+void proving_pump(struct core *c);            /* Those that wait, as far as workers are free. */
+void proving_refuse(struct core *c, int err); /* Those at the workers: nobody waits for what comes out. */
+void proving_entry(struct core *c, const struct decide_out *out); /* Of an entry that was just applied. */
 
 /* check.c: whether an earlier answer is still good. */
 void check_receive(struct core *c, struct job *j);

@@ -313,6 +313,8 @@ int core_open(const struct core_options *o, struct core **ret)
 	apply_init(c);
 	err = c->scratch && c->reply && c->out && c->taking ? turns_new(PENDING_MAX, &c->pending) : CS_ERR_NOMEM;
 	if (!err)
+		err = turns_new(PENDING_MAX, &c->unproven);
+	if (!err)
 		err = open_loop(c);
 	if (!err)
 		err = members_open(c);

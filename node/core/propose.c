@@ -67,12 +67,12 @@ static void refuse_overloaded(struct core *c, struct job *j, const char *why)
 	job_error(j, CS_ERR_OVERLOADED, text, NULL, retry_ms);
 }
 
-static void refuse_full(struct core *c, struct job *j)
+static void refuse_full(struct core *c, const struct turns *t, struct job *j)
 {
 	char why[80];
 
-	snprintf(why, sizeof why, "%u requests wait, %u of them this principal's", turns_count(c->pending),
-	         turns_count_of(c->pending, j->principal));
+	snprintf(why, sizeof why, "%u requests wait, %u of them this principal's", turns_count(t),
+	         turns_count_of(t, j->principal));
 	refuse_overloaded(c, j, why);
 }
 
@@ -104,10 +104,25 @@ static void receive(struct core *c, struct job *j, uint64_t now)
 	}
 	if (room_refuses(c, j))
 		return;
+	j->facts_len = 0;
+	struct turns *t = proving_wanted(j) ? c->unproven : c->pending;
 	if (j->deadline_ns <= now)
 		refuse_expired(c, j);
+	else if (turns_push(t, j))
+		refuse_full(c, t, j);
+}
+
+void propose_ready(struct core *c, struct job *j)
+{
+	if (c->raft.state != RAFT_LEADER)
+		propose_refuse_not_leader(c, j);
 	else if (turns_push(c->pending, j))
-		refuse_full(c, j);
+		refuse_full(c, c->pending, j);
+}
+
+void propose_refuse(struct job *j, int err, const char *text)
+{
+	job_error(j, err, text, NULL, err == CS_ERR_OVERLOADED ? QUOTA_RETRY_MS : 0);
 }
 
 void propose_drain(struct core *c)
@@ -125,13 +140,15 @@ void propose_drain(struct core *c)
 		next = j->next;
 		receive(c, j, now);
 	}
+	proving_pump(c);
 }
 
 void propose_refuse_all(struct core *c, int err)
 {
 	struct job *j;
 
-	while ((j = turns_pop(c->pending))) {
+	proving_refuse(c, err);
+	while ((j = turns_pop(c->pending)) || (j = turns_pop(c->unproven))) {
 		if (err == CS_ERR_NOT_LEADER)
 			propose_refuse_not_leader(c, j);
 		else
@@ -168,15 +185,22 @@ void propose_abandon(struct core *c)
 	abandon(c, UINT64_MAX, NULL);
 }
 
-void propose_expire(struct core *c)
+static void expire(struct core *c, struct turns *t, uint64_t now)
 {
-	uint64_t now = clock_mono_ns();
 	struct job *next;
 
-	for (struct job *j = turns_expired(c->pending, now); j; j = next) {
+	for (struct job *j = turns_expired(t, now); j; j = next) {
 		next = j->next;
 		refuse_expired(c, j);
 	}
+}
+
+void propose_expire(struct core *c)
+{
+	uint64_t now = clock_mono_ns();
+
+	expire(c, c->pending, now);
+	expire(c, c->unproven, now);
 	abandon(c, now, "the deadline passed on the way to a quorum: the outcome is unknown, retry with the same id");
 }
 
@@ -295,10 +319,13 @@ static bool add_job(struct core *c, struct batch_writer *w, uint8_t *at, size_t 
 	if (!err)
 		err = check_change(c, &cmd, text);
 	if (err) {
-		job_error(j, err, text, NULL, err == CS_ERR_OVERLOADED ? QUOTA_RETRY_MS : 0);
+		propose_refuse(j, err, text);
 		return false;
 	}
-	if (facts_len) {
+	if (j->facts_len) {
+		cmd.facts = j->facts;
+		cmd.facts_len = j->facts_len;
+	} else if (facts_len) {
 		cmd.facts = facts;
 		cmd.facts_len = facts_len;
 	}

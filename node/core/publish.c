@@ -61,7 +61,7 @@ void publish_status(struct core *c)
 	                        .size = tree_size(c->tree),
 	                        .stored_size = ledger_writer_stored_size(c->writer),
 	                        .cosigned_size = c->cosigned_size,
-	                        .pending = turns_count(c->pending),
+	                        .pending = turns_count(c->pending) + turns_count(c->unproven),
 	                        .uptime_ms = (clock_mono_ns() - c->started_ns) / NS_PER_MS};
 	struct guard_stats stats;
 	const char *address, *health = "ok";

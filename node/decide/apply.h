@@ -117,5 +117,8 @@ int check_feature(const struct state *s, const struct feature_order *o, const st
 /* Is the credential one of the subject's, and does the evidence hold? What the leader finds and decide looks at again.
  */
 bool credential_fits(const struct principal *credential, const struct challenge_slot *c, const struct answer *a);
+/* evidence.c: credential NULL: there is none of that name. */
+void evidence_fill(struct evidence *ret, const struct state *s, const struct challenge_slot *c, const struct answer *a,
+                   const struct principal *credential);
 
 #endif

@@ -49,19 +49,6 @@ static int level_met(const struct apply *a, const struct challenge_slot *c, cons
 	return 0;
 }
 
-/* For followers, who verify again before they cosign. */
-static void show_evidence(struct apply *a, const struct challenge_slot *c, const struct answer *n,
-                          const struct facts *f)
-{
-	struct decide_out *o = a->out;
-
-	o->has_evidence = true;
-	memcpy(o->evidence_pub, state_principal(a->s, f->credential)->sign_pub, sizeof(o->evidence_pub));
-	memcpy(o->evidence_sig, n->evidence, sizeof(o->evidence_sig));
-	o->evidence_message_len =
-	        answer_message(o->evidence_message, a->s->origin, c->c.index, &c->c.digest, c->c.nonce, c->c.expiry_ms);
-}
-
 static int find_challenge(const struct apply *a, const struct answer *n, struct challenge_slot **ret)
 {
 	struct challenge_slot *c = challenge_find(a->s, n->challenge, a->now_ms);
@@ -153,8 +140,10 @@ int apply_answer(struct apply *a)
 	err = entry_finish(a);
 	if (err != 0)
 		return err;
-	if (outcome == ANSWER_MET)
-		show_evidence(a, c, &n, &f);
+	if (outcome == ANSWER_MET) { /* For followers, who verify again before they cosign. */
+		a->out->has_evidence = true;
+		evidence_fill(&a->out->evidence, a->s, c, &n, state_principal(a->s, f.credential));
+	}
 	commit(a, &k, c, outcome);
 	return 0;
 }

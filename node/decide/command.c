@@ -10,11 +10,10 @@
 #include "ledger/limits.h"
 #include "node/decide/codec.h"
 
-#define COMMAND_SIZE_MAX  (1u << 17) /* A payload of one client message (64 KiB) and its frame, twice over. */
-#define EVIDENCE_SIZE_MAX 4096       /* An OIDC token or a WebAuthn assertion fits; Ed25519 takes 64. */
-#define METHOD_SIZE_MAX   32
-#define ANSWER_DOMAIN     "countersign/answer/v1"
-#define REQUEST_DOMAIN    "countersign/request/v1"
+#define COMMAND_SIZE_MAX (1u << 17) /* A payload of one client message (64 KiB) and its frame, twice over. */
+#define METHOD_SIZE_MAX  32
+#define ANSWER_DOMAIN    "countersign/answer/v1"
+#define REQUEST_DOMAIN   "countersign/request/v1"
 
 const char *role_text(uint32_t bit)
 {

@@ -66,6 +66,7 @@ int command_decode(struct command *ret, const void *bytes, size_t len);
 #define NODE_URL_SIZE_MAX       127 /* As on the wire; of links too. */
 #define IMPORT_FORMAT_SIZE_MAX  32  /* "cloudtrail", "sshd", … */
 #define REMOVAL_REASON_SIZE_MAX 1024
+#define EVIDENCE_SIZE_MAX       4096 /* An OIDC token or a WebAuthn assertion fits; Ed25519 takes 64. */
 #define FEATURE_NAME_SIZE_MAX   24
 #define FEATURE_BUILD_SIZE_MAX  31 /* As the version in a node's status. */
 
@@ -115,7 +116,7 @@ int import_decode(struct import *ret, const void *bytes, size_t len);
 
 /*
  * An answer: [index of the step_up decision, method str, credential's name, evidence bin].
- * Facts: [verified bool, credential's principal id, credential's version].
+ * Facts: [verified bool, credential's principal id, credential's version] (evidence.h).
  * Method "ed25519": evidence = signature by the device key over answer_message.
  */
 struct answer {

@@ -19,7 +19,7 @@ static void out_clear(struct decide_out *o)
 	o->kind = o->verdict = 0;
 	o->risk = 0;
 	o->principals_changed = o->roster_changed = o->has_evidence = false;
-	o->leaf_len = o->body_len = o->evidence_message_len = 0;
+	o->leaf_len = o->body_len = 0;
 }
 
 /* Commands of clients: who asks, and whether it was asked before. */

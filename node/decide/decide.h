@@ -11,6 +11,7 @@
 #include "ledger/hash.h"
 #include "ledger/limits.h"
 #include "node/decide/command.h"
+#include "node/decide/evidence.h"
 #include "node/decide/feature.h"
 #include "node/decide/roster.h"
 
@@ -174,8 +175,7 @@ struct decide_out {
 	struct hash leaf_hash;
 	/* Evidence that stands on its own, verified by the leader as it says: followers verify again, then cosign. */
 	bool has_evidence;
-	uint8_t evidence_pub[32], evidence_sig[64], evidence_message[ANSWER_MESSAGE_SIZE_MAX];
-	size_t evidence_message_len;
+	struct evidence evidence;
 };
 
 /*
@@ -188,12 +188,21 @@ void decide(struct state *s, uint64_t time_ms, const void *command, size_t len, 
 
 /*
  * The leader's part before it proposes: checks that need no log, so that what cannot succeed never enters it (roles of
- * the asker, form of the payload, signature of an administrator, a challenge that is open); and the facts of an answer
- * (verifies the evidence). facts has room for facts_cap bytes. Returns 0, or the error and text for the asker.
+ * the asker, form of the payload, signature of an administrator, a challenge that is open); and facts. facts has room
+ * for facts_cap bytes; those of an answer come from its evidence instead (evidence_facts). Returns 0, or the error and
+ * text for the asker.
  */
 int decide_prepare(const struct state *s, uint64_t now_ms, unsigned command_type, uint64_t principal,
                    const uint8_t request_id[16], const void *payload, size_t len, uint8_t *facts, size_t facts_cap,
                    size_t *ret_facts_len, char ret_text[160]);
+
+/*
+ * What an answer's evidence must be verified against, before it is prepared and proposed: any thread may do that. The
+ * same checks as decide_prepare's. CS_ERR_EXISTS: this request id was answered before, nothing is to be verified.
+ * Evidence that cannot be good is no error (ret->method is 0): it goes through the log, so that it is seen and counts.
+ */
+int decide_evidence(const struct state *s, uint64_t now_ms, uint64_t principal, const uint8_t request_id[16],
+                    const void *payload, size_t len, struct evidence *ret, char ret_text[160]);
 
 /* Is an earlier answer still good? By the asker's own request id, as long as that is remembered. CS_ERR_NOT_FOUND. */
 struct check_result {

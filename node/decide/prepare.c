@@ -1,8 +1,7 @@
-/* The leader's part before it proposes: early refusals, and the facts of an answer. */
+/* The leader's part before it proposes: early refusals, and what evidence must be verified against. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,37 +38,28 @@ static int prepare_import(const struct prepare *p)
 	return 0;
 }
 
-static bool evidence_verifies(const struct state *s, const struct challenge_slot *c, const struct answer *a,
-                              const struct principal *credential)
+static int find_answer(const struct prepare *p, struct answer *ret, const struct challenge_slot **ret_challenge)
 {
-	uint8_t message[ANSWER_MESSAGE_SIZE_MAX];
-
-	if (credential == NULL || !credential_fits(credential, c, a))
-		return false;
-	size_t len = answer_message(message, s->origin, c->c.index, &c->c.digest, c->c.nonce, c->c.expiry_ms);
-	return crypto_sign_verify_detached(a->evidence, message, len, credential->sign_pub) == 0;
-}
-
-/* Bad evidence is no error here: it goes through the log, so that it is seen and counts. */
-static int prepare_answer(const struct prepare *p)
-{
-	struct answer a;
-	int err = answer_decode(&a, p->payload, p->len);
+	int err = answer_decode(ret, p->payload, p->len);
 
 	if (err != 0)
 		return refuse(&p->why, err, "the answer: %s", err_text(err));
-	const struct challenge_slot *c = challenge_find(p->s, a.challenge, p->now_ms);
+	const struct challenge_slot *c = challenge_find(p->s, ret->challenge, p->now_ms);
 	if (c == NULL)
 		return refuse(&p->why, CS_ERR_NOT_FOUND, "no open challenge at index %llu",
-		              (unsigned long long)a.challenge);
+		              (unsigned long long)ret->challenge);
 	if (c->c.principal != p->principal)
 		return refuse(&p->why, CS_ERR_NOT_PERMITTED, "another client asked: only it may bring the answer");
-	const struct principal *credential = state_principal_by_name(p->s, a.credential.s, a.credential.len);
-	writer_array(p->facts, 3);
-	writer_bool(p->facts, evidence_verifies(p->s, c, &a, credential));
-	writer_uint(p->facts, credential != NULL ? credential->id : 0);
-	writer_uint(p->facts, credential != NULL ? credential->version : 0);
+	*ret_challenge = c;
 	return 0;
+}
+
+static int prepare_answer(const struct prepare *p)
+{
+	struct answer a;
+	const struct challenge_slot *c;
+
+	return find_answer(p, &a, &c);
 }
 
 static int prepare_enrolment(const struct prepare *p)
@@ -174,26 +164,39 @@ static int prepare_by_type(const struct prepare *p, unsigned command_type)
 	}
 }
 
+/* CS_ERR_EXISTS: asked before. */
+static int admit(struct prepare *p, unsigned command_type, const uint8_t request_id[16])
+{
+	struct recorded recorded;
+	struct hash hash;
+	int err;
+
+	if (p->now_ms < p->s->head.time_ms)
+		p->now_ms = p->s->head.time_ms;
+	if (p->s->head.size == 0)
+		return refuse(&p->why, CS_ERR_NOT_READY, "there is no genesis yet");
+	err = check_asker(p->s, p->principal, command_type, &p->why);
+	if (err != 0)
+		return err;
+	request_hash(&hash, command_type, p->payload, p->len);
+	return check_request_id(p->s, p->now_ms, p->principal, request_id, &hash, &recorded, &p->why);
+}
+
 int decide_prepare(const struct state *s, uint64_t now_ms, unsigned command_type, uint64_t principal,
                    const uint8_t request_id[16], const void *payload, size_t len, uint8_t *facts, size_t facts_cap,
                    size_t *ret_facts_len, char ret_text[160])
 {
 	struct writer w;
-	struct prepare p = {
-	        .s = s, .principal = principal, .payload = payload, .len = len, .facts = &w, .why = {ret_text, 160}};
-	struct recorded recorded;
-	struct hash hash;
-	int err;
+	struct prepare p = {.s = s,
+	                    .now_ms = now_ms,
+	                    .principal = principal,
+	                    .payload = payload,
+	                    .len = len,
+	                    .facts = &w,
+	                    .why = {ret_text, 160}};
 
 	writer_init(&w, facts, facts_cap);
-	p.now_ms = now_ms > s->head.time_ms ? now_ms : s->head.time_ms;
-	if (s->head.size == 0)
-		return refuse(&p.why, CS_ERR_NOT_READY, "there is no genesis yet");
-	err = check_asker(s, principal, command_type, &p.why);
-	if (err != 0)
-		return err;
-	request_hash(&hash, command_type, payload, len);
-	err = check_request_id(s, p.now_ms, principal, request_id, &hash, &recorded, &p.why);
+	int err = admit(&p, command_type, request_id);
 	if (err == 0)
 		err = prepare_by_type(&p, command_type);
 	else if (err == CS_ERR_EXISTS)
@@ -201,4 +204,24 @@ int decide_prepare(const struct state *s, uint64_t now_ms, unsigned command_type
 	if (err == 0 && w.len == 0)
 		writer_array(&w, 0);
 	return err == 0 ? writer_end(&w, ret_facts_len) : err;
+}
+
+int decide_evidence(const struct state *s, uint64_t now_ms, uint64_t principal, const uint8_t request_id[16],
+                    const void *payload, size_t len, struct evidence *ret, char ret_text[160])
+{
+	struct prepare p = {.s = s,
+	                    .now_ms = now_ms,
+	                    .principal = principal,
+	                    .payload = payload,
+	                    .len = len,
+	                    .why = {ret_text, 160}};
+	const struct challenge_slot *c;
+	struct answer a;
+	int err = admit(&p, COMMAND_ANSWER, request_id);
+
+	if (err == 0)
+		err = find_answer(&p, &a, &c);
+	if (err == 0)
+		evidence_fill(ret, s, c, &a, state_principal_by_name(s, a.credential.s, a.credential.len));
+	return err;
 }
