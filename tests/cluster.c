@@ -125,7 +125,11 @@ void cluster_make_of(struct cluster *c, unsigned nodes, const char *settings)
 	snprintf(c->admin_key, sizeof c->admin_key, "%s/c/admin.key", c->dir);
 	snprintf(c->gateway_key, sizeof c->gateway_key, "%s/gateway.key", c->dir);
 	/* Wide timeouts: under sanitizers and a full machine the loop stalls longer than in production. */
-	cluster_run("init %s/c --name test --nodes %u --election-timeout-ms 600", c->dir, nodes);
+	if (c->policy_1)
+		cluster_shell("%s policy show-default | sed 's/^version: 2$/version: 1/' >'%s/policy.yaml'",
+		              getenv("COUNTERSIGN") ? getenv("COUNTERSIGN") : "./countersign", c->dir);
+	cluster_run("init %s/c --name test --nodes %u --election-timeout-ms 600 %s%s%s", c->dir, nodes,
+	            c->policy_1 ? "--policy " : "", c->policy_1 ? c->dir : "", c->policy_1 ? "/policy.yaml" : "");
 	if (settings)
 		cluster_shell("for n in $(seq %u); do printf '%%s\\n' '%s' >>'%s/c/node-'$n/countersignd.yaml; done",
 		              nodes, settings, c->dir);

@@ -3,6 +3,8 @@
 #ifndef TESTS_CLUSTER_H
 #define TESTS_CLUSTER_H
 
+#include <stdbool.h>
+
 #include "client/countersign.h"
 #include "tests/proxy.h"
 
@@ -10,6 +12,8 @@ struct cluster {
 	char dir[256];          /* Temporary; removed by cluster_destroy. */
 	char cluster_file[320]; /* Paths for cs_options. */
 	char admin_key[320], gateway_key[320];
+	bool policy_1; /* Set before it is made: the policy that init writes, but of version 1, which older builds know.
+	                */
 };
 
 /*

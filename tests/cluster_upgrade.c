@@ -119,6 +119,11 @@ static void roll(cs_client *client, const char *build, const char *what)
 
 /* --- features --- */
 
+static const char *tool(void)
+{
+	return getenv("COUNTERSIGN") ? getenv("COUNTERSIGN") : "./countersign";
+}
+
 static int enable(const char *feature)
 {
 	return cluster_try("feature enable " ADMIN " %s", ADMIN_ARGS, feature);
@@ -142,9 +147,8 @@ static void refused_for(const char *feature, const char *why)
 	char command[1400];
 
 	snprintf(command, sizeof command,
-	         "%s feature enable " ADMIN " %s >'%s/said' 2>&1; test $? = %d && grep -q '%s' '%s/said'",
-	         getenv("COUNTERSIGN") ? getenv("COUNTERSIGN") : "./countersign", ADMIN_ARGS, feature, cluster.dir,
-	         REFUSED, why, cluster.dir);
+	         "%s feature enable " ADMIN " %s >'%s/said' 2>&1; test $? = %d && grep -q '%s' '%s/said'", tool(),
+	         ADMIN_ARGS, feature, cluster.dir, REFUSED, why, cluster.dir);
 	for (int i = 0; i < WAIT_MS_MAX / 200; i++) {
 		if (system(command) == 0)
 			return;
@@ -189,6 +193,24 @@ static void check_status(cs_client *client)
 				history_fail("a node does not say that the feature is on");
 			nap_ms(20);
 		}
+}
+
+/* A policy of version 2 is only for a cluster where every build can load it. */
+static int set_policy_2(void)
+{
+	cluster_shell("%s policy show-default >'%s/policy-2.yaml'", tool(), cluster.dir);
+	return cluster_try("policy set " ADMIN " '%s/policy-2.yaml'", ADMIN_ARGS, cluster.dir);
+}
+
+static void decisions_on(void)
+{
+	if (set_policy_2() != REFUSED)
+		history_fail("a policy of version 2 is not refused though the feature is off");
+	wait_enabled("decisions");
+	if (set_policy_2() != 0)
+		history_fail("a policy of version 2 is refused though the feature is on");
+	wait_acked(ACKED_BETWEEN);
+	fprintf(stderr, "a policy of version 2: %u acknowledged\n", history_count());
 }
 
 /* The ledger has the feature's entry, and right after it the build of who led. */
@@ -271,6 +293,7 @@ int main(void)
 		return 77;
 	}
 	setenv("COUNTERSIGND", old_build, 1);
+	cluster.policy_1 = true;
 	cluster_make(&cluster, "snapshot_entries: 256");
 	cluster_begin(&cluster);
 	client = cluster_client(&cluster);
@@ -307,6 +330,7 @@ int main(void)
 	check_status(client);
 	if (lacks) {
 		digest_on();
+		decisions_on();
 		roll(client, new_build, "with digests, restarted");
 		too_old(client, cluster_leader(client) % NODES + 1);
 	}

@@ -302,6 +302,18 @@ enum decide_outcome kit_remove(struct kit *k, const char *name)
 	return kit_apply(k, COMMAND_REMOVE, KIT_ADMIN, NULL, payload, len, NULL, 0);
 }
 
+const char *kit_policy_1(void)
+{
+	static char yaml[4096];
+
+	assert_true(strlen(policy_default_yaml()) < sizeof(yaml));
+	strcpy(yaml, policy_default_yaml());
+	char *version = strstr(yaml, "version: 2\n");
+	assert_non_null(version);
+	version[strlen("version: ")] = '1';
+	return yaml;
+}
+
 enum decide_outcome kit_policy(struct kit *k, const char *yaml)
 {
 	static uint8_t compiled[POLICY_COMPILED_SIZE_MAX], signed_[65536], payload[65536];
@@ -310,17 +322,19 @@ enum decide_outcome kit_policy(struct kit *k, const char *yaml)
 	struct policy_set p = {
 	        .source = (const uint8_t *)yaml, .source_len = strlen(yaml), .compiled = compiled, .admin = admin(k)};
 	struct policy_error where;
-	size_t len, facts_len;
+	size_t len, facts_len = 0;
 
 	assert_int_equal(policy_compile(yaml, strlen(yaml), compiled, sizeof(compiled), &p.compiled_len, &where), 0);
 	assert_int_equal(policy_set_encode_signed(&p, signed_, sizeof(signed_), &len), 0);
 	kit_sign(k, COMMAND_POLICY_SET, &p.admin, signed_, len, sig);
 	assert_int_equal(policy_set_encode(&p, payload, sizeof(payload), &len), 0);
 	kit_next_id(k, id);
-	assert_int_equal(decide_prepare(k->s, k->now_ms, COMMAND_POLICY_SET, KIT_ADMIN, id, payload, len, facts,
-	                                sizeof(facts), &facts_len, why),
-	                 0);
-	return kit_apply(k, COMMAND_POLICY_SET, KIT_ADMIN, id, payload, len, facts, facts_len);
+	int early = decide_prepare(k->s, k->now_ms, COMMAND_POLICY_SET, KIT_ADMIN, id, payload, len, facts,
+	                           sizeof(facts), &facts_len, why);
+	enum decide_outcome o =
+	        kit_apply(k, COMMAND_POLICY_SET, KIT_ADMIN, id, payload, len, early == 0 ? facts : NULL, facts_len);
+	assert_int_equal(early, o == DECIDE_REFUSED ? k->out->err : 0);
+	return o;
 }
 
 bool kit_field(const struct kit *k, unsigned kind, struct field *ret)

@@ -48,6 +48,7 @@ enum decide_outcome kit_answer(struct kit *k, uint64_t principal, uint64_t chall
 enum decide_outcome kit_enroll(struct kit *k, const char *name, uint32_t roles, const uint8_t *channel,
                                const uint8_t *sign, const char *subject);
 enum decide_outcome kit_remove(struct kit *k, const char *name);
+const char *kit_policy_1(void); /* The default policy, but of version 1: a cluster as older builds make it. */
 enum decide_outcome kit_policy(struct kit *k, const char *yaml);
 void kit_sign(const struct kit *k, unsigned type, struct admin_signature *a, const uint8_t *signed_, size_t len,
               uint8_t sig[64]);

@@ -46,9 +46,9 @@ static uint64_t ask(const char *action, const char *device, const char *ip)
 }
 
 /* A working week of ada's: she proves who she is once, and works from nine to five. */
-static void working_week(void)
+static void working_week_of(const char *policy)
 {
-	kit_new(&kit, NULL, NULL);
+	kit_new(&kit, NULL, policy);
 	at(0, 8, 50);
 	ask("train", LAPTOP, OFFICE);
 	assert_verdict(VERDICT_STEP_UP); /* A new subject is no free pass. */
@@ -60,6 +60,11 @@ static void working_week(void)
 			ask(hour % 3 == 0 ? "deploy" : "train", LAPTOP, OFFICE);
 			assert_verdict(VERDICT_ALLOW);
 		}
+}
+
+static void working_week(void)
+{
+	working_week_of(NULL);
 }
 
 static void the_story(void **state)
@@ -982,14 +987,14 @@ static void genesis(void **state)
 	kit_free(&kit);
 }
 
-/* The bytes of a whole history, pinned: every build and every compiler must give these. */
+/* The bytes of a whole history of before the feature `decisions`, pinned: all builds and compilers must give these. */
 static void golden(void **state)
 {
 	struct state_head head;
 	char hex[2 * HASH_SIZE + 1];
 
 	(void)state;
-	working_week();
+	working_week_of(kit_policy_1());
 	at(8, 2, 13);
 	uint64_t challenge = ask("deploy", "kali", "203.0.113.66");
 	assert_int_equal(kit_answer(&kit, KIT_GATEWAY, challenge, "ada-key", kit.device_sk), DECIDE_ENTRY);

@@ -15,6 +15,7 @@
 #include "ledger/bytes.h"
 #include "ledger/errors.h"
 #include "node/decide/feature.h"
+#include "node/decide/policy.h"
 #include "tests/decide_kit.h"
 
 static struct kit kit;
@@ -108,6 +109,32 @@ static void leaders_name_their_build(void **state)
 	kit_free(&kit);
 }
 
+static const char old_policy[] = "version: 1\nthresholds: {step_up: 0, deny: 5}\nrules: [{id: all, verdict: risk}]\n";
+
+/* A policy of version 2 has the feature on from genesis; after one of version 1 it is an order's. */
+static void policies_of_version_2(void **state)
+{
+	(void)state;
+	kit_new(&kit, NULL, policy_default_yaml());
+	assert_true(state_feature(kit.s, FEATURE_DECISIONS));
+	assert_int_equal(state_features(kit.s)->since[FEATURE_DECISIONS], 0);
+	reload();
+	assert_true(state_feature(kit.s, FEATURE_DECISIONS));
+	assert_refused(enable("decisions", KIT_ADMIN, 0), CS_ERR_EXISTS);
+	assert_int_equal(kit_policy(&kit, old_policy), DECIDE_ENTRY); /* It stays on. */
+	assert_true(state_feature(kit.s, FEATURE_DECISIONS));
+	kit_free(&kit);
+	kit_new(&kit, NULL, old_policy);
+	assert_int_equal(state_features(kit.s)->on, 0);
+	assert_refused(kit_policy(&kit, policy_default_yaml()), CS_ERR_INVALID);
+	assert_non_null(strstr(kit.out->text, "needs the feature decisions"));
+	assert_int_equal(kit_policy(&kit, old_policy), DECIDE_ENTRY);
+	assert_int_equal(enable("decisions", KIT_ADMIN, 0), DECIDE_ENTRY);
+	assert_int_equal(kit_policy(&kit, policy_default_yaml()), DECIDE_ENTRY);
+	reload();
+	kit_free(&kit);
+}
+
 /* In a log that a later build has led: this replica must stop before it goes another way than the others. */
 static void newer_commands_stop(void **state)
 {
@@ -184,11 +211,9 @@ static void names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(is_switched_on_once),
-	        cmocka_unit_test(leaders_name_their_build),
-	        cmocka_unit_test(newer_commands_stop),
-	        cmocka_unit_test(newer_records_stop),
-	        cmocka_unit_test(names),
+	        cmocka_unit_test(is_switched_on_once),   cmocka_unit_test(leaders_name_their_build),
+	        cmocka_unit_test(policies_of_version_2), cmocka_unit_test(newer_commands_stop),
+	        cmocka_unit_test(newer_records_stop),    cmocka_unit_test(names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

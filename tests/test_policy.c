@@ -41,10 +41,37 @@ static void default_compiles(void **state)
 	assert_int_equal(policy.deny, 5000);
 	assert_int_equal(policy.weights[SIGNAL_NEW_DEVICE], 2400);
 	assert_int_equal(policy.n_rules, 3);
+	assert_int_equal(policy.version, POLICY_VERSION_2);
 	memcpy(copy, buf, len);
 	assert_int_equal(policy_encode(&policy, buf, sizeof(buf), &again), 0);
 	assert_int_equal(again, len);
 	assert_memory_equal(buf, copy, len); /* Writing what was read gives the same bytes. */
+}
+
+/* What a cluster without the feature `decisions` stores and hashes: the same bytes as ever. */
+static void version_1_stays(void **state)
+{
+	static const uint8_t known[] = {0x1a, 0xec, 0xce, 0x9d, 0x77, 0xef, 0x9a, 0x7f, 0x84, 0x73, 0x1a,
+	                                0x72, 0x5c, 0x91, 0x11, 0x9c, 0x4e, 0xf1, 0x95, 0x25, 0x59, 0x2a,
+	                                0x94, 0x3c, 0x06, 0x4f, 0xce, 0x83, 0xca, 0x5e, 0x8b, 0x74};
+	char *yaml = strdup(policy_default_yaml()), *version;
+	struct policy_error e;
+	size_t len = 0;
+
+	(void)state;
+	assert_non_null(yaml);
+	version = strstr(yaml, "version: 2\n");
+	assert_non_null(version);
+	version[strlen("version: ")] = '1';
+	assert_int_equal(compile(yaml, &len, &e), 0);
+	assert_int_equal(policy_version(buf, len), POLICY_VERSION_1);
+	assert_int_equal(policy_load(&policy, buf, len), 0);
+	assert_int_equal(policy.version, POLICY_VERSION_1);
+	assert_memory_equal(policy.hash.b, known, sizeof(known));
+	free(yaml);
+	assert_int_equal(policy_version(buf, 1), 0);
+	buf[1] = 3;
+	assert_int_equal(policy_version(buf, len), 0);
 }
 
 /* The example of node/POLICY.md is what it says it is, and its table has each signal. */
@@ -143,7 +170,7 @@ static void errors_have_places(void **state)
 	        {HEAD "valid_for: 11m\nrules:\n- id: a\n  verdict: risk\n", 5, 12, "time with its unit"},
 	        {HEAD "challenge: {level: attested}\nrules:\n- id: a\n  verdict: risk\n", 5, 1, "never be answered"},
 	        {HEAD "challenge: {methods: [totp]}\nrules:\n- id: a\n  verdict: risk\n", 5, 23, "unknown method"},
-	        {"version: 2\n", 1, 10, "must be from 1 to 1"},
+	        {"version: 3\n", 1, 10, "must be from 1 to 2"},
 	        {"version: 1\nrules:\n- id: a\n  verdict: risk\n", 1, 1, "\"thresholds\" is missing"},
 	        {"version: 1\nthresholds: {step_up: 1}\nrules:\n- {id: a, verdict: risk}\n", 2, 1,
 	         "\"deny\" is missing"},
@@ -297,13 +324,10 @@ static void damaged_forms(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(default_compiles),
-	        cmocka_unit_test(documented_compiles),
-	        cmocka_unit_test(everything_is_read),
-	        cmocka_unit_test(errors_have_places),
-	        cmocka_unit_test(bad_yaml_is_refused),
-	        cmocka_unit_test(unreachable),
-	        cmocka_unit_test(globs),
+	        cmocka_unit_test(default_compiles),    cmocka_unit_test(version_1_stays),
+	        cmocka_unit_test(documented_compiles), cmocka_unit_test(everything_is_read),
+	        cmocka_unit_test(errors_have_places),  cmocka_unit_test(bad_yaml_is_refused),
+	        cmocka_unit_test(unreachable),         cmocka_unit_test(globs),
 	        cmocka_unit_test(damaged_forms),
 	};
 

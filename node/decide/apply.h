@@ -112,6 +112,9 @@ int check_enrolment(const struct state *s, const struct enrolment *e, const stru
 int check_removal(const struct state *s, const struct removal *r, const struct principal **ret,
                   const struct refusal *why);
 int check_member(const struct state *s, const struct member_order *m, const struct refusal *why); /* check_member.c */
+/* apply_feature.c: `what` needs the feature, for an older build could not follow. CS_ERR_INVALID: it is off. */
+int check_feature_on(const struct state *s, unsigned number, const char *what, const struct refusal *why);
+int check_policy_version(const struct state *s, unsigned version, const struct refusal *why);
 /* apply_feature.c; CS_ERR_VERSION: it is none of this build. */
 int check_feature(const struct state *s, const struct feature_order *o, const struct refusal *why);
 /* Is the credential one of the subject's, and does the evidence hold? What the leader finds and decide looks at again.

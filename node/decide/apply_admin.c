@@ -106,6 +106,11 @@ int apply_genesis(struct apply *a)
 	o->body_len = body.len;
 
 	policy_swap(s);
+	if (s->policy->version != POLICY_VERSION_1) {
+		s->features.on |= FEATURE_BIT(FEATURE_DECISIONS);
+		s->features.since[FEATURE_DECISIONS] = 0;
+		s->features_dirty = true;
+	}
 	set_text(s->origin, sizeof(s->origin), g.origin);
 	s->governance = 1;
 	genesis_enrol(s, &g);
@@ -262,6 +267,9 @@ int apply_policy_set(struct apply *a)
 	err = policy_load(a->s->policy_new, p.compiled, p.compiled_len);
 	if (err != 0)
 		return refuse(&a->why, err, "the policy's compiled form: %s", err_text(err));
+	err = check_policy_version(a->s, a->s->policy_new->version, &a->why);
+	if (err != 0)
+		return err;
 	struct entry_builder *b = entry_start(a, ENTRY_POLICY_SET);
 	writer_array(&b->public_, 5);
 	writer_bin(&b->public_, a->s->policy_new->hash.b, HASH_SIZE);

@@ -21,6 +21,19 @@ int check_feature(const struct state *s, const struct feature_order *o, const st
 	return 0;
 }
 
+int check_feature_on(const struct state *s, unsigned number, const char *what, const struct refusal *why)
+{
+	if (state_feature(s, number))
+		return 0;
+	return refuse(why, CS_ERR_INVALID, "%s needs the feature %s, which is off (countersign feature enable %s)",
+	              what, feature_name(number), feature_name(number));
+}
+
+int check_policy_version(const struct state *s, unsigned version, const struct refusal *why)
+{
+	return version == POLICY_VERSION_1 ? 0 : check_feature_on(s, FEATURE_DECISIONS, "a policy of version 2", why);
+}
+
 int apply_feature(struct apply *a)
 {
 	struct state *s = a->s;

@@ -1,4 +1,4 @@
-/* The compiled form of a policy: written, taken apart, matched. */
+/* The compiled form of a policy: written, taken apart. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
@@ -10,7 +10,9 @@
 #include "node/decide/policy_form.h"
 
 #define RULE_ELEMENTS       9
+#define RULE_ELEMENTS_2     11
 #define POLICY_ELEMENTS     12
+#define POLICY_ELEMENTS_2   16
 #define OBLIGATION_SIZE_MAX 64
 
 /* --- writing --- */
@@ -39,7 +41,7 @@ static void write_challenge(struct writer *w, const struct policy_challenge *c)
 
 static void write_rule(struct writer *w, const struct policy *p, const struct rule *r)
 {
-	writer_array(w, RULE_ELEMENTS);
+	writer_array(w, p->version == POLICY_VERSION_1 ? RULE_ELEMENTS : RULE_ELEMENTS_2);
 	codec_write_text(w, r->id);
 	writer_array(w, r->conditions.n);
 	for (unsigned i = r->conditions.first; i < (unsigned)r->conditions.first + r->conditions.n; i++) {
@@ -64,6 +66,19 @@ static void write_rule(struct writer *w, const struct policy *p, const struct ru
 		codec_write_pair(w, p->obligations[i].type, p->obligations[i].id);
 	codec_write_text(w, r->reason_user);
 	codec_write_text(w, r->reason_admin);
+	if (p->version == POLICY_VERSION_1)
+		return;
+	writer_nil(w); /* [9] defer. */
+	writer_nil(w); /* [10] grant. */
+}
+
+/* Of version 2, after the rules: each nil where the policy says nothing of it. */
+static void write_sections(struct writer *w)
+{
+	writer_nil(w); /* [12] signals. */
+	writer_nil(w); /* [13] levels of evidence. */
+	writer_nil(w); /* [14] approvals. */
+	writer_nil(w); /* [15] grants. */
 }
 
 int policy_encode(const struct policy *p, uint8_t *buf, size_t cap, size_t *ret_len)
@@ -71,8 +86,8 @@ int policy_encode(const struct policy *p, uint8_t *buf, size_t cap, size_t *ret_
 	struct writer w;
 
 	writer_init(&w, buf, cap < POLICY_COMPILED_SIZE_MAX ? cap : POLICY_COMPILED_SIZE_MAX);
-	writer_array(&w, POLICY_ELEMENTS);
-	writer_uint(&w, POLICY_VERSION);
+	writer_array(&w, p->version == POLICY_VERSION_1 ? POLICY_ELEMENTS : POLICY_ELEMENTS_2);
+	writer_uint(&w, p->version);
 	codec_write_text(&w, p->name);
 	writer_int(&w, p->bias);
 	writer_int(&w, p->step_up);
@@ -80,14 +95,16 @@ int policy_encode(const struct policy *p, uint8_t *buf, size_t cap, size_t *ret_
 	writer_uint(&w, p->valid_for_ms);
 	writer_uint(&w, p->subject_rate);
 	writer_uint(&w, p->client_rate);
-	writer_array(&w, SIGNAL_MAX);
-	for (unsigned id = 1; id <= SIGNAL_MAX; id++)
+	writer_array(&w, POLICY_SIGNALS_1);
+	for (unsigned id = 1; id <= POLICY_SIGNALS_1; id++)
 		writer_int(&w, p->weights[id]);
 	write_values(&w, p, p->sensitive);
 	write_challenge(&w, &p->challenge);
 	writer_array(&w, p->n_rules);
 	for (unsigned i = 0; i < p->n_rules; i++)
 		write_rule(&w, p, &p->rules[i]);
+	if (p->version != POLICY_VERSION_1)
+		write_sections(&w);
 	return writer_end(&w, ret_len);
 }
 
@@ -97,6 +114,13 @@ static void malformed(struct reader *r)
 {
 	if (r->err == 0)
 		r->err = CS_ERR_MALFORMED;
+}
+
+/* What this version cannot do must not be passed over. */
+static void read_nil(struct reader *r)
+{
+	if (!reader_nil(r))
+		malformed(r);
 }
 
 static int32_t read_int(struct reader *r, int32_t max)
@@ -189,14 +213,13 @@ static void read_rule(struct reader *r, struct policy *p, struct rule *ret)
 	uint32_t n = 0;
 	uint64_t verdict = 0;
 
-	reader_array_exact(r, RULE_ELEMENTS);
+	reader_array_exact(r, p->version == POLICY_VERSION_1 ? RULE_ELEMENTS : RULE_ELEMENTS_2);
 	codec_text(r, 1, POLICY_NAME_SIZE_MAX, &ret->id);
 	reader_array(r, POLICY_CONDITIONS_MAX, &n);
 	ret->conditions = claim(r, &p->n_conditions, POLICY_CONDITIONS_MAX, n);
 	for (unsigned i = 0; i < ret->conditions.n && r->err == 0; i++)
 		read_condition(r, p, &p->conditions[ret->conditions.first + i]);
-	if (!reader_nil(r))
-		malformed(r); /* A condition that this version cannot evaluate must not be passed over. */
+	read_nil(r); /* The place of CEL conditions. */
 	ret->weight = read_int(r, POLICY_RISK_MAX);
 	reader_uint(r, RULE_VERDICT_RISK, &verdict);
 	if (verdict == VERDICT_DEFER)
@@ -215,6 +238,10 @@ static void read_rule(struct reader *r, struct policy *p, struct rule *ret)
 	}
 	codec_text(r, 0, POLICY_TEXT_SIZE_MAX, &ret->reason_user);
 	codec_text(r, 0, POLICY_TEXT_SIZE_MAX, &ret->reason_admin);
+	if (p->version == POLICY_VERSION_1)
+		return;
+	read_nil(r); /* [9] defer. */
+	read_nil(r); /* [10] grant. */
 }
 
 static void read_rules(struct reader *r, struct policy *p)
@@ -227,14 +254,40 @@ static void read_rules(struct reader *r, struct policy *p)
 	p->n_rules = n;
 }
 
+static void read_sections(struct reader *r)
+{
+	read_nil(r); /* [12] signals. */
+	read_nil(r); /* [13] levels of evidence. */
+	read_nil(r); /* [14] approvals. */
+	read_nil(r); /* [15] grants. */
+}
+
+static unsigned read_version(struct reader *r)
+{
+	uint32_t n = 0;
+	uint64_t version = 0;
+
+	reader_array(r, POLICY_ELEMENTS_2, &n);
+	reader_uint(r, POLICY_VERSION_2, &version);
+	if (version == 0 || n != (version == POLICY_VERSION_1 ? POLICY_ELEMENTS : POLICY_ELEMENTS_2))
+		malformed(r);
+	return (unsigned)version;
+}
+
+unsigned policy_version(const void *compiled, size_t len)
+{
+	struct reader r;
+
+	reader_init(&r, compiled, len);
+	unsigned version = read_version(&r);
+	return r.err == 0 ? version : 0;
+}
+
 static void read_head(struct reader *r, struct policy *p)
 {
-	uint64_t version = 0, subject_rate = 0, client_rate = 0;
+	uint64_t subject_rate = 0, client_rate = 0;
 
-	reader_array_exact(r, POLICY_ELEMENTS);
-	reader_uint(r, POLICY_VERSION, &version);
-	if (version != POLICY_VERSION)
-		malformed(r);
+	p->version = read_version(r);
 	codec_text(r, 0, POLICY_NAME_SIZE_MAX, &p->name);
 	p->bias = read_int(r, POLICY_RISK_MAX);
 	p->step_up = read_int(r, POLICY_RISK_MAX);
@@ -248,8 +301,8 @@ static void read_head(struct reader *r, struct policy *p)
 		malformed(r);
 	p->subject_rate = (uint32_t)subject_rate;
 	p->client_rate = (uint32_t)client_rate;
-	reader_array_exact(r, SIGNAL_MAX);
-	for (unsigned id = 1; id <= SIGNAL_MAX; id++)
+	reader_array_exact(r, POLICY_SIGNALS_1);
+	for (unsigned id = 1; id <= POLICY_SIGNALS_1; id++)
 		p->weights[id] = read_int(r, SIGNAL_WEIGHT_MAX);
 }
 
@@ -269,93 +322,7 @@ int policy_load(struct policy *ret, const void *compiled, size_t len)
 	ret->sensitive = read_values(&r, ret);
 	read_challenge(&r, &ret->challenge);
 	read_rules(&r, ret);
+	if (ret->version == POLICY_VERSION_2)
+		read_sections(&r);
 	return reader_end(&r);
-}
-
-/* --- matching --- */
-
-bool glob_match(struct text pattern, struct text t)
-{
-	size_t i = 0, k = 0, star = SIZE_MAX, resume = 0;
-
-	while (k < t.len) {
-		if (i < pattern.len && pattern.s[i] == '*') {
-			star = i++;
-			resume = k;
-		} else if (i < pattern.len && pattern.s[i] == t.s[k]) {
-			i++;
-			k++;
-		} else if (star != SIZE_MAX) {
-			i = star + 1; /* Only the last star is ever given more: what came before it fits already. */
-			k = ++resume;
-		} else {
-			return false;
-		}
-	}
-	while (i < pattern.len && pattern.s[i] == '*')
-		i++;
-	return i == pattern.len;
-}
-
-static bool any_text(const struct policy *p, struct span s, struct text t)
-{
-	for (unsigned i = s.first; i < (unsigned)s.first + s.n; i++)
-		if (p->values[i].type == VALUE_STR && glob_match(p->values[i].str, t))
-			return true;
-	return false;
-}
-
-static bool any_value(const struct policy *p, struct span s, const struct named_value *v)
-{
-	if (v->type == VALUE_STR)
-		return any_text(p, s, v->str);
-	for (unsigned i = s.first; i < (unsigned)s.first + s.n; i++)
-		if (p->values[i].type == v->type && p->values[i].integer == v->integer)
-			return true;
-	return false;
-}
-
-static bool context_holds(const struct policy *p, const struct condition *c, const struct request *q)
-{
-	for (unsigned i = 0; i < q->n_context; i++)
-		if (text_compare(q->context[i].name, c->name) == 0)
-			return any_value(p, c->values, &q->context[i]);
-	return false;
-}
-
-static bool condition_holds(const struct policy *p, const struct condition *c, const struct request *q)
-{
-	switch (c->target) {
-	case MATCH_SUBJECT:
-		return any_text(p, c->values, q->subject_id);
-	case MATCH_SUBJECT_TYPE:
-		return any_text(p, c->values, q->subject_type);
-	case MATCH_ACTOR:
-		return q->actor_id.len > 0 && any_text(p, c->values, q->actor_id);
-	case MATCH_ACTOR_TYPE:
-		return q->actor_id.len > 0 && any_text(p, c->values, q->actor_type);
-	case MATCH_ACTION:
-		return any_text(p, c->values, q->action);
-	case MATCH_RESOURCE:
-		return any_text(p, c->values, q->resource_id);
-	case MATCH_RESOURCE_TYPE:
-		return any_text(p, c->values, q->resource_type);
-	case MATCH_CONTEXT:
-		return context_holds(p, c, q);
-	default:
-		return false;
-	}
-}
-
-bool policy_rule_matches(const struct policy *p, const struct rule *r, const struct request *q)
-{
-	for (unsigned i = r->conditions.first; i < (unsigned)r->conditions.first + r->conditions.n; i++)
-		if (!condition_holds(p, &p->conditions[i], q))
-			return false;
-	return true;
-}
-
-bool policy_is_sensitive(const struct policy *p, struct text action)
-{
-	return any_text(p, p->sensitive, action);
 }

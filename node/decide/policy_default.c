@@ -7,7 +7,7 @@
 static const char text[] =
         "# The policy of a new cluster. Every key is explained in node/POLICY.md.\n"
         "# Risk is in milli-logits: -2000 is about 12 %, 0 is 50 %, 5000 is 99 %.\n"
-        "version: 1\n"
+        "version: 2\n"
         "name: default\n"
         "\n"
         "bias: -2000\n"

@@ -12,7 +12,8 @@
 #include "node/decide/policy.h"
 #include "node/decide/signals.h"
 
-#define POLICY_VERSION          1
+#define POLICY_VERSION_1        1 /* As before the feature `decisions`: never changes. */
+#define POLICY_VERSION_2        2 /* Where that feature is on. */
 #define POLICY_NAME_SIZE_MAX    64
 #define POLICY_RULES_MAX        128    /* Each is looked at for each request. */
 #define POLICY_CONDITIONS_MAX   512    /* Over all rules. */
@@ -73,6 +74,9 @@ unsigned method_level(unsigned method);
 void methods_write(struct writer *w, unsigned methods);
 void methods_read(struct reader *r, unsigned *ret);
 
+/* A compiled policy's own array has the weights of these; others are in version 2's section of signals. */
+#define POLICY_SIGNALS_1 23
+
 struct span {
 	uint16_t first, n;
 };
@@ -112,6 +116,7 @@ struct rule {
 
 /* Texts point into bytes (a loaded policy) or into a YAML document (one being compiled). */
 struct policy {
+	unsigned version;
 	struct text name;
 	int32_t bias, step_up, deny; /* Milli-logits. */
 	uint64_t valid_for_ms;
@@ -133,6 +138,8 @@ struct policy {
 int policy_encode(const struct policy *p, uint8_t *buf, size_t cap, size_t *ret_len);
 /* Copies the compiled form into *ret and takes it apart, checking every bound. CS_ERR_*: *ret is undefined. */
 int policy_load(struct policy *ret, const void *compiled, size_t len);
+
+unsigned policy_version(const void *compiled, size_t len); /* 0: the beginning of no compiled form. */
 
 /* '*' in the pattern stands for any bytes, none too; everything else for itself. At most pattern * text steps. */
 bool glob_match(struct text pattern, struct text t);

@@ -63,10 +63,8 @@ static int read_expires(struct compile *c, struct fy_node *key, struct fy_node *
 
 int yaml_challenge(struct compile *c, struct fy_node *key, struct fy_node *value, void *target)
 {
-	static const struct yaml_key keys[] = {{"level", read_level, false},
-	                                       {"methods", read_methods, false},
-	                                       {"expires", read_expires, false},
-	                                       {NULL, NULL, false}};
+	static const struct yaml_key keys[] = {
+	        {"level", read_level, 0}, {"methods", read_methods, 0}, {"expires", read_expires, 0}, {NULL, NULL, 0}};
 	struct policy_challenge *ch = target;
 	int err = yaml_mapping(c, key, value, keys, ch);
 
@@ -136,9 +134,9 @@ static int match_context(struct compile *c, struct fy_node *key, struct fy_node 
 static int rule_match(struct compile *c, struct fy_node *key, struct fy_node *value, void *target)
 {
 	static const struct yaml_key keys[] = {
-	        {"subject", match_key, false},       {"subject_type", match_key, false}, {"actor", match_key, false},
-	        {"actor_type", match_key, false},    {"action", match_key, false},       {"resource", match_key, false},
-	        {"resource_type", match_key, false}, {"context", match_context, false},  {NULL, NULL, false}};
+	        {"subject", match_key, 0},       {"subject_type", match_key, 0}, {"actor", match_key, 0},
+	        {"actor_type", match_key, 0},    {"action", match_key, 0},       {"resource", match_key, 0},
+	        {"resource_type", match_key, 0}, {"context", match_context, 0},  {NULL, NULL, 0}};
 
 	return yaml_mapping(c, key, value, keys, target);
 }
@@ -225,7 +223,7 @@ static int obligation_id(struct compile *c, struct fy_node *key, struct fy_node 
 static int rule_obligations(struct compile *c, struct fy_node *key, struct fy_node *value, void *target)
 {
 	static const struct yaml_key keys[] = {
-	        {"type", obligation_type, true}, {"id", obligation_id, false}, {NULL, NULL, false}};
+	        {"type", obligation_type, YAML_REQUIRED}, {"id", obligation_id, 0}, {NULL, NULL, 0}};
 	struct rule *r = target;
 	struct fy_node *item;
 	void *i = NULL;
@@ -256,16 +254,16 @@ static int rule_reason_admin(struct compile *c, struct fy_node *key, struct fy_n
 
 int yaml_rule(struct compile *c, struct fy_node *key, struct fy_node *item)
 {
-	static const struct yaml_key keys[] = {{"id", rule_id, true},
-	                                       {"match", rule_match, false},
-	                                       {"when", rule_when, false},
-	                                       {"weight", rule_weight, false},
-	                                       {"verdict", rule_verdict, false},
-	                                       {"challenge", rule_challenge, false},
-	                                       {"obligations", rule_obligations, false},
-	                                       {"reason_user", rule_reason_user, false},
-	                                       {"reason_admin", rule_reason_admin, false},
-	                                       {NULL, NULL, false}};
+	static const struct yaml_key keys[] = {{"id", rule_id, YAML_REQUIRED},
+	                                       {"match", rule_match, 0},
+	                                       {"when", rule_when, 0},
+	                                       {"weight", rule_weight, 0},
+	                                       {"verdict", rule_verdict, 0},
+	                                       {"challenge", rule_challenge, 0},
+	                                       {"obligations", rule_obligations, 0},
+	                                       {"reason_user", rule_reason_user, 0},
+	                                       {"reason_admin", rule_reason_admin, 0},
+	                                       {NULL, NULL, 0}};
 	struct rule *r = &c->p->rules[c->p->n_rules];
 
 	if (c->p->n_rules == POLICY_RULES_MAX)

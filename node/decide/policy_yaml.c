@@ -13,10 +13,31 @@
 
 static int top_version(struct compile *c, struct fy_node *key, struct fy_node *value, void *target)
 {
-	int64_t v;
+	int64_t v = POLICY_VERSION_1;
+	int err = yaml_int(c, key, value, POLICY_VERSION_1, POLICY_VERSION_2, &v);
 
-	(void)target;
-	return yaml_int(c, key, value, POLICY_VERSION, POLICY_VERSION, &v);
+	((struct policy *)target)->version = (unsigned)v;
+	return err;
+}
+
+/* Other keys depend on it, wherever it stands; whether it is there at all is seen with the others. */
+static int version_first(struct compile *c, struct fy_node *root)
+{
+	struct fy_node_pair *pair;
+	void *i = NULL;
+
+	c->p->version = POLICY_VERSION_1;
+	if (root == NULL || !fy_node_is_mapping(root))
+		return 0;
+	while ((pair = fy_node_mapping_iterate(root, &i)) != NULL) {
+		struct fy_node *key = fy_node_pair_key(pair);
+		struct text name = {0};
+		if (key != NULL && fy_node_is_scalar(key))
+			name.s = fy_node_get_scalar(key, &name.len);
+		if (name.s != NULL && text_is(name, "version"))
+			return top_version(c, key, fy_node_pair_value(pair), c->p);
+	}
+	return 0;
 }
 
 static int top_name(struct compile *c, struct fy_node *key, struct fy_node *value, void *target)
@@ -50,8 +71,9 @@ static int threshold_deny(struct compile *c, struct fy_node *key, struct fy_node
 
 static int top_thresholds(struct compile *c, struct fy_node *key, struct fy_node *value, void *target)
 {
-	static const struct yaml_key keys[] = {
-	        {"step_up", threshold_step_up, true}, {"deny", threshold_deny, true}, {NULL, NULL, false}};
+	static const struct yaml_key keys[] = {{"step_up", threshold_step_up, YAML_REQUIRED},
+	                                       {"deny", threshold_deny, YAML_REQUIRED},
+	                                       {NULL, NULL, 0}};
 	struct policy *p = target;
 	int err = yaml_mapping(c, key, value, keys, p);
 
@@ -92,7 +114,7 @@ static int rate_client(struct compile *c, struct fy_node *key, struct fy_node *v
 static int top_rates(struct compile *c, struct fy_node *key, struct fy_node *value, void *target)
 {
 	static const struct yaml_key keys[] = {
-	        {"subject", rate_subject, false}, {"client", rate_client, false}, {NULL, NULL, false}};
+	        {"subject", rate_subject, 0}, {"client", rate_client, 0}, {NULL, NULL, 0}};
 
 	return yaml_mapping(c, key, value, keys, target);
 }
@@ -114,11 +136,11 @@ static int read_weight(struct compile *c, struct fy_node *key, struct fy_node *v
 static int top_weights(struct compile *c, struct fy_node *key, struct fy_node *value, void *target)
 {
 	static const struct yaml_key keys[] = {
-#define SIGNAL_KEY(name, number, text, weight, user, admin) {text, read_weight, false},
+#define SIGNAL_KEY(name, number, text, weight, user, admin) {text, read_weight, 0},
 	        SIGNAL_LIST(SIGNAL_KEY)
 #undef SIGNAL_KEY
-	                {NULL, NULL, false}};
-	_Static_assert(sizeof(keys) / sizeof(keys[0]) <= 33, "read_mapping has a bit for each");
+	                {NULL, NULL, 0}};
+	_Static_assert(sizeof(keys) / sizeof(keys[0]) <= 65, "yaml_mapping has a bit for each");
 
 	return yaml_mapping(c, key, value, keys, target);
 }
@@ -146,17 +168,17 @@ static int top_rules(struct compile *c, struct fy_node *key, struct fy_node *val
 
 static int compile_document(struct compile *c, struct fy_document *doc)
 {
-	static const struct yaml_key keys[] = {{"version", top_version, true},
-	                                       {"name", top_name, false},
-	                                       {"bias", top_bias, false},
-	                                       {"thresholds", top_thresholds, true},
-	                                       {"valid_for", top_valid_for, false},
-	                                       {"challenge", top_challenge, false},
-	                                       {"rates", top_rates, false},
-	                                       {"weights", top_weights, false},
-	                                       {"sensitive", top_sensitive, false},
-	                                       {"rules", top_rules, true},
-	                                       {NULL, NULL, false}};
+	static const struct yaml_key keys[] = {{"version", top_version, YAML_REQUIRED},
+	                                       {"name", top_name, 0},
+	                                       {"bias", top_bias, 0},
+	                                       {"thresholds", top_thresholds, YAML_REQUIRED},
+	                                       {"valid_for", top_valid_for, 0},
+	                                       {"challenge", top_challenge, 0},
+	                                       {"rates", top_rates, 0},
+	                                       {"weights", top_weights, 0},
+	                                       {"sensitive", top_sensitive, 0},
+	                                       {"rules", top_rules, YAML_REQUIRED},
+	                                       {NULL, NULL, 0}};
 	struct fy_node *root = fy_document_root(doc);
 
 	*c->p = (struct policy){.valid_for_ms = 300000, .subject_rate = 120, .client_rate = 100000};
@@ -164,7 +186,8 @@ static int compile_document(struct compile *c, struct fy_document *doc)
 	        (struct policy_challenge){.level = LEVEL_POSSESSION, .methods = METHOD_ED25519, .expiry_ms = 300000};
 	for (unsigned id = 1; id <= SIGNAL_MAX; id++)
 		c->p->weights[id] = signal_default_weight(id);
-	return yaml_mapping(c, root, root, keys, c->p);
+	int err = version_first(c, root);
+	return err == 0 ? yaml_mapping(c, root, root, keys, c->p) : err;
 }
 
 static int compile(struct compile *c, const char *yaml, size_t len, uint8_t *buf, size_t cap, size_t *ret_len)

@@ -35,10 +35,12 @@ int yaml_duration(struct compile *c, struct fy_node *key, struct fy_node *value,
 int yaml_values(struct compile *c, struct fy_node *key, struct fy_node *value, bool typed, struct span *ret);
 
 struct yaml_key {
-	const char *name; /* NULL: the list's end. At most 32 in a list. */
+	const char *name; /* NULL: the list's end. At most 64 in a list. */
 	int (*read)(struct compile *c, struct fy_node *key, struct fy_node *value, void *target);
-	bool required;
+	unsigned flags; /* YAML_…. */
 };
+#define YAML_REQUIRED 1u
+#define YAML_VERSION2 2u /* A key of version 2: elsewhere an error that says so. */
 /* Reads a mapping by a list of keys: unknown ones, ones given twice and missing ones are errors. */
 int yaml_mapping(struct compile *c, struct fy_node *at, struct fy_node *map, const struct yaml_key *keys, void *target);
 

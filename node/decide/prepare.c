@@ -115,7 +115,9 @@ static int prepare_policy(const struct prepare *p)
 		return refuse(&p->why, err, "the policy: %s", err_text(err));
 	err = check_admin(p->s, p->now_ms, COMMAND_POLICY_SET, &set.admin, set.signed_elements, set.signed_len, &admin,
 	                  &p->why);
-	return err == 0 ? policy_is_its_source(p, &set) : err;
+	if (err == 0)
+		err = policy_is_its_source(p, &set);
+	return err == 0 ? check_policy_version(p->s, policy_version(set.compiled, set.compiled_len), &p->why) : err;
 }
 
 static int prepare_member(const struct prepare *p)

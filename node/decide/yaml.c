@@ -157,7 +157,7 @@ int yaml_mapping(struct compile *c, struct fy_node *at, struct fy_node *map, con
 {
 	struct fy_node_pair *pair;
 	void *i = NULL;
-	uint32_t seen = 0;
+	uint64_t seen = 0;
 	int err;
 
 	if (map == NULL || !fy_node_is_mapping(map))
@@ -170,15 +170,17 @@ int yaml_mapping(struct compile *c, struct fy_node *at, struct fy_node *map, con
 		const struct yaml_key *k = key_find(keys, name);
 		if (k == NULL)
 			return yaml_fail(c, key, "unknown key \"%.*s\"", (int)name.len, name.s);
+		if ((k->flags & YAML_VERSION2) && c->p->version < POLICY_VERSION_2)
+			return yaml_fail(c, key, "the key \"%s\" needs version: 2", k->name);
 		if (seen >> (k - keys) & 1)
 			return yaml_fail(c, key, "\"%s\" is there twice", k->name);
-		seen |= UINT32_C(1) << (k - keys);
+		seen |= UINT64_C(1) << (k - keys);
 		err = k->read(c, key, fy_node_pair_value(pair), target);
 		if (err != 0)
 			return err;
 	}
 	for (const struct yaml_key *k = keys; k->name != NULL; k++)
-		if (k->required && !(seen >> (k - keys) & 1))
+		if ((k->flags & YAML_REQUIRED) && !(seen >> (k - keys) & 1))
 			return yaml_fail(c, at, "\"%s\" is missing", k->name);
 	return 0;
 }
