@@ -23,7 +23,9 @@
 	X(ENTRY_TICK, 8, "time tick")                                                                                  \
 	X(ENTRY_MEMBER, 9, "membership changed")                                                                       \
 	X(ENTRY_FEATURE, 10, "feature enabled")                                                                        \
-	X(ENTRY_BUILD, 11, "build changed")
+	X(ENTRY_BUILD, 11, "build changed")                                                                            \
+	X(ENTRY_PEOPLE, 17, "person changed")                                                                          \
+	X(ENTRY_GOVERNANCE, 18, "governance set")
 
 /* Kinds of private fields; numbers are for ever. */
 #define FIELD_KIND_LIST(X)                                                                                             \
@@ -44,7 +46,9 @@
 	X(FIELD_SOURCE, 15, "source")               /* of an import: [format, file, file's hash, position, time] */    \
 	X(FIELD_SUBJECT_CHAIN, 16, "subject chain") /* [previous index or nil, count before this] */                   \
 	X(FIELD_ACTOR_CHAIN, 17, "actor chain")                                                                        \
-	X(FIELD_TEXT, 18, "text") /* str: free text of administrators */
+	X(FIELD_TEXT, 18, "text")             /* str: free text of administrators */                                   \
+	X(FIELD_DELEGATION, 21, "delegation") /* [[type, id]…]: who acts, for whom, up to the subject */             \
+	X(FIELD_GROUPS, 24, "groups")         /* what the table of people says; of a change of it, the changes */
 
 /* Hashed with its terminating NUL, before kind, salt and value. */
 #define FORMAT_FIELD_DOMAIN "countersign/field/v1"

@@ -16,7 +16,7 @@
 #include "client/tool/text.h"
 #include "ledger/errors.h"
 
-#define KINDS_TEXT_SIZE 256
+#define KINDS_TEXT_SIZE 1024
 
 static int read_public(struct entryview *v)
 {

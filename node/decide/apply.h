@@ -8,6 +8,8 @@
 #include <stdint.h>
 
 #include "node/decide/evaluate.h"
+#include "node/decide/governance.h"
+#include "node/decide/people_order.h"
 #include "node/decide/state.h"
 
 /* Why a command is refused; text names what and where. */
@@ -44,6 +46,8 @@ int apply_policy_set(struct apply *a);
 int apply_member(struct apply *a);
 int apply_feature(struct apply *a);
 int apply_build(struct apply *a);
+int apply_people(struct apply *a);
+int apply_governance(struct apply *a);
 
 /* --- the entry (apply_entry.c) --- */
 
@@ -90,8 +94,10 @@ int challenge_prepare(const struct apply *a, struct account *k, uint8_t nonce[32
 /* After the commit: opens it under this entry's index, for the principal that asked. */
 void challenge_open(struct apply *a, const struct account *k, const uint8_t request_id[REQUEST_ID_SIZE]);
 
-/* The administrator's sequence has been used. */
-void admin_used(struct apply *a, const struct principal *admin, uint64_t sequence);
+/* The sequences of all who signed have been used. */
+void admin_used(struct apply *a, const struct admin_signature *sig);
+/* The signature as a private field, where what it covers is private too: in clear it would confirm a guess. */
+void field_signature(const struct apply *a, const struct admin_signature *sig);
 void principal_set_keys(struct principal *p, const uint8_t *channel_pub, const uint8_t *sign_pub);
 
 /* --- checks that the leader makes before and decide makes again (check.c) --- */
@@ -104,13 +110,21 @@ int check_asker(const struct state *s, uint64_t principal, unsigned command_type
 int check_request_id(const struct state *s, uint64_t now_ms, uint64_t principal, const uint8_t id[REQUEST_ID_SIZE],
                      const struct hash *request_hash, struct recorded *ret_recorded, const struct refusal *why);
 void request_hash(struct hash *ret, unsigned command_type, const void *payload, size_t len);
-/* The administrator who signed, if everything about the signature holds. */
+/*
+ * The administrator who signed (of several, the first by name), if everything about each signature holds and there are
+ * as many as governance asks of the order's class.
+ */
 int check_admin(const struct state *s, uint64_t now_ms, unsigned command_type, const struct admin_signature *sig,
                 const uint8_t *signed_elements, size_t len, const struct principal **ret, const struct refusal *why);
 bool name_valid(struct text name); /* Of a person or client: node-N are the nodes'. */
 int check_enrolment(const struct state *s, const struct enrolment *e, const struct refusal *why);
 int check_removal(const struct state *s, const struct removal *r, const struct principal **ret,
                   const struct refusal *why);
+int check_people(const struct state *s, const struct people_order *o, const struct refusal *why); /* check_people.c */
+int check_governance(const struct state *s, const struct governance_order *o, const struct refusal *why);
+/* So many administrators must have signed (check_admin has verified that each did). */
+int check_signers(const struct state *s, const struct admin_signature *sig, unsigned needed, const struct refusal *why);
+int check_request(const struct state *s, const struct request *q, const struct refusal *why);
 int check_member(const struct state *s, const struct member_order *m, const struct refusal *why); /* check_member.c */
 /* apply_feature.c: `what` needs the feature, for an older build could not follow. CS_ERR_INVALID: it is off. */
 int check_feature_on(const struct state *s, unsigned number, const char *what, const struct refusal *why);

@@ -69,6 +69,21 @@ static void genesis_enrol(struct state *s, const struct genesis *g)
 	}
 }
 
+/*
+ * Who was there before the feature took genesis's words about governance for words only: they bind where the feature is
+ * on from the start.
+ */
+static void genesis_thresholds(struct state *s, const struct genesis *g)
+{
+	struct governance t;
+
+	if (!state_feature(s, FEATURE_DECISIONS) || governance_parse(g->governance, g->n_admins, &t) != 0 ||
+	    governance_largest(&t) == 1)
+		return;
+	s->thresholds = t;
+	s->governance_dirty = true;
+}
+
 static void policy_swap(struct state *s)
 {
 	struct policy *old = s->policy;
@@ -114,6 +129,7 @@ int apply_genesis(struct apply *a)
 	set_text(s->origin, sizeof(s->origin), g.origin);
 	s->governance = 1;
 	genesis_enrol(s, &g);
+	genesis_thresholds(s, &g);
 	roster_genesis(&s->roster, &g);
 	a->now_ms = g.time_ms;
 	s->builder->kind = ENTRY_GENESIS;
@@ -140,8 +156,7 @@ int apply_tick(struct apply *a)
 
 /* --- administrators --- */
 
-/* The signature as a private field, where what it covers is private too: in clear it would confirm a guess. */
-static void field_signature(const struct apply *a, const struct admin_signature *sig)
+void field_signature(const struct apply *a, const struct admin_signature *sig)
 {
 	struct writer w = field_start(a);
 
@@ -157,12 +172,20 @@ static void write_key(struct writer *w, const uint8_t *key)
 		writer_nil(w);
 }
 
-void admin_used(struct apply *a, const struct principal *admin, uint64_t sequence)
+static void used(struct apply *a, struct text name, uint64_t sequence)
 {
+	const struct principal *admin = state_principal_by_name(a->s, name.s, name.len);
 	struct principal_slot *p = principal_slot(a->s, admin->id);
 
 	p->p.sequence = sequence;
 	principal_dirty(a->s, p);
+}
+
+void admin_used(struct apply *a, const struct admin_signature *sig)
+{
+	used(a, sig->name, sig->sequence);
+	for (unsigned i = 0; i < sig->n_more; i++)
+		used(a, sig->more[i].name, sig->more[i].sequence);
 }
 
 int apply_enrolment(struct apply *a)
@@ -202,7 +225,7 @@ int apply_enrolment(struct apply *a)
 	if (err != 0)
 		return err;
 
-	admin_used(a, admin, e.admin.sequence);
+	admin_used(a, &e.admin);
 	entry_commit(a, 0, 0);
 	struct principal *p = &principal_add(a->s)->p; /* Last: it may take the place of a removed one. */
 	set_text(p->name, sizeof(p->name), e.name);
@@ -242,7 +265,7 @@ int apply_removal(struct apply *a)
 	if (err != 0)
 		return err;
 
-	admin_used(a, admin, r.admin.sequence);
+	admin_used(a, &r.admin);
 	entry_commit(a, 0, 0);
 	struct principal_slot *p = principal_slot(a->s, removed->id);
 	p->p.removed = true;
@@ -283,7 +306,7 @@ int apply_policy_set(struct apply *a)
 		return err;
 
 	policy_swap(a->s);
-	admin_used(a, admin, p.admin.sequence);
+	admin_used(a, &p.admin);
 	entry_commit(a, 0, 0);
 	return 0;
 }

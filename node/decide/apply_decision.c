@@ -21,6 +21,9 @@ int apply_decision(struct apply *a)
 
 	if (err != 0)
 		return refuse(&a->why, err, "the request: %s", err_text(err));
+	err = check_request(a->s, &q, &a->why);
+	if (err != 0)
+		return err;
 	const struct subject *known = account_init(&k, a->s, &q, a->c->payload, a->c->payload_len);
 	evaluate(&e, a->s, &q, known, a->asker, a->now_ms, a->now_ms, false, 0);
 	k.evaluation = &e;
@@ -60,6 +63,9 @@ int apply_import(struct apply *a)
 	err = request_decode(&q, i.request, i.request_len);
 	if (err != 0)
 		return refuse(&a->why, err, "the import's request: %s", err_text(err));
+	err = check_request(a->s, &q, &a->why);
+	if (err != 0)
+		return err;
 	const struct subject *known = account_init(&k, a->s, &q, i.request, i.request_len);
 	evaluate(&e, a->s, &q, known, a->asker, i.event_time_ms, a->now_ms, true, 0);
 	evaluation_note(&e, "", "imported: a past event, scored as if it were asked; it permits nothing");

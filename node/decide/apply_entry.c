@@ -288,6 +288,30 @@ static void field_chain(const struct apply *a, unsigned kind, const struct chain
 	field_end(a, kind, &w);
 }
 
+static void field_delegation(const struct apply *a, const struct request *q)
+{
+	struct writer w = field_start(a);
+
+	if (q->n_via == 0)
+		return;
+	writer_array(&w, q->n_via + 1);
+	codec_write_pair(&w, q->actor_type, q->actor_id);
+	for (unsigned i = 0; i < q->n_via; i++)
+		codec_write_pair(&w, q->via[i].type, q->via[i].id);
+	field_end(a, FIELD_DELEGATION, &w);
+}
+
+/* What a stranger needs of the table of people to decide the same again. */
+static void field_groups(const struct apply *a, const struct evaluation *e)
+{
+	struct writer w = field_start(a);
+
+	if (!e->parties.known)
+		return;
+	parties_write(&w, &e->parties);
+	field_end(a, FIELD_GROUPS, &w);
+}
+
 void account_fields(const struct apply *a, const struct account *k)
 {
 	const struct request *q = k->request;
@@ -315,6 +339,8 @@ void account_fields(const struct apply *a, const struct account *k)
 	field_chain(a, FIELD_SUBJECT_CHAIN, k->subject_chain);
 	if (q->actor_id.len > 0)
 		field_chain(a, FIELD_ACTOR_CHAIN, k->actor_chain);
+	field_delegation(a, q);
+	field_groups(a, k->evaluation);
 }
 
 static void chain_move(struct chain *c, uint64_t index)

@@ -65,7 +65,7 @@ int apply_feature(struct apply *a)
 	s->features.on |= FEATURE_BIT(number);
 	s->features.since[number] = s->head.size;
 	s->features_dirty = true;
-	admin_used(a, admin, o.admin.sequence);
+	admin_used(a, &o.admin);
 	entry_commit(a, 0, 0);
 	return 0;
 }

@@ -99,7 +99,7 @@ int apply_member(struct apply *a)
 
 	s->roster = after;
 	s->roster_dirty = true;
-	admin_used(a, admin, m.admin.sequence);
+	admin_used(a, &m.admin);
 	entry_commit(a, 0, 0);
 	if (m.action == MEMBER_ADD)
 		enrol(a, &m);

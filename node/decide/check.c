@@ -13,6 +13,8 @@
 
 #define ROLES_KNOWN (ROLE_DECIDE | ROLE_IMPORT | ROLE_AUDIT | ROLE_ADMINISTER | ROLE_DEVICE | ROLE_NODE)
 
+#define ROLES_POWERFUL ROLE_ADMINISTER /* Who holds one decides over others. */
+
 int refuse(const struct refusal *r, int err, const char *format, ...)
 {
 	va_list args;
@@ -36,6 +38,8 @@ static uint32_t role_needed(unsigned command_type)
 	case COMMAND_REMOVE:
 	case COMMAND_MEMBER:
 	case COMMAND_FEATURE:
+	case COMMAND_PEOPLE:
+	case COMMAND_GOVERNANCE:
 		return ROLE_ADMINISTER;
 	default:
 		return 0;
@@ -97,10 +101,24 @@ int check_request_id(const struct state *s, uint64_t now_ms, uint64_t principal,
 	return 0;
 }
 
-int check_admin(const struct state *s, uint64_t now_ms, unsigned command_type, const struct admin_signature *sig,
-                const uint8_t *signed_elements, size_t len, const struct principal **ret, const struct refusal *why)
+int check_request(const struct state *s, const struct request *q, const struct refusal *why)
 {
-	const struct principal *p = state_principal_by_name(s, sig->name.s, sig->name.len);
+	return q->n_via == 0 ? 0 : check_feature_on(s, FEATURE_DECISIONS, "the request: a chain of actors", why);
+}
+
+/* What each signature is held against. */
+struct signed_order {
+	const struct state *s;
+	uint64_t now_ms;
+	unsigned command_type;
+	const uint8_t *elements;
+	size_t len;
+};
+
+static int check_signature(const struct signed_order *o, const struct admin_further *sig, const struct principal **ret,
+                           const struct refusal *why)
+{
+	const struct principal *p = state_principal_by_name(o->s, sig->name.s, sig->name.len);
 	uint8_t message[ADMIN_MESSAGE_SIZE_MAX];
 
 	if (p == NULL || !p->has_sign || (p->roles & ROLE_ADMINISTER) == 0)
@@ -108,14 +126,45 @@ int check_admin(const struct state *s, uint64_t now_ms, unsigned command_type, c
 	if (sig->sequence <= p->sequence)
 		return refuse(why, CS_ERR_CONFLICT, "the signature: sequence %llu was used, the next is above %llu",
 		              (unsigned long long)sig->sequence, (unsigned long long)p->sequence);
-	if (now_ms > sig->expiry_ms)
+	if (o->now_ms > sig->expiry_ms)
 		return refuse(why, CS_ERR_EXPIRED, "the signature has expired");
-	size_t message_len = admin_message(message, s->origin, s->governance, command_type, sig->sequence,
-	                                   sig->expiry_ms, signed_elements, len);
+	size_t message_len = admin_message(message, o->s->origin, o->s->governance, o->command_type, sig->sequence,
+	                                   sig->expiry_ms, o->elements, o->len);
 	if (crypto_sign_verify_detached(sig->signature, message, message_len, p->sign_pub) != 0)
 		return refuse(why, CS_ERR_UNAUTHENTICATED, "the signature does not verify");
 	*ret = p;
 	return 0;
+}
+
+/* One key counts once, whatever names it goes by. */
+static bool has_key(const struct principal *const *signers, unsigned n, const struct principal *p)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (signers[i] == p || memcmp(signers[i]->sign_pub, p->sign_pub, sizeof(p->sign_pub)) == 0)
+			return true;
+	return false;
+}
+
+int check_admin(const struct state *s, uint64_t now_ms, unsigned command_type, const struct admin_signature *sig,
+                const uint8_t *signed_elements, size_t len, const struct principal **ret, const struct refusal *why)
+{
+	const struct signed_order o = {s, now_ms, command_type, signed_elements, len};
+	const struct admin_further first = {sig->name, sig->sequence, sig->expiry_ms, sig->signature};
+	const struct principal *signers[ADMIN_SIGNATURES_MAX] = {NULL};
+	unsigned class = governance_class_of(command_type);
+	int err = sig->n_more == 0 ? 0
+	                           : check_feature_on(s, FEATURE_DECISIONS, "an order by several administrators", why);
+
+	for (unsigned i = 0; i <= sig->n_more && err == 0; i++) {
+		err = check_signature(&o, i == 0 ? &first : &sig->more[i - 1], &signers[i], why);
+		if (err == 0 && has_key(signers, i, signers[i]))
+			err = refuse(why, CS_ERR_INVALID, "the signatures: two are by one key");
+	}
+	if (err == 0)
+		err = check_signers(s, sig, class == GOVERNANCE_NONE ? 1 : s->thresholds.k[class], why);
+	if (err == 0)
+		*ret = signers[0];
+	return err;
 }
 
 bool name_valid(struct text name)
@@ -155,6 +204,13 @@ static int check_roles(const struct enrolment *e, const struct refusal *why)
 	return 0;
 }
 
+/* Who makes administrators and approvers, or ends them, holds all that the thresholds guard. */
+static int check_powers(const struct state *s, uint32_t roles, const struct admin_signature *sig,
+                        const struct refusal *why)
+{
+	return (roles & ROLES_POWERFUL) == 0 ? 0 : check_signers(s, sig, governance_largest(&s->thresholds), why);
+}
+
 int check_enrolment(const struct state *s, const struct enrolment *e, const struct refusal *why)
 {
 	static const uint8_t zero[32];
@@ -177,35 +233,28 @@ int check_enrolment(const struct state *s, const struct enrolment *e, const stru
 		return refuse(why, CS_ERR_EXISTS, "the enrolment: the channel key is enrolled already");
 	if (!principal_has_room(s))
 		return refuse(why, CS_ERR_OVERLOADED, "the table of principals is full");
-	return 0;
-}
-
-struct count {
-	unsigned administrators;
-};
-
-static void count_administrator(void *ctx, const struct principal *p)
-{
-	struct count *c = ctx;
-
-	c->administrators += !p->removed && (p->roles & ROLE_ADMINISTER) != 0;
+	return check_powers(s, e->roles, &e->admin, why);
 }
 
 int check_removal(const struct state *s, const struct removal *r, const struct principal **ret,
                   const struct refusal *why)
 {
 	const struct principal *p = state_principal_by_name(s, r->name.s, r->name.len);
-	struct count count = {0};
 
 	if (p == NULL)
 		return refuse(why, CS_ERR_NOT_FOUND, "the removal: nobody of that name is enrolled");
 	if (p->roles & ROLE_NODE)
 		return refuse(why, CS_ERR_INVALID, "the removal: nodes go by membership, not by removal");
-	state_each_principal(s, count_administrator, &count);
-	if ((p->roles & ROLE_ADMINISTER) && count.administrators == 1)
+	unsigned administrators = state_administrators(s), needed = governance_largest(&s->thresholds);
+	if ((p->roles & ROLE_ADMINISTER) && administrators == 1)
 		return refuse(why, CS_ERR_INVALID, "the removal: nobody could administer the cluster afterwards");
+	if ((p->roles & ROLE_ADMINISTER) && administrators <= needed)
+		return refuse(
+		        why, CS_ERR_INVALID,
+		        "the removal: governance asks for %u administrators, and fewer would be left: lower it first",
+		        needed);
 	*ret = p;
-	return 0;
+	return check_powers(s, p->roles, &r->admin, why);
 }
 
 bool credential_fits(const struct principal *p, const struct challenge_slot *c, const struct answer *a)

@@ -29,7 +29,10 @@ size_t codec_domain(uint8_t *ret, const char *domain, const char *origin);
 int text_compare(struct text a, struct text b);
 bool text_is(struct text t, const char *s);
 
-/* [name, sequence, expiry ms, signature bin64] */
+/* [name, sequence, expiry ms, signature bin64], or an array of such. */
 void admin_signature_write(struct writer *w, const struct admin_signature *a);
+/* The end of each order: notes what was signed (from start on), reads the signature, and that must be all. */
+int codec_signed_end(struct reader *r, const uint8_t *start, const uint8_t **ret_signed, size_t *ret_len,
+                     struct admin_signature *ret);
 
 #endif

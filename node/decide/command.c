@@ -212,6 +212,42 @@ static void read_value(struct reader *r, struct named_value *ret)
 	}
 }
 
+static void write_actors(struct writer *w, const struct request *r)
+{
+	if (r->actor_id.len == 0) {
+		writer_nil(w);
+		return;
+	}
+	if (r->n_via > 0)
+		writer_array(w, r->n_via + 1);
+	codec_write_pair(w, r->actor_type, r->actor_id);
+	for (unsigned i = 0; i < r->n_via; i++)
+		codec_write_pair(w, r->via[i].type, r->via[i].id);
+}
+
+/* What begins with a text is one actor, what begins with an array is a chain. */
+static void read_actors(struct reader *r, struct request *ret)
+{
+	uint32_t n = 0;
+
+	if (reader_nil(r))
+		return;
+	reader_array(r, REQUEST_ACTORS_MAX, &n);
+	if (r->err == 0 && n < 2)
+		r->err = CS_ERR_MALFORMED;
+	if (reader_peek(r) != VALUE_ARRAY) {
+		if (r->err == 0 && n != 2)
+			r->err = CS_ERR_MALFORMED;
+		codec_text(r, 1, REQUEST_STR_SIZE_MAX, &ret->actor_type);
+		codec_text(r, 1, REQUEST_STR_SIZE_MAX, &ret->actor_id);
+		return;
+	}
+	read_pair(r, &ret->actor_type, &ret->actor_id);
+	for (uint32_t i = 1; i < n && r->err == 0; i++)
+		read_pair(r, &ret->via[i - 1].type, &ret->via[i - 1].id);
+	ret->n_via = n - 1;
+}
+
 static int request_write(const struct request *r, void *buf, size_t cap, size_t *ret_len)
 {
 	struct writer w;
@@ -219,10 +255,7 @@ static int request_write(const struct request *r, void *buf, size_t cap, size_t 
 	writer_init(&w, buf, cap);
 	writer_array(&w, 5);
 	codec_write_pair(&w, r->subject_type, r->subject_id);
-	if (r->actor_id.len > 0)
-		codec_write_pair(&w, r->actor_type, r->actor_id);
-	else
-		writer_nil(&w);
+	write_actors(&w, r);
 	codec_write_text(&w, r->action);
 	codec_write_pair(&w, r->resource_type, r->resource_id);
 	writer_array(&w, r->n_context);
@@ -237,7 +270,7 @@ int request_encode(const struct request *r, void *buf, size_t cap, size_t *ret_l
 	size_t len;
 	int err;
 
-	if (r->n_context > REQUEST_CONTEXT_MAX)
+	if (r->n_context > REQUEST_CONTEXT_MAX || r->n_via >= REQUEST_ACTORS_MAX)
 		return CS_ERR_TOO_LARGE;
 	err = request_write(r, buf, cap, &len);
 	if (err == 0 && request_decode(&check, buf, len) != 0)
@@ -258,8 +291,7 @@ int request_decode(struct request *ret, const void *bytes, size_t len)
 	reader_init(&r, bytes, len);
 	reader_array_exact(&r, 5);
 	read_pair(&r, &q.subject_type, &q.subject_id);
-	if (!reader_nil(&r))
-		read_pair(&r, &q.actor_type, &q.actor_id);
+	read_actors(&r, &q);
 	codec_text(&r, 1, REQUEST_STR_SIZE_MAX, &q.action);
 	read_pair(&r, &q.resource_type, &q.resource_id);
 	reader_array(&r, REQUEST_CONTEXT_MAX, &n);

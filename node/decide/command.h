@@ -25,7 +25,9 @@ enum command_type {
 	COMMAND_MEMBER = 9,
 	COMMAND_FEATURE = 10,
 	COMMAND_BUILD = 11,
-	COMMAND_TYPE_MAX = COMMAND_BUILD, /* Above it: a later build's. */
+	COMMAND_PEOPLE = 15,
+	COMMAND_GOVERNANCE = 16,
+	COMMAND_TYPE_MAX = COMMAND_GOVERNANCE, /* Above it: a later build's. */
 };
 
 /* Roles of principals, a bit each; public in entries, for ever. */
@@ -59,6 +61,7 @@ int command_decode(struct command *ret, const void *bytes, size_t len);
 #define REQUEST_STR_SIZE_MAX    256 /* Type, id, action, name or string value. ARNs and user agents fit. */
 #define REQUEST_CONTEXT_MAX     24  /* Context attributes of one request. */
 #define REQUEST_SIZE_MAX        8192 /* A request's encoding: it is kept with its challenge, and its fields fit an entry. */
+#define REQUEST_ACTORS_MAX      4   /* Who acts for whom for whom: beyond it nobody answers for the whole. */
 #define REQUEST_ID_SIZE         16  /* As on the wire. */
 #define PRINCIPAL_NAME_SIZE_MAX 64  /* Characters of [A-Za-z0-9._@:/-]. */
 #define SUBJECT_TYPE_SIZE_MAX   64  /* Of a device key's subject. */
@@ -74,6 +77,9 @@ struct text {
 	const char *s;
 	size_t len;
 };
+struct typed {
+	struct text type, id;
+};
 struct named_value {
 	struct text name;
 	enum value_type type; /* VALUE_STR, VALUE_INT, VALUE_BOOL. */
@@ -82,14 +88,18 @@ struct named_value {
 };
 
 /*
- * A request: [[subject type, id], nil or [actor type, id], action, [resource type, id], [[name, value]…]].
+ * A request: [[subject type, id], actor, action, [resource type, id], [[name, value]…]].
+ * actor: nil; [type, id]; or, with the feature `decisions`, a chain [[type, id]…] of 2 to REQUEST_ACTORS_MAX: the first
+ * acts, for the second, and so on; the last acts for the subject (the nesting of RFC 8693's `act`, from the outside).
  * Context names are unique and sorted by their bytes; values are str, int or bool (AuthZEN properties: others as
  * strings). Names that signals know: "device", "ip", "user_agent", "region", "country", "mfa" (bool), "amount" (int),
  * "session".
  */
 struct request {
 	struct text subject_type, subject_id;
-	struct text actor_type, actor_id; /* len 0: no actor. */
+	struct text actor_type, actor_id; /* len 0: no actor. The first of a chain. */
+	unsigned n_via;                   /* Above 0: a chain. */
+	struct typed via[REQUEST_ACTORS_MAX - 1];
 	struct text action;
 	struct text resource_type, resource_id;
 	unsigned n_context;
@@ -135,12 +145,22 @@ int answer_decode(struct answer *ret, const void *bytes, size_t len);
 size_t answer_message(uint8_t ret[ANSWER_MESSAGE_SIZE_MAX], const char *origin, uint64_t challenge,
                       const struct hash *digest, const uint8_t nonce[32], uint64_t expiry_ms);
 
-/* An administrator's signature, last element of what it signs: [name, sequence, expiry ms, signature bin64]. */
+/*
+ * An administrator's signature, last element of what it signs: [name, sequence, expiry ms, signature bin64]. Of several
+ * administrators, with the feature `decisions`: an array of 2 to ADMIN_SIGNATURES_MAX such arrays, ordered by name.
+ */
+#define ADMIN_SIGNATURES_MAX 16 /* More than any threshold (governance.h). */
 struct admin_signature {
 	struct text name;
 	uint64_t sequence; /* Strictly above the administrator's last one. */
 	uint64_t expiry_ms;
 	const uint8_t *signature;
+	unsigned n_more;
+	struct admin_further {
+		struct text name;
+		uint64_t sequence, expiry_ms;
+		const uint8_t *signature;
+	} more[ADMIN_SIGNATURES_MAX - 1];
 };
 #define ADMIN_MESSAGE_SIZE_MAX 320
 /*

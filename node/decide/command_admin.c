@@ -35,31 +35,67 @@ size_t admin_message(uint8_t ret[ADMIN_MESSAGE_SIZE_MAX], const char *origin, ui
 	return (size_t)(p + 25 + HASH_SIZE - ret);
 }
 
-void admin_signature_write(struct writer *w, const struct admin_signature *a)
+static void signature_write(struct writer *w, struct text name, uint64_t sequence, uint64_t expiry_ms,
+                            const uint8_t *signature)
 {
 	writer_array(w, 4);
-	codec_write_text(w, a->name);
-	writer_uint(w, a->sequence);
-	writer_uint(w, a->expiry_ms);
-	writer_bin(w, a->signature, SIG_SIZE);
+	codec_write_text(w, name);
+	writer_uint(w, sequence);
+	writer_uint(w, expiry_ms);
+	writer_bin(w, signature, SIG_SIZE);
 }
 
-static void signature_read(struct reader *r, struct admin_signature *ret)
+void admin_signature_write(struct writer *w, const struct admin_signature *a)
 {
-	reader_array_exact(r, 4);
+	if (a->n_more > 0)
+		writer_array(w, a->n_more + 1);
+	signature_write(w, a->name, a->sequence, a->expiry_ms, a->signature);
+	for (unsigned i = 0; i < a->n_more; i++)
+		signature_write(w, a->more[i].name, a->more[i].sequence, a->more[i].expiry_ms, a->more[i].signature);
+}
+
+static void signature_read(struct reader *r, struct admin_further *ret)
+{
 	codec_text(r, 1, PRINCIPAL_NAME_SIZE_MAX, &ret->name);
 	reader_uint(r, UINT64_MAX, &ret->sequence);
 	reader_uint(r, UINT64_MAX, &ret->expiry_ms);
 	codec_fixed(r, SIG_SIZE, &ret->signature);
 }
 
-/* The end of each body here: notes what was signed, reads the signature, and that must be all. */
-static int signed_end(struct reader *r, const uint8_t *start, const uint8_t **ret_signed, size_t *ret_len,
-                      struct admin_signature *ret)
+/* Ordered by name: one set of signatures has one encoding, and nobody is in it twice. */
+static void signatures_read(struct reader *r, struct admin_signature *ret)
+{
+	struct admin_further one = {0};
+	uint32_t n = 0;
+
+	reader_array(r, ADMIN_SIGNATURES_MAX, &n);
+	bool many = reader_peek(r) == VALUE_ARRAY;
+	if (r->err == 0 && (many ? n < 2 : n != 4))
+		r->err = CS_ERR_MALFORMED;
+	if (many)
+		reader_array_exact(r, 4);
+	signature_read(r, &one);
+	ret->name = one.name;
+	ret->sequence = one.sequence;
+	ret->expiry_ms = one.expiry_ms;
+	ret->signature = one.signature;
+	for (uint32_t i = 1; many && i < n && r->err == 0; i++) {
+		struct admin_further *next = &ret->more[i - 1];
+		reader_array_exact(r, 4);
+		signature_read(r, next);
+		if (r->err == 0 && text_compare(one.name, next->name) >= 0)
+			r->err = CS_ERR_MALFORMED;
+		one = *next;
+	}
+	ret->n_more = many ? n - 1 : 0;
+}
+
+int codec_signed_end(struct reader *r, const uint8_t *start, const uint8_t **ret_signed, size_t *ret_len,
+                     struct admin_signature *ret)
 {
 	const uint8_t *end = r->pos;
 
-	signature_read(r, ret);
+	signatures_read(r, ret);
 	if (reader_end(r) != 0)
 		return r->err;
 	*ret_signed = start;
@@ -128,7 +164,7 @@ int enrolment_decode(struct enrolment *ret, const void *bytes, size_t len)
 		codec_text(&r, 1, SUBJECT_TYPE_SIZE_MAX, &e.subject_type);
 		codec_text(&r, 1, REQUEST_STR_SIZE_MAX, &e.subject_id);
 	}
-	err = signed_end(&r, start, &e.signed_elements, &e.signed_len, &e.admin);
+	err = codec_signed_end(&r, start, &e.signed_elements, &e.signed_len, &e.admin);
 	if (err != 0)
 		return err;
 	e.roles = (uint32_t)roles;
@@ -175,7 +211,7 @@ int removal_decode(struct removal *ret, const void *bytes, size_t len)
 	const uint8_t *start = r.pos;
 	codec_text(&r, 1, PRINCIPAL_NAME_SIZE_MAX, &m.name);
 	codec_text(&r, 0, REMOVAL_REASON_SIZE_MAX, &m.reason);
-	err = signed_end(&r, start, &m.signed_elements, &m.signed_len, &m.admin);
+	err = codec_signed_end(&r, start, &m.signed_elements, &m.signed_len, &m.admin);
 	if (err == 0)
 		*ret = m;
 	return err;
@@ -220,7 +256,7 @@ int policy_set_decode(struct policy_set *ret, const void *bytes, size_t len)
 	const uint8_t *start = r.pos;
 	reader_bin(&r, POLICY_SOURCE_SIZE_MAX, &p.source, &p.source_len);
 	reader_bin(&r, POLICY_COMPILED_SIZE_MAX, &p.compiled, &p.compiled_len);
-	err = signed_end(&r, start, &p.signed_elements, &p.signed_len, &p.admin);
+	err = codec_signed_end(&r, start, &p.signed_elements, &p.signed_len, &p.admin);
 	if (err == 0)
 		*ret = p;
 	return err;
@@ -303,7 +339,7 @@ int member_order_decode(struct member_order *ret, const void *bytes, size_t len)
 	codec_fixed_or_nil(&r, KEY_SIZE, &m.cosigner_pub);
 	codec_fixed_or_nil(&r, KEY_SIZE, &m.channel_pub);
 	reader_bool(&r, &m.lost);
-	err = signed_end(&r, start, &m.signed_elements, &m.signed_len, &m.admin);
+	err = codec_signed_end(&r, start, &m.signed_elements, &m.signed_len, &m.admin);
 	if (err != 0)
 		return err;
 	m.action = (unsigned)action;
@@ -346,7 +382,7 @@ int feature_order_decode(struct feature_order *ret, const void *bytes, size_t le
 	reader_array_exact(&r, 2);
 	const uint8_t *start = r.pos;
 	codec_text(&r, 1, FEATURE_NAME_SIZE_MAX, &o.name);
-	err = signed_end(&r, start, &o.signed_elements, &o.signed_len, &o.admin);
+	err = codec_signed_end(&r, start, &o.signed_elements, &o.signed_len, &o.admin);
 	if (err != 0)
 		return err;
 	if (!feature_name_valid(o.name))

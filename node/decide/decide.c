@@ -72,6 +72,10 @@ static int apply_client(struct apply *a)
 		return apply_member(a);
 	case COMMAND_FEATURE:
 		return apply_feature(a);
+	case COMMAND_PEOPLE:
+		return apply_people(a);
+	case COMMAND_GOVERNANCE:
+		return apply_governance(a);
 	default: /* admit lets no other type pass. */
 		return apply_removal(a);
 	}

@@ -13,6 +13,7 @@
 #include "node/decide/command.h"
 #include "node/decide/evidence.h"
 #include "node/decide/feature.h"
+#include "node/decide/governance.h"
 #include "node/decide/roster.h"
 
 enum verdict { VERDICT_ALLOW = 1, VERDICT_STEP_UP = 2, VERDICT_DEFER = 3, VERDICT_DENY = 4 };
@@ -25,6 +26,7 @@ struct state;
 struct state_limits {
 	uint32_t subjects_max;   /* Profiles kept; the least recently used goes first. 0: 100,000. */
 	uint32_t principals_max; /* Enrolled keys. 0: 4,096. */
+	uint32_t people_max;     /* Users, services and agents described; when full, refuse. 0: 100,000. */
 	uint32_t challenges_max; /* Open challenges; never evicted before they expire: when full, refuse. 0: 65,536. */
 	uint32_t challenges_per_principal_max; /* Quota of who asks. 0: half of challenges_max. */
 	uint32_t requests_max;                 /* Recorded answers; when full, the oldest is forgotten. 0: 524,288. */
@@ -138,7 +140,11 @@ const char *state_newer_text(const struct state *s);
 
 const char *state_origin(const struct state *s); /* "" before genesis. */
 void state_policy_hash(const struct state *s, struct hash *ret);
-uint64_t state_governance(const struct state *s); /* Version, from 1 at genesis. */
+uint64_t state_governance(const struct state *s);                 /* Version, from 1 at genesis. */
+const struct governance *state_thresholds(const struct state *s); /* Borrowed until the state next changes. */
+unsigned state_administrators(const struct state *s);             /* How many are enrolled. */
+/* Rises with each change of the table of people since this state was made. */
+uint64_t state_people_changes(const struct state *s);
 
 /* --- the function --- */
 

@@ -79,6 +79,17 @@ static void conclude(struct evaluation *e, const struct policy *p)
 	}
 }
 
+/* Whoever is disabled, or acts for whom it may not, is denied whatever rules and evidence say. */
+static void heed_parties(struct evaluation *e)
+{
+	const char *user, *admin;
+
+	if (!parties_refuse(&e->parties, &user, &admin))
+		return;
+	e->verdict = VERDICT_DENY;
+	evaluation_note(e, user, admin);
+}
+
 void evaluate_given(struct evaluation *ret, const struct policy *p, const struct request *q, unsigned met)
 {
 	ret->n_notes = 0;
@@ -92,6 +103,7 @@ void evaluate_given(struct evaluation *ret, const struct policy *p, const struct
 		ret->verdict = VERDICT_ALLOW;
 		evaluation_note(ret, "", "the evidence meets the challenge's level");
 	}
+	heed_parties(ret);
 }
 
 void evaluate(struct evaluation *ret, const struct state *s, const struct request *q, const struct subject *u,
@@ -110,6 +122,7 @@ void evaluate(struct evaluation *ret, const struct state *s, const struct reques
 
 	if (profile != NULL)
 		in.rate = import ? &profile->import_rate : &profile->rate;
+	parties_look(&ret->parties, s, q);
 	observe(&ret->observation, q);
 	signals_derive(&ret->signals, profile, &in);
 	evaluate_given(ret, p, q, met);

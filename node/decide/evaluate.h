@@ -5,11 +5,13 @@
 
 #include <stdint.h>
 
+#include "node/decide/parties.h"
 #include "node/decide/state.h"
 
-#define EVALUATION_NOTES_MAX 4
+#define EVALUATION_NOTES_MAX 8
 
 struct evaluation {
+	struct parties parties;
 	struct observation observation;
 	struct signal_list signals;
 	int32_t weights[SIGNAL_MAX]; /* What each signal of the list added. */
@@ -31,8 +33,9 @@ struct evaluation {
 void evaluate(struct evaluation *ret, const struct state *s, const struct request *q, const struct subject *u,
               const struct principal_slot *client, uint64_t event_ms, uint64_t now_ms, bool import, unsigned met);
 /*
- * What policy p makes of a request whose signals are known already: ret->signals are given (each once, numbers within
- * the list's), all else but the observation is filled in. For whoever asks what another policy would say.
+ * What policy p makes of a request whose signals are known already: ret->signals (each once, numbers within the list's)
+ * and ret->parties (all zero: nobody is in the table of people) are given, all else but the observation is filled in.
+ * For whoever asks what another policy would say.
  */
 void evaluate_given(struct evaluation *ret, const struct policy *p, const struct request *q, unsigned met);
 void evaluation_note(struct evaluation *e, const char *user, const char *admin);

@@ -23,19 +23,23 @@ static int prepare_request(const struct prepare *p)
 	struct request q;
 	int err = request_decode(&q, p->payload, p->len);
 
-	return err == 0 ? 0 : refuse(&p->why, err, "the request: %s", err_text(err));
+	if (err != 0)
+		return refuse(&p->why, err, "the request: %s", err_text(err));
+	return check_request(p->s, &q, &p->why);
 }
 
 static int prepare_import(const struct prepare *p)
 {
 	struct import i;
+	struct request q;
 	int err = import_decode(&i, p->payload, p->len);
 
 	if (err != 0)
 		return refuse(&p->why, err, "the import: %s", err_text(err));
 	if (i.event_time_ms > p->now_ms)
 		return refuse(&p->why, CS_ERR_INVALID, "the import: its event lies in the future");
-	return 0;
+	request_decode(&q, i.request, i.request_len); /* import_decode has done so. */
+	return check_request(p->s, &q, &p->why);
 }
 
 static int find_answer(const struct prepare *p, struct answer *ret, const struct challenge_slot **ret_challenge)
@@ -144,6 +148,31 @@ static int prepare_feature(const struct prepare *p)
 	return err == 0 ? check_feature(p->s, &o, &p->why) : err;
 }
 
+static int prepare_people(const struct prepare *p)
+{
+	struct people_order o;
+	const struct principal *admin;
+	int err = people_order_decode(&o, p->payload, p->len);
+
+	if (err != 0)
+		return refuse(&p->why, err, "people: %s", err_text(err));
+	err = check_admin(p->s, p->now_ms, COMMAND_PEOPLE, &o.admin, o.signed_elements, o.signed_len, &admin, &p->why);
+	return err == 0 ? check_people(p->s, &o, &p->why) : err;
+}
+
+static int prepare_governance(const struct prepare *p)
+{
+	struct governance_order o;
+	const struct principal *admin;
+	int err = governance_order_decode(&o, p->payload, p->len);
+
+	if (err != 0)
+		return refuse(&p->why, err, "governance: %s", err_text(err));
+	err = check_admin(p->s, p->now_ms, COMMAND_GOVERNANCE, &o.admin, o.signed_elements, o.signed_len, &admin,
+	                  &p->why);
+	return err == 0 ? check_governance(p->s, &o, &p->why) : err;
+}
+
 static int prepare_by_type(const struct prepare *p, unsigned command_type)
 {
 	switch (command_type) {
@@ -161,6 +190,10 @@ static int prepare_by_type(const struct prepare *p, unsigned command_type)
 		return prepare_member(p);
 	case COMMAND_FEATURE:
 		return prepare_feature(p);
+	case COMMAND_PEOPLE:
+		return prepare_people(p);
+	case COMMAND_GOVERNANCE:
+		return prepare_governance(p);
 	default: /* check_asker lets no other type pass. */
 		return prepare_policy(p);
 	}

@@ -12,6 +12,7 @@
 
 #define SUBJECTS_DEFAULT   100000
 #define PRINCIPALS_DEFAULT 4096
+#define PEOPLE_DEFAULT     100000
 #define CHALLENGES_DEFAULT 65536
 #define REQUESTS_DEFAULT   524288
 #define WINDOW_MS_DEFAULT  600000
@@ -51,6 +52,10 @@ static int tables_new(struct state *s)
 	s->marked_subjects.changed = calloc(l->subjects_max, sizeof(uint32_t));
 	s->marked_subjects.taken = calloc(l->subjects_max, sizeof(uint32_t));
 	s->principals = calloc(l->principals_max, sizeof(*s->principals));
+	s->people = calloc(l->people_max, sizeof(*s->people));
+	s->marked_people.changed = calloc(l->people_max, sizeof(uint32_t));
+	s->marked_people.taken = calloc(l->people_max, sizeof(uint32_t));
+	governance_all(&s->thresholds, 1);
 	s->challenges = calloc(l->challenges_max, sizeof(*s->challenges));
 	s->marked_challenges.changed = calloc(l->challenges_max, sizeof(uint32_t));
 	s->marked_challenges.taken = calloc(l->challenges_max, sizeof(uint32_t));
@@ -61,11 +66,12 @@ static int tables_new(struct state *s)
 	s->record = malloc(STATE_RECORD_SIZE_MAX);
 	s->epoch = 1;
 	if (s->policy == NULL || s->policy_new == NULL || s->subjects == NULL || s->marked_subjects.changed == NULL ||
-	    s->marked_subjects.taken == NULL || s->principals == NULL || s->challenges == NULL ||
+	    s->marked_subjects.taken == NULL || s->principals == NULL || s->people == NULL ||
+	    s->marked_people.changed == NULL || s->marked_people.taken == NULL || s->challenges == NULL ||
 	    s->marked_challenges.changed == NULL || s->marked_challenges.taken == NULL || s->answers == NULL ||
 	    s->dirty_pages == NULL || s->builder == NULL || s->scratch == NULL || s->record == NULL ||
 	    index_new(&s->subject_index, l->subjects_max) != 0 ||
-	    index_new(&s->principal_index, l->principals_max) != 0 ||
+	    index_new(&s->principal_index, l->principals_max) != 0 || index_new(&s->people_index, l->people_max) != 0 ||
 	    index_new(&s->challenge_index, l->challenges_max) != 0 || index_new(&s->answer_index, l->requests_max) != 0)
 		return CS_ERR_NOMEM;
 	randombytes_buf(s->answer_index_key, sizeof(s->answer_index_key));
@@ -82,6 +88,7 @@ int state_new(const struct state_limits *l, struct state **ret)
 		s->limits = *l;
 	s->limits.subjects_max = or_default(s->limits.subjects_max, SUBJECTS_DEFAULT);
 	s->limits.principals_max = or_default(s->limits.principals_max, PRINCIPALS_DEFAULT);
+	s->limits.people_max = or_default(s->limits.people_max, PEOPLE_DEFAULT);
 	s->limits.challenges_max = or_default(s->limits.challenges_max, CHALLENGES_DEFAULT);
 	s->limits.challenges_per_principal_max =
 	        or_default(s->limits.challenges_per_principal_max, (s->limits.challenges_max + 1) / 2);
@@ -92,7 +99,8 @@ int state_new(const struct state_limits *l, struct state **ret)
 	/* An entry touches its subject and its actor: both must fit. */
 	int err = s->limits.subjects_max < 2 || s->limits.subjects_max > TABLE_MAX ||
 	                          s->limits.principals_max > TABLE_MAX || s->limits.challenges_max > TABLE_MAX ||
-	                          s->limits.requests_max > TABLE_MAX || s->limits.requests_window_ms > WINDOW_MS_MAX
+	                          s->limits.requests_max > TABLE_MAX || s->limits.people_max > TABLE_MAX ||
+	                          s->limits.requests_window_ms > WINDOW_MS_MAX
 	                  ? CS_ERR_INVALID
 	                  : tables_new(s);
 	if (err != 0) {
@@ -109,7 +117,10 @@ void state_free(struct state *s)
 		return;
 	for (uint32_t i = 0; i < s->n_challenges; i++)
 		free(s->challenges[i].request);
+	for (uint32_t i = 0; i < s->n_people; i++)
+		free(s->people[i].record);
 	index_free(&s->subject_index);
+	index_free(&s->people_index);
 	index_free(&s->principal_index);
 	index_free(&s->challenge_index);
 	index_free(&s->answer_index);
@@ -120,6 +131,9 @@ void state_free(struct state *s)
 	free(s->marked_subjects.changed);
 	free(s->marked_subjects.taken);
 	free(s->principals);
+	free(s->people);
+	free(s->marked_people.changed);
+	free(s->marked_people.taken);
 	free(s->challenges);
 	free(s->marked_challenges.changed);
 	free(s->marked_challenges.taken);
@@ -181,6 +195,16 @@ int state_roster_genesis(struct state *s, const void *payload, size_t len)
 uint64_t state_governance(const struct state *s)
 {
 	return s->governance;
+}
+
+const struct governance *state_thresholds(const struct state *s)
+{
+	return &s->thresholds;
+}
+
+uint64_t state_people_changes(const struct state *s)
+{
+	return s->people_changes;
 }
 
 bool state_challenge(const struct state *s, uint64_t index, struct challenge *ret)

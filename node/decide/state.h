@@ -12,8 +12,10 @@
 #include "ledger/limits.h"
 #include "node/decide/decide.h"
 #include "node/decide/feature.h"
+#include "node/decide/governance.h"
 #include "node/decide/index.h"
 #include "node/decide/list.h"
+#include "node/decide/people.h"
 #include "node/decide/policy_form.h"
 #include "node/decide/profile.h"
 
@@ -103,7 +105,8 @@ struct state {
 	char origin[LIMIT_ORIGIN_SIZE_MAX + 1];
 	char newer[160]; /* What a load met that is a later build's. */
 	uint64_t governance;
-	bool head_dirty, policy_dirty, has_policy, roster_dirty, features_dirty;
+	bool head_dirty, policy_dirty, has_policy, roster_dirty, features_dirty, governance_dirty;
+	struct governance thresholds;
 	struct feature_state features;
 	struct roster roster;
 	struct policy *policy, *policy_new; /* The new one is loaded aside, then they change places. */
@@ -114,6 +117,12 @@ struct state {
 	struct list subject_list; /* By use. */
 	uint64_t touches;
 	struct index subject_index;
+
+	struct person *people; /* [0, n_people) are all that there are. */
+	uint32_t n_people;
+	struct marked marked_people;
+	struct index people_index;
+	uint64_t people_changes; /* Since the start; for those who list them: it is in no record. */
 
 	struct principal_slot *principals;
 	uint32_t n_principals, n_dirty_principals;

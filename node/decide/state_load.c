@@ -251,6 +251,12 @@ int state_load(struct state *s, const void *key, size_t key_len, const void *val
 	case RECORD_PRINCIPAL:
 		load_principal(s, &r, number);
 		break;
+	case RECORD_GOVERNANCE:
+		governance_read(&r, &s->thresholds);
+		break;
+	case RECORD_PERSON:
+		r.err = person_load(s, &r, number);
+		break;
 	case RECORD_CHALLENGE:
 		load_challenge(s, &r, number);
 		break;
@@ -283,12 +289,14 @@ int state_loaded(struct state *s)
 
 	if (s->head.size > 0 && (!s->has_policy || s->origin[0] == 0))
 		return CS_ERR_DAMAGED;
-	if (s->head.size == 0 &&
-	    (s->n_subjects > 0 || s->n_principals > 0 || s->has_policy || s->roster.n > 0 || s->features.on != 0))
+	if (s->head.size == 0 && (s->n_subjects > 0 || s->n_principals > 0 || s->has_policy || s->roster.n > 0 ||
+	                          s->features.on != 0 || s->n_people > 0))
 		return CS_ERR_DAMAGED; /* Records without their head. */
 	err = subjects_loaded(s);
 	if (err == 0)
 		err = principals_loaded(s);
+	if (err == 0)
+		err = people_loaded(s);
 	if (err == 0)
 		err = challenges_loaded(s);
 	if (err == 0)

@@ -107,3 +107,18 @@ void state_each_principal(const struct state *s, void (*f)(void *ctx, const stru
 	for (uint32_t i = 0; i < s->n_principals; i++)
 		f(ctx, &s->principals[i].p);
 }
+
+static void count_administrator(void *ctx, const struct principal *p)
+{
+	unsigned *n = ctx;
+
+	*n += !p->removed && (p->roles & ROLE_ADMINISTER) != 0;
+}
+
+unsigned state_administrators(const struct state *s)
+{
+	unsigned n = 0;
+
+	state_each_principal(s, count_administrator, &n);
+	return n;
+}

@@ -12,7 +12,9 @@
 #define RECORD_ANSWER_ELEMENTS    7
 
 enum record {
-	RECORD_FEATURES = 'F', /* From the first feature on. Sorted before all others, so that it is loaded first. */
+	RECORD_FEATURES = 'F',   /* From the first feature on. Sorted before all others, so that it is loaded first. */
+	RECORD_GOVERNANCE = 'G', /* From the first thresholds above 1 on. */
+	RECORD_PERSON = 'P',     /* By slot, dense. With the feature `decisions`. */
 	RECORD_HEAD = 'h',
 	RECORD_POLICY = 'p',
 	RECORD_ROSTER = 'm',    /* From the first change of members on. */

@@ -121,6 +121,27 @@ static int emit_challenge(const struct state *s, uint32_t slot)
 	return emit_written(s, RECORD_CHALLENGE, slot, &w);
 }
 
+static int emit_person(const struct state *s, uint32_t slot)
+{
+	const struct person *p = &s->people[slot];
+	struct writer w = writer_of(s);
+
+	if (p->record == NULL)
+		return emit(s, RECORD_PERSON, slot, NULL, 0);
+	writer_array(&w, 2);
+	writer_uint(&w, p->version);
+	writer_raw(&w, p->record, p->record_len);
+	return emit_written(s, RECORD_PERSON, slot, &w);
+}
+
+static int take_governance(const struct state *s)
+{
+	struct writer w = writer_of(s);
+
+	governance_write(&w, &s->thresholds);
+	return emit_written(s, RECORD_GOVERNANCE, 0, &w);
+}
+
 static int take_page(const struct state *s, uint32_t page)
 {
 	uint32_t first = page * STATE_PAGE, n = s->n_answers - first < STATE_PAGE ? s->n_answers - first : STATE_PAGE;
@@ -191,10 +212,19 @@ void take_challenge(struct state *s, uint32_t slot)
 	keep_error(s, emit_challenge(s, slot));
 }
 
+void take_person(struct state *s, uint32_t slot)
+{
+	if (!s->taking || s->people[slot].mark != s->epoch - 1)
+		return;
+	s->people[slot].mark = 0;
+	keep_error(s, emit_person(s, slot));
+}
+
 size_t state_dirty(const struct state *s)
 {
 	return (size_t)s->head_dirty + (size_t)s->policy_dirty + (size_t)s->roster_dirty + (size_t)s->features_dirty +
-	       s->marked_subjects.n_changed + s->n_dirty_principals + s->marked_challenges.n_changed + s->n_dirty_pages;
+	       (size_t)s->governance_dirty + s->marked_people.n_changed + s->marked_subjects.n_changed +
+	       s->n_dirty_principals + s->marked_challenges.n_changed + s->n_dirty_pages;
 }
 
 /* What is small, or has no marks of its own. */
@@ -208,6 +238,8 @@ static int take_at_once(struct state *s)
 		err = take_roster(s);
 	if (err == 0 && s->features_dirty)
 		err = take_features(s);
+	if (err == 0 && s->governance_dirty)
+		err = take_governance(s);
 	for (uint32_t i = 0; err == 0 && s->n_dirty_principals > 0 && i < s->n_principals; i++) {
 		if (s->principals[i].dirty)
 			err = take_principal(s, i);
@@ -218,7 +250,7 @@ static int take_at_once(struct state *s)
 			err = take_page(s, page);
 		s->dirty_pages[page] = false;
 	}
-	s->head_dirty = s->policy_dirty = s->roster_dirty = s->features_dirty = false;
+	s->head_dirty = s->policy_dirty = s->roster_dirty = s->features_dirty = s->governance_dirty = false;
 	s->n_dirty_principals = s->n_dirty_pages = 0;
 	return err;
 }
@@ -243,19 +275,22 @@ void state_take_begin(struct state *s, state_record_fn f, void *ctx)
 	s->take_err = take_at_once(s);
 	freeze(&s->marked_subjects);
 	freeze(&s->marked_challenges);
+	freeze(&s->marked_people);
 	s->epoch++;
 }
 
 int state_take_some(struct state *s, unsigned max)
 {
-	struct marked *u = &s->marked_subjects, *c = &s->marked_challenges;
+	struct marked *u = &s->marked_subjects, *c = &s->marked_challenges, *p = &s->marked_people;
 
 	assert(s->taking);
 	for (; max > 0 && u->next < u->n_taken; max--)
 		take_subject(s, u->taken[u->next++]);
 	for (; max > 0 && c->next < c->n_taken; max--)
 		take_challenge(s, c->taken[c->next++]);
-	if (!s->take_err && (u->next < u->n_taken || c->next < c->n_taken))
+	for (; max > 0 && p->next < p->n_taken; max--)
+		take_person(s, p->taken[p->next++]);
+	if (!s->take_err && (u->next < u->n_taken || c->next < c->n_taken || p->next < p->n_taken))
 		return 0;
 	s->taking = false;
 	return s->take_err ? s->take_err : 1;
