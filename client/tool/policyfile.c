@@ -5,34 +5,19 @@
 #include "client/tool/policyfile.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "client/tool/files.h"
+#include "client/tool/policylint.h"
 #include "client/tool/tool.h"
 #include "ledger/errors.h"
-#include "node/decide/policy.h"
 
-static int compile(const char *command, const char *name, struct policyfile *p)
-{
-	struct policy_error where = {0};
-	int err;
-
-	p->compiled = malloc(POLICY_COMPILED_SIZE_MAX);
-	if (!p->compiled)
-		return tool_fail(EXIT_LOCAL, command, "out of memory");
-	err = policy_compile(p->source, p->source_len, p->compiled, POLICY_COMPILED_SIZE_MAX, &p->compiled_len, &where);
-	if (!err)
-		return 0;
-	if (where.line)
-		return tool_fail(EXIT_USAGE, command, "%s:%u:%u: %s", name, where.line, where.column, where.text);
-	return tool_fail(EXIT_USAGE, command, "%s: %s", name, where.text[0] ? where.text : err_text(err));
-}
-
-int policyfile_load(const char *command, const char *path, struct policyfile *ret)
+int policyfile_read(const char *command, const char *path, struct policyfile *ret)
 {
 	struct policyfile p = {0};
-	int err = 0, code;
+	int err = 0;
 
 	if (path) {
 		err = files_read(path, POLICY_SOURCE_SIZE_MAX, &p.source, &p.source_len);
@@ -41,13 +26,42 @@ int policyfile_load(const char *command, const char *path, struct policyfile *re
 		p.source_len = p.source ? strlen(p.source) : 0;
 		err = p.source ? 0 : ENOMEM;
 	}
+	if (err == EFBIG)
+		return tool_fail(EXIT_USAGE, command, "%s: larger than %d bytes", path, POLICY_SOURCE_SIZE_MAX);
 	if (err)
 		return tool_fail(EXIT_LOCAL, command, "%s: %s", path ? path : "policy", strerror(err));
-	code = compile(command, path ? path : "(built-in policy)", &p);
+	*ret = p;
+	return 0;
+}
+
+int policyfile_compile(struct policyfile *p, struct policy_error *ret_error)
+{
+	int err = CS_ERR_NOMEM;
+
+	memset(ret_error, 0, sizeof *ret_error);
+	p->compiled = malloc(POLICY_COMPILED_SIZE_MAX);
+	if (p->compiled)
+		err = policy_compile(p->source, p->source_len, p->compiled, POLICY_COMPILED_SIZE_MAX, &p->compiled_len,
+		                     ret_error);
+	if (err && !ret_error->text[0])
+		snprintf(ret_error->text, sizeof ret_error->text, "%s", err_text(err));
+	return err;
+}
+
+int policyfile_load(const char *command, const char *path, struct policyfile *ret)
+{
+	struct policy_error where;
+	struct policyfile p;
+	int code = policyfile_read(command, path, &p);
+
 	if (code)
-		policyfile_close(&p);
-	else
+		return code;
+	if (!policyfile_compile(&p, &where)) {
 		*ret = p;
+		return 0;
+	}
+	code = policylint_fail(command, path ? path : "(built-in policy)", p.source, p.source_len, &where);
+	policyfile_close(&p);
 	return code;
 }
 

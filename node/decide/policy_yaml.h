@@ -44,6 +44,9 @@ struct yaml_key {
 /* Reads a mapping by a list of keys: unknown ones, ones given twice and missing ones are errors. */
 int yaml_mapping(struct compile *c, struct fy_node *at, struct fy_node *map, const struct yaml_key *keys, void *target);
 
+/* Of a name that is none of the keys (yaml_unknown.c). */
+int yaml_unknown(struct compile *c, struct fy_node *at, const struct yaml_key *keys, struct text name);
+
 /* {level, methods, expires}, over what *target holds already (struct policy_challenge). */
 int yaml_challenge(struct compile *c, struct fy_node *key, struct fy_node *value, void *target);
 /* One rule of the list at key. */

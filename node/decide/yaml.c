@@ -169,7 +169,7 @@ int yaml_mapping(struct compile *c, struct fy_node *at, struct fy_node *map, con
 			return yaml_fail(c, map, "a key must be a name");
 		const struct yaml_key *k = key_find(keys, name);
 		if (k == NULL)
-			return yaml_fail(c, key, "unknown key \"%.*s\"", (int)name.len, name.s);
+			return yaml_unknown(c, key, keys, name);
 		if ((k->flags & YAML_VERSION2) && c->p->version < POLICY_VERSION_2)
 			return yaml_fail(c, key, "the key \"%s\" needs version: 2", k->name);
 		if (seen >> (k - keys) & 1)
