@@ -34,6 +34,8 @@ int policy_run(int argc, char **argv)
 	        {"check", "check a policy file here", policycheck_run},
 	        {"test", "play a file of cases under a policy, here", policytest_run},
 	        {"set", "make it the cluster's policy", policyset_run},
+	        {"show", "print the policy in force, now or at an entry", policyshow_run},
+	        {"diff", "what two policies differ in", policydiff_run},
 	        {"show-default", "print the policy that init starts with", default_run},
 	        {NULL, NULL, NULL},
 	};

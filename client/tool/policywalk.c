@@ -97,7 +97,7 @@ int policywalk_range(struct policywalk *w, uint64_t from, uint64_t to, policywal
 	int code = 0;
 
 	while (at < to && !code) {
-		cs_page *page;
+		cs_page *page = NULL;
 		code = page_at(w, at, to - at, &page);
 		if (code)
 			break;
@@ -140,8 +140,7 @@ int policywalk_proven(struct policywalk *w, uint64_t index, struct hash *ret, bo
 	}
 	ok = bundle_leaf(bundle, index, ret);
 	free(bundle);
-	return ok ? 0
-	          : tool_fail(EXIT_REFUTED, w->command, "ALARM: %s: the proof is not about this entry", what);
+	return ok ? 0 : tool_fail(EXIT_REFUTED, w->command, "ALARM: %s: the proof is not about this entry", what);
 }
 
 int policywalk_prove(struct policywalk *w, uint64_t index, const struct hash *leaf, bool *ret_quorum)
