@@ -46,7 +46,8 @@
 	X(FIELD_SOURCE, 15, "source")               /* of an import: [format, file, file's hash, position, time] */    \
 	X(FIELD_SUBJECT_CHAIN, 16, "subject chain") /* [previous index or nil, count before this] */                   \
 	X(FIELD_ACTOR_CHAIN, 17, "actor chain")                                                                        \
-	X(FIELD_TEXT, 18, "text")             /* str: free text of administrators */                                   \
+	X(FIELD_TEXT, 18, "text")   /* str: free text of administrators */                                             \
+	X(FIELD_PLACE, 20, "place") /* [country, network, latitude, longitude, two databases' builds], each or nil */  \
 	X(FIELD_DELEGATION, 21, "delegation") /* [[type, id]…]: who acts, for whom, up to the subject */             \
 	X(FIELD_GROUPS, 24, "groups")         /* what the table of people says; of a change of it, the changes */
 

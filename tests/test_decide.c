@@ -542,7 +542,7 @@ static void reasons(void **state)
 	assert_true(kit_field(&kit, FIELD_REASONS, &f));
 	reader_init(&r, f.value, f.value_len);
 	reader_array(&r, 64, &n);
-	assert_int_equal(n, 4); /* One of the risk, one of each signal; the rule has none. */
+	assert_int_equal(n, 5); /* Of the risk, of the place, of each signal; the rule has none. */
 	for (uint32_t i = 0; i < n; i++) {
 		const char *user, *admin;
 		size_t user_len, admin_len;
@@ -554,7 +554,7 @@ static void reasons(void **state)
 		empty += user_len == 0;
 	}
 	assert_int_equal(reader_end(&r), 0);
-	assert_int_equal(empty, 1);
+	assert_int_equal(empty, 2); /* Of the place there is nothing to tell the user. */
 	kit_free(&kit);
 }
 

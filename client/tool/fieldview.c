@@ -20,7 +20,7 @@
 /* Names for the elements of a field's array; '*' before them: for each of its rows. */
 static const struct {
 	unsigned kind;
-	const char *names[6];
+	const char *names[7];
 } shapes[] = {
         {FIELD_SUBJECT, {"type", "id"}},
         {FIELD_ACTOR, {"type", "id"}},
@@ -33,6 +33,7 @@ static const struct {
         {FIELD_SOURCE, {"format", "file", "sha256", "position", "time_ms"}},
         {FIELD_SUBJECT_CHAIN, {"previous", "count"}},
         {FIELD_ACTOR_CHAIN, {"previous", "count"}},
+        {FIELD_PLACE, {"country", "network", "latitude_e4", "longitude_e4", "city_built_s", "network_built_s"}},
 };
 
 const char *fieldview_name(unsigned kind)
@@ -164,6 +165,8 @@ static void name_signals(json_t *rows)
 
 		if (key)
 			json_object_set_new(row, "name", json_string(key));
+		if (key && *signal_unit((unsigned)id))
+			json_object_set_new(row, "unit", json_string(signal_unit((unsigned)id)));
 	}
 }
 

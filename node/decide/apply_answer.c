@@ -87,6 +87,7 @@ static void commit(struct apply *a, const struct account *k, struct challenge_sl
 		counter_add(&u->profile.failures, a->now_ms, FAILURE_HALF_LIFE_MS);
 	else if (e->verdict == VERDICT_ALLOW) {
 		profile_train(&u->profile, &e->observation, a->now_ms, true);
+		learn_allowed(a->s, u, e, a->now_ms, true);
 		u->profile.failures.value = 0; /* Whoever failed before, this was the one who holds the key. */
 	}
 	/* Whoever asks again with the decision's id gets the newest entry. */
@@ -121,6 +122,7 @@ int apply_answer(struct apply *a)
 	outcome = a->now_ms > c->c.expiry_ms ? ANSWER_LATE : met == 0 ? ANSWER_FAILED : ANSWER_MET;
 	err = request_decode(&q, c->request, c->request_len);
 	assert(err == 0); /* It was decided once. */
+	q.place = c->place.looked ? &c->place : NULL;
 	const struct subject *known = account_init(&k, a->s, &q, c->request, c->request_len);
 	decide_anew(a, &e, &q, known, outcome, met);
 	k.evaluation = &e;

@@ -11,9 +11,21 @@ static void blind(const struct apply *a, struct account *k)
 	request_digest(&k->digest, k->blind, k->request_bytes, k->request_len);
 }
 
+/* What the leader found out about the address; policies of version 1 ask nothing of it. */
+static int take_place(const struct apply *a, struct request *q, struct place *ret)
+{
+	int err = place_facts_decode(ret, a->c->facts, a->c->facts_len);
+
+	if (err != 0)
+		return refuse(&a->why, err, "the command's facts: %s", err_text(err));
+	q->place = ret->looked && a->s->policy->version >= POLICY_VERSION_2 ? ret : NULL;
+	return 0;
+}
+
 int apply_decision(struct apply *a)
 {
 	struct request q;
+	struct place place;
 	struct account k;
 	struct evaluation e;
 	uint8_t nonce[32];
@@ -22,6 +34,8 @@ int apply_decision(struct apply *a)
 	if (err != 0)
 		return refuse(&a->why, err, "the request: %s", err_text(err));
 	err = check_request(a->s, &q, &a->why);
+	if (err == 0)
+		err = take_place(a, &q, &place);
 	if (err != 0)
 		return err;
 	const struct subject *known = account_init(&k, a->s, &q, a->c->payload, a->c->payload_len);
@@ -42,8 +56,11 @@ int apply_decision(struct apply *a)
 	entry_commit(a, e.verdict, e.risk);
 	struct subject *u = account_touch(a, &k, a->out->index);
 	counter_add(&u->profile.rate, a->now_ms, RATE_HALF_LIFE_MS);
-	if (e.verdict == VERDICT_ALLOW)
+	learn_asked(a->s, u, &e, a->now_ms);
+	if (e.verdict == VERDICT_ALLOW) {
 		profile_train(&u->profile, &e.observation, a->now_ms, false);
+		learn_allowed(a->s, u, &e, a->now_ms, false);
+	}
 	challenge_open(a, &k, a->c->request_id);
 	return 0;
 }
@@ -52,6 +69,7 @@ int apply_import(struct apply *a)
 {
 	struct import i;
 	struct request q;
+	struct place place;
 	struct account k;
 	struct evaluation e;
 	int err = import_decode(&i, a->c->payload, a->c->payload_len);
@@ -64,6 +82,8 @@ int apply_import(struct apply *a)
 	if (err != 0)
 		return refuse(&a->why, err, "the import's request: %s", err_text(err));
 	err = check_request(a->s, &q, &a->why);
+	if (err == 0)
+		err = take_place(a, &q, &place);
 	if (err != 0)
 		return err;
 	const struct subject *known = account_init(&k, a->s, &q, i.request, i.request_len);
@@ -83,6 +103,7 @@ int apply_import(struct apply *a)
 	entry_commit(a, 0, e.risk);
 	struct subject *u = account_touch(a, &k, a->out->index);
 	counter_add(&u->profile.import_rate, i.event_time_ms, RATE_HALF_LIFE_MS);
+	learn_import(a->s, u, &e, i.event_time_ms);
 	profile_train_import(&u->profile, &e.observation, i.event_time_ms);
 	return 0;
 }

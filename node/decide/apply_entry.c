@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "ledger/errors.h"
@@ -205,6 +206,20 @@ static void field_signals(const struct apply *a, const struct evaluation *e)
 	field_end(a, FIELD_SIGNALS, &w);
 }
 
+/* A score from outside is known by the name that the policy has for it. */
+static void write_reason_admin(struct writer *w, const struct policy *p, unsigned id)
+{
+	char text[REQUEST_STR_SIZE_MAX + 64];
+
+	if (id < SIGNAL_OUTSIDE_1 || id >= SIGNAL_OUTSIDE_1 + p->signals.n_outside) {
+		writer_cstr(w, signal_reason_admin(id));
+		return;
+	}
+	const struct text *name = &p->signals.outside[id - SIGNAL_OUTSIDE_1];
+	snprintf(text, sizeof(text), "%s, %.*s", signal_reason_admin(id), (int)name->len, name->s);
+	writer_cstr(w, text);
+}
+
 static void field_reasons(const struct apply *a, const struct evaluation *e)
 {
 	const struct policy *p = a->s->policy;
@@ -227,7 +242,7 @@ static void field_reasons(const struct apply *a, const struct evaluation *e)
 	for (unsigned i = 0; i < e->signals.n; i++) {
 		writer_array(&w, 2);
 		writer_cstr(&w, signal_reason_user(e->signals.s[i].id));
-		writer_cstr(&w, signal_reason_admin(e->signals.s[i].id));
+		write_reason_admin(&w, p, e->signals.s[i].id);
 	}
 	field_end(a, FIELD_REASONS, &w);
 }
@@ -312,6 +327,16 @@ static void field_groups(const struct apply *a, const struct evaluation *e)
 	field_end(a, FIELD_GROUPS, &w);
 }
 
+static void field_place(const struct apply *a, const struct place *p)
+{
+	struct writer w = field_start(a);
+
+	if (p == NULL)
+		return;
+	place_write(&w, p);
+	field_end(a, FIELD_PLACE, &w);
+}
+
 void account_fields(const struct apply *a, const struct account *k)
 {
 	const struct request *q = k->request;
@@ -339,6 +364,7 @@ void account_fields(const struct apply *a, const struct account *k)
 	field_chain(a, FIELD_SUBJECT_CHAIN, k->subject_chain);
 	if (q->actor_id.len > 0)
 		field_chain(a, FIELD_ACTOR_CHAIN, k->actor_chain);
+	field_place(a, q->place);
 	field_delegation(a, q);
 	field_groups(a, k->evaluation);
 }
@@ -387,6 +413,7 @@ void challenge_open(struct apply *a, const struct account *k, const uint8_t requ
 	c->c.digest = k->digest;
 	memcpy(c->c.nonce, k->nonce, sizeof(c->c.nonce));
 	strcpy(c->c.level, level_text(p->level));
+	c->place = k->request->place != NULL ? *k->request->place : (struct place){0};
 	c->made_ms = a->now_ms;
 	c->level = p->level;
 	c->methods = p->methods;

@@ -11,6 +11,8 @@
 #include "ledger/entry.h"
 #include "ledger/hash.h"
 
+struct place;
+
 #define COMMAND_VERSION 1
 
 enum command_type {
@@ -104,6 +106,8 @@ struct request {
 	struct text resource_type, resource_id;
 	unsigned n_context;
 	struct named_value context[REQUEST_CONTEXT_MAX];
+	/* Of no encoding: what the leader found out about its address (place.h). NULL: nothing. Decoding clears it. */
+	const struct place *place;
 };
 int request_encode(const struct request *r, void *buf, size_t cap, size_t *ret_len); /* Context must be sorted. */
 int request_decode(struct request *ret, const void *bytes, size_t len);

@@ -46,6 +46,9 @@ static int facts_empty(const struct apply *a)
 {
 	static const uint8_t empty = 0x90; /* [] */
 
+	/* Where an address is: checked where it is used. */
+	if ((a->c->type == COMMAND_DECIDE || a->c->type == COMMAND_IMPORT) && state_feature(a->s, FEATURE_DECISIONS))
+		return 0;
 	if (a->c->type != COMMAND_ANSWER && (a->c->facts_len != 1 || a->c->facts[0] != empty))
 		return refuse(&a->why, CS_ERR_MALFORMED, "the command: facts where none belong");
 	return 0;

@@ -28,7 +28,7 @@ static void weigh(struct evaluation *e, const struct policy *p)
 
 	for (unsigned i = 0; i < e->signals.n; i++) {
 		const struct signal_value *v = &e->signals.s[i];
-		e->weights[i] = clamp((int64_t)p->weights[v->id] * v->value, SIGNAL_WEIGHT_MAX);
+		e->weights[i] = clamp((int64_t)p->weights[v->id] * v->value / signal_scale(v->id), SIGNAL_WEIGHT_MAX);
 		sum += e->weights[i];
 	}
 	for (unsigned i = 0; i < e->n_rules; i++)
@@ -106,6 +106,16 @@ void evaluate_given(struct evaluation *ret, const struct policy *p, const struct
 	heed_parties(ret);
 }
 
+/* Of more groups than count, those that come first in the table. */
+static void take_groups(struct evaluation *e)
+{
+	const struct person_record *p = &e->parties.subject;
+
+	for (e->n_groups = 0; e->parties.has_subject && e->n_groups < p->n_groups && e->n_groups < SIGNAL_GROUPS_MAX;
+	     e->n_groups++)
+		e->groups[e->n_groups] = group_value(p->groups[e->n_groups]);
+}
+
 void evaluate(struct evaluation *ret, const struct state *s, const struct request *q, const struct subject *u,
               const struct principal_slot *client, uint64_t event_ms, uint64_t now_ms, bool import, unsigned met)
 {
@@ -124,6 +134,25 @@ void evaluate(struct evaluation *ret, const struct state *s, const struct reques
 		in.rate = import ? &profile->import_rate : &profile->rate;
 	parties_look(&ret->parties, s, q);
 	observe(&ret->observation, q);
+	ret->further = p->version >= POLICY_VERSION_2;
+	if (ret->further) {
+		sight_take(&ret->sight, &ret->observation, q);
+		take_groups(ret);
+	}
 	signals_derive(&ret->signals, profile, &in);
+	if (ret->further)
+		signals_derive_further(&ret->signals, profile, u != NULL ? &u->history : NULL,
+		                       &(struct further_input){.request = q,
+		                                               .observation = &ret->observation,
+		                                               .sight = &ret->sight,
+		                                               .world = &s->world,
+		                                               .policy = &p->signals,
+		                                               .groups = ret->groups,
+		                                               .n_groups = ret->n_groups,
+		                                               .event_ms = event_ms,
+		                                               .now_ms = now_ms,
+		                                               .import = import});
 	evaluate_given(ret, p, q, met);
+	if (ret->further && q->place == NULL && ret->observation.value[FEATURE_ADDRESS] != 0)
+		evaluation_note(ret, "", "place: the leader had no database of addresses");
 }

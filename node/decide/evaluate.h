@@ -6,13 +6,18 @@
 #include <stdint.h>
 
 #include "node/decide/parties.h"
+#include "node/decide/signals_further.h"
 #include "node/decide/state.h"
 
-#define EVALUATION_NOTES_MAX 8
+#define EVALUATION_NOTES_MAX 10
 
 struct evaluation {
 	struct parties parties;
 	struct observation observation;
+	bool further; /* A policy of version 2: the next three are filled in. */
+	struct sight sight;
+	uint64_t groups[SIGNAL_GROUPS_MAX]; /* Keys of the subject's groups. */
+	unsigned n_groups;
 	struct signal_list signals;
 	int32_t weights[SIGNAL_MAX]; /* What each signal of the list added. */
 	int32_t risk;
@@ -38,6 +43,11 @@ void evaluate(struct evaluation *ret, const struct state *s, const struct reques
  * For whoever asks what another policy would say.
  */
 void evaluate_given(struct evaluation *ret, const struct policy *p, const struct request *q, unsigned met);
+/* What subject and world learn of a policy of version 2 (learn.c): from any request; from what was allowed. */
+void learn_asked(struct state *s, struct subject *u, const struct evaluation *e, uint64_t now_ms);
+void learn_allowed(struct state *s, struct subject *u, const struct evaluation *e, uint64_t now_ms, bool strong);
+/* Before the profile's own training: decided tells whether a decision has taught it. */
+void learn_import(struct state *s, struct subject *u, const struct evaluation *e, uint64_t event_ms);
 void evaluation_note(struct evaluation *e, const char *user, const char *admin);
 
 #endif

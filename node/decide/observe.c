@@ -13,13 +13,12 @@
 #define V6_PREFIX      6        /* /48, the same for IPv6 (RFC 6177). */
 #define VALUE_SIZE_MAX (2 * REQUEST_STR_SIZE_MAX + 2)
 
-/* Never 0, which stands for "not shown". */
-static uint64_t value_of(enum feature f, const void *bytes, size_t len)
+uint64_t observed_value(uint8_t tag, const void *bytes, size_t len)
 {
 	uint8_t in[1 + VALUE_SIZE_MAX], out[crypto_generichash_BYTES_MIN];
 	uint64_t v;
 
-	in[0] = (uint8_t)f;
+	in[0] = tag;
 	memcpy(in + 1, bytes, len);
 	crypto_generichash(out, sizeof(out), in, 1 + len, NULL, 0);
 	v = get_u64be(out);
@@ -116,13 +115,14 @@ static void observe_address(struct observation *o, struct text ip)
 	if (parse_v4(ip.s, ip.len, a + 12)) {
 		memcpy(a, mapped, sizeof(mapped));
 	} else if (!parse_v6(ip.s, ip.len, a)) {
-		o->value[FEATURE_ADDRESS] = value_of(FEATURE_ADDRESS, ip.s, ip.len);
-		o->value[FEATURE_NETWORK] = value_of(FEATURE_NETWORK, ip.s, ip.len); /* No address: its own network. */
+		o->value[FEATURE_ADDRESS] = observed_value(FEATURE_ADDRESS, ip.s, ip.len);
+		o->value[FEATURE_NETWORK] =
+		        observed_value(FEATURE_NETWORK, ip.s, ip.len); /* No address: its own network. */
 		return;
 	}
-	o->value[FEATURE_ADDRESS] = value_of(FEATURE_ADDRESS, a, sizeof(a));
+	o->value[FEATURE_ADDRESS] = observed_value(FEATURE_ADDRESS, a, sizeof(a));
 	bool v4 = memcmp(a, mapped, sizeof(mapped)) == 0;
-	o->value[FEATURE_NETWORK] = value_of(FEATURE_NETWORK, a, v4 ? V4_PREFIX : V6_PREFIX);
+	o->value[FEATURE_NETWORK] = observed_value(FEATURE_NETWORK, a, v4 ? V4_PREFIX : V6_PREFIX);
 }
 
 static void observe_actor(struct observation *o, const struct request *r)
@@ -132,7 +132,7 @@ static void observe_actor(struct observation *o, const struct request *r)
 	memcpy(both, r->actor_type.s, r->actor_type.len);
 	both[r->actor_type.len] = 0; /* No text holds NUL: the pair cannot be cut elsewhere. */
 	memcpy(both + r->actor_type.len + 1, r->actor_id.s, r->actor_id.len);
-	o->value[FEATURE_ACTOR] = value_of(FEATURE_ACTOR, both, r->actor_type.len + 1 + r->actor_id.len);
+	o->value[FEATURE_ACTOR] = observed_value(FEATURE_ACTOR, both, r->actor_type.len + 1 + r->actor_id.len);
 }
 
 void observe(struct observation *ret, const struct request *r)
@@ -154,9 +154,10 @@ void observe(struct observation *ret, const struct request *r)
 			observe_address(ret, v->str);
 		for (unsigned k = 0; k < sizeof(known) / sizeof(known[0]); k++)
 			if (text_is(v->name, known[k].name))
-				ret->value[known[k].feature] = value_of(known[k].feature, v->str.s, v->str.len);
+				ret->value[known[k].feature] =
+				        observed_value((uint8_t)known[k].feature, v->str.s, v->str.len);
 	}
 	if (r->actor_id.len > 0)
 		observe_actor(ret, r);
-	ret->value[FEATURE_ACTION] = value_of(FEATURE_ACTION, r->action.s, r->action.len);
+	ret->value[FEATURE_ACTION] = observed_value(FEATURE_ACTION, r->action.s, r->action.len);
 }

@@ -73,9 +73,9 @@ static void write_rule(struct writer *w, const struct policy *p, const struct ru
 }
 
 /* Of version 2, after the rules: each nil where the policy says nothing of it. */
-static void write_sections(struct writer *w)
+static void write_sections(struct writer *w, const struct policy *p)
 {
-	writer_nil(w); /* [12] signals. */
+	signal_policy_write(w, &p->signals, p->weights);
 	writer_nil(w); /* [13] levels of evidence. */
 	writer_nil(w); /* [14] approvals. */
 	writer_nil(w); /* [15] grants. */
@@ -104,7 +104,7 @@ int policy_encode(const struct policy *p, uint8_t *buf, size_t cap, size_t *ret_
 	for (unsigned i = 0; i < p->n_rules; i++)
 		write_rule(&w, p, &p->rules[i]);
 	if (p->version != POLICY_VERSION_1)
-		write_sections(&w);
+		write_sections(&w, p);
 	return writer_end(&w, ret_len);
 }
 
@@ -254,9 +254,9 @@ static void read_rules(struct reader *r, struct policy *p)
 	p->n_rules = n;
 }
 
-static void read_sections(struct reader *r)
+static void read_sections(struct reader *r, struct policy *p)
 {
-	read_nil(r); /* [12] signals. */
+	signal_policy_read(r, &p->signals, p->weights);
 	read_nil(r); /* [13] levels of evidence. */
 	read_nil(r); /* [14] approvals. */
 	read_nil(r); /* [15] grants. */
@@ -323,6 +323,6 @@ int policy_load(struct policy *ret, const void *compiled, size_t len)
 	read_challenge(&r, &ret->challenge);
 	read_rules(&r, ret);
 	if (ret->version == POLICY_VERSION_2)
-		read_sections(&r);
+		read_sections(&r, ret);
 	return reader_end(&r);
 }

@@ -10,6 +10,7 @@
 #include "ledger/hash.h"
 #include "node/decide/command.h"
 #include "node/decide/policy.h"
+#include "node/decide/policy_signals.h"
 #include "node/decide/signals.h"
 
 #define POLICY_VERSION_1        1 /* As before the feature `decisions`: never changes. */
@@ -122,6 +123,7 @@ struct policy {
 	uint64_t valid_for_ms;
 	uint32_t subject_rate, client_rate;
 	int32_t weights[SIGNAL_MAX + 1];
+	struct signal_policy signals; /* Version 2. */
 	struct span sensitive;
 	struct policy_challenge challenge;
 	unsigned n_rules, n_conditions, n_values, n_obligations;

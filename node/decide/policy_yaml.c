@@ -127,9 +127,14 @@ static int read_weight(struct compile *c, struct fy_node *key, struct fy_node *v
 	int err = yaml_int(c, key, value, -SIGNAL_WEIGHT_MAX, SIGNAL_WEIGHT_MAX, &v);
 
 	name.s = fy_node_get_scalar(key, &name.len);
-	for (unsigned id = 1; err == 0 && id <= SIGNAL_MAX; id++)
+	unsigned id = 1;
+	for (; id <= SIGNAL_MAX; id++)
 		if (text_is(name, signal_key(id)))
-			p->weights[id] = (int32_t)v;
+			break;
+	if (err == 0 && id >= SIGNAL_OUTSIDE_1)
+		return yaml_fail(c, key, "a score from outside has its weight where it is named: signals, outside");
+	if (err == 0)
+		p->weights[id] = (int32_t)v;
 	return err;
 }
 
@@ -139,7 +144,10 @@ static int top_weights(struct compile *c, struct fy_node *key, struct fy_node *v
 #define SIGNAL_KEY(name, number, text, weight, user, admin) {text, read_weight, 0},
 	        SIGNAL_LIST(SIGNAL_KEY)
 #undef SIGNAL_KEY
-	                {NULL, NULL, 0}};
+#define SIGNAL_KEY_2(name, number, text, weight, scale, unit, user, admin) {text, read_weight, YAML_VERSION2},
+	                SIGNAL_LIST_2(SIGNAL_KEY_2)
+#undef SIGNAL_KEY_2
+	                        {NULL, NULL, 0}};
 	_Static_assert(sizeof(keys) / sizeof(keys[0]) <= 65, "yaml_mapping has a bit for each");
 
 	return yaml_mapping(c, key, value, keys, target);
@@ -177,6 +185,7 @@ static int compile_document(struct compile *c, struct fy_document *doc)
 	                                       {"rates", top_rates, 0},
 	                                       {"weights", top_weights, 0},
 	                                       {"sensitive", top_sensitive, 0},
+	                                       {"signals", yaml_signals, YAML_VERSION2},
 	                                       {"rules", top_rules, YAML_REQUIRED},
 	                                       {NULL, NULL, 0}};
 	struct fy_node *root = fy_document_root(doc);
@@ -186,6 +195,7 @@ static int compile_document(struct compile *c, struct fy_document *doc)
 	        (struct policy_challenge){.level = LEVEL_POSSESSION, .methods = METHOD_ED25519, .expiry_ms = 300000};
 	for (unsigned id = 1; id <= SIGNAL_MAX; id++)
 		c->p->weights[id] = signal_default_weight(id);
+	signal_policy_defaults(&c->p->signals);
 	int err = version_first(c, root);
 	return err == 0 ? yaml_mapping(c, root, root, keys, c->p) : err;
 }

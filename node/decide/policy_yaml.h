@@ -47,6 +47,8 @@ int yaml_mapping(struct compile *c, struct fy_node *at, struct fy_node *map, con
 /* Of a name that is none of the keys (yaml_unknown.c). */
 int yaml_unknown(struct compile *c, struct fy_node *at, const struct yaml_key *keys, struct text name);
 
+/* The mapping of the key `signals`, into a struct policy (policy_signals_yaml.c). */
+int yaml_signals(struct compile *c, struct fy_node *key, struct fy_node *value, void *target);
 /* {level, methods, expires}, over what *target holds already (struct policy_challenge). */
 int yaml_challenge(struct compile *c, struct fy_node *key, struct fy_node *value, void *target);
 /* One rule of the list at key. */

@@ -69,6 +69,12 @@ const struct slot *profile_find(const struct profile *p, enum feature f, uint64_
 	return NULL;
 }
 
+unsigned profile_slots(const struct profile *p, enum feature f, const struct slot **ret)
+{
+	*ret = p->slots + slot_first(f);
+	return slots_of[f];
+}
+
 bool profile_has_any(const struct profile *p, enum feature f)
 {
 	const struct slot *s = p->slots + slot_first(f);

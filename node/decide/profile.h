@@ -38,6 +38,8 @@ struct observation {
 	uint64_t value[FEATURE_COUNT];
 };
 void observe(struct observation *ret, const struct request *r);
+/* One value; tag: a feature, or what else is told apart. Never 0, which stands for "not shown". At most 514 bytes. */
+uint64_t observed_value(uint8_t tag, const void *bytes, size_t len);
 
 /*
  * A counter that halves: value has 8 fractional bits and is of time_ms. It never decays towards the past.
@@ -71,6 +73,8 @@ struct profile {
 
 /* The slot of a value, or NULL. */
 const struct slot *profile_find(const struct profile *p, enum feature f, uint64_t value);
+/* The slots of a feature; returns how many. */
+unsigned profile_slots(const struct profile *p, enum feature f, const struct slot **ret);
 bool profile_has_any(const struct profile *p, enum feature f);
 /* 0: usual, or too little is known; 1: the hour is usual, but not on this kind of day; 2: seldom or never at this hour.
  */

@@ -10,12 +10,16 @@
 
 static const struct {
 	const char *key;
-	int32_t weight;
-	const char *user, *admin;
+	int32_t weight, scale;
+	const char *unit, *user, *admin;
 } known[SIGNAL_MAX + 1] = {
-#define SIGNAL_ROW(name, number, key, weight, user, admin) [number] = {key, weight, user, admin},
+#define SIGNAL_ROW(name, number, key, weight, user, admin) [number] = {key, weight, 1, "", user, admin},
         SIGNAL_LIST(SIGNAL_ROW)
 #undef SIGNAL_ROW
+#define SIGNAL_ROW_2(name, number, key, weight, scale, unit, user, admin)                                              \
+	[number] = {key, weight, scale, unit, user, admin},
+                SIGNAL_LIST_2(SIGNAL_ROW_2)
+#undef SIGNAL_ROW_2
 };
 
 const char *signal_key(unsigned id)
@@ -28,6 +32,16 @@ int32_t signal_default_weight(unsigned id)
 	return known[id].weight;
 }
 
+int32_t signal_scale(unsigned id)
+{
+	return known[id].scale;
+}
+
+const char *signal_unit(unsigned id)
+{
+	return known[id].unit;
+}
+
 const char *signal_reason_user(unsigned id)
 {
 	return known[id].user;
@@ -38,7 +52,7 @@ const char *signal_reason_admin(unsigned id)
 	return known[id].admin;
 }
 
-static void add(struct signal_list *l, enum signal id, int32_t value)
+void signal_add(struct signal_list *l, enum signal id, int32_t value)
 {
 	if (value != 0)
 		l->s[l->n++] = (struct signal_value){.id = id, .value = value};
@@ -50,11 +64,11 @@ static void device_signals(struct signal_list *l, const struct profile *p, const
 
 	/* Silence must not be cheaper than a new device: the thief would be silent. */
 	if (o->value[FEATURE_DEVICE] == 0)
-		add(l, SIGNAL_NO_DEVICE, profile_has_any(p, FEATURE_DEVICE));
+		signal_add(l, SIGNAL_NO_DEVICE, profile_has_any(p, FEATURE_DEVICE));
 	else if (s == NULL)
-		add(l, SIGNAL_NEW_DEVICE, 1);
+		signal_add(l, SIGNAL_NEW_DEVICE, 1);
 	else
-		add(l, s->imported ? SIGNAL_IMPORTED_DEVICE : SIGNAL_KNOWN_DEVICE, 1);
+		signal_add(l, s->imported ? SIGNAL_IMPORTED_DEVICE : SIGNAL_KNOWN_DEVICE, 1);
 }
 
 static void address_signals(struct signal_list *l, const struct profile *p, const struct observation *o)
@@ -62,19 +76,19 @@ static void address_signals(struct signal_list *l, const struct profile *p, cons
 	const struct slot *s = profile_find(p, FEATURE_ADDRESS, o->value[FEATURE_ADDRESS]);
 
 	if (o->value[FEATURE_ADDRESS] == 0)
-		add(l, SIGNAL_NO_ADDRESS, profile_has_any(p, FEATURE_ADDRESS));
+		signal_add(l, SIGNAL_NO_ADDRESS, profile_has_any(p, FEATURE_ADDRESS));
 	else if (s != NULL)
-		add(l, SIGNAL_KNOWN_ADDRESS, !s->imported);
+		signal_add(l, SIGNAL_KNOWN_ADDRESS, !s->imported);
 	else if (profile_find(p, FEATURE_NETWORK, o->value[FEATURE_NETWORK]) != NULL)
-		add(l, SIGNAL_NEW_ADDRESS, 1);
+		signal_add(l, SIGNAL_NEW_ADDRESS, 1);
 	else
-		add(l, SIGNAL_NEW_NETWORK, 1);
+		signal_add(l, SIGNAL_NEW_NETWORK, 1);
 }
 
 static void new_value(struct signal_list *l, const struct profile *p, const struct observation *o, enum feature f,
                       enum signal id)
 {
-	add(l, id, o->value[f] != 0 && profile_find(p, f, o->value[f]) == NULL);
+	signal_add(l, id, o->value[f] != 0 && profile_find(p, f, o->value[f]) == NULL);
 }
 
 /* 0 under the limit, then one for each doubling. */
@@ -93,14 +107,14 @@ static void history_signals(struct signal_list *l, const struct profile *p, cons
 {
 	const struct observation *o = in->observation;
 
-	add(l, SIGNAL_IMPORTED_HISTORY, p->trained == 0);
+	signal_add(l, SIGNAL_IMPORTED_HISTORY, p->trained == 0);
 	device_signals(l, p, o);
 	address_signals(l, p, o);
 	new_value(l, p, o, FEATURE_AGENT, SIGNAL_NEW_AGENT);
 	new_value(l, p, o, FEATURE_COUNTRY, SIGNAL_NEW_COUNTRY);
 	new_value(l, p, o, FEATURE_REGION, SIGNAL_NEW_REGION);
 	new_value(l, p, o, FEATURE_ACTOR, SIGNAL_NEW_ACTOR);
-	add(l, SIGNAL_ODD_HOUR, profile_odd_hour(p, in->event_ms));
+	signal_add(l, SIGNAL_ODD_HOUR, profile_odd_hour(p, in->event_ms));
 }
 
 void signals_derive(struct signal_list *ret, const struct profile *p, const struct signal_input *in)
@@ -113,20 +127,20 @@ void signals_derive(struct signal_list *ret, const struct profile *p, const stru
 	if (history)
 		history_signals(ret, p, in);
 	else
-		add(ret, SIGNAL_NEW_SUBJECT, 1);
+		signal_add(ret, SIGNAL_NEW_SUBJECT, 1);
 	if (in->rate != NULL)
-		add(ret, SIGNAL_VELOCITY,
-		    rate_level(counter_at(in->rate, in->event_ms, RATE_HALF_LIFE_MS), in->rate_max));
-	add(ret, SIGNAL_CLIENT_VELOCITY,
-	    rate_level(counter_at(in->client_rate, in->now_ms, RATE_HALF_LIFE_MS), in->client_rate_max));
+		signal_add(ret, SIGNAL_VELOCITY,
+		           rate_level(counter_at(in->rate, in->event_ms, RATE_HALF_LIFE_MS), in->rate_max));
+	signal_add(ret, SIGNAL_CLIENT_VELOCITY,
+	           rate_level(counter_at(in->client_rate, in->now_ms, RATE_HALF_LIFE_MS), in->client_rate_max));
 	if (p != NULL) {
 		uint64_t failures = counter_at(&p->failures, in->now_ms, FAILURE_HALF_LIFE_MS);
-		add(ret, SIGNAL_FAILED_CHALLENGES, (int32_t)((failures + COUNTER_ONE / 2) / COUNTER_ONE));
+		signal_add(ret, SIGNAL_FAILED_CHALLENGES, (int32_t)((failures + COUNTER_ONE / 2) / COUNTER_ONE));
 	}
-	add(ret, SIGNAL_SENSITIVE_ACTION, in->sensitive);
+	signal_add(ret, SIGNAL_SENSITIVE_ACTION, in->sensitive);
 	if (history && (uint64_t)p->trained + p->imported >= HISTORY_MIN)
 		new_value(ret, p, in->observation, FEATURE_ACTION, SIGNAL_RARE_ACTION);
-	add(ret, SIGNAL_MFA, has_mfa && mfa->integer != 0);
-	add(ret, SIGNAL_NO_MFA, has_mfa && mfa->integer == 0);
-	add(ret, SIGNAL_DORMANT, history && p->last_ms > 0 && in->now_ms > p->last_ms + DORMANT_MS);
+	signal_add(ret, SIGNAL_MFA, has_mfa && mfa->integer != 0);
+	signal_add(ret, SIGNAL_NO_MFA, has_mfa && mfa->integer == 0);
+	signal_add(ret, SIGNAL_DORMANT, history && p->last_ms > 0 && in->now_ms > p->last_ms + DORMANT_MS);
 }

@@ -60,15 +60,68 @@
 	X(SIGNAL_DORMANT, 23, "dormant", 500, "You have been away for long.",                                          \
 	  "dormant: nothing was allowed for this subject for 30 days")
 
+/*
+ * Of policies of version 2. X(name, number, key in policies, default weight, scale, unit, reason for the user, reason
+ * for the administrator). A weight counts once for each `scale` of the value, which is given in `unit`s ("": a count or
+ * a yes). POLICY.md has their formulas.
+ */
+#define SIGNAL_LIST_2(X)                                                                                               \
+	X(SIGNAL_RARITY, 24, "rarity", 300, 1000, "milli-logits", "This is unlike what you usually do.",               \
+	  "rarity: how much rarer address and agent are for the subject than for all")                                 \
+	X(SIGNAL_IMPOSSIBLE_TRAVEL, 25, "impossible_travel", 2000, 1, "times the speed", "Nobody travels that fast.",  \
+	  "impossible_travel: too far from the last place for the time between")                                       \
+	X(SIGNAL_NEW_ASN, 26, "new_asn", 300, 1, "", "This network operator is new.",                                  \
+	  "new_asn: autonomous system never seen for this subject")                                                    \
+	X(SIGNAL_UNUSUAL_HOUR, 27, "unusual_hour", 0, 1000, "milli-logits", "This is an unusual time.",                \
+	  "unusual_hour: how seldom the subject is active around this hour of such days")                              \
+	X(SIGNAL_VELOCITY_HOUR, 28, "velocity_hour", 300, 1, "doublings", "There were many requests lately.",          \
+	  "velocity_hour: more requests of the subject than usual within hours")                                       \
+	X(SIGNAL_VELOCITY_DAY, 29, "velocity_day", 300, 1, "doublings", "There were many requests lately.",            \
+	  "velocity_day: more requests of the subject than usual within days")                                         \
+	X(SIGNAL_ACTION_VELOCITY, 30, "action_velocity", 0, 1, "doublings", "",                                        \
+	  "action_velocity: more requests of all for this action than usual")                                          \
+	X(SIGNAL_RESOURCE_VELOCITY, 31, "resource_velocity", 0, 1, "doublings", "",                                    \
+	  "resource_velocity: more requests of all for this resource than usual")                                      \
+	X(SIGNAL_RARE_RESOURCE, 32, "rare_resource", 200, 1, "", "You have not used this before.",                     \
+	  "rare_resource: the subject was never allowed this resource, or not lately")                                 \
+	X(SIGNAL_GROUP_RARE_ACTION, 33, "group_rare_action", 300, 1, "", "Nobody of your groups does this.",           \
+	  "group_rare_action: nobody of the subject's groups was allowed this action")                                 \
+	X(SIGNAL_GROUP_RARE_RESOURCE, 34, "group_rare_resource", 200, 1, "", "Nobody of your groups uses this.",       \
+	  "group_rare_resource: nobody of the subject's groups was allowed this resource")                             \
+	X(SIGNAL_AMOUNT, 35, "amount", 250, 1000, "milli-deviations", "This amount is unusual.",                       \
+	  "amount: far above the subject's usual amounts")                                                             \
+	X(SIGNAL_STALE_PROOF, 36, "stale_proof", 100, 1, "doublings", "It is long since you proved who you are.",      \
+	  "stale_proof: the last strong proof is long ago; 6: there was none")                                         \
+	X(SIGNAL_RECENT_PROOF, 37, "recent_proof", 0, 1, "", "",                                                       \
+	  "recent_proof: the subject has proved itself just now")                                                      \
+	X(SIGNAL_SESSIONS, 38, "sessions", 500, 1, "sessions", "You are active elsewhere at the same time.",           \
+	  "sessions: other live sessions of the subject, from other networks")                                         \
+	X(SIGNAL_MOVED_SESSION, 39, "moved_session", 1500, 1, "", "Your session has moved to another network.",        \
+	  "moved_session: a live session shows from another network")                                                  \
+	X(SIGNAL_OUTSIDE_1, 40, "outside_1", 0, 1000, "thousandths", "", "outside_1: a score from outside")            \
+	X(SIGNAL_OUTSIDE_2, 41, "outside_2", 0, 1000, "thousandths", "", "outside_2: a score from outside")            \
+	X(SIGNAL_OUTSIDE_3, 42, "outside_3", 0, 1000, "thousandths", "", "outside_3: a score from outside")            \
+	X(SIGNAL_OUTSIDE_4, 43, "outside_4", 0, 1000, "thousandths", "", "outside_4: a score from outside")            \
+	X(SIGNAL_OUTSIDE_5, 44, "outside_5", 0, 1000, "thousandths", "", "outside_5: a score from outside")            \
+	X(SIGNAL_OUTSIDE_6, 45, "outside_6", 0, 1000, "thousandths", "", "outside_6: a score from outside")            \
+	X(SIGNAL_OUTSIDE_7, 46, "outside_7", 0, 1000, "thousandths", "", "outside_7: a score from outside")            \
+	X(SIGNAL_OUTSIDE_8, 47, "outside_8", 0, 1000, "thousandths", "", "outside_8: a score from outside")
+
 enum signal {
 #define SIGNAL_ENUM(name, number, key, weight, user, admin) name = number,
 	SIGNAL_LIST(SIGNAL_ENUM)
 #undef SIGNAL_ENUM
+#define SIGNAL_ENUM_2(name, number, key, weight, scale, unit, user, admin) name = number,
+	        SIGNAL_LIST_2(SIGNAL_ENUM_2)
+#undef SIGNAL_ENUM_2
 };
-#define SIGNAL_MAX 23 /* Highest number. */
+#define SIGNAL_MAX_1 23 /* Highest number of policies of version 1. */
+#define SIGNAL_MAX   47 /* Highest number. */
 
 const char *signal_key(unsigned id); /* "new_device"; NULL if unknown. */
 int32_t signal_default_weight(unsigned id);
+int32_t signal_scale(unsigned id);           /* The weight counts once for each of it. */
+const char *signal_unit(unsigned id);        /* Of the value; "". */
 const char *signal_reason_user(unsigned id); /* "" if there is nothing to tell. */
 const char *signal_reason_admin(unsigned id);
 
@@ -95,5 +148,6 @@ struct signal_input {
 };
 /* p NULL: the subject has no profile. In ascending order of id. */
 void signals_derive(struct signal_list *ret, const struct profile *p, const struct signal_input *in);
+void signal_add(struct signal_list *l, enum signal id, int32_t value); /* Nothing if the value is 0. */
 
 #endif

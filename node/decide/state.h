@@ -13,11 +13,13 @@
 #include "node/decide/decide.h"
 #include "node/decide/feature.h"
 #include "node/decide/governance.h"
+#include "node/decide/history.h"
 #include "node/decide/index.h"
 #include "node/decide/list.h"
 #include "node/decide/people.h"
 #include "node/decide/policy_form.h"
 #include "node/decide/profile.h"
+#include "node/decide/world.h"
 
 #define STATE_TIME_MS_MAX UINT64_C(253402300799999) /* End of the year 9999: minutes fit 32 bits. */
 #define STATE_AHEAD_MS    UINT64_C(5000)            /* A client's clock may be this much ahead. */
@@ -50,6 +52,7 @@ struct subject {
 	uint32_t mark;   /* The epoch in which it was last changed, until that is taken. */
 	struct chain subject_chain, actor_chain;
 	struct profile profile;
+	struct history history; /* Of policies of version 2. */
 };
 
 struct principal_slot {
@@ -79,6 +82,7 @@ struct challenge_slot {
 	uint8_t request_id[REQUEST_ID_SIZE]; /* Of the decision. */
 	uint8_t *request;                    /* Owned; NULL: free. */
 	size_t request_len;
+	struct place place; /* Of the decision: the request is decided anew with it. */
 };
 
 /* One recorded answer. Of them there are many: packed, and read by answer_read. */
@@ -123,6 +127,7 @@ struct state {
 	struct marked marked_people;
 	struct index people_index;
 	uint64_t people_changes; /* Since the start; for those who list them: it is in no record. */
+	struct world world;      /* Of policies of version 2. */
 
 	struct principal_slot *principals;
 	uint32_t n_principals, n_dirty_principals;

@@ -85,6 +85,19 @@ static void load_subject(struct state *s, struct reader *r, uint64_t slot)
 		s->n_subjects = (uint32_t)slot + 1;
 }
 
+/* Its subject's record may come later; if it never does, that is seen in the end. */
+static void load_history(struct state *s, struct reader *r, uint64_t slot)
+{
+	if (slot >= s->limits.subjects_max || !state_feature(s, FEATURE_DECISIONS)) {
+		r->err = CS_ERR_DAMAGED;
+		return;
+	}
+	reader_array_exact(r, RECORD_HISTORY_ELEMENTS);
+	history_read(r, &s->subjects[slot].history);
+	if (slot >= s->n_subjects)
+		s->n_subjects = (uint32_t)slot + 1;
+}
+
 static bool load_key(struct reader *r, uint8_t ret[32])
 {
 	if (reader_nil(r))
@@ -129,7 +142,8 @@ static void load_challenge(struct state *s, struct reader *r, uint64_t slot)
 		return;
 	}
 	struct challenge_slot *c = &s->challenges[slot];
-	reader_array_exact(r, RECORD_CHALLENGE_ELEMENTS);
+	uint32_t n = 0;
+	reader_array(r, RECORD_CHALLENGE_ELEMENTS + 1, &n);
 	c->c.index = load_uint(r, ENTRIES_MAX);
 	c->c.expiry_ms = load_uint(r, 2 * STATE_TIME_MS_MAX);
 	c->c.principal = load_uint(r, ENTRIES_MAX);
@@ -141,6 +155,8 @@ static void load_challenge(struct state *s, struct reader *r, uint64_t slot)
 	reader_bin_exact(r, c->blind, 32);
 	reader_bin_exact(r, c->request_id, REQUEST_ID_SIZE);
 	reader_bin(r, REQUEST_SIZE_MAX, &request, &len);
+	if (n > RECORD_CHALLENGE_ELEMENTS)
+		place_read(r, &c->place);
 	strcpy(c->c.level, level_text(c->level));
 	if (slot >= s->n_challenges)
 		s->n_challenges = (uint32_t)slot + 1;
@@ -248,6 +264,12 @@ int state_load(struct state *s, const void *key, size_t key_len, const void *val
 	case RECORD_SUBJECT:
 		load_subject(s, &r, number);
 		break;
+	case RECORD_HISTORY:
+		load_history(s, &r, number);
+		break;
+	case RECORD_WORLD:
+		world_read(&r, &s->world, number);
+		break;
 	case RECORD_PRINCIPAL:
 		load_principal(s, &r, number);
 		break;
@@ -293,6 +315,8 @@ int state_loaded(struct state *s)
 	                          s->features.on != 0 || s->n_people > 0))
 		return CS_ERR_DAMAGED; /* Records without their head. */
 	err = subjects_loaded(s);
+	if (err == 0)
+		err = world_loaded(&s->world);
 	if (err == 0)
 		err = principals_loaded(s);
 	if (err == 0)

@@ -8,7 +8,8 @@
 #define RECORD_HEAD_ELEMENTS      8
 #define RECORD_SUBJECT_ELEMENTS   (6 + PROFILE_ELEMENTS)
 #define RECORD_PRINCIPAL_ELEMENTS 13
-#define RECORD_CHALLENGE_ELEMENTS 11
+#define RECORD_HISTORY_ELEMENTS   HISTORY_ELEMENTS
+#define RECORD_CHALLENGE_ELEMENTS 11 /* And a twelfth, the place, if the decision had one. */
 #define RECORD_ANSWER_ELEMENTS    7
 
 enum record {
@@ -20,6 +21,8 @@ enum record {
 	RECORD_ROSTER = 'm',    /* From the first change of members on. */
 	RECORD_PRINCIPAL = 'k', /* By slot. */
 	RECORD_SUBJECT = 's',   /* By slot: an eviction overwrites, and nothing is to be deleted. */
+	RECORD_HISTORY = 'S',   /* By the subject's slot; only where policies of version 2 have made one. */
+	RECORD_WORLD = 'w',     /* By page of WORLD_PAGE slots, and after them the totals. */
 	RECORD_CHALLENGE = 'c', /* By slot. */
 	/* By page of STATE_PAGE slots. They are used anew in order of age: at full load one record for 64 answers. */
 	RECORD_ANSWERS = 'r',

@@ -70,6 +70,21 @@ static int emit_subject(const struct state *s, uint32_t slot)
 	return emit_written(s, RECORD_SUBJECT, slot, &w);
 }
 
+/* A slot that changes hands may leave one behind. */
+static int emit_history(const struct state *s, uint32_t slot)
+{
+	const struct subject *u = &s->subjects[slot];
+	struct writer w = writer_of(s);
+
+	if (!state_feature(s, FEATURE_DECISIONS))
+		return 0;
+	if (!u->history.begun)
+		return emit(s, RECORD_HISTORY, slot, NULL, 0);
+	writer_array(&w, RECORD_HISTORY_ELEMENTS);
+	history_write(&w, &u->history);
+	return emit_written(s, RECORD_HISTORY, slot, &w);
+}
+
 static int take_principal(const struct state *s, uint32_t slot)
 {
 	const struct principal_slot *ps = &s->principals[slot];
@@ -106,7 +121,7 @@ static int emit_challenge(const struct state *s, uint32_t slot)
 
 	if (c->c.index == 0)
 		return emit(s, RECORD_CHALLENGE, slot, NULL, 0);
-	writer_array(&w, RECORD_CHALLENGE_ELEMENTS);
+	writer_array(&w, RECORD_CHALLENGE_ELEMENTS + c->place.looked);
 	writer_uint(&w, c->c.index);
 	writer_uint(&w, c->c.expiry_ms);
 	writer_uint(&w, c->c.principal);
@@ -118,6 +133,8 @@ static int emit_challenge(const struct state *s, uint32_t slot)
 	writer_bin(&w, c->blind, 32);
 	writer_bin(&w, c->request_id, REQUEST_ID_SIZE);
 	writer_bin(&w, c->request, c->request_len);
+	if (c->place.looked)
+		place_write(&w, &c->place);
 	return emit_written(s, RECORD_CHALLENGE, slot, &w);
 }
 
@@ -162,6 +179,29 @@ static int take_page(const struct state *s, uint32_t page)
 	return emit_written(s, RECORD_ANSWERS, page, &w);
 }
 
+static int take_world(struct state *s)
+{
+	struct world *world = &s->world;
+	int err = 0;
+
+	for (uint32_t page = 0; err == 0 && world->n_dirty_pages > 0 && page < WORLD_PAGES; page++) {
+		struct writer w = writer_of(s);
+		if (!world->dirty_pages[page])
+			continue;
+		world->dirty_pages[page] = false;
+		world_write_page(&w, world, page);
+		err = emit_written(s, RECORD_WORLD, page, &w);
+	}
+	world->n_dirty_pages = 0;
+	if (err == 0 && world->totals_dirty) {
+		struct writer w = writer_of(s);
+		world_write_totals(&w, world);
+		err = emit_written(s, RECORD_WORLD, WORLD_PAGES, &w);
+	}
+	world->totals_dirty = false;
+	return err;
+}
+
 static int take_roster(const struct state *s)
 {
 	struct writer w = writer_of(s);
@@ -202,6 +242,7 @@ void take_subject(struct state *s, uint32_t slot)
 		return;
 	s->subjects[slot].mark = 0;
 	keep_error(s, emit_subject(s, slot));
+	keep_error(s, emit_history(s, slot));
 }
 
 void take_challenge(struct state *s, uint32_t slot)
@@ -222,9 +263,12 @@ void take_person(struct state *s, uint32_t slot)
 
 size_t state_dirty(const struct state *s)
 {
+	size_t per_subject = state_feature(s, FEATURE_DECISIONS) ? 2 : 1;
+
 	return (size_t)s->head_dirty + (size_t)s->policy_dirty + (size_t)s->roster_dirty + (size_t)s->features_dirty +
-	       (size_t)s->governance_dirty + s->marked_people.n_changed + s->marked_subjects.n_changed +
-	       s->n_dirty_principals + s->marked_challenges.n_changed + s->n_dirty_pages;
+	       (size_t)s->governance_dirty + s->marked_people.n_changed + s->world.n_dirty_pages +
+	       (size_t)s->world.totals_dirty + per_subject * s->marked_subjects.n_changed + s->n_dirty_principals +
+	       s->marked_challenges.n_changed + s->n_dirty_pages;
 }
 
 /* What is small, or has no marks of its own. */
@@ -250,6 +294,8 @@ static int take_at_once(struct state *s)
 			err = take_page(s, page);
 		s->dirty_pages[page] = false;
 	}
+	if (err == 0)
+		err = take_world(s);
 	s->head_dirty = s->policy_dirty = s->roster_dirty = s->features_dirty = s->governance_dirty = false;
 	s->n_dirty_principals = s->n_dirty_pages = 0;
 	return err;
