@@ -199,9 +199,9 @@ int cs_open(const struct cs_options *options, cs_client **ret, char *error, size
 	return CS_OK;
 }
 
-void cs_close(cs_client *c)
+void cs_stop(cs_client *c)
 {
-	if (c == NULL)
+	if (c->ended)
 		return;
 	/*
 	 * Operations first, sockets last: nng 1.5.2 uses a socket's memory after nng_close when another thread is just
@@ -227,7 +227,15 @@ void cs_close(cs_client *c)
 	pthread_mutex_unlock(&c->lock);
 	for (unsigned i = 0; i < c->n_nodes; i++)
 		node_await(&c->nodes[i]);
-	for (unsigned i = 0; i < n_calls; i++)
+	c->ended = true;
+}
+
+void cs_close(cs_client *c)
+{
+	if (c == NULL)
+		return;
+	cs_stop(c);
+	for (unsigned i = 0; i < c->n_calls; i++)
 		call_free(c->calls[i]);
 	if (c->follow.call != NULL)
 		call_free(c->follow.call);

@@ -355,6 +355,7 @@ struct cs_client {
 	atomic_uint nearby;                  /* And of the one for calls that go anywhere; at first any. */
 	atomic_bool closing;                 /* Calls end instead of trying again. */
 	atomic_bool stopped;                 /* No operation is begun any more. */
+	bool ended;                          /* By cs_stop: only freeing is left. */
 	atomic_uint_fast64_t last_timestamp; /* Of handshakes: strictly increasing for our key. */
 	pthread_mutex_t lock;
 	pthread_cond_t changed;

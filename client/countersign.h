@@ -63,6 +63,12 @@ struct cs_options {
  */
 int cs_open(const struct cs_options *options, cs_client **ret, char *error, size_t error_size);
 /*
+ * Ends the calls that are out with CS_E_TIMEOUT and lets no new ones begin (CS_E_UNREACHABLE); returns when the
+ * callbacks have run. For who has threads in calls: stop, join them, then cs_close. Never from a callback, never by two
+ * threads at once.
+ */
+void cs_stop(cs_client *client);
+/*
  * Ends the calls that are out with CS_E_TIMEOUT (their callbacks run before cs_close returns) and frees. NULL is fine.
  * Never from a callback: it would wait for itself.
  */

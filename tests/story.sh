@@ -127,7 +127,7 @@ say "The attacker has her password, not her key. He tries one of his own:"
 quietly 0 keygen "$dir/attacker.key" --name nadia-security-key --device
 expect 1 answer --challenge "$dir/attack.json" --device-key "$dir/attacker.key"
 say "What the security desk sees on \`countersign watch\`:"
-expect 0 show --last 2
+expect 0 watch --from 0 --until now --alerts --verdict deny
 
 chapter "Next morning, the same laptop as ever: no friction"
 clock "1 day ago" 09:30

@@ -1,4 +1,4 @@
-/* An entry of the ledger with its opened fields, as JSON and as one line for people. */
+/* An entry of the ledger with its opened fields, as JSON and in many lines for people. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
@@ -14,6 +14,7 @@
 #include "client/tool/fieldview.h"
 #include "client/tool/json.h"
 #include "client/tool/text.h"
+#include "client/tool/tool.h"
 #include "ledger/errors.h"
 
 #define KINDS_TEXT_SIZE 1024
@@ -85,6 +86,27 @@ json_t *entryview_json(const struct entryview *v)
 	return o;
 }
 
+bool entryview_number(const struct entryview *v, unsigned i, uint64_t *ret)
+{
+	const uint8_t *skipped;
+	struct reader r;
+	uint32_t n = 0;
+	uint64_t number = 0;
+	size_t len;
+
+	reader_init(&r, v->entry.public_, v->entry.public_len);
+	reader_array(&r, LIMIT_MSGPACK_NODES_MAX, &n);
+	if (i >= n)
+		return false;
+	for (unsigned k = 0; k < i && !r.err; k++)
+		reader_skip(&r, &skipped, &len);
+	reader_uint(&r, UINT64_MAX, &number);
+	if (r.err)
+		return false;
+	*ret = number;
+	return true;
+}
+
 /* A field for eyes; "-" if it is not there or not open. */
 static void field_text(const struct entryview *v, unsigned kind, char *buf, size_t cap)
 {
@@ -92,32 +114,6 @@ static void field_text(const struct entryview *v, unsigned kind, char *buf, size
 
 	if (!f || fieldview_text(kind, f->value, f->value_len, buf, cap))
 		snprintf(buf, cap, "-");
-}
-
-void entryview_print(const struct entryview *v)
-{
-	char time[TEXT_TIME_SIZE], subject[96], actor[96], action[96], resource[128];
-	bool has_actor = body_find(v->fields, v->n_fields, FIELD_ACTOR) != NULL;
-
-	text_time(v->entry.time_ms, time);
-	printf("%8" PRIu64 "  %s  ", v->entry.index, time);
-	if (!v->verdict) {
-		printf("%s\n", entry_kind_text(v->entry.kind));
-		return;
-	}
-	printf("%s%-7s%s  %5.1f %%", text_on(stdout, text_verdict_tint(v->verdict)), cs_verdict_text(v->verdict),
-	       text_off(stdout), 100 * text_probability(v->risk));
-	if (v->entry.kind != ENTRY_DECISION)
-		printf("  %s", entry_kind_text(v->entry.kind));
-	if (!v->opened) {
-		printf("  (private)\n");
-		return;
-	}
-	field_text(v, FIELD_SUBJECT, subject, sizeof subject);
-	field_text(v, FIELD_ACTOR, actor, sizeof actor);
-	field_text(v, FIELD_ACTION, action, sizeof action);
-	field_text(v, FIELD_RESOURCE, resource, sizeof resource);
-	printf("  %s%s%s  %s  %s\n", subject, has_actor ? " by " : "", has_actor ? actor : "", action, resource);
 }
 
 static void print_lines(const char *label, char *text)
@@ -169,12 +165,23 @@ static bool same_kind(const char *given, const char *text)
 	return *given == *text;
 }
 
+bool entryview_kind_known(unsigned kind)
+{
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+		if (kinds[i].kind == kind)
+			return true;
+	return false;
+}
+
 unsigned entryview_kind(const char *text)
 {
+	uint64_t number;
+
 	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
 		if (same_kind(text, kinds[i].text))
 			return kinds[i].kind;
-	return 0;
+	/* A kind of a later build has a number only. */
+	return tool_parse_index(text, &number) && number <= ENTRY_KIND_MAX ? (unsigned)number : 0;
 }
 
 const char *entryview_kinds(void)

@@ -1,4 +1,4 @@
-/* An entry of the ledger with its opened fields, as JSON and as one line for people. */
+/* An entry of the ledger with its opened fields, as JSON and in many lines for people. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLIENT_TOOL_ENTRYVIEW_H
 #define CLIENT_TOOL_ENTRYVIEW_H
@@ -24,12 +24,13 @@ struct entryview {
 /* Takes leaf and body apart; *ret points into e's bytes. CS_E_MALFORMED; CS_E_REFUTED: a field does not open. */
 int entryview_open(struct entryview *ret, const struct cs_entry *e);
 json_t *entryview_json(const struct entryview *v);
-/* One line on stdout. */
-void entryview_print(const struct entryview *v);
 /* Index, time, kind, verdict and each field on lines of their own. */
 void entryview_print_long(const struct entryview *v);
 
-/* --kind: a kind's text, with '-' for spaces; 0: there is no such kind. */
+/* Element i of the public fields, if it is a number not below 0. */
+bool entryview_number(const struct entryview *v, unsigned i, uint64_t *ret);
+bool entryview_kind_known(unsigned kind);
+/* --kind: a kind's text, with '-' for spaces, or its number; 0: there is no such kind. */
 unsigned entryview_kind(const char *text);
 /* Prints the kinds for an error message. */
 const char *entryview_kinds(void);

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "client/tool/entryline.h"
 #include "client/tool/entryview.h"
 #include "client/tool/result.h"
 #include "client/tool/tool.h"
@@ -78,7 +79,7 @@ static int print_page(const cs_page *page, uint64_t first, uint64_t most, unsign
 		if (json)
 			code = result_dump(usage.command, entryview_json(&v), false);
 		else
-			entryview_print(&v);
+			entryline_print(&v, NULL);
 	}
 	return code;
 }

@@ -60,7 +60,8 @@ static bool coloured(FILE *f)
 
 const char *text_on(FILE *f, enum text_tint tint)
 {
-	static const char *const codes[] = {"", "\033[32m", "\033[33m", "\033[34m", "\033[31m", "\033[2m", "\033[1m"};
+	static const char *const codes[] = {"",         "\033[32m", "\033[33m", "\033[34m",
+	                                    "\033[31m", "\033[2m",  "\033[1m",  "\033[7m"};
 
 	return coloured(f) ? codes[tint] : "";
 }

@@ -20,7 +20,7 @@ void text_time(uint64_t time_ms, char ret[TEXT_TIME_SIZE]);
 /* Milli-logits as a probability from 0 to 1: 1 / (1 + e^-x). For showing only; nothing is decided by it. */
 double text_probability(int32_t risk_millilogits);
 
-enum text_tint { TINT_NONE, TINT_GREEN, TINT_YELLOW, TINT_BLUE, TINT_RED, TINT_DIM, TINT_BOLD };
+enum text_tint { TINT_NONE, TINT_GREEN, TINT_YELLOW, TINT_BLUE, TINT_RED, TINT_DIM, TINT_BOLD, TINT_REVERSE };
 /* Escape sequences, or "" when f is no terminal or NO_COLOR is set (no-color.org). */
 const char *text_on(FILE *f, enum text_tint tint);
 const char *text_off(FILE *f);
