@@ -36,6 +36,7 @@ int policy_run(int argc, char **argv)
 	        {"set", "make it the cluster's policy", policyset_run},
 	        {"show", "print the policy in force, now or at an entry", policyshow_run},
 	        {"diff", "what two policies differ in", policydiff_run},
+	        {"what-if", "what the past would have been under another policy", policywhatif_run},
 	        {"show-default", "print the policy that init starts with", default_run},
 	        {NULL, NULL, NULL},
 	};

@@ -53,11 +53,27 @@ static int request_subject(struct compile *c, struct fy_node *key, struct fy_nod
 	return read_typed(c, key, value, SUBJECT_TYPE_SIZE_MAX, &q->subject_type, &q->subject_id);
 }
 
+/* One, or a chain: the first acts for the second, and so on; the last for the subject. */
 static int request_actor(struct compile *c, struct fy_node *key, struct fy_node *value, void *target)
 {
 	struct request *q = target;
+	struct fy_node *item;
+	unsigned n = 0;
+	void *i = NULL;
+	int err = 0;
 
-	return read_typed(c, key, value, SUBJECT_TYPE_SIZE_MAX, &q->actor_type, &q->actor_id);
+	if (!value || !fy_node_is_sequence(value))
+		return read_typed(c, key, value, SUBJECT_TYPE_SIZE_MAX, &q->actor_type, &q->actor_id);
+	for (; !err && (item = fy_node_sequence_iterate(value, &i)); n++) {
+		if (n == REQUEST_ACTORS_MAX)
+			return yaml_fail(c, item, "too many actors: at most %d", REQUEST_ACTORS_MAX);
+		err = read_typed(c, key, item, SUBJECT_TYPE_SIZE_MAX, n ? &q->via[n - 1].type : &q->actor_type,
+		                 n ? &q->via[n - 1].id : &q->actor_id);
+	}
+	if (!err && !n)
+		return yaml_fail(c, key, "an empty list of actors: leave \"actor\" out");
+	q->n_via = n ? n - 1 : 0;
+	return err;
 }
 
 static int request_resource(struct compile *c, struct fy_node *key, struct fy_node *value, void *target)
@@ -220,6 +236,26 @@ static int take_context(struct request *q, const struct field *f)
 	return reader_end(&r);
 }
 
+/* [[type, id]…]: who acts, for whom, up to the subject. The first is the actor, who has a field of its own too. */
+static int take_chain(struct request *q, const struct field *f)
+{
+	struct text type, id;
+	struct reader r;
+	uint32_t n = 0;
+
+	if (!f)
+		return 0;
+	reader_init(&r, f->value, f->value_len);
+	reader_array(&r, REQUEST_ACTORS_MAX, &n);
+	for (uint32_t i = 0; i < n && !r.err; i++) {
+		reader_array_exact(&r, 2);
+		codec_text(&r, 1, REQUEST_STR_SIZE_MAX, i ? &q->via[i - 1].type : &type);
+		codec_text(&r, 1, REQUEST_STR_SIZE_MAX, i ? &q->via[i - 1].id : &id);
+	}
+	q->n_via = n ? n - 1 : 0;
+	return reader_end(&r);
+}
+
 int policyrequest_of_fields(struct request *ret, const struct field *fields, unsigned n)
 {
 	const struct field *action = body_find(fields, n, FIELD_ACTION), *actor = body_find(fields, n, FIELD_ACTOR);
@@ -232,6 +268,8 @@ int policyrequest_of_fields(struct request *ret, const struct field *fields, uns
 		err = field_pair(body_find(fields, n, FIELD_RESOURCE), &q.resource_type, &q.resource_id);
 	if (!err && actor)
 		err = field_pair(actor, &q.actor_type, &q.actor_id);
+	if (!err)
+		err = take_chain(&q, body_find(fields, n, FIELD_DELEGATION));
 	if (!err)
 		err = take_context(&q, body_find(fields, n, FIELD_CONTEXT));
 	if (!err)
