@@ -25,7 +25,11 @@
 	X(ENTRY_FEATURE, 10, "feature enabled")                                                                        \
 	X(ENTRY_BUILD, 11, "build changed")                                                                            \
 	X(ENTRY_PEOPLE, 17, "person changed")                                                                          \
-	X(ENTRY_GOVERNANCE, 18, "governance set")
+	X(ENTRY_GOVERNANCE, 18, "governance set")                                                                      \
+	X(ENTRY_APPROVAL, 12, "approval")                                                                              \
+	X(ENTRY_DEFER_ENDED, 13, "defer ended")                                                                        \
+	X(ENTRY_GRANT_REVOKED, 15, "grant revoked")                                                                    \
+	X(ENTRY_OUTSIDE, 16, "outside signal")
 
 /* Kinds of private fields; numbers are for ever. */
 #define FIELD_KIND_LIST(X)                                                                                             \
@@ -49,7 +53,11 @@
 	X(FIELD_TEXT, 18, "text")   /* str: free text of administrators */                                             \
 	X(FIELD_PLACE, 20, "place") /* [country, network, latitude, longitude, two databases' builds], each or nil */  \
 	X(FIELD_DELEGATION, 21, "delegation") /* [[type, id]…]: who acts, for whom, up to the subject */             \
-	X(FIELD_GROUPS, 24, "groups")         /* what the table of people says; of a change of it, the changes */
+	X(FIELD_GROUPS, 24, "groups")         /* what the table of people says; of a change of it, the changes */      \
+	X(FIELD_APPROVAL, 22, "approval")     /* what is awaited, what an approver said: FORMAT.md */                  \
+	X(FIELD_APPROVER_CHAIN, 23, "approver chain") /* as the subject's */                                           \
+	X(FIELD_OUTSIDE, 25, "outside")               /* [session, device, credential, event time ms, reason] */       \
+	X(FIELD_GRANT, 26, "grant")                   /* what opens, what counted, what ends: FORMAT.md */
 
 /* Hashed with its terminating NUL, before kind, salt and value. */
 #define FORMAT_FIELD_DOMAIN "countersign/field/v1"

@@ -14,7 +14,9 @@
 
 #include "ledger/bytes.h"
 #include "ledger/errors.h"
+#include "node/decide/command_verdicts.h"
 #include "node/decide/policy.h"
+#include "node/decide/state.h"
 
 static struct text text(const char *s)
 {
@@ -253,6 +255,31 @@ enum decide_outcome kit_answer(struct kit *k, uint64_t principal, uint64_t index
 		evidence_verify_ed25519(&e);
 	assert_int_equal(evidence_facts(&e, facts, sizeof(facts), &facts_len), 0);
 	return kit_apply(k, COMMAND_ANSWER, principal, id, payload, len, facts, facts_len);
+}
+
+enum decide_outcome kit_say(struct kit *k, const char *approver, uint64_t index, unsigned say, const char *reason,
+                            const uint8_t sk[64])
+{
+	uint8_t payload[2048], message[APPROVAL_MESSAGE_SIZE_MAX], sig[64];
+	const struct principal *p = state_principal_by_name(k->s, approver, strlen(approver));
+	const struct deferred_slot *d = deferred_find(k->s, index);
+	static const struct hash none;
+	struct approval a = {.index = index,
+	                     .expiry_ms = k->now_ms + 60000,
+	                     .say = say,
+	                     .digest = d != NULL ? d->digest.b : none.b,
+	                     .signature = sig,
+	                     .reason = text(reason)};
+	size_t len;
+
+	crypto_sign_detached(sig, NULL, message, approval_message(message, KIT_ORIGIN, &a), sk);
+	assert_int_equal(approval_encode(&a, payload, sizeof(payload), &len), 0);
+	return kit_apply(k, COMMAND_APPROVAL, p != NULL ? p->id : 999, NULL, payload, len, NULL, 0);
+}
+
+enum decide_outcome kit_tick(struct kit *k)
+{
+	return kit_apply(k, COMMAND_TICK, 0, NULL, "\x90", 1, NULL, 0);
 }
 
 void kit_sign(const struct kit *k, unsigned type, struct admin_signature *a, const uint8_t *signed_, size_t len,

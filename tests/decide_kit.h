@@ -45,6 +45,10 @@ enum decide_outcome kit_import(struct kit *k, const struct request *q, uint64_t 
 /* Prepares as the leader does and applies. sk signs; credential is its name. */
 enum decide_outcome kit_answer(struct kit *k, uint64_t principal, uint64_t challenge, const char *credential,
                                const uint8_t sk[64]);
+/* Signs what waits at that index as the principal's approver would, and applies it. */
+enum decide_outcome kit_say(struct kit *k, const char *approver, uint64_t index, unsigned say, const char *reason,
+                            const uint8_t sk[64]);
+enum decide_outcome kit_tick(struct kit *k);
 enum decide_outcome kit_enroll(struct kit *k, const char *name, uint32_t roles, const uint8_t *channel,
                                const uint8_t *sign, const char *subject);
 enum decide_outcome kit_remove(struct kit *k, const char *name);

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "node/decide/command_verdicts.h"
 #include "node/decide/evaluate.h"
 #include "node/decide/governance.h"
 #include "node/decide/people_order.h"
@@ -48,6 +49,10 @@ int apply_feature(struct apply *a);
 int apply_build(struct apply *a);
 int apply_people(struct apply *a);
 int apply_governance(struct apply *a);
+int apply_approval(struct apply *a);
+int apply_defer_end(struct apply *a, struct deferred_slot *d); /* A tick's, when time or end of what waits have come. */
+int apply_grant_revoke(struct apply *a);
+int apply_outside(struct apply *a);
 
 /* --- the entry (apply_entry.c) --- */
 
@@ -57,6 +62,9 @@ struct entry_builder *entry_start(struct apply *a, enum entry_kind kind);
 struct writer field_start(const struct apply *a);
 void field_end(const struct apply *a, unsigned kind, const struct writer *w);
 void field_client(const struct apply *a);
+void field_pair(const struct apply *a, unsigned kind, struct text type, struct text id);
+void field_chain(const struct apply *a, unsigned kind, const struct chain *c); /* NULL: no entry yet. */
+void chain_move(struct chain *c, uint64_t index);
 /* Leaf, body and hash into out. After it nothing may fail. */
 int entry_finish(struct apply *a);
 /* The entry is there: the head moves on, the request id is remembered. verdict 0: the kind has none. */
@@ -77,6 +85,21 @@ struct account {
 	const uint8_t *nonce; /* NULL: no challenge is opened. */
 	uint64_t challenge_expiry_ms;
 	const struct import *import; /* Its source becomes a field. */
+	/* Who asked first; NULL: the command's asker. */
+	const struct principal_slot *client;
+	struct deferred_slot *deferred; /* The request has waited; NULL: it has not. */
+	bool keep;                      /* It waits from now on, or may be released. */
+	bool final;                     /* A deny that nobody releases. */
+	const struct approval *approval;
+	const struct chain *approver_chain;
+	bool released;       /* By break-glass. */
+	unsigned met;        /* Level of the evidence in this command, and what bought it. */
+	uint64_t credential; /* Its id; credential_version is above. */
+	bool opens;          /* A grant. */
+	struct standing grant;
+	struct text grant_rule;
+	unsigned n_revoked; /* Grants that end. */
+	uint64_t revoked[STANDING_PER_SUBJECT_MAX];
 };
 /* Fills in keys and chains of the request's subject and actor. Returns the subject, NULL if unknown. */
 const struct subject *account_init(struct account *ret, const struct state *s, const struct request *q,
@@ -91,13 +114,32 @@ struct subject *account_touch(struct apply *a, const struct account *k, uint64_t
 void derive(uint8_t ret[32], const uint8_t seed[SEED_SIZE], const char *purpose);
 /* If the verdict is step_up: makes sure of room, and fills in nonce and expiry. */
 int challenge_prepare(const struct apply *a, struct account *k, uint8_t nonce[32]);
-/* After the commit: opens it under this entry's index, for the principal that asked. */
+/* After the commit: opens it under this entry's index, for the principal that asked first. */
 void challenge_open(struct apply *a, const struct account *k, const uint8_t request_id[REQUEST_ID_SIZE]);
 
 /* The sequences of all who signed have been used. */
 void admin_used(struct apply *a, const struct admin_signature *sig);
 /* The signature as a private field, where what it covers is private too: in clear it would confirm a guess. */
 void field_signature(const struct apply *a, const struct admin_signature *sig);
+/* --- what follows from a verdict (apply_verdict.c) --- */
+
+/* As challenge_prepare; also a place among those that wait, and grants. */
+int outcome_prepare(struct apply *a, struct account *k, uint8_t nonce[32]);
+void field_approval(const struct apply *a, const struct account *k); /* And the approver's chain. */
+void field_grant(const struct apply *a, const struct account *k);
+/* After the commit. request_id: of the decision. */
+void outcome_commit(struct apply *a, const struct account *k, const uint8_t request_id[REQUEST_ID_SIZE]);
+/* Whoever asks again with the decision's id gets the newest entry. */
+void outcome_record(struct apply *a, const struct deferred_slot *d, unsigned verdict);
+uint64_t wait_expiry_ms(const struct awaited *w, uint64_t now_ms);
+#define WAIT_GRACE_MS                                                                                                  \
+	UINT64_C(3600000) /* What waits for a time alone and is not decided by then ends so much later.                \
+	                   */
+#define OUTSIDE_KEEP_MS (UINT64_C(30) * 86400000) /* A warning that nobody takes back. */
+
+/* Why what waited ended, public in its entry: numbers are for ever. */
+enum end_cause { END_TIME = 1, END_EXPIRED = 2, END_GONE = 3 };
+
 void principal_set_keys(struct principal *p, const uint8_t *channel_pub, const uint8_t *sign_pub);
 
 /* --- checks that the leader makes before and decide makes again (check.c) --- */
@@ -131,6 +173,12 @@ int check_feature_on(const struct state *s, unsigned number, const char *what, c
 int check_policy_version(const struct state *s, unsigned version, const struct refusal *why);
 /* apply_feature.c; CS_ERR_VERSION: it is none of this build. */
 int check_feature(const struct state *s, const struct feature_order *o, const struct refusal *why);
+int check_approval(const struct state *s, uint64_t now_ms, uint64_t principal, const struct approval *n,
+                   const struct deferred_slot **ret, const struct refusal *why); /* apply_approval.c */
+/* A rule that matches the request names this approver. */
+bool approver_named(const struct state *s, const struct principal *p, const struct request *q);
+int check_grant_revoke(const struct state *s, uint64_t now_ms, const struct grant_revoke *g,
+                       const struct refusal *why); /* apply_standing.c */
 /* Is the credential one of the subject's, and does the evidence hold? What the leader finds and decide looks at again.
  */
 bool credential_fits(const struct principal *credential, const struct challenge_slot *c, const struct answer *a);

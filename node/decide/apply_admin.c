@@ -146,6 +146,9 @@ int apply_tick(struct apply *a)
 	reader_array_exact(&r, 0);
 	if (reader_end(&r) != 0)
 		return refuse(&a->why, r.err, "the tick: nothing belongs into it");
+	struct deferred_slot *due = deferred_due(a->s, a->now_ms);
+	if (due != NULL)
+		return apply_defer_end(a, due);
 	struct entry_builder *b = entry_start(a, ENTRY_TICK);
 	writer_array(&b->public_, 0);
 	int err = entry_finish(a);

@@ -64,9 +64,12 @@ static int find_challenge(const struct apply *a, const struct answer *n, struct 
 
 /* The request decided anew; a failed or late answer is a deny whatever the risk. */
 static void decide_anew(const struct apply *a, struct evaluation *e, const struct request *q, const struct subject *u,
-                        unsigned outcome, unsigned met)
+                        unsigned outcome, unsigned met, const struct deferred_slot *d)
 {
-	evaluate(e, a->s, q, u, a->asker, a->now_ms, a->now_ms, false, outcome == ANSWER_MET ? met : 0);
+	/* What it waited for before the challenge counts, as long as that is remembered. */
+	if (d != NULL && (d->stage != DEFERRED_PASSED || a->now_ms >= d->expiry_ms))
+		d = NULL;
+	evaluate(e, a->s, q, u, a->asker, a->now_ms, a->now_ms, false, outcome == ANSWER_MET ? met : 0, d);
 	if (outcome == ANSWER_FAILED)
 		evaluation_note(e, "The proof was not valid.", "answer: the evidence does not verify");
 	else if (outcome == ANSWER_LATE)
@@ -94,7 +97,7 @@ static void commit(struct apply *a, const struct account *k, struct challenge_sl
 	struct answer_slot *first = answer_find(a->s, c->c.principal, first_id, a->now_ms);
 	if (first != NULL)
 		answer_set(a->s, first, a->out->index, a->now_ms, e->verdict);
-	challenge_open(a, k, first_id);
+	outcome_commit(a, k, first_id);
 	challenge_drop(a->s, c); /* Last: the request that all this speaks of is its. */
 }
 
@@ -124,13 +127,16 @@ int apply_answer(struct apply *a)
 	assert(err == 0); /* It was decided once. */
 	q.place = c->place.looked ? &c->place : NULL;
 	const struct subject *known = account_init(&k, a->s, &q, c->request, c->request_len);
-	decide_anew(a, &e, &q, known, outcome, met);
+	k.deferred = deferred_by_request(a->s, c->c.principal, c->request_id);
+	decide_anew(a, &e, &q, known, outcome, met, k.deferred);
 	k.evaluation = &e;
+	k.met = outcome == ANSWER_MET ? met : 0;
+	k.credential = f.credential;
 	k.answer = &n;
 	k.credential_version = f.version;
 	k.digest = c->c.digest;
 	memcpy(k.blind, c->blind, sizeof(k.blind));
-	err = challenge_prepare(a, &k, nonce);
+	err = outcome_prepare(a, &k, nonce);
 	if (err != 0)
 		return err;
 	struct entry_builder *b = entry_start(a, ENTRY_ANSWER);

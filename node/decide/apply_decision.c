@@ -39,9 +39,9 @@ int apply_decision(struct apply *a)
 	if (err != 0)
 		return err;
 	const struct subject *known = account_init(&k, a->s, &q, a->c->payload, a->c->payload_len);
-	evaluate(&e, a->s, &q, known, a->asker, a->now_ms, a->now_ms, false, 0);
+	evaluate(&e, a->s, &q, known, a->asker, a->now_ms, a->now_ms, false, 0, NULL);
 	k.evaluation = &e;
-	err = challenge_prepare(a, &k, nonce);
+	err = outcome_prepare(a, &k, nonce);
 	if (err != 0)
 		return err;
 	blind(a, &k);
@@ -61,7 +61,7 @@ int apply_decision(struct apply *a)
 		profile_train(&u->profile, &e.observation, a->now_ms, false);
 		learn_allowed(a->s, u, &e, a->now_ms, false);
 	}
-	challenge_open(a, &k, a->c->request_id);
+	outcome_commit(a, &k, a->c->request_id);
 	return 0;
 }
 
@@ -87,7 +87,7 @@ int apply_import(struct apply *a)
 	if (err != 0)
 		return err;
 	const struct subject *known = account_init(&k, a->s, &q, i.request, i.request_len);
-	evaluate(&e, a->s, &q, known, a->asker, i.event_time_ms, a->now_ms, true, 0);
+	evaluate(&e, a->s, &q, known, a->asker, i.event_time_ms, a->now_ms, true, 0, NULL);
 	evaluation_note(&e, "", "imported: a past event, scored as if it were asked; it permits nothing");
 	k.evaluation = &e;
 	k.import = &i;

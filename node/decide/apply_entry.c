@@ -10,6 +10,7 @@
 #include "ledger/errors.h"
 #include "node/decide/apply.h"
 #include "node/decide/codec.h"
+#include "node/decide/policy_verdicts.h"
 
 struct entry_builder *entry_start(struct apply *a, enum entry_kind kind)
 {
@@ -123,11 +124,11 @@ void account_public(const struct apply *a, const struct account *k, unsigned ver
 	for (unsigned i = 0; i < e->n_rules; i++) {
 		struct span o = p->rules[e->rules[i]].obligations;
 		for (unsigned n = o.first; n < (unsigned)o.first + o.n; n++)
-			codec_write_pair(w, p->obligations[n].type, p->obligations[n].id);
+			policy_write_obligation(w, p, &p->obligations[n]);
 	}
 }
 
-static void field_pair(const struct apply *a, unsigned kind, struct text type, struct text id)
+void field_pair(const struct apply *a, unsigned kind, struct text type, struct text id)
 {
 	struct writer w = field_start(a);
 
@@ -261,6 +262,21 @@ static void field_evidence(const struct apply *a, const struct account *k)
 	field_end(a, FIELD_EVIDENCE, &w);
 }
 
+/* Who asks; where nobody does, who asked first. */
+static void field_asker(const struct apply *a, const struct account *k)
+{
+	struct writer w = field_start(a);
+
+	if (a->asker != NULL) {
+		field_client(a);
+		return;
+	}
+	writer_array(&w, 2);
+	writer_cstr(&w, k->client->p.name);
+	writer_bin(&w, k->deferred->request_id, REQUEST_ID_SIZE);
+	field_end(a, FIELD_CLIENT, &w);
+}
+
 static void field_challenge(const struct apply *a, const struct account *k)
 {
 	struct writer w = field_start(a);
@@ -290,7 +306,7 @@ static void field_source(const struct apply *a, const struct import *i)
 	field_end(a, FIELD_SOURCE, &w);
 }
 
-static void field_chain(const struct apply *a, unsigned kind, const struct chain *c)
+void field_chain(const struct apply *a, unsigned kind, const struct chain *c)
 {
 	struct writer w = field_start(a);
 
@@ -358,7 +374,7 @@ void account_fields(const struct apply *a, const struct account *k)
 	field_signals(a, k->evaluation);
 	field_reasons(a, k->evaluation);
 	field_evidence(a, k);
-	field_client(a);
+	field_asker(a, k);
 	field_challenge(a, k);
 	field_source(a, k->import);
 	field_chain(a, FIELD_SUBJECT_CHAIN, k->subject_chain);
@@ -366,10 +382,12 @@ void account_fields(const struct apply *a, const struct account *k)
 		field_chain(a, FIELD_ACTOR_CHAIN, k->actor_chain);
 	field_place(a, q->place);
 	field_delegation(a, q);
+	field_approval(a, k);
 	field_groups(a, k->evaluation);
+	field_grant(a, k);
 }
 
-static void chain_move(struct chain *c, uint64_t index)
+void chain_move(struct chain *c, uint64_t index)
 {
 	c->last = index;
 	c->count++;
@@ -391,7 +409,7 @@ int challenge_prepare(const struct apply *a, struct account *k, uint8_t nonce[32
 {
 	if (k->evaluation->verdict != VERDICT_STEP_UP)
 		return 0;
-	const char *bound = challenge_bound(a->s, a->asker, k->request_len);
+	const char *bound = challenge_bound(a->s, k->client, k->request_len);
 	if (bound != NULL)
 		return refuse(&a->why, CS_ERR_OVERLOADED, "%s: try again later", bound);
 	if (!challenge_reserve(a->s))
@@ -408,7 +426,8 @@ void challenge_open(struct apply *a, const struct account *k, const uint8_t requ
 
 	if (k->nonce == NULL)
 		return;
-	struct challenge_slot *c = challenge_add(a->s, a->out->index, a->asker->p.id, k->request_bytes, k->request_len);
+	struct challenge_slot *c =
+	        challenge_add(a->s, a->out->index, k->client->p.id, k->request_bytes, k->request_len);
 	c->c.expiry_ms = k->challenge_expiry_ms;
 	c->c.digest = k->digest;
 	memcpy(c->c.nonce, k->nonce, sizeof(c->c.nonce));

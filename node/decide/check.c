@@ -12,6 +12,7 @@
 #include "node/decide/codec.h"
 
 #define ROLES_KNOWN (ROLE_DECIDE | ROLE_IMPORT | ROLE_AUDIT | ROLE_ADMINISTER | ROLE_DEVICE | ROLE_NODE)
+#define ROLES_LATER (ROLE_APPROVE | ROLE_SIGNAL) /* From the feature `decisions` on. */
 
 #define ROLES_POWERFUL ROLE_ADMINISTER /* Who holds one decides over others. */
 
@@ -40,7 +41,12 @@ static uint32_t role_needed(unsigned command_type)
 	case COMMAND_FEATURE:
 	case COMMAND_PEOPLE:
 	case COMMAND_GOVERNANCE:
+	case COMMAND_GRANT_REVOKE:
 		return ROLE_ADMINISTER;
+	case COMMAND_APPROVAL:
+		return ROLE_APPROVE;
+	case COMMAND_OUTSIDE:
+		return ROLE_SIGNAL;
 	default:
 		return 0;
 	}
@@ -53,6 +59,8 @@ int check_asker(const struct state *s, uint64_t principal, unsigned command_type
 
 	if (role == 0)
 		return refuse(why, CS_ERR_MALFORMED, "no client sends commands of type %u", command_type);
+	if (command_type >= COMMAND_APPROVAL && command_type <= COMMAND_OUTSIDE && !state_feature(s, FEATURE_DECISIONS))
+		return refuse(why, CS_ERR_NOT_READY, "the feature %s is not on", feature_name(FEATURE_DECISIONS));
 	if (p == NULL || p->removed)
 		return refuse(why, CS_ERR_UNAUTHENTICATED, "the client is not enrolled");
 	if ((p->roles & role) == 0)
@@ -74,14 +82,14 @@ void request_hash(struct hash *ret, unsigned command_type, const void *payload, 
 int check_request_id(const struct state *s, uint64_t now_ms, uint64_t principal, const uint8_t id[REQUEST_ID_SIZE],
                      const struct hash *hash, struct recorded *ret_recorded, const struct refusal *why)
 {
-	const struct answer_slot *a = answer_find(s, principal, id, now_ms);
 	const struct principal_slot *p = principal_slot(s, principal);
 	uint64_t id_ms = answer_id_ms(id), window_ms = s->limits.requests_window_ms;
+	struct recorded r;
 
-	if (a != NULL && memcmp(a->request_hash, hash->b, RECORDED_HASH_SIZE) != 0)
-		return refuse(why, CS_ERR_CONFLICT, "this request id was used for another request");
-	if (a != NULL) {
-		answer_read(a, ret_recorded);
+	if (recorded_find(s, principal, id, now_ms, &r)) {
+		if (memcmp(r.request_hash, hash->b, RECORDED_HASH_SIZE) != 0)
+			return refuse(why, CS_ERR_CONFLICT, "this request id was used for another request");
+		*ret_recorded = r;
 		return CS_ERR_EXISTS;
 	}
 	if (id_ms + window_ms < now_ms)
@@ -185,9 +193,14 @@ bool name_valid(struct text name)
 }
 
 /* Which keys and subject go with which roles. */
-static int check_roles(const struct enrolment *e, const struct refusal *why)
+static int check_roles(const struct state *s, const struct enrolment *e, const struct refusal *why)
 {
-	if (e->roles == 0 || (e->roles & ~ROLES_KNOWN) != 0)
+	bool later = state_feature(s, FEATURE_DECISIONS);
+
+	if (!later && (e->roles & ROLES_LATER) != 0)
+		return refuse(why, CS_ERR_NOT_READY, "the enrolment: these roles need the feature %s",
+		              feature_name(FEATURE_DECISIONS));
+	if (e->roles == 0 || (e->roles & ~(ROLES_KNOWN | ROLES_LATER)) != 0)
 		return refuse(why, CS_ERR_INVALID, "the enrolment: unknown roles");
 	if (e->roles & ROLE_NODE)
 		return refuse(why, CS_ERR_INVALID, "the enrolment: nodes come by membership, not by enrolment");
@@ -197,7 +210,10 @@ static int check_roles(const struct enrolment *e, const struct refusal *why)
 			              "the enrolment: a device key has a signing key and a subject, nothing else");
 		return 0;
 	}
-	if (e->channel_pub == NULL || e->subject_id.len > 0)
+	/* Whose it is: nobody approves what they ask for themselves. */
+	if ((e->roles & ROLE_APPROVE) && (e->subject_id.len == 0 || e->sign_pub == NULL))
+		return refuse(why, CS_ERR_INVALID, "the enrolment: an approver is a person with a signing key");
+	if (e->channel_pub == NULL || (e->subject_id.len > 0 && !later))
 		return refuse(why, CS_ERR_INVALID, "the enrolment: a client has a channel key and no subject");
 	if ((e->roles & ROLE_ADMINISTER) && e->sign_pub == NULL)
 		return refuse(why, CS_ERR_INVALID, "the enrolment: an administrator needs a signing key");
@@ -220,7 +236,7 @@ int check_enrolment(const struct state *s, const struct enrolment *e, const stru
 		return refuse(
 		        why, CS_ERR_INVALID,
 		        "the enrolment: names are 1 to 64 of A-Z a-z 0-9 . _ @ : / - and do not begin with node-");
-	err = check_roles(e, why);
+	err = check_roles(s, e, why);
 	if (err != 0)
 		return err;
 	if (e->channel_pub != NULL && memcmp(e->channel_pub, zero, sizeof(zero)) == 0)

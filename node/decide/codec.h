@@ -15,8 +15,9 @@ void codec_text(struct reader *r, size_t len_min, size_t len_max, struct text *r
 void codec_array(struct reader *r, const uint8_t **ret, size_t *ret_len);
 /* A bin of exactly len bytes, not copied. */
 void codec_fixed(struct reader *r, size_t len, const uint8_t **ret);
-void codec_fixed_or_nil(struct reader *r, size_t len, const uint8_t **ret); /* nil: *ret untouched. */
-bool codec_is_array(const void *bytes, size_t len);                         /* Exactly one canonical array. */
+void codec_fixed_or_nil(struct reader *r, size_t len, const uint8_t **ret);    /* nil: *ret untouched. */
+void codec_pair(struct reader *r, struct text *ret_type, struct text *ret_id); /* [type, id], none empty. */
+bool codec_is_array(const void *bytes, size_t len);                            /* Exactly one canonical array. */
 
 void codec_write_text(struct writer *w, struct text t);
 void codec_write_pair(struct writer *w, struct text type, struct text id); /* [type, id] */

@@ -30,6 +30,10 @@ const char *role_text(uint32_t bit)
 		return "device";
 	case ROLE_NODE:
 		return "node";
+	case ROLE_APPROVE:
+		return "approve";
+	case ROLE_SIGNAL:
+		return "signal";
 	default:
 		return NULL;
 	}
@@ -101,7 +105,7 @@ void codec_write_pair(struct writer *w, struct text type, struct text id)
 	codec_write_text(w, id);
 }
 
-static void read_pair(struct reader *r, struct text *ret_type, struct text *ret_id)
+void codec_pair(struct reader *r, struct text *ret_type, struct text *ret_id)
 {
 	reader_array_exact(r, 2);
 	codec_text(r, 1, REQUEST_STR_SIZE_MAX, ret_type);
@@ -242,9 +246,9 @@ static void read_actors(struct reader *r, struct request *ret)
 		codec_text(r, 1, REQUEST_STR_SIZE_MAX, &ret->actor_id);
 		return;
 	}
-	read_pair(r, &ret->actor_type, &ret->actor_id);
+	codec_pair(r, &ret->actor_type, &ret->actor_id);
 	for (uint32_t i = 1; i < n && r->err == 0; i++)
-		read_pair(r, &ret->via[i - 1].type, &ret->via[i - 1].id);
+		codec_pair(r, &ret->via[i - 1].type, &ret->via[i - 1].id);
 	ret->n_via = n - 1;
 }
 
@@ -290,10 +294,10 @@ int request_decode(struct request *ret, const void *bytes, size_t len)
 		return CS_ERR_TOO_LARGE;
 	reader_init(&r, bytes, len);
 	reader_array_exact(&r, 5);
-	read_pair(&r, &q.subject_type, &q.subject_id);
+	codec_pair(&r, &q.subject_type, &q.subject_id);
 	read_actors(&r, &q);
 	codec_text(&r, 1, REQUEST_STR_SIZE_MAX, &q.action);
-	read_pair(&r, &q.resource_type, &q.resource_id);
+	codec_pair(&r, &q.resource_type, &q.resource_id);
 	reader_array(&r, REQUEST_CONTEXT_MAX, &n);
 	for (uint32_t i = 0; i < n && r.err == 0; i++) {
 		read_value(&r, &q.context[i]);

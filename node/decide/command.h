@@ -27,6 +27,10 @@ enum command_type {
 	COMMAND_MEMBER = 9,
 	COMMAND_FEATURE = 10,
 	COMMAND_BUILD = 11,
+	/* Where the feature `decisions` is on (command_verdicts.h, people_order.h). */
+	COMMAND_APPROVAL = 12,
+	COMMAND_GRANT_REVOKE = 13,
+	COMMAND_OUTSIDE = 14,
 	COMMAND_PEOPLE = 15,
 	COMMAND_GOVERNANCE = 16,
 	COMMAND_TYPE_MAX = COMMAND_GOVERNANCE, /* Above it: a later build's. */
@@ -39,6 +43,8 @@ enum command_type {
 #define ROLE_ADMINISTER (UINT32_C(1) << 3) /* Enrol, remove, set the policy: with a signature. */
 #define ROLE_DEVICE     (UINT32_C(1) << 4) /* A subject's device key: signs answers, opens no channel. */
 #define ROLE_NODE       (UINT32_C(1) << 5) /* A node of the cluster. */
+#define ROLE_APPROVE    (UINT32_C(1) << 6) /* Approve or reject what waits: a person's own, with a signing key. */
+#define ROLE_SIGNAL     (UINT32_C(1) << 7) /* Send signals from outside. */
 const char *role_text(uint32_t bit);       /* "decide", …; NULL if unknown. */
 
 /*

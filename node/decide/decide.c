@@ -79,6 +79,12 @@ static int apply_client(struct apply *a)
 		return apply_people(a);
 	case COMMAND_GOVERNANCE:
 		return apply_governance(a);
+	case COMMAND_APPROVAL:
+		return apply_approval(a);
+	case COMMAND_GRANT_REVOKE:
+		return apply_grant_revoke(a);
+	case COMMAND_OUTSIDE:
+		return apply_outside(a);
 	default: /* admit lets no other type pass. */
 		return apply_removal(a);
 	}

@@ -31,6 +31,10 @@ struct state_limits {
 	uint32_t challenges_per_principal_max; /* Quota of who asks. 0: half of challenges_max. */
 	uint32_t requests_max;                 /* Recorded answers; when full, the oldest is forgotten. 0: 524,288. */
 	uint32_t requests_per_principal_max;   /* Quota; then its own oldest. 0: half of requests_max, plus 1. */
+	uint32_t deferred_max;                 /* Requests that wait, and those that ended lately. 0: 8,192. */
+	uint32_t deferred_per_principal_max;   /* Quota of who asks. 0: half of deferred_max. */
+	uint32_t standing_max;                 /* Grants and warnings from outside. 0: 16,384. */
+	uint32_t standing_per_principal_max;   /* Quota of who asks, or signals. 0: half of standing_max. */
 	uint32_t requests_window_ms; /* How old a request id may be, by its own time. 0: 600,000; at most a day. */
 };
 
@@ -210,7 +214,10 @@ int decide_prepare(const struct state *s, uint64_t now_ms, unsigned command_type
 int decide_evidence(const struct state *s, uint64_t now_ms, uint64_t principal, const uint8_t request_id[16],
                     const void *payload, size_t len, struct evidence *ret, char ret_text[160]);
 
-/* Is an earlier answer still good? By the asker's own request id, as long as that is remembered. CS_ERR_NOT_FOUND. */
+/*
+ * Is an earlier answer still good? By the asker's own request id, as long as that is remembered, or what it waited for.
+ * CS_ERR_NOT_FOUND. (asking.c)
+ */
 struct check_result {
 	bool stands; /* verdict is allow, and it is younger than the policy's `valid_for`. */
 	unsigned verdict;
@@ -218,5 +225,23 @@ struct check_result {
 };
 int decide_check(const struct state *s, uint64_t now_ms, uint64_t principal, const uint8_t request_id[16],
                  struct check_result *ret);
+/*
+ * Does a grant cover this request (its subject, actor, action, resource, and of its context session and device)? index
+ * and time: of the grant's entry; verdict 0. CS_ERR_NOT_FOUND. That a grant covers it permits nothing yet: a deny or a
+ * higher level may stand.
+ */
+int decide_check_grant(const struct state *s, uint64_t now_ms, const struct request *q, struct check_result *ret);
+
+/*
+ * What waits, and the grants that stand, as msgpack for whoever may see it (roles of the asker). after: index to go on
+ * behind. Written until w is half full; *ret_more: there is more behind the last.
+ */
+void state_write_pending(const struct state *s, uint64_t now_ms, uint64_t principal, uint64_t after, struct writer *w,
+                         bool *ret_more);
+/* subject: of this one alone, subject_id.len 0: all. */
+void state_write_grants(const struct state *s, uint64_t now_ms, struct text subject_type, struct text subject_id,
+                        uint64_t after, struct writer *w, bool *ret_more);
+/* Leader: how many ticks are due for what waits; at most max. */
+unsigned state_ticks_due(struct state *s, uint64_t now_ms, unsigned max);
 
 #endif

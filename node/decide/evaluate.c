@@ -50,7 +50,7 @@ static unsigned by_risk(struct evaluation *e, const struct policy *p)
 }
 
 /* Order of strength: deny, defer, step_up, allow; the numbers of enum verdict say the same. */
-static void conclude(struct evaluation *e, const struct policy *p)
+static void conclude(struct evaluation *e, const struct policy *p, const struct deferral *f)
 {
 	bool risk = false, challenged = false;
 
@@ -58,10 +58,13 @@ static void conclude(struct evaluation *e, const struct policy *p)
 	e->challenge = p->challenge;
 	for (unsigned i = 0; i < e->n_rules; i++) {
 		const struct rule *r = &p->rules[e->rules[i]];
-		if (r->verdict == RULE_VERDICT_RISK)
+		unsigned verdict = r->verdict;
+		if (verdict == VERDICT_DEFER && defer_met(f, e, e->rules[i], r))
+			verdict = VERDICT_ALLOW; /* As a step_up that is met: what else is said still stands. */
+		if (verdict == RULE_VERDICT_RISK)
 			risk = true;
-		else if (r->verdict > e->verdict)
-			e->verdict = r->verdict;
+		else if (verdict > e->verdict)
+			e->verdict = verdict;
 		/* A rule's challenge stands in for the policy's; of several, the highest level. */
 		if (r->has_challenge && (!challenged || e->challenge.level < r->challenge.level)) {
 			e->challenge = r->challenge;
@@ -71,6 +74,11 @@ static void conclude(struct evaluation *e, const struct policy *p)
 	if (risk) {
 		unsigned v = by_risk(e, p);
 		e->verdict = v > e->verdict ? v : e->verdict;
+	}
+	if (e->awaited.too_many) {
+		e->verdict = VERDICT_DENY;
+		evaluation_note(e, "This is not permitted.",
+		                "more rules ask for approvals than one request can wait for");
 	}
 	if (e->verdict == 0) { /* Default deny. */
 		e->verdict = VERDICT_DENY;
@@ -90,15 +98,19 @@ static void heed_parties(struct evaluation *e)
 	evaluation_note(e, user, admin);
 }
 
-void evaluate_given(struct evaluation *ret, const struct policy *p, const struct request *q, unsigned met)
+static void evaluate_as(struct evaluation *ret, const struct policy *p, const struct request *q, unsigned met,
+                        const struct deferral *f)
 {
 	ret->n_notes = 0;
 	ret->n_rules = 0;
+	ret->awaited = (struct awaited){0};
+	ret->approved = false;
+	ret->grant_used = 0;
 	for (unsigned i = 0; i < p->n_rules; i++)
 		if (policy_rule_matches(p, &p->rules[i], q))
 			ret->rules[ret->n_rules++] = (uint8_t)i;
 	weigh(ret, p);
-	conclude(ret, p);
+	conclude(ret, p, f);
 	if (ret->verdict == VERDICT_STEP_UP && met >= ret->challenge.level) {
 		ret->verdict = VERDICT_ALLOW;
 		evaluation_note(ret, "", "the evidence meets the challenge's level");
@@ -116,8 +128,27 @@ static void take_groups(struct evaluation *e)
 		e->groups[e->n_groups] = group_value(p->groups[e->n_groups]);
 }
 
+void evaluate_given(struct evaluation *ret, const struct policy *p, const struct request *q, unsigned met)
+{
+	evaluate_as(ret, p, q, met, NULL);
+}
+
+/* A grant stands in for the evidence that bought it, up to its level. */
+static void use_grant(struct evaluation *e, const struct state *s, const struct grant_query *g)
+{
+	bool counts = e->verdict == VERDICT_STEP_UP && e->risk < s->policy->grants.revoke_risk;
+	const struct standing *t = counts ? grant_level(s, g) : NULL;
+
+	if (t == NULL || t->level < e->challenge.level)
+		return;
+	e->verdict = VERDICT_ALLOW;
+	e->grant_used = t->index;
+	evaluation_note(e, "", "a grant meets the challenge's level");
+}
+
 void evaluate(struct evaluation *ret, const struct state *s, const struct request *q, const struct subject *u,
-              const struct principal_slot *client, uint64_t event_ms, uint64_t now_ms, bool import, unsigned met)
+              const struct principal_slot *client, uint64_t event_ms, uint64_t now_ms, bool import, unsigned met,
+              const struct deferred_slot *d)
 {
 	const struct policy *p = s->policy;
 	const struct profile *profile = u != NULL ? &u->profile : NULL;
@@ -129,10 +160,15 @@ void evaluate(struct evaluation *ret, const struct state *s, const struct reques
 	                          .rate_max = p->subject_rate,
 	                          .client_rate_max = p->client_rate,
 	                          .sensitive = policy_is_sensitive(p, q->action)};
+	struct grant_query g;
+	bool standing = s->n_standing_kept > 0 && !import;
+	struct deferral f = {.s = s, .d = d, .g = standing ? &g : NULL, .now_ms = now_ms};
 
 	if (profile != NULL)
 		in.rate = import ? &profile->import_rate : &profile->rate;
 	parties_look(&ret->parties, s, q);
+	if (standing)
+		grant_query_init(&g, q, now_ms);
 	observe(&ret->observation, q);
 	ret->further = p->version >= POLICY_VERSION_2;
 	if (ret->further) {
@@ -152,7 +188,9 @@ void evaluate(struct evaluation *ret, const struct state *s, const struct reques
 		                                               .event_ms = event_ms,
 		                                               .now_ms = now_ms,
 		                                               .import = import});
-	evaluate_given(ret, p, q, met);
+	evaluate_as(ret, p, q, met, import ? NULL : &f);
+	if (standing)
+		use_grant(ret, s, &g);
 	if (ret->further && q->place == NULL && ret->observation.value[FEATURE_ADDRESS] != 0)
 		evaluation_note(ret, "", "place: the leader had no database of addresses");
 }

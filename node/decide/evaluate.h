@@ -10,6 +10,19 @@
 #include "node/decide/state.h"
 
 #define EVALUATION_NOTES_MAX 10
+#define AWAITED_MAX          8 /* Rules whose approvals one request can wait for at once. */
+
+/* What a deferred request waits for. */
+struct awaited {
+	uint64_t not_before_ms; /* 0: no time. */
+	uint64_t expires_ms;    /* How long approvals are waited for; 0: for none. */
+	bool too_many;          /* More rules ask for approvals than can be kept: denied. */
+	unsigned n;
+	struct {
+		uint8_t rule;
+		unsigned needed, have;
+	} rules[AWAITED_MAX]; /* Approvals that are lacking. */
+};
 
 struct evaluation {
 	struct parties parties;
@@ -26,17 +39,31 @@ struct evaluation {
 	uint8_t rules[POLICY_RULES_MAX];   /* Those that matched, in the policy's order. */
 	struct policy_challenge challenge; /* What a step_up demands. */
 	unsigned n_notes;
-	struct { /* Reasons that come from no signal and no rule. */
+	struct awaited awaited;
+	bool approved;       /* Enough approvers of some rule have signed. */
+	uint64_t grant_used; /* Index of the grant that was taken account of; 0: none. */
+	struct {             /* Reasons that come from no signal and no rule. */
 		const char *user, *admin;
 	} notes[EVALUATION_NOTES_MAX];
 };
 
+/* What has been said or has passed since a request was deferred. */
+struct deferral {
+	const struct state *s;
+	const struct deferred_slot *d; /* NULL: it is new. */
+	const struct grant_query *g;   /* NULL: no grant may count. */
+	uint64_t now_ms;
+};
+/* What this rule's defer waits for has come; else it is noted in e->awaited. f NULL: never. defer.c */
+bool defer_met(const struct deferral *f, struct evaluation *e, unsigned rule, const struct rule *r);
+
 /*
  * u: the subject, NULL if unknown. event_ms: when it happened; import: its velocity counts among imports. met: level of
- * the evidence that was verified for this very request; 0: none.
+ * the evidence that was verified for this very request; 0: none. d: the request has waited; NULL: it has not.
  */
 void evaluate(struct evaluation *ret, const struct state *s, const struct request *q, const struct subject *u,
-              const struct principal_slot *client, uint64_t event_ms, uint64_t now_ms, bool import, unsigned met);
+              const struct principal_slot *client, uint64_t event_ms, uint64_t now_ms, bool import, unsigned met,
+              const struct deferred_slot *d);
 /*
  * What policy p makes of a request whose signals are known already: ret->signals (each once, numbers within the list's)
  * and ret->parties (all zero: nobody is in the table of people) are given, all else but the observation is filled in.

@@ -8,6 +8,7 @@
 #include "node/decide/codec.h"
 #include "node/decide/decide.h"
 #include "node/decide/policy_form.h"
+#include "node/decide/policy_verdicts.h"
 
 #define RULE_ELEMENTS       9
 #define RULE_ELEMENTS_2     11
@@ -17,18 +18,21 @@
 
 /* --- writing --- */
 
-static void write_values(struct writer *w, const struct policy *p, struct span s)
+void policy_write_value(struct writer *w, const struct policy_value *v)
+{
+	if (v->type == VALUE_STR)
+		codec_write_text(w, v->str);
+	else if (v->type == VALUE_BOOL)
+		writer_bool(w, v->integer != 0);
+	else
+		writer_int(w, v->integer);
+}
+
+void policy_write_values(struct writer *w, const struct policy *p, struct span s)
 {
 	writer_array(w, s.n);
-	for (unsigned i = s.first; i < (unsigned)s.first + s.n; i++) {
-		const struct policy_value *v = &p->values[i];
-		if (v->type == VALUE_STR)
-			codec_write_text(w, v->str);
-		else if (v->type == VALUE_BOOL)
-			writer_bool(w, v->integer != 0);
-		else
-			writer_int(w, v->integer);
-	}
+	for (unsigned i = s.first; i < (unsigned)s.first + s.n; i++)
+		policy_write_value(w, &p->values[i]);
 }
 
 static void write_challenge(struct writer *w, const struct policy_challenge *c)
@@ -37,6 +41,18 @@ static void write_challenge(struct writer *w, const struct policy_challenge *c)
 	writer_uint(w, c->level);
 	methods_write(w, c->methods);
 	writer_uint(w, c->expiry_ms);
+}
+
+void policy_write_obligation(struct writer *w, const struct policy *p, const struct obligation *o)
+{
+	if (p->version == POLICY_VERSION_1) {
+		codec_write_pair(w, o->type, o->id);
+		return;
+	}
+	writer_array(w, 3);
+	codec_write_text(w, o->type);
+	codec_write_text(w, o->id);
+	policy_write_properties(w, p, o);
 }
 
 static void write_rule(struct writer *w, const struct policy *p, const struct rule *r)
@@ -52,7 +68,7 @@ static void write_rule(struct writer *w, const struct policy *p, const struct ru
 			codec_write_text(w, c->name);
 		else
 			writer_nil(w);
-		write_values(w, p, c->values);
+		policy_write_values(w, p, c->values);
 	}
 	writer_nil(w); /* The place of CEL conditions. */
 	writer_int(w, r->weight);
@@ -63,13 +79,13 @@ static void write_rule(struct writer *w, const struct policy *p, const struct ru
 		writer_nil(w);
 	writer_array(w, r->obligations.n);
 	for (unsigned i = r->obligations.first; i < (unsigned)r->obligations.first + r->obligations.n; i++)
-		codec_write_pair(w, p->obligations[i].type, p->obligations[i].id);
+		policy_write_obligation(w, p, &p->obligations[i]);
 	codec_write_text(w, r->reason_user);
 	codec_write_text(w, r->reason_admin);
 	if (p->version == POLICY_VERSION_1)
 		return;
-	writer_nil(w); /* [9] defer. */
-	writer_nil(w); /* [10] grant. */
+	policy_write_defer(w, p, r);
+	policy_write_grant(w, p, r);
 }
 
 /* Of version 2, after the rules: each nil where the policy says nothing of it. */
@@ -77,8 +93,8 @@ static void write_sections(struct writer *w, const struct policy *p)
 {
 	signal_policy_write(w, &p->signals, p->weights);
 	writer_nil(w); /* [13] levels of evidence. */
-	writer_nil(w); /* [14] approvals. */
-	writer_nil(w); /* [15] grants. */
+	policy_write_approvals(w, p);
+	policy_write_grants(w, p);
 }
 
 int policy_encode(const struct policy *p, uint8_t *buf, size_t cap, size_t *ret_len)
@@ -98,7 +114,7 @@ int policy_encode(const struct policy *p, uint8_t *buf, size_t cap, size_t *ret_
 	writer_array(&w, POLICY_SIGNALS_1);
 	for (unsigned id = 1; id <= POLICY_SIGNALS_1; id++)
 		writer_int(&w, p->weights[id]);
-	write_values(&w, p, p->sensitive);
+	policy_write_values(&w, p, p->sensitive);
 	write_challenge(&w, &p->challenge);
 	writer_array(&w, p->n_rules);
 	for (unsigned i = 0; i < p->n_rules; i++)
@@ -168,7 +184,7 @@ static void read_value(struct reader *r, struct policy_value *v)
 	}
 }
 
-static struct span read_values(struct reader *r, struct policy *p)
+struct span policy_read_values(struct reader *r, struct policy *p)
 {
 	uint32_t n = 0;
 
@@ -205,7 +221,7 @@ static void read_condition(struct reader *r, struct policy *p, struct condition 
 		codec_text(r, 1, REQUEST_STR_SIZE_MAX, &ret->name);
 	else if (target == 0 || !reader_nil(r))
 		malformed(r);
-	ret->values = read_values(r, p);
+	ret->values = policy_read_values(r, p);
 }
 
 static void read_rule(struct reader *r, struct policy *p, struct rule *ret)
@@ -222,7 +238,7 @@ static void read_rule(struct reader *r, struct policy *p, struct rule *ret)
 	read_nil(r); /* The place of CEL conditions. */
 	ret->weight = read_int(r, POLICY_RISK_MAX);
 	reader_uint(r, RULE_VERDICT_RISK, &verdict);
-	if (verdict == VERDICT_DEFER)
+	if (verdict == VERDICT_DEFER && p->version == POLICY_VERSION_1)
 		malformed(r);
 	ret->verdict = (unsigned)verdict;
 	ret->has_challenge = !reader_nil(r);
@@ -232,16 +248,18 @@ static void read_rule(struct reader *r, struct policy *p, struct rule *ret)
 	ret->obligations = claim(r, &p->n_obligations, POLICY_OBLIGATIONS_MAX, n);
 	for (unsigned i = 0; i < ret->obligations.n && r->err == 0; i++) {
 		struct obligation *o = &p->obligations[ret->obligations.first + i];
-		reader_array_exact(r, 2);
+		reader_array_exact(r, p->version == POLICY_VERSION_1 ? 2 : 3);
 		codec_text(r, 1, OBLIGATION_SIZE_MAX, &o->type);
 		codec_text(r, 0, OBLIGATION_SIZE_MAX, &o->id);
+		if (p->version != POLICY_VERSION_1)
+			policy_read_properties(r, p, o);
 	}
 	codec_text(r, 0, POLICY_TEXT_SIZE_MAX, &ret->reason_user);
 	codec_text(r, 0, POLICY_TEXT_SIZE_MAX, &ret->reason_admin);
 	if (p->version == POLICY_VERSION_1)
 		return;
-	read_nil(r); /* [9] defer. */
-	read_nil(r); /* [10] grant. */
+	policy_read_defer(r, p, ret);
+	policy_read_grant(r, p, ret);
 }
 
 static void read_rules(struct reader *r, struct policy *p)
@@ -258,8 +276,8 @@ static void read_sections(struct reader *r, struct policy *p)
 {
 	signal_policy_read(r, &p->signals, p->weights);
 	read_nil(r); /* [13] levels of evidence. */
-	read_nil(r); /* [14] approvals. */
-	read_nil(r); /* [15] grants. */
+	policy_read_approvals(r, p);
+	policy_read_grants(r, p);
 }
 
 static unsigned read_version(struct reader *r)
@@ -313,13 +331,14 @@ int policy_load(struct policy *ret, const void *compiled, size_t len)
 	if (len > POLICY_COMPILED_SIZE_MAX)
 		return CS_ERR_TOO_LARGE;
 	memset(ret, 0, sizeof(*ret));
+	ret->grants.revoke_risk = INT32_MAX; /* Version 1 grants nothing. */
 	if (len > 0)
 		memcpy(ret->bytes, compiled, len);
 	ret->len = len;
 	hash_bytes(&ret->hash, ret->bytes, len);
 	reader_init(&r, ret->bytes, len);
 	read_head(&r, ret);
-	ret->sensitive = read_values(&r, ret);
+	ret->sensitive = policy_read_values(&r, ret);
 	read_challenge(&r, &ret->challenge);
 	read_rules(&r, ret);
 	if (ret->version == POLICY_VERSION_2)

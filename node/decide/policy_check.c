@@ -75,7 +75,7 @@ bool policy_rule_check(const struct policy *p, unsigned n, char *ret_text, size_
 	const struct rule *r = &p->rules[n];
 
 	if (r->verdict == 0 && r->weight == 0 && !r->has_challenge && r->obligations.n == 0 &&
-	    r->reason_user.len == 0 && r->reason_admin.len == 0) {
+	    r->reason_user.len == 0 && r->reason_admin.len == 0 && !r->grant.set) {
 		snprintf(ret_text, cap, "the rule does nothing: give it a verdict, a weight or something else");
 		return false;
 	}

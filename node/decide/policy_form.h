@@ -26,6 +26,15 @@
 #define POLICY_CHALLENGE_MS_MIN 1000
 #define POLICY_CHALLENGE_MS_MAX 600000 /* Beyond, a challenge would outlive what is kept of it. */
 #define POLICY_RATE_MAX         10000000
+/* Version 2. */
+#define POLICY_WAIT_MS_MIN         1000
+#define POLICY_WAIT_MS_MAX         UINT64_C(2592000000) /* 30 days: whoever waits for longer asks again. */
+#define POLICY_GRANT_MS_MAX        UINT64_C(604800000)  /* A week: beyond, a change of policy is meant. */
+#define POLICY_APPROVALS_MAX       8                    /* Half of the votes that one request can keep. */
+#define POLICY_APPROVERS_MAX       16                   /* Names in one list: they are in each entry that waits. */
+#define POLICY_APPROVALS_EXPIRY_MS UINT64_C(3600000)
+#define POLICY_BREAK_GLASS_MS      UINT64_C(900000)
+#define POLICY_PROPERTIES_MAX      8 /* Of one obligation; they are public in entries. */
 
 /* Verdict of a rule, beside enum verdict: 0 none, or the thresholds decide. */
 #define RULE_VERDICT_RISK 5
@@ -102,6 +111,23 @@ struct policy_challenge {
 
 struct obligation {
 	struct text type, id;
+	struct span properties; /* Version 2: values, a name and its value in turn. */
+};
+
+/* What the verdict defer waits for: one of the two. */
+struct rule_defer {
+	uint64_t until_ms; /* Since the request; 0: not for time. */
+	unsigned needed;   /* Approvals; 0: not for them. */
+	struct span from;  /* By whom: approver_in_group */
+	uint64_t expires_ms;
+};
+
+/* What evidence or approvals buy beside the one request. */
+struct rule_grant {
+	bool set;
+	uint64_t for_ms;
+	struct span actions, resources; /* Patterns; resources by their id. */
+	bool session, device;           /* Bound to the request's. */
 };
 
 struct rule {
@@ -113,6 +139,8 @@ struct rule {
 	struct policy_challenge challenge;
 	struct span obligations;
 	struct text reason_user, reason_admin;
+	struct rule_defer defer; /* verdict VERDICT_DEFER */
+	struct rule_grant grant;
 };
 
 /* Texts point into bytes (a loaded policy) or into a YAML document (one being compiled). */
@@ -126,6 +154,15 @@ struct policy {
 	struct signal_policy signals; /* Version 2. */
 	struct span sensitive;
 	struct policy_challenge challenge;
+	struct {
+		struct span from; /* Who may, two of them; none: nobody. */
+		uint64_t within_ms;
+	} break_glass;
+	struct {
+		int32_t revoke_risk;     /* From this risk on grants end; default: the threshold of deny. */
+		bool revoke_risk_given;  /* While compiling. */
+		unsigned revoke_outside; /* enum outside_level, from which on they end. */
+	} grants;
 	unsigned n_rules, n_conditions, n_values, n_obligations;
 	struct rule rules[POLICY_RULES_MAX];
 	struct condition conditions[POLICY_CONDITIONS_MAX];
@@ -143,9 +180,15 @@ int policy_load(struct policy *ret, const void *compiled, size_t len);
 
 unsigned policy_version(const void *compiled, size_t len); /* 0: the beginning of no compiled form. */
 
+/* For those who write and read its parts. */
+void policy_write_value(struct writer *w, const struct policy_value *v);
+void policy_write_values(struct writer *w, const struct policy *p, struct span s);
+struct span policy_read_values(struct reader *r, struct policy *p);
+
 /* '*' in the pattern stands for any bytes, none too; everything else for itself. At most pattern * text steps. */
 bool glob_match(struct text pattern, struct text t);
 bool policy_rule_matches(const struct policy *p, const struct rule *r, const struct request *q);
+bool policy_any_text(const struct policy *p, struct span s, struct text t); /* One pattern of the span fits. */
 bool policy_is_sensitive(const struct policy *p, struct text action);
 
 #endif

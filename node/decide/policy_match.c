@@ -28,7 +28,7 @@ bool glob_match(struct text pattern, struct text t)
 	return i == pattern.len;
 }
 
-static bool any_text(const struct policy *p, struct span s, struct text t)
+bool policy_any_text(const struct policy *p, struct span s, struct text t)
 {
 	for (unsigned i = s.first; i < (unsigned)s.first + s.n; i++)
 		if (p->values[i].type == VALUE_STR && glob_match(p->values[i].str, t))
@@ -39,7 +39,7 @@ static bool any_text(const struct policy *p, struct span s, struct text t)
 static bool any_value(const struct policy *p, struct span s, const struct named_value *v)
 {
 	if (v->type == VALUE_STR)
-		return any_text(p, s, v->str);
+		return policy_any_text(p, s, v->str);
 	for (unsigned i = s.first; i < (unsigned)s.first + s.n; i++)
 		if (p->values[i].type == v->type && p->values[i].integer == v->integer)
 			return true;
@@ -58,19 +58,19 @@ static bool condition_holds(const struct policy *p, const struct condition *c, c
 {
 	switch (c->target) {
 	case MATCH_SUBJECT:
-		return any_text(p, c->values, q->subject_id);
+		return policy_any_text(p, c->values, q->subject_id);
 	case MATCH_SUBJECT_TYPE:
-		return any_text(p, c->values, q->subject_type);
+		return policy_any_text(p, c->values, q->subject_type);
 	case MATCH_ACTOR:
-		return q->actor_id.len > 0 && any_text(p, c->values, q->actor_id);
+		return q->actor_id.len > 0 && policy_any_text(p, c->values, q->actor_id);
 	case MATCH_ACTOR_TYPE:
-		return q->actor_id.len > 0 && any_text(p, c->values, q->actor_type);
+		return q->actor_id.len > 0 && policy_any_text(p, c->values, q->actor_type);
 	case MATCH_ACTION:
-		return any_text(p, c->values, q->action);
+		return policy_any_text(p, c->values, q->action);
 	case MATCH_RESOURCE:
-		return any_text(p, c->values, q->resource_id);
+		return policy_any_text(p, c->values, q->resource_id);
 	case MATCH_RESOURCE_TYPE:
-		return any_text(p, c->values, q->resource_type);
+		return policy_any_text(p, c->values, q->resource_type);
 	case MATCH_CONTEXT:
 		return context_holds(p, c, q);
 	default:
@@ -88,5 +88,5 @@ bool policy_rule_matches(const struct policy *p, const struct rule *r, const str
 
 bool policy_is_sensitive(const struct policy *p, struct text action)
 {
-	return any_text(p, p->sensitive, action);
+	return policy_any_text(p, p->sensitive, action);
 }

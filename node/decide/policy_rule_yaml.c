@@ -184,13 +184,15 @@ static int rule_verdict(struct compile *c, struct fy_node *key, struct fy_node *
 
 	if (err != 0)
 		return err;
+	if (text_is(t, "defer") && c->p->version == POLICY_VERSION_1)
+		return yaml_fail(c, value, "the verdict defer needs version 2");
 	if (text_is(t, "defer"))
-		return yaml_fail(c, value, "the verdict defer is not available in this version");
+		r->verdict = VERDICT_DEFER;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (text_is(t, names[i].name))
 			r->verdict = names[i].verdict;
 	if (r->verdict == 0)
-		return yaml_fail(c, value, "unknown verdict: allow, step_up, deny or risk");
+		return yaml_fail(c, value, "unknown verdict: allow, step_up, defer, deny or risk");
 	return 0;
 }
 
@@ -210,8 +212,9 @@ static int obligation_type(struct compile *c, struct fy_node *key, struct fy_nod
 	int err = yaml_text(c, key, value, 1, 64, &o->type);
 
 	if (err == 0 && !text_is(o->type, "notification") && !text_is(o->type, "session_termination") &&
-	    !text_is(o->type, "custom"))
-		return yaml_fail(c, value, "unknown obligation: notification, session_termination or custom");
+	    !text_is(o->type, "custom") && !(c->p->version != POLICY_VERSION_1 && text_is(o->type, "step-up")))
+		return yaml_fail(c, value, "unknown obligation: notification, session_termination or custom%s",
+		                 c->p->version != POLICY_VERSION_1 ? ", or step-up" : "");
 	return err;
 }
 
@@ -222,8 +225,10 @@ static int obligation_id(struct compile *c, struct fy_node *key, struct fy_node 
 
 static int rule_obligations(struct compile *c, struct fy_node *key, struct fy_node *value, void *target)
 {
-	static const struct yaml_key keys[] = {
-	        {"type", obligation_type, YAML_REQUIRED}, {"id", obligation_id, 0}, {NULL, NULL, 0}};
+	static const struct yaml_key keys[] = {{"type", obligation_type, YAML_REQUIRED},
+	                                       {"id", obligation_id, 0},
+	                                       {"properties", yaml_obligation_properties, YAML_VERSION2},
+	                                       {NULL, NULL, 0}};
 	struct rule *r = target;
 	struct fy_node *item;
 	void *i = NULL;
@@ -236,7 +241,10 @@ static int rule_obligations(struct compile *c, struct fy_node *key, struct fy_no
 		if (c->p->n_obligations == POLICY_OBLIGATIONS_MAX)
 			return yaml_fail(c, item, "too many obligations: at most %u in a policy",
 			                 POLICY_OBLIGATIONS_MAX);
-		err = yaml_mapping(c, item, item, keys, &c->p->obligations[c->p->n_obligations++]);
+		struct obligation *o = &c->p->obligations[c->p->n_obligations++];
+		err = yaml_mapping(c, item, item, keys, o);
+		if (err == 0)
+			err = yaml_obligation_check(c, item, o);
 	}
 	r->obligations.n = (uint16_t)(c->p->n_obligations - r->obligations.first);
 	return err;
@@ -263,6 +271,8 @@ int yaml_rule(struct compile *c, struct fy_node *key, struct fy_node *item)
 	                                       {"obligations", rule_obligations, 0},
 	                                       {"reason_user", rule_reason_user, 0},
 	                                       {"reason_admin", rule_reason_admin, 0},
+	                                       {"defer", yaml_rule_defer, YAML_VERSION2},
+	                                       {"grant", yaml_rule_grant, YAML_VERSION2},
 	                                       {NULL, NULL, 0}};
 	struct rule *r = &c->p->rules[c->p->n_rules];
 
@@ -274,6 +284,8 @@ int yaml_rule(struct compile *c, struct fy_node *key, struct fy_node *item)
 	if (err != 0)
 		return err;
 	r->conditions.n = (uint16_t)(c->p->n_conditions - r->conditions.first);
+	if ((r->verdict == VERDICT_DEFER) != (r->defer.until_ms > 0 || r->defer.needed > 0))
+		return yaml_fail(c, item, "verdict: defer and the key defer go together");
 	char text[200];
 	return policy_rule_check(c->p, c->p->n_rules - 1, text, sizeof(text)) ? 0 : yaml_fail(c, item, "%s", text);
 }

@@ -10,6 +10,7 @@
 
 #include "ledger/errors.h"
 #include "node/decide/codec.h"
+#include "node/decide/command_verdicts.h"
 
 static int top_version(struct compile *c, struct fy_node *key, struct fy_node *value, void *target)
 {
@@ -187,17 +188,24 @@ static int compile_document(struct compile *c, struct fy_document *doc)
 	                                       {"sensitive", top_sensitive, 0},
 	                                       {"signals", yaml_signals, YAML_VERSION2},
 	                                       {"rules", top_rules, YAML_REQUIRED},
+	                                       {"grants", yaml_top_grants, YAML_VERSION2},
+	                                       {"break_glass", yaml_top_break_glass, YAML_VERSION2},
 	                                       {NULL, NULL, 0}};
 	struct fy_node *root = fy_document_root(doc);
 
 	*c->p = (struct policy){.valid_for_ms = 300000, .subject_rate = 120, .client_rate = 100000};
 	c->p->challenge =
 	        (struct policy_challenge){.level = LEVEL_POSSESSION, .methods = METHOD_ED25519, .expiry_ms = 300000};
+	c->p->grants.revoke_outside = OUTSIDE_HIGH;
 	for (unsigned id = 1; id <= SIGNAL_MAX; id++)
 		c->p->weights[id] = signal_default_weight(id);
 	signal_policy_defaults(&c->p->signals);
 	int err = version_first(c, root);
-	return err == 0 ? yaml_mapping(c, root, root, keys, c->p) : err;
+	if (err == 0)
+		err = yaml_mapping(c, root, root, keys, c->p);
+	if (!c->p->grants.revoke_risk_given)
+		c->p->grants.revoke_risk = c->p->deny;
+	return err;
 }
 
 static int compile(struct compile *c, const char *yaml, size_t len, uint8_t *buf, size_t cap, size_t *ret_len)

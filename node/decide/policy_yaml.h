@@ -51,6 +51,14 @@ int yaml_unknown(struct compile *c, struct fy_node *at, const struct yaml_key *k
 int yaml_signals(struct compile *c, struct fy_node *key, struct fy_node *value, void *target);
 /* {level, methods, expires}, over what *target holds already (struct policy_challenge). */
 int yaml_challenge(struct compile *c, struct fy_node *key, struct fy_node *value, void *target);
+/* Of version 2 (policy_verdicts_yaml.c): defer and grant of a rule; grants and break_glass of the policy; of an
+ * obligation its properties, and then whether it has what its type needs. */
+int yaml_rule_defer(struct compile *c, struct fy_node *key, struct fy_node *value, void *target);
+int yaml_rule_grant(struct compile *c, struct fy_node *key, struct fy_node *value, void *target);
+int yaml_top_grants(struct compile *c, struct fy_node *key, struct fy_node *value, void *target);
+int yaml_top_break_glass(struct compile *c, struct fy_node *key, struct fy_node *value, void *target);
+int yaml_obligation_properties(struct compile *c, struct fy_node *key, struct fy_node *value, void *target);
+int yaml_obligation_check(struct compile *c, struct fy_node *at, const struct obligation *o);
 /* One rule of the list at key. */
 int yaml_rule(struct compile *c, struct fy_node *key, struct fy_node *item);
 

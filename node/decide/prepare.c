@@ -173,6 +173,34 @@ static int prepare_governance(const struct prepare *p)
 	return err == 0 ? check_governance(p->s, &o, &p->why) : err;
 }
 
+static int prepare_approval(const struct prepare *p)
+{
+	struct approval n;
+	const struct deferred_slot *d;
+	int err = approval_decode(&n, p->payload, p->len);
+
+	if (err != 0)
+		return refuse(&p->why, err, "the approval: %s", err_text(err));
+	return check_approval(p->s, p->now_ms, p->principal, &n, &d, &p->why);
+}
+
+static int prepare_grant_revoke(const struct prepare *p)
+{
+	struct grant_revoke g;
+	int err = grant_revoke_decode(&g, p->payload, p->len);
+
+	return err == 0 ? check_grant_revoke(p->s, p->now_ms, &g, &p->why)
+	                : refuse(&p->why, err, "the order: %s", err_text(err));
+}
+
+static int prepare_outside(const struct prepare *p)
+{
+	struct outside o;
+	int err = outside_decode(&o, p->payload, p->len);
+
+	return err == 0 ? 0 : refuse(&p->why, err, "the signal: %s", err_text(err));
+}
+
 static int prepare_by_type(const struct prepare *p, unsigned command_type)
 {
 	switch (command_type) {
@@ -194,6 +222,12 @@ static int prepare_by_type(const struct prepare *p, unsigned command_type)
 		return prepare_people(p);
 	case COMMAND_GOVERNANCE:
 		return prepare_governance(p);
+	case COMMAND_APPROVAL:
+		return prepare_approval(p);
+	case COMMAND_GRANT_REVOKE:
+		return prepare_grant_revoke(p);
+	case COMMAND_OUTSIDE:
+		return prepare_outside(p);
 	default: /* check_asker lets no other type pass. */
 		return prepare_policy(p);
 	}

@@ -14,6 +14,8 @@
 #define PRINCIPALS_DEFAULT 4096
 #define PEOPLE_DEFAULT     100000
 #define CHALLENGES_DEFAULT 65536
+#define DEFERRED_DEFAULT   8192
+#define STANDING_DEFAULT   16384
 #define REQUESTS_DEFAULT   524288
 #define WINDOW_MS_DEFAULT  600000
 #define WINDOW_MS_MAX      86400000            /* A day: what is counted from an id's time fits 32 bits. */
@@ -38,6 +40,49 @@ const char *verdict_text(unsigned verdict)
 static uint32_t or_default(uint32_t v, uint32_t fallback)
 {
 	return v != 0 ? v : fallback;
+}
+
+/* Tables that take part in takes slot by slot. */
+static int marked_new(struct marked *m, uint32_t slots_max)
+{
+	m->changed = calloc(slots_max, sizeof(uint32_t));
+	m->taken = calloc(slots_max, sizeof(uint32_t));
+	return m->changed == NULL || m->taken == NULL ? CS_ERR_NOMEM : 0;
+}
+
+static void marked_free(struct marked *m)
+{
+	free(m->changed);
+	free(m->taken);
+}
+
+/* Of the feature `decisions`. */
+static int decisions_tables_new(struct state *s)
+{
+	const struct state_limits *l = &s->limits;
+
+	s->deferred = calloc(l->deferred_max, sizeof(*s->deferred));
+	s->standing = calloc(l->standing_max, sizeof(*s->standing));
+	if (s->deferred == NULL || s->standing == NULL || marked_new(&s->marked_deferred, l->deferred_max) != 0 ||
+	    marked_new(&s->marked_standing, l->standing_max) != 0 ||
+	    index_new(&s->deferred_index, l->deferred_max) != 0 || index_new(&s->deferred_ids, l->deferred_max) != 0 ||
+	    index_new(&s->standing_index, l->standing_max) != 0)
+		return CS_ERR_NOMEM;
+	return 0;
+}
+
+static void decisions_tables_free(struct state *s)
+{
+	for (uint32_t i = 0; i < s->n_deferred; i++)
+		free(s->deferred[i].request);
+	free(s->deferred_spare);
+	free(s->deferred);
+	free(s->standing);
+	marked_free(&s->marked_deferred);
+	marked_free(&s->marked_standing);
+	index_free(&s->deferred_index);
+	index_free(&s->deferred_ids);
+	index_free(&s->standing_index);
 }
 
 static int tables_new(struct state *s)
@@ -74,7 +119,8 @@ static int tables_new(struct state *s)
 	    s->dirty_pages == NULL || s->builder == NULL || s->scratch == NULL || s->record == NULL ||
 	    index_new(&s->subject_index, l->subjects_max) != 0 ||
 	    index_new(&s->principal_index, l->principals_max) != 0 || index_new(&s->people_index, l->people_max) != 0 ||
-	    index_new(&s->challenge_index, l->challenges_max) != 0 || index_new(&s->answer_index, l->requests_max) != 0)
+	    index_new(&s->challenge_index, l->challenges_max) != 0 ||
+	    index_new(&s->answer_index, l->requests_max) != 0 || decisions_tables_new(s) != 0)
 		return CS_ERR_NOMEM;
 	randombytes_buf(s->answer_index_key, sizeof(s->answer_index_key));
 	return 0;
@@ -94,6 +140,12 @@ int state_new(const struct state_limits *l, struct state **ret)
 	s->limits.challenges_max = or_default(s->limits.challenges_max, CHALLENGES_DEFAULT);
 	s->limits.challenges_per_principal_max =
 	        or_default(s->limits.challenges_per_principal_max, (s->limits.challenges_max + 1) / 2);
+	s->limits.deferred_max = or_default(s->limits.deferred_max, DEFERRED_DEFAULT);
+	s->limits.deferred_per_principal_max =
+	        or_default(s->limits.deferred_per_principal_max, (s->limits.deferred_max + 1) / 2);
+	s->limits.standing_max = or_default(s->limits.standing_max, STANDING_DEFAULT);
+	s->limits.standing_per_principal_max =
+	        or_default(s->limits.standing_per_principal_max, (s->limits.standing_max + 1) / 2);
 	s->limits.requests_max = or_default(s->limits.requests_max, REQUESTS_DEFAULT);
 	s->limits.requests_per_principal_max =
 	        or_default(s->limits.requests_per_principal_max, s->limits.requests_max / 2 + 1);
@@ -101,6 +153,7 @@ int state_new(const struct state_limits *l, struct state **ret)
 	/* An entry touches its subject and its actor: both must fit. */
 	int err = s->limits.subjects_max < 2 || s->limits.subjects_max > TABLE_MAX ||
 	                          s->limits.principals_max > TABLE_MAX || s->limits.challenges_max > TABLE_MAX ||
+	                          s->limits.deferred_max > TABLE_MAX || s->limits.standing_max > TABLE_MAX ||
 	                          s->limits.requests_max > TABLE_MAX || s->limits.people_max > TABLE_MAX ||
 	                          s->limits.requests_window_ms > WINDOW_MS_MAX
 	                  ? CS_ERR_INVALID
@@ -127,6 +180,7 @@ void state_free(struct state *s)
 	index_free(&s->challenge_index);
 	index_free(&s->answer_index);
 	world_free(&s->world);
+	decisions_tables_free(s);
 	free(s->challenge_spare);
 	free(s->policy);
 	free(s->policy_new);
@@ -228,21 +282,4 @@ bool state_recorded(const struct state *s, uint64_t principal, const uint8_t req
 		return false;
 	answer_read(a, ret);
 	return true;
-}
-
-int decide_check(const struct state *s, uint64_t now_ms, uint64_t principal, const uint8_t request_id[16],
-                 struct check_result *ret)
-{
-	uint64_t now = now_ms > s->head.time_ms ? now_ms : s->head.time_ms;
-	const struct answer_slot *a = answer_find(s, principal, request_id, now);
-	struct recorded r;
-
-	if (a == NULL)
-		return CS_ERR_NOT_FOUND;
-	answer_read(a, &r);
-	ret->verdict = r.verdict;
-	ret->index = r.index;
-	ret->time_ms = r.time_ms;
-	ret->stands = r.verdict == VERDICT_ALLOW && now - r.time_ms < s->policy->valid_for_ms;
-	return 0;
 }

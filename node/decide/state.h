@@ -11,6 +11,7 @@
 #include "ledger/entry.h"
 #include "ledger/limits.h"
 #include "node/decide/decide.h"
+#include "node/decide/deferred.h"
 #include "node/decide/feature.h"
 #include "node/decide/governance.h"
 #include "node/decide/history.h"
@@ -19,6 +20,7 @@
 #include "node/decide/people.h"
 #include "node/decide/policy_form.h"
 #include "node/decide/profile.h"
+#include "node/decide/standing.h"
 #include "node/decide/world.h"
 
 #define STATE_TIME_MS_MAX UINT64_C(253402300799999) /* End of the year 9999: minutes fit 32 bits. */
@@ -69,6 +71,8 @@ struct principal_slot {
 	struct list challenges;                          /* Open, the oldest first. */
 	uint32_t open;
 	uint64_t open_bytes;
+	uint32_t deferred, standing; /* Requests that wait, or are kept; grants and warnings. */
+	uint64_t deferred_bytes;
 };
 
 /* Open until STATE_CHALLENGE_MS after it was made, or until it is consumed. */
@@ -143,6 +147,23 @@ struct state {
 	struct list challenge_list, challenge_free;
 	struct index challenge_index;
 
+	struct deferred_slot *deferred;
+	uint32_t n_deferred, n_deferred_kept; /* Slots that were ever used, and those that are. */
+	struct marked marked_deferred;
+	uint64_t deferred_bytes;
+	uint8_t *deferred_spare; /* As challenge_spare. */
+	struct list deferred_list, deferred_free;
+	struct index deferred_index, deferred_ids;
+	/* Before it nothing is due, nothing has outlived its time: derived, and 0 is always true. */
+	uint64_t deferred_due_ms, deferred_outlived_ms;
+
+	struct standing *standing;
+	uint32_t n_standing, n_standing_kept;
+	struct marked marked_standing;
+	struct list standing_list, standing_free;
+	struct index standing_index; /* By subject: many of one key. */
+	uint64_t standing_expired_ms;
+
 	struct answer_slot *answers;
 	uint32_t n_answers; /* All slots below hold one: a new one takes the place of the oldest, or the next slot. */
 	struct list answer_list;
@@ -171,6 +192,8 @@ struct state {
 /* Before the slot is changed: it is taken as it is now, if a take under way has not come to it yet. */
 void take_subject(struct state *s, uint32_t slot);
 void take_challenge(struct state *s, uint32_t slot);
+void take_deferred(struct state *s, uint32_t slot);
+void take_standing(struct state *s, uint32_t slot);
 
 /* --- subjects (state_subject.c) --- */
 
@@ -227,6 +250,9 @@ void answer_add(struct state *s, const struct principal_slot *p, const uint8_t i
 /* The newest entry for its id. */
 void answer_set(struct state *s, struct answer_slot *a, uint64_t index, uint64_t now_ms, unsigned verdict);
 void answer_read(const struct answer_slot *a, struct recorded *ret);
+/* The recorded answer; or what is known of a request that waited, beyond the window of answers. (asking.c) */
+bool recorded_find(const struct state *s, uint64_t principal, const uint8_t id[REQUEST_ID_SIZE], uint64_t now_ms,
+                   struct recorded *ret);
 int answers_loaded(struct state *s); /* After a load: lists and index. */
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "ledger/errors.h"
 #include "node/decide/codec.h"
+#include "node/decide/command_verdicts.h"
 #include "node/decide/state.h"
 #include "node/decide/state_records.h"
 
@@ -171,6 +172,93 @@ static void load_challenge(struct state *s, struct reader *r, uint64_t slot)
 	c->request_len = len;
 }
 
+static void load_votes(struct reader *r, struct deferred_slot *d)
+{
+	uint32_t n = 0;
+
+	reader_array(r, VOTES_MAX, &n);
+	for (uint32_t i = 0; i < n && r->err == 0; i++) {
+		struct vote *v = &d->votes[i];
+		reader_array_exact(r, 4);
+		v->principal = load_uint(r, PRINCIPAL_ID_MAX);
+		v->version = load_uint(r, ENTRIES_MAX);
+		v->index = load_uint(r, ENTRIES_MAX);
+		v->say = (unsigned)load_uint(r, SAY_BREAK_GLASS);
+	}
+	d->n_votes = n;
+}
+
+static void load_deferred(struct state *s, struct reader *r, uint64_t slot)
+{
+	const uint8_t *request = NULL;
+	size_t len = 0;
+
+	if (slot >= s->limits.deferred_max || s->deferred[slot].request != NULL) {
+		r->err = CS_ERR_DAMAGED; /* No such slot, or two records for one. */
+		return;
+	}
+	struct deferred_slot *d = &s->deferred[slot];
+	uint32_t n = 0;
+	reader_array(r, RECORD_DEFERRED_ELEMENTS + 1, &n);
+	d->index = load_uint(r, ENTRIES_MAX);
+	d->stage = (enum deferred_stage)load_uint(r, DEFERRED_ENDED);
+	d->principal = load_uint(r, PRINCIPAL_ID_MAX);
+	d->newest = load_uint(r, ENTRIES_MAX);
+	d->newest_ms = load_uint(r, STATE_TIME_MS_MAX);
+	d->verdict = (unsigned)load_uint(r, VERDICT_DENY);
+	d->made_ms = load_uint(r, STATE_TIME_MS_MAX);
+	d->expiry_ms = load_uint(r, 2 * STATE_TIME_MS_MAX);
+	d->not_before_ms = load_uint(r, 2 * STATE_TIME_MS_MAX);
+	reader_bin_exact(r, d->digest.b, HASH_SIZE);
+	reader_bin_exact(r, d->blind, sizeof(d->blind));
+	reader_bin_exact(r, d->request_id, REQUEST_ID_SIZE);
+	load_votes(r, d);
+	reader_bin(r, REQUEST_SIZE_MAX, &request, &len);
+	if (n > RECORD_DEFERRED_ELEMENTS)
+		place_read(r, &d->place);
+	if (r->err == 0 && (d->index == 0 || d->stage == 0 || d->verdict == 0 || len == 0))
+		r->err = CS_ERR_DAMAGED;
+	if (slot >= s->n_deferred)
+		s->n_deferred = (uint32_t)slot + 1;
+	if (r->err != 0)
+		return;
+	d->request = malloc(len);
+	if (d->request == NULL) {
+		r->err = CS_ERR_NOMEM;
+		return;
+	}
+	memcpy(d->request, request, len);
+	d->request_len = len;
+}
+
+static void load_standing(struct state *s, struct reader *r, uint64_t slot)
+{
+	if (slot >= s->limits.standing_max || s->standing[slot].index != 0) {
+		r->err = CS_ERR_DAMAGED;
+		return;
+	}
+	struct standing *t = &s->standing[slot];
+	reader_array_exact(r, RECORD_STANDING_ELEMENTS);
+	t->index = load_uint(r, ENTRIES_MAX);
+	t->kind = (enum standing_kind)load_uint(r, STANDING_WARNING);
+	t->principal = load_uint(r, PRINCIPAL_ID_MAX);
+	t->made_ms = load_uint(r, STATE_TIME_MS_MAX);
+	t->expiry_ms = load_uint(r, 2 * STATE_TIME_MS_MAX);
+	t->level = (unsigned)load_uint(r, UINT8_MAX);
+	reader_bin_exact(r, t->subject, HASH_SIZE);
+	reader_bin_exact(r, t->actor, HASH_SIZE);
+	reader_bin_exact(r, t->session, HASH_SIZE);
+	reader_bin_exact(r, t->device, HASH_SIZE);
+	reader_bin_exact(r, t->rule, HASH_SIZE);
+	reader_bool(r, &t->approved);
+	t->credential = load_uint(r, PRINCIPAL_ID_MAX);
+	t->version = load_uint(r, ENTRIES_MAX);
+	if (r->err == 0 && (t->index == 0 || t->kind == 0))
+		r->err = CS_ERR_DAMAGED;
+	if (slot >= s->n_standing)
+		s->n_standing = (uint32_t)slot + 1;
+}
+
 static void load_page(struct state *s, struct reader *r, uint64_t page)
 {
 	uint32_t n = 0;
@@ -285,6 +373,12 @@ int state_load(struct state *s, const void *key, size_t key_len, const void *val
 	case RECORD_ANSWERS:
 		load_page(s, &r, number);
 		break;
+	case RECORD_DEFERRED:
+		load_deferred(s, &r, number);
+		break;
+	case RECORD_STANDING:
+		load_standing(s, &r, number);
+		break;
 	default:
 		return CS_ERR_DAMAGED;
 	}
@@ -325,5 +419,9 @@ int state_loaded(struct state *s)
 		err = challenges_loaded(s);
 	if (err == 0)
 		err = answers_loaded(s);
+	if (err == 0)
+		err = deferred_loaded(s);
+	if (err == 0)
+		err = standing_loaded(s);
 	return err;
 }

@@ -11,6 +11,8 @@
 #define RECORD_HISTORY_ELEMENTS   HISTORY_ELEMENTS
 #define RECORD_CHALLENGE_ELEMENTS 11 /* And a twelfth, the place, if the decision had one. */
 #define RECORD_ANSWER_ELEMENTS    7
+#define RECORD_DEFERRED_ELEMENTS  14
+#define RECORD_STANDING_ELEMENTS  14
 
 enum record {
 	RECORD_FEATURES = 'F',   /* From the first feature on. Sorted before all others, so that it is loaded first. */
@@ -24,6 +26,8 @@ enum record {
 	RECORD_HISTORY = 'S',   /* By the subject's slot; only where policies of version 2 have made one. */
 	RECORD_WORLD = 'w',     /* By page of WORLD_PAGE slots, and after them the totals. */
 	RECORD_CHALLENGE = 'c', /* By slot. */
+	RECORD_DEFERRED = 'd',  /* By slot: requests that wait. From the feature `decisions` on, as the next. */
+	RECORD_STANDING = 'g',  /* By slot: grants and warnings. */
 	/* By page of STATE_PAGE slots. They are used anew in order of age: at full load one record for 64 answers. */
 	RECORD_ANSWERS = 'r',
 };

@@ -159,6 +159,65 @@ static int take_governance(const struct state *s)
 	return emit_written(s, RECORD_GOVERNANCE, 0, &w);
 }
 
+static int emit_deferred(const struct state *s, uint32_t slot)
+{
+	const struct deferred_slot *d = &s->deferred[slot];
+	struct writer w = writer_of(s);
+
+	if (d->index == 0)
+		return emit(s, RECORD_DEFERRED, slot, NULL, 0);
+	writer_array(&w, RECORD_DEFERRED_ELEMENTS + d->place.looked);
+	writer_uint(&w, d->index);
+	writer_uint(&w, d->stage);
+	writer_uint(&w, d->principal);
+	writer_uint(&w, d->newest);
+	writer_uint(&w, d->newest_ms);
+	writer_uint(&w, d->verdict);
+	writer_uint(&w, d->made_ms);
+	writer_uint(&w, d->expiry_ms);
+	writer_uint(&w, d->not_before_ms);
+	writer_bin(&w, d->digest.b, HASH_SIZE);
+	writer_bin(&w, d->blind, sizeof(d->blind));
+	writer_bin(&w, d->request_id, REQUEST_ID_SIZE);
+	writer_array(&w, d->n_votes);
+	for (unsigned i = 0; i < d->n_votes; i++) {
+		writer_array(&w, 4);
+		writer_uint(&w, d->votes[i].principal);
+		writer_uint(&w, d->votes[i].version);
+		writer_uint(&w, d->votes[i].index);
+		writer_uint(&w, d->votes[i].say);
+	}
+	writer_bin(&w, d->request, d->request_len);
+	if (d->place.looked)
+		place_write(&w, &d->place);
+	return emit_written(s, RECORD_DEFERRED, slot, &w);
+}
+
+static int emit_standing(const struct state *s, uint32_t slot)
+{
+	const struct standing *t = &s->standing[slot];
+	struct writer w = writer_of(s);
+
+	if (t->index == 0)
+		return emit(s, RECORD_STANDING, slot, NULL, 0);
+	writer_array(&w, RECORD_STANDING_ELEMENTS);
+	writer_uint(&w, t->index);
+	writer_uint(&w, t->kind);
+	writer_uint(&w, t->principal);
+	writer_uint(&w, t->made_ms);
+	writer_uint(&w, t->expiry_ms);
+	writer_uint(&w, t->level);
+	writer_bin(&w, t->subject, HASH_SIZE);
+	writer_bin(&w, t->actor, HASH_SIZE);
+	writer_bin(&w, t->session, HASH_SIZE);
+	writer_bin(&w, t->device, HASH_SIZE);
+	writer_bin(&w, t->rule, HASH_SIZE);
+	writer_bool(&w, t->approved);
+	writer_uint(&w, t->credential);
+	writer_uint(&w, t->version);
+	return emit_written(s, RECORD_STANDING, slot, &w);
+}
+
 static int take_page(const struct state *s, uint32_t page)
 {
 	uint32_t first = page * STATE_PAGE, n = s->n_answers - first < STATE_PAGE ? s->n_answers - first : STATE_PAGE;
@@ -261,6 +320,22 @@ void take_person(struct state *s, uint32_t slot)
 	keep_error(s, emit_person(s, slot));
 }
 
+void take_deferred(struct state *s, uint32_t slot)
+{
+	if (!s->taking || s->deferred[slot].mark != s->epoch - 1)
+		return;
+	s->deferred[slot].mark = 0;
+	keep_error(s, emit_deferred(s, slot));
+}
+
+void take_standing(struct state *s, uint32_t slot)
+{
+	if (!s->taking || s->standing[slot].mark != s->epoch - 1)
+		return;
+	s->standing[slot].mark = 0;
+	keep_error(s, emit_standing(s, slot));
+}
+
 size_t state_dirty(const struct state *s)
 {
 	size_t per_subject = state_feature(s, FEATURE_DECISIONS) ? 2 : 1;
@@ -268,7 +343,8 @@ size_t state_dirty(const struct state *s)
 	return (size_t)s->head_dirty + (size_t)s->policy_dirty + (size_t)s->roster_dirty + (size_t)s->features_dirty +
 	       (size_t)s->governance_dirty + s->marked_people.n_changed + s->world.n_dirty_pages +
 	       (size_t)s->world.totals_dirty + per_subject * s->marked_subjects.n_changed + s->n_dirty_principals +
-	       s->marked_challenges.n_changed + s->n_dirty_pages;
+	       s->marked_challenges.n_changed + s->marked_deferred.n_changed + s->marked_standing.n_changed +
+	       s->n_dirty_pages;
 }
 
 /* What is small, or has no marks of its own. */
@@ -322,21 +398,28 @@ void state_take_begin(struct state *s, state_record_fn f, void *ctx)
 	freeze(&s->marked_subjects);
 	freeze(&s->marked_challenges);
 	freeze(&s->marked_people);
+	freeze(&s->marked_deferred);
+	freeze(&s->marked_standing);
 	s->epoch++;
+}
+
+/* Up to *max of a table's; true: that was all of it. */
+static bool take_table(struct state *s, struct marked *m, void (*take)(struct state *s, uint32_t slot), unsigned *max)
+{
+	for (; *max > 0 && m->next < m->n_taken; (*max)--)
+		take(s, m->taken[m->next++]);
+	return m->next == m->n_taken;
 }
 
 int state_take_some(struct state *s, unsigned max)
 {
-	struct marked *u = &s->marked_subjects, *c = &s->marked_challenges, *p = &s->marked_people;
-
 	assert(s->taking);
-	for (; max > 0 && u->next < u->n_taken; max--)
-		take_subject(s, u->taken[u->next++]);
-	for (; max > 0 && c->next < c->n_taken; max--)
-		take_challenge(s, c->taken[c->next++]);
-	for (; max > 0 && p->next < p->n_taken; max--)
-		take_person(s, p->taken[p->next++]);
-	if (!s->take_err && (u->next < u->n_taken || c->next < c->n_taken || p->next < p->n_taken))
+	bool all = take_table(s, &s->marked_subjects, take_subject, &max);
+	all &= take_table(s, &s->marked_challenges, take_challenge, &max);
+	all &= take_table(s, &s->marked_people, take_person, &max);
+	all &= take_table(s, &s->marked_deferred, take_deferred, &max);
+	all &= take_table(s, &s->marked_standing, take_standing, &max);
+	if (!s->take_err && !all)
 		return 0;
 	s->taking = false;
 	return s->take_err ? s->take_err : 1;
