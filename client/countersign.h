@@ -157,7 +157,7 @@ int cs_decide_async(cs_client *client, const struct cs_request *request, cs_call
 struct cs_source {
 	const char *format;    /* e.g. "cloudtrail" */
 	const char *file;      /* Name of the file, without its folders. */
-	uint8_t file_hash[32]; /* SHA-256 of the file. */
+	uint8_t file_hash[32]; /* SHA-256 of the file, unpacked. */
 	uint64_t position;     /* Of the event in the file, from 0. */
 	uint64_t event_time_ms;
 };

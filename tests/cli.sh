@@ -164,7 +164,8 @@ export COUNTERSIGN_CLUSTER
 
 echo "# enrol, decide, answer, check"
 expect 0 enroll --key "$acme/admin.key" --name ci --roles decide,audit --new-key "$folder/ci.key"
-expect 0 enroll --key "$acme/admin.key" --name loader --roles import --new-key "$folder/loader.key"
+expect 0 enroll --key "$acme/admin.key" --name blind --roles import --new-key "$folder/blind.key"
+expect 0 enroll --key "$acme/admin.key" --name loader --roles import,audit --new-key "$folder/loader.key"
 expect 0 enroll --key "$acme/admin.key" --name alice-laptop --roles device --subject user:alice \
 	--new-key "$folder/alice.key"
 expect 7 enroll --key "$acme/admin.key" --name ci --roles decide --new-key "$folder/again.key"
@@ -256,11 +257,37 @@ says '"imported": 2'
 says 'b.json'
 says '"position": 1'
 rm "$folder/trail/b.json"
-expect 0 import --key "$folder/loader.key" --format cloudtrail "$folder/trail"
+expect 0 import --key "$folder/loader.key" "$folder/trail"
+says 'Imported 0 of 1 events'
+says 'Imported before, and not again: 1'
+gzip -k "$folder/trail/a.json"
+expect 0 import --key "$folder/loader.key" "$folder/trail/a.json.gz"
+says 'Imported before, and not again: 1'
+rm "$folder/trail/a.json.gz"
+expect 0 import --key "$folder/loader.key" --format cloudtrail --again "$folder/trail"
 says 'Imported 1 of 1 events'
 says 'user:arn:aws:iam::1:user/ann'
 eventually 'show --last 2 shows the two newest' last_two_are_imported
-expect 7 import --format cloudtrail "$folder/trail"
+expect 7 import --format cloudtrail --again "$folder/trail"
+expect 7 import --key "$folder/blind.key" "$folder/trail"
+says 'needs the role audit'
+{
+	echo 'Nov 30 10:00:00 web1 sshd[1]: Accepted password for ann from 192.0.2.10 port 50022 ssh2'
+	echo 'Nov 30 10:00:01 web1 sshd[2]: Failed password for root from 203.0.113.9 port 4022 ssh2'
+	echo '2025-11-30T10:00:02+01:00 web1 sudo: ann : PWD=/ ; USER=root ; COMMAND=/usr/bin/apt update'
+} >"$folder/auth.log"
+"$tool" import --key "$folder/loader.key" --year 2025 - <"$folder/auth.log" >"$out" 2>&1 || fail 'import of standard input'
+says 'Imported 2 of 2 events from 1 files'
+says 'sshd: failed password'
+expect 0 import --key "$folder/loader.key" --year 2025 "$folder/auth.log" --json
+says '"imported_before": 2'
+printf 'at,who,cmd,host\n1700000000,ann,backup,db1\n1700000001,ben,"restore ""all""",db1\n' >"$folder/acts.csv"
+expect 4 import --key "$folder/loader.key" --format csv "$folder/acts.csv"
+says 'no source for subject'
+expect 0 import --key "$folder/loader.key" --map subject=who,action=cmd,resource=host,resource.type==host,time=at \
+	"$folder/acts.csv"
+says 'Imported 2 of 2 events from 1 files'
+says 'user:ben'
 expect 8 import --key "$folder/loader.key" --format cloudtrail "$folder/no-such-folder"
 expect 0 import --format cloudtrail --dry-run "$folder/trail"
 real=${CS_CLOUDTRAIL:-${srcdir:-.}/../shared/data/cloudtrail/CloudTrail}

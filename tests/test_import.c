@@ -15,11 +15,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "client/tool/cloudtrail.h"
-#include "client/tool/events.h"
+#include "client/tool/import/cloudtrail.h"
+#include "tests/import_kit.h"
 
 /* A record of an IAM user with the members of extra over it; " stands as '. */
-static bool read_record(const char *extra, struct cloudtrail_event *e, char *reason)
+static bool read_record(const char *extra, struct past_event *e, char *reason)
 {
 	static const char base[] =
 	        "{'eventTime':'2023-07-10T11:58:14Z','eventSource':'ec2.amazonaws.com','eventName':'RunInstances',"
@@ -48,7 +48,7 @@ static bool read_record(const char *extra, struct cloudtrail_event *e, char *rea
 	return ok;
 }
 
-static const struct cloudtrail_attribute *attribute(const struct cloudtrail_event *e, const char *name)
+static const struct past_attribute *attribute(const struct past_event *e, const char *name)
 {
 	for (unsigned i = 0; i < e->n_attributes; i++)
 		if (!strcmp(e->attributes[i].name, name))
@@ -57,15 +57,15 @@ static const struct cloudtrail_attribute *attribute(const struct cloudtrail_even
 }
 
 /* A text attribute; "(none)" if it is not there. */
-static const char *text_attribute(const struct cloudtrail_event *e, const char *name)
+static const char *text_attribute(const struct past_event *e, const char *name)
 {
-	const struct cloudtrail_attribute *a = attribute(e, name);
+	const struct past_attribute *a = attribute(e, name);
 
 	return a ? a->string : "(none)";
 }
 
-static struct cloudtrail_event event;
-static char reason[CLOUDTRAIL_REASON_SIZE];
+static struct past_event event;
+static char reason[PAST_REASON_SIZE];
 
 static void test_plain_record(void **state)
 {
@@ -201,7 +201,7 @@ static void test_addresses(void **state)
 /* Strings at the limit stay; longer ones are cut at a character, and differ if they differed. */
 static void test_long_strings(void **state)
 {
-	char extra[1400], agent[600], first[CLOUDTRAIL_TEXT_SIZE];
+	char extra[1400], agent[600], first[PAST_TEXT_SIZE];
 	const char *cut;
 
 	(void)state;
@@ -250,19 +250,16 @@ static void test_refusals(void **state)
 
 /* --- files --- */
 
-static char folder[256];
+static struct import_kit kit;
 
 static void put_file(const char *name, const char *text)
 {
-	char path[512];
-	FILE *f;
+	char copy[1024];
 
-	snprintf(path, sizeof path, "%s/%s", folder, name);
-	f = fopen(path, "w");
-	assert_non_null(f);
-	for (; *text; text++)
-		fputc(*text == '\'' ? '"' : *text, f);
-	assert_int_equal(fclose(f), 0);
+	snprintf(copy, sizeof copy, "%s", text);
+	for (char *c = copy; *c; c++)
+		*c = *c == '\'' ? '"' : *c;
+	import_kit_put(&kit, name, copy, strlen(copy));
 }
 
 #define RECORD(time, name)                                                                                             \
@@ -271,14 +268,11 @@ static void put_file(const char *name, const char *text)
 
 static int make_folder(void **state)
 {
-	const char *tmp = getenv("TMPDIR");
 	char path[512];
 
 	(void)state;
-	snprintf(folder, sizeof folder, "%s/test_import.XXXXXX", tmp && *tmp ? tmp : "/tmp");
-	if (!mkdtemp(folder))
-		return -1;
-	snprintf(path, sizeof path, "%s/sub", folder);
+	import_kit_open(&kit);
+	snprintf(path, sizeof path, "%s/sub", kit.folder);
 	if (mkdir(path, 0700))
 		return -1;
 	put_file("b.json", "{'Records':[" RECORD("10:00:02", "B0") "," RECORD("10:00:01", "B1") ",{'eventTime':5}]}");
@@ -289,48 +283,69 @@ static int make_folder(void **state)
 	put_file("other.json", "{'records':[]}");
 	put_file("log.json.gz", "x");
 	put_file("notes.txt", "x");
+	put_file(".hidden", "x");
 	return 0;
 }
 
 static int remove_folder(void **state)
 {
-	static const char *const names[] = {"b.json",     "a.json",     "sub/c.json",  "sub",       "broken.json",
-	                                    "twice.json", "other.json", "log.json.gz", "notes.txt", ""};
-	char path[512];
-
 	(void)state;
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-		snprintf(path, sizeof path, "%s/%s", folder, names[i]);
-		remove(path);
-	}
+	import_kit_close(&kit);
 	return 0;
+}
+
+static void expect_order(void)
+{
+	static const char *const order[] = {"s3:C0", "s3:A0", "s3:A1", "s3:B1", "s3:B0"};
+
+	assert_int_equal(kit.n, 5);
+	for (unsigned i = 0; i < kit.n; i++)
+		assert_string_equal(kit.list[i]->request.action, order[i]);
+	assert_int_equal(kit.list[3]->position, 1);
+	assert_string_equal(kit.events.files[kit.list[3]->file].name, "b.json");
 }
 
 static void test_files(void **state)
 {
-	static const char *const order[] = {"s3:C0", "s3:A0", "s3:A1", "s3:B1", "s3:B0"};
-	struct events *e = malloc(sizeof *e);
-	char *paths[] = {folder};
-
 	(void)state;
-	assert_non_null(e);
-	assert_int_equal(events_read("test", paths, 1, e), 0);
-	assert_int_equal(e->n_files, 6);
-	assert_int_equal(e->n, 5);
-	for (size_t i = 0; i < e->n; i++)
-		assert_string_equal(e->list[i]->request.action, order[i]);
-	assert_int_equal(e->list[3]->position, 1);
-	assert_string_equal(e->files[e->list[3]->file].name, "b.json");
-	assert_int_equal(e->n_bad, 5);
-	for (size_t i = 0; i < e->n_bad; i++) {
-		bool of_b = strstr(e->bad[i].path, "/b.json") != NULL;
+	kit.how.format = format_named("cloudtrail");
+	import_kit_read(&kit, NULL);
+	assert_int_equal(kit.events.n_files, 7);
+	expect_order();
+	assert_int_equal(kit.events.n_bad, 5);
+	for (size_t i = 0; i < kit.events.n_bad; i++) {
+		const struct events_bad *bad = &kit.events.bad[i];
 
-		assert_int_equal(e->bad[i].position, of_b ? 2 : -1);
-		if (strstr(e->bad[i].path, "broken.json"))
-			assert_non_null(strstr(e->bad[i].reason, "line 2"));
+		assert_int_equal(bad->position, strstr(bad->path, "/b.json") ? 2 : -1);
+		if (strstr(bad->path, "broken.json"))
+			assert_non_null(strstr(bad->reason, "line 2"));
 	}
-	events_close(e);
-	free(e);
+}
+
+/* Each file by its looks: those of no known kind are named, too. */
+static void test_detected(void **state)
+{
+	(void)state;
+	kit.how.format = NULL;
+	import_kit_read(&kit, NULL);
+	assert_int_equal(kit.events.n_files, 8);
+	expect_order();
+	assert_int_equal(kit.events.n_bad, 6);
+}
+
+/* A copy of a file is the same events. */
+static void test_same_file(void **state)
+{
+	(void)state;
+	put_file("d.json", "{'Records':[" RECORD("10:00:01", "A0") "," RECORD("10:00:01", "A1") "]}");
+	kit.how.format = format_named("cloudtrail");
+	import_kit_read(&kit, NULL);
+	assert_int_equal(kit.n, 7);
+	assert_int_equal(kit.events.n, 5);
+	for (unsigned i = 0; i < kit.n; i++)
+		assert_int_equal(kit.events.files[kit.list[i]->file].same,
+		                 !strcmp(kit.events.files[kit.list[i]->file].name, "d.json"));
+	assert_int_equal(kit.events.n_bad, 6);
 }
 
 int main(void)
@@ -345,6 +360,8 @@ int main(void)
 	        cmocka_unit_test(test_long_strings),
 	        cmocka_unit_test(test_refusals),
 	        cmocka_unit_test_setup_teardown(test_files, make_folder, remove_folder),
+	        cmocka_unit_test_setup_teardown(test_detected, make_folder, remove_folder),
+	        cmocka_unit_test_setup_teardown(test_same_file, make_folder, remove_folder),
 	};
 
 	return cmocka_run_group_tests_name("import", tests, NULL, NULL);

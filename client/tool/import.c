@@ -1,190 +1,104 @@
-/* countersign import: puts past events of an audit log through the policy, many at once. */
+/* countersign import: puts past events of logs through the policy. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
 #include <inttypes.h>
-#include <pthread.h>
-#include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "client/tool/events.h"
-#include "client/tool/importreport.h"
+#include "client/tool/import/report.h"
+#include "client/tool/import/send.h"
 #include "client/tool/result.h"
 #include "client/tool/text.h"
 #include "client/tool/tool.h"
-
-#define IN_FLIGHT_MAX 1024 /* As many as the library takes by default. */
-#define TRIES_MAX     3    /* Of one event, each with the same request id and a call's whole timeout. */
 
 static const struct usage usage = {
         .command = "import",
         .arguments = "PATH...",
         .about =
-                "Reads AWS CloudTrail logs (files, or folders with *.json files), sorts all events by their time, and\n"
-                "imports each: it gets an entry of its own kind, with the file's hash and its position, and the "
-                "verdict\n"
-                "that the policy gives it; the subjects' profiles learn from it with a capped weight. The key needs "
-                "the\n"
-                "import role. Events that do not parse are named and left out. Importing twice makes two entries.\n",
+                "Reads logs (files, gzip's too, folders, - for standard input), sorts all events by their time, and "
+                "imports\n"
+                "each: it gets an entry of its own kind, with the file's hash and its position, and the verdict that\n"
+                "the policy gives it; the subjects' profiles learn from it with a capped weight. The key needs the\n"
+                "roles import and audit. What does not parse is named and left out; what failed or was denied when it\n"
+                "happened is counted. What the ledger has already is not imported again.\n"
+                "Formats: cloudtrail, authlog, journal-export, journal-json, opa, csv (countersign(1), IMPORT).\n",
         .exits = "  0  every event was imported\n  1  some events did not parse or were refused; the report names "
                  "them\n" TOOL_EXIT_TEXT,
         .n_min = 1,
         .n_max = 10000,
 };
 
-/* One event on its way. done is written under the pipeline's lock. */
-struct slot {
-	struct pipeline *pipeline;
-	const struct event *event;
-	struct cs_request request; /* The event's, with its id. */
-	unsigned tries;
-	int code;
-	cs_result *result;
-	struct slot *next; /* In the list of free or of ended ones. */
+struct words {
+	struct tool_access access;
+	const char *format, *time_format, *utc_offset;
+	struct option_list map;
+	uint64_t in_flight, top, year;
+	bool json, dry_run, again;
 };
 
-struct pipeline {
-	cs_client *client;
-	const struct events *events;
-	struct importreport *report;
-	const char *format;
-	pthread_mutex_t lock;
-	pthread_cond_t some_ended;
-	struct slot *ended; /* Under lock; the rest is the main thread's. */
-	struct slot *unused;
-	struct slot slots[IN_FLIGHT_MAX];
-	size_t next; /* First event that was not sent. */
-	unsigned out;
-	int stop; /* Code for which nothing more is sent; 0: go on. */
-	uint64_t begin_ms, shown_ms;
-};
-
-static volatile sig_atomic_t interrupted;
-
-static void on_interrupt(int signal)
-{
-	(void)signal;
-	interrupted = 1;
-}
-
-static void on_end(void *context, int code, cs_result *result)
-{
-	struct slot *s = context;
-	struct pipeline *p = s->pipeline;
-
-	pthread_mutex_lock(&p->lock);
-	s->code = code;
-	s->result = result;
-	s->next = p->ended;
-	p->ended = s;
-	pthread_cond_signal(&p->some_ended);
-	pthread_mutex_unlock(&p->lock);
-}
-
-static void send_slot(struct pipeline *p, struct slot *s)
-{
-	const struct events_file *file = &p->events->files[s->event->file];
-	struct cs_source source = {
-	        .format = p->format,
-	        .file = file->name,
-	        .position = s->event->position,
-	        .event_time_ms = s->event->time_ms,
-	};
-	int err;
-
-	memcpy(source.file_hash, file->hash, sizeof source.file_hash);
-	s->tries++;
-	p->out++;
-	err = cs_import_async(p->client, &s->request, &source, on_end, s);
-	if (err)
-		on_end(s, err, NULL);
-}
-
-static void send_next(struct pipeline *p)
-{
-	struct slot *s = p->unused;
-
-	p->unused = s->next;
-	s->event = p->events->list[p->next++];
-	s->request = s->event->request;
-	s->tries = 0;
-	cs_request_id(s->request.id);
-	send_slot(p, s);
-}
-
-static void take_ended(struct pipeline *p, struct slot *s)
-{
-	p->out--;
-	if (s->code && tool_exit_of(s->code) == EXIT_UNREACHABLE && s->tries < TRIES_MAX && !p->stop && !interrupted) {
-		send_slot(p, s);
-		return;
-	}
-	if (!s->code)
-		importreport_add(p->report, s->event, s->result);
-	else
-		importreport_fail(p->report, s->event, s->code);
-	/* What would befall every other event too ends the import. */
-	if (s->code == CS_E_UNAUTHENTICATED || s->code == CS_E_NOT_PERMITTED || s->code == CS_E_REFUTED ||
-	    s->code == CS_E_DISK_FULL || (s->code && tool_exit_of(s->code) == EXIT_UNREACHABLE))
-		p->stop = s->code;
-	cs_result_free(s->result);
-	s->next = p->unused;
-	p->unused = s;
-}
-
-static struct slot *await_ended(struct pipeline *p)
-{
-	struct slot *list;
-
-	pthread_mutex_lock(&p->lock);
-	while (!p->ended)
-		pthread_cond_wait(&p->some_ended, &p->lock);
-	list = p->ended;
-	p->ended = NULL;
-	pthread_mutex_unlock(&p->lock);
-	return list;
-}
+/* --- progress --- */
 
 /* A terminal's line is rewritten ten times a second; elsewhere a line comes every five seconds. */
-static void show_progress(struct pipeline *p, bool last)
+static bool is_time(void)
+{
+	static uint64_t shown_ms;
+	uint64_t now = text_clock_ms();
+
+	if (!shown_ms)
+		shown_ms = now;
+	if (now - shown_ms < (isatty(STDERR_FILENO) ? 100 : 5000))
+		return false;
+	shown_ms = now;
+	return true;
+}
+
+static void show(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static void show(const char *format, ...)
 {
 	bool tty = isatty(STDERR_FILENO);
-	uint64_t now = text_clock_ms(), elapsed = now - p->begin_ms, done = p->report->imported + p->report->n_failures;
+	va_list args;
 
-	if (!last && now - p->shown_ms < (tty ? 100 : 5000))
+	if (!is_time())
 		return;
-	p->shown_ms = now;
-	if (last && tty)
-		fprintf(stderr, "\r\033[K");
-	else if (!last)
-		fprintf(stderr, "%simporting %" PRIu64 " of %zu (%.0f %%), %.0f events/s%s", tty ? "\r" : "", done,
-		        p->events->n, 100.0 * (double)done / (double)p->events->n,
-		        elapsed ? (double)done * 1000 / (double)elapsed : 0, tty ? " \033[K" : "\n");
+	fputs(tty ? "\r" : "", stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputs(tty ? " \033[K" : "\n", stderr);
 }
 
-static void run_pipeline(struct pipeline *p, unsigned in_flight)
+static void clear_progress(void)
 {
-	struct slot *list, *s;
-
-	p->begin_ms = p->shown_ms = text_clock_ms();
-	while (p->out || (p->next < p->events->n && !p->stop && !interrupted)) {
-		while (p->out < in_flight && p->next < p->events->n && !p->stop && !interrupted)
-			send_next(p);
-		for (list = await_ended(p); list;) {
-			s = list;
-			list = s->next;
-			take_ended(p, s);
-		}
-		show_progress(p, false);
-	}
-	show_progress(p, true);
-	p->report->elapsed_ms = text_clock_ms() - p->begin_ms;
+	if (isatty(STDERR_FILENO))
+		fputs("\r\033[K", stderr);
 }
 
-static int report(struct importreport *r, bool json, unsigned top)
+static void reading(unsigned file, unsigned n_files, uint64_t n_events)
+{
+	show("reading file %u of %u, %" PRIu64 " events", file + 1, n_files, n_events);
+}
+
+static void searching(uint64_t index, uint64_t size)
+{
+	show("looking through the ledger: %" PRIu64 " of %" PRIu64, index, size);
+}
+
+static void sending(const struct importreport *r, uint64_t n, uint64_t elapsed_ms)
+{
+	uint64_t done = r->imported + r->n_failures + r->before;
+
+	show("importing %" PRIu64 " of %" PRIu64 " (%.0f %%), %.0f events/s", done, n,
+	     n ? 100.0 * (double)done / (double)n : 100,
+	     elapsed_ms ? (double)(r->imported + r->n_failures) * 1000 / (double)elapsed_ms : 0);
+}
+
+/* --- doing --- */
+
+static int print(struct importreport *r, bool json, unsigned top)
 {
 	if (json)
 		return result_dump(usage.command, importreport_json(r, top), true);
@@ -192,87 +106,105 @@ static int report(struct importreport *r, bool json, unsigned top)
 	return 0;
 }
 
-static int send_all(cs_client *client, const struct events *e, unsigned in_flight, bool json, unsigned top)
+/* What the report says is not all: exit 1 tells that something is missing. */
+static int outcome(const struct importreport *r, int code, bool interrupted)
 {
-	struct importreport *r = malloc(sizeof *r);
-	struct pipeline *p = calloc(1, sizeof *p);
-	struct sigaction action = {.sa_handler = on_interrupt};
-	int code;
+	if (code)
+		return tool_fail(tool_exit_of(code), usage.command,
+		                 "stopped after %" PRIu64 " of %" PRIu64
+		                 " events: %s; the same command again goes on from there",
+		                 r->imported, r->events->n, cs_strerror(code));
+	if (interrupted)
+		return tool_fail(EXIT_LOCAL, usage.command,
+		                 "interrupted after %" PRIu64 " of %" PRIu64
+		                 " events; the same command again goes on from there",
+		                 r->imported, r->events->n);
+	return r->events->n_bad || r->n_failures;
+}
 
-	if (!r || !p) {
-		free(r);
-		free(p);
-		return tool_fail(EXIT_LOCAL, usage.command, "out of memory");
+static int send_all(const struct words *w, cs_client *client, struct events *e, struct importreport *r)
+{
+	struct send s = {
+	        .client = client,
+	        .events = e,
+	        .report = r,
+	        .in_flight = (unsigned)w->in_flight,
+	        .progress = sending,
+	};
+	struct before *before = NULL;
+	bool interrupted = false;
+	int code = w->again ? 0 : before_search(usage.command, client, e, searching, &before), failed;
+
+	if (!code) {
+		s.before = before;
+		code = send_events(&s, &interrupted);
+		clear_progress();
+		failed = print(r, w->json, (unsigned)w->top);
+		code = failed ? failed : outcome(r, code, interrupted);
 	}
-	importreport_init(r, e, true);
-	*p = (struct pipeline){.client = client, .events = e, .report = r, .format = "cloudtrail"};
-	pthread_mutex_init(&p->lock, NULL);
-	pthread_cond_init(&p->some_ended, NULL);
-	for (unsigned i = 0; i < in_flight; i++) {
-		p->slots[i].pipeline = p;
-		p->slots[i].next = p->unused;
-		p->unused = &p->slots[i];
-	}
-	sigaction(SIGINT, &action, NULL);
-	run_pipeline(p, in_flight);
-	code = report(r, json, top);
-	if (p->stop)
-		code = tool_fail(tool_exit_of(p->stop), usage.command, "stopped after %" PRIu64 " of %zu events: %s",
-		                 r->imported, e->n, cs_strerror(p->stop));
-	else if (interrupted)
-		code = tool_fail(EXIT_LOCAL, usage.command, "interrupted after %" PRIu64 " of %zu events", r->imported,
-		                 e->n);
-	else if (!code && (e->n_bad || r->n_failures))
-		code = 1;
-	pthread_cond_destroy(&p->some_ended);
-	pthread_mutex_destroy(&p->lock);
-	importreport_close(r);
-	free(r);
-	free(p);
+	before_close(before);
 	return code;
 }
 
-static int read_only(const struct events *e, bool json)
+static int read_only(const struct words *w, struct importreport *r)
 {
-	struct importreport *r = malloc(sizeof *r);
-	int code;
+	int code = print(r, w->json, 0);
 
-	if (!r)
-		return tool_fail(EXIT_LOCAL, usage.command, "out of memory");
-	importreport_init(r, e, false);
-	code = report(r, json, 0);
-	importreport_close(r);
-	free(r);
-	return code ? code : e->n_bad != 0;
+	return code ? code : r->events->n_bad != 0;
 }
 
-struct words {
-	struct tool_access access;
-	const char *format;
-	uint64_t in_flight, top;
-	bool json, dry_run;
-};
-
-static int import(const struct words *w, char *const paths[], unsigned n)
+static int import(const struct words *w, const struct events_how *how, char *const paths[], unsigned n)
 {
 	struct events *e = malloc(sizeof *e);
+	struct importreport *r = malloc(sizeof *r);
 	cs_client *client = NULL;
-	int code = e ? 0 : tool_fail(EXIT_LOCAL, usage.command, "out of memory");
+	int code = e && r ? 0 : tool_fail(EXIT_LOCAL, usage.command, "out of memory");
 
 	/* A wrong key is told before files are read. */
 	if (!code && !w->dry_run)
 		code = tool_open(usage.command, &w->access, (unsigned)w->in_flight, &client);
 	if (!code) {
-		code = events_read(usage.command, paths, n, e);
+		code = events_read(usage.command, paths, n, how, e);
+		clear_progress();
 		if (!code) {
-			code = w->dry_run ? read_only(e, w->json)
-			                  : send_all(client, e, (unsigned)w->in_flight, w->json, (unsigned)w->top);
+			importreport_init(r, e, !w->dry_run);
+			code = w->dry_run ? read_only(w, r) : send_all(w, client, e, r);
+			importreport_close(r);
 			events_close(e);
 		}
 	}
 	cs_close(client);
+	free(r);
 	free(e);
 	return code;
+}
+
+/* --- the options --- */
+
+static int fill_how(const struct words *w, struct events_how *how)
+{
+	char reason[PAST_REASON_SIZE];
+
+	how->progress = reading;
+	how->when.year = (unsigned)w->year;
+	how->when.pattern = w->time_format;
+	if (w->format && strcmp(w->format, "auto") != 0) {
+		how->format = format_named(w->format);
+		if (!how->format)
+			return tool_fail(EXIT_USAGE, usage.command,
+			                 "option --format: \"%s\" is none of cloudtrail, authlog, journal-export, "
+			                 "journal-json, opa, csv, auto",
+			                 w->format);
+	}
+	if (w->utc_offset && !when_offset(w->utc_offset, &how->when.utc_offset_s))
+		return tool_fail(EXIT_USAGE, usage.command, "option --utc-offset: \"%s\" is not like +01:00",
+		                 w->utc_offset);
+	for (unsigned i = 0; i < w->map.n; i++)
+		if (!mapping_parse(&how->mapping, w->map.items[i], reason))
+			return tool_fail(EXIT_USAGE, usage.command, "option --map: %s", reason);
+	if (how->format && how->format == format_named("csv") && !mapping_complete(&how->mapping, reason))
+		return tool_fail(EXIT_USAGE, usage.command, "%s", reason);
+	return 0;
 }
 
 int import_run(int argc, char **argv)
@@ -280,23 +212,33 @@ int import_run(int argc, char **argv)
 	struct words w = {.access.timeout_ms = 15000, .in_flight = 64, .top = 10};
 	const struct option options[] = {
 	        TOOL_ACCESS_OPTIONS(&w.access),
-	        {"format", OPTION_TEXT, &w.format, "NAME", "cloudtrail", 0, 0},
-	        {"in-flight", OPTION_NUMBER, &w.in_flight, "N",
-	         "events at once (default: 64; 1 keeps their exact order)", 1, IN_FLIGHT_MAX},
+	        {"format", OPTION_TEXT, &w.format, "NAME", "of all files (default: auto, each by its looks)", 0, 0},
+	        {"map", OPTION_LIST, &w.map, "KEY=SOURCE,..", "csv, opa: columns or paths; KEY==TEXT: the same for all",
+	         0, 0},
+	        {"time-format", OPTION_TEXT, &w.time_format, "F", "csv, opa: s, ms, us, rfc3339, or strptime's", 0, 0},
+	        {"utc-offset", OPTION_TEXT, &w.utc_offset, "+HH:MM", "of times without a zone (default: UTC)", 0, 0},
+	        {"year", OPTION_NUMBER, &w.year, "Y", "authlog: of each file's first line (default: by its date)", 1970,
+	         9999},
+	        {"again", OPTION_FLAG, &w.again, NULL, "import also what the ledger has already", 0, 0},
+	        {"in-flight", OPTION_NUMBER, &w.in_flight, "N", "events at once, one of each subject (default: 64)", 1,
+	         SEND_IN_FLIGHT_MAX},
 	        {"top", OPTION_NUMBER, &w.top, "N", "principals in the report (default: 10)", 0, 100000},
 	        {"dry-run", OPTION_FLAG, &w.dry_run, NULL, "read and sort only; nothing is sent", 0, 0},
 	        {"json", OPTION_FLAG, &w.json, NULL, "the report as JSON", 0, 0},
 	        {NULL, OPTION_FLAG, NULL, NULL, NULL, 0, 0},
 	};
+	struct events_how *how;
 	unsigned n;
 	int code = options_parse(&usage, options, argc, argv, &n);
 
 	if (code != OPTIONS_GO_ON)
 		return code;
-	if (!w.format || strcmp(w.format, "cloudtrail") != 0)
-		return tool_fail(EXIT_USAGE, usage.command,
-		                 w.format ? "option --format: \"%s\" is not known; cloudtrail is"
-		                          : "option --format %s is missing",
-		                 w.format ? w.format : "cloudtrail");
-	return import(&w, argv, n);
+	how = calloc(1, sizeof *how);
+	if (!how)
+		return tool_fail(EXIT_LOCAL, usage.command, "out of memory");
+	code = fill_how(&w, how);
+	if (!code)
+		code = import(&w, how, argv, n);
+	free(how);
+	return code;
 }

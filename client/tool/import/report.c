@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
-#include "client/tool/importreport.h"
+#include "client/tool/import/report.h"
 
 #include <inttypes.h>
 #include <search.h>
@@ -104,7 +104,7 @@ void importreport_add(struct importreport *r, const struct event *e, const cs_re
 void importreport_fail(struct importreport *r, const struct event *e, int code)
 {
 	if (r->n_failures < IMPORTREPORT_FAILURES_MAX)
-		r->failures[r->n_failures] = (struct importreport_failure){e, code};
+		r->failures[r->n_failures] = (struct importreport_failure){e->file, e->position, code};
 	r->n_failures++;
 }
 
@@ -206,30 +206,51 @@ static void print_principals(const struct importreport *r, unsigned top)
 		printf("(out of memory: principals are missing)\n");
 }
 
-static void print_trouble(const struct importreport *r)
+static void print_bad(const struct events *e)
 {
-	const struct events *e = r->events;
-	char safe[320];
+	char safe[2 * PAST_REASON_SIZE];
 
 	if (e->n_bad)
-		printf("\nNot parsed: %zu\n", e->n_bad);
+		printf("\nNot parsed: %" PRIu64 "\n", e->n_bad);
 	for (size_t i = 0; i < e->n_bad && i < LINES_MAX && i < EVENTS_BAD_MAX; i++) {
 		const struct events_bad *b = &e->bad[i];
 
 		printf("  %s", b->path ? b->path : "?");
 		if (b->position >= 0)
 			printf(", event %" PRId64, b->position);
+		if (b->line)
+			printf(", line %" PRIu64, b->line);
 		text_safe(b->reason ? b->reason : "?", strlen(b->reason ? b->reason : "?"), safe, sizeof safe);
 		printf(": %s\n", safe);
 	}
+}
+
+/* What was understood, and is nothing to import. */
+static void print_left_out(const struct events *e)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < e->n_failed; i++)
+		n += e->failed[i].n;
+	if (n)
+		printf("\nFailed or denied when it happened, so not imported: %" PRIu64 "\n", n);
+	for (unsigned i = 0; i < e->n_failed; i++)
+		printf("  %" PRIu64 " %s\n", e->failed[i].n, e->failed[i].reason);
+	if (e->n_other)
+		printf("\nAbout something else: %" PRIu64 "\n", e->n_other);
+}
+
+static void print_trouble(const struct importreport *r)
+{
+	const struct events *e = r->events;
+
+	print_left_out(e);
+	print_bad(e);
 	if (r->n_failures)
 		printf("\nNot imported: %" PRIu64 "\n", r->n_failures);
-	for (uint64_t i = 0; i < r->n_failures && i < LINES_MAX && i < IMPORTREPORT_FAILURES_MAX; i++) {
-		const struct event *event = r->failures[i].event;
-
-		printf("  %s, event %" PRIu64 ": %s\n", e->files[event->file].path, event->position,
+	for (uint64_t i = 0; i < r->n_failures && i < LINES_MAX && i < IMPORTREPORT_FAILURES_MAX; i++)
+		printf("  %s, event %" PRIu64 ": %s\n", e->files[r->failures[i].file].path, r->failures[i].position,
 		       cs_strerror(r->failures[i].code));
-	}
 	if (e->n_bad > LINES_MAX || r->n_failures > LINES_MAX)
 		printf("  … (--json lists up to 1000 of each)\n");
 }
@@ -243,12 +264,14 @@ void importreport_print(struct importreport *r, unsigned top)
 {
 	sort(r);
 	if (!r->sent) {
-		printf("Read %zu events from %u files; nothing was sent\n", r->events->n, r->events->n_files);
+		printf("Read %" PRIu64 " events from %u files; nothing was sent\n", r->events->n, r->events->n_files);
 		print_trouble(r);
 		return;
 	}
-	printf("Imported %" PRIu64 " of %zu events from %u files in %.2f s (%.0f events/s)\n", r->imported,
+	printf("Imported %" PRIu64 " of %" PRIu64 " events from %u files in %.2f s (%.0f events/s)\n", r->imported,
 	       r->events->n, r->events->n_files, (double)r->elapsed_ms / 1000, rate(r));
+	if (r->before)
+		printf("Imported before, and not again: %" PRIu64 "\n", r->before);
 	printf("Verdicts  ");
 	for (unsigned v = CS_ALLOW; v <= CS_DENY; v++)
 		printf("%s%s%s %" PRIu64 "%s", text_on(stdout, text_verdict_tint((int)v)), cs_verdict_text((int)v),
@@ -280,28 +303,70 @@ static json_t *principal_json(const struct importreport_principal *p)
 	                 text_probability(p->risk_max), "worst_index", (json_int_t)p->worst_index, "signals", signals);
 }
 
+static json_t *bad_json(const struct events *e)
+{
+	json_t *list = json_array(), *o;
+
+	for (size_t i = 0; i < e->n_bad && i < EVENTS_BAD_MAX; i++) {
+		const struct events_bad *b = &e->bad[i];
+
+		o = json_pack("{s:s*, s:I, s:s*}", "file", b->path, "position", (json_int_t)b->position, "reason",
+		              b->reason);
+		if (b->line)
+			json_object_set_new(o, "line", json_integer((json_int_t)b->line));
+		json_array_append_new(list, o);
+	}
+	return list;
+}
+
+static json_t *failures_json(const struct importreport *r)
+{
+	json_t *list = json_array();
+
+	for (uint64_t i = 0; i < r->n_failures && i < IMPORTREPORT_FAILURES_MAX; i++)
+		json_array_append_new(list,
+		                      json_pack("{s:s, s:I, s:s}", "file", r->events->files[r->failures[i].file].path,
+		                                "position", (json_int_t)r->failures[i].position, "reason",
+		                                cs_strerror(r->failures[i].code)));
+	return list;
+}
+
+static json_t *failed_json(const struct events *e)
+{
+	json_t *o = json_object();
+
+	for (unsigned i = 0; i < e->n_failed; i++)
+		json_object_set_new(o, e->failed[i].reason, json_integer((json_int_t)e->failed[i].n));
+	return o;
+}
+
+static json_t *files_json(const struct events *e)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < e->n_files; i++)
+		json_array_append_new(list, json_pack("{s:s, s:s*, s:I, s:I}", "file", e->files[i].path, "format",
+		                                      e->files[i].format ? e->files[i].format->name : NULL, "records",
+		                                      (json_int_t)e->files[i].records, "events",
+		                                      (json_int_t)e->files[i].events));
+	return list;
+}
+
 json_t *importreport_json(struct importreport *r, unsigned top)
 {
-	json_t *principals = json_array(), *bad = json_array(), *failures = json_array();
+	json_t *principals = json_array();
 	const struct events *e = r->events;
 
 	sort(r);
 	for (size_t i = 0; i < r->n_principals && i < top; i++)
 		json_array_append_new(principals, principal_json(r->principals[i]));
-	for (size_t i = 0; i < e->n_bad && i < EVENTS_BAD_MAX; i++)
-		json_array_append_new(bad, json_pack("{s:s*, s:I, s:s*}", "file", e->bad[i].path, "position",
-		                                     (json_int_t)e->bad[i].position, "reason", e->bad[i].reason));
-	for (uint64_t i = 0; i < r->n_failures && i < IMPORTREPORT_FAILURES_MAX; i++)
-		json_array_append_new(failures,
-		                      json_pack("{s:s, s:I, s:s}", "file", e->files[r->failures[i].event->file].path,
-		                                "position", (json_int_t)r->failures[i].event->position, "reason",
-		                                cs_strerror(r->failures[i].code)));
-	return json_pack("{s:b, s:I, s:I, s:I, s:I, s:f, s:o, s:o, s:I, s:o, s:I, s:o}", "sent", (int)r->sent, "events",
-	                 (json_int_t)e->n, "files", (json_int_t)e->n_files, "imported", (json_int_t)r->imported,
+	return json_pack("{s:b, s:I, s:I, s:o, s:I, s:I, s:I, s:f, s:o, s:o, s:o, s:I, s:I, s:o, s:I, s:o}", "sent",
+	                 (int)r->sent, "events", (json_int_t)e->n, "files", (json_int_t)e->n_files, "files_list",
+	                 files_json(e), "imported", (json_int_t)r->imported, "imported_before", (json_int_t)r->before,
 	                 "elapsed_ms", (json_int_t)r->elapsed_ms, "events_per_s", rate(r), "verdicts",
-	                 verdicts_json(r->verdicts), "principals", principals, "not_parsed", (json_int_t)e->n_bad,
-	                 "not_parsed_list", bad, "not_imported", (json_int_t)r->n_failures, "not_imported_list",
-	                 failures);
+	                 verdicts_json(r->verdicts), "principals", principals, "failed_then", failed_json(e),
+	                 "about_else", (json_int_t)e->n_other, "not_parsed", (json_int_t)e->n_bad, "not_parsed_list",
+	                 bad_json(e), "not_imported", (json_int_t)r->n_failures, "not_imported_list", failures_json(r));
 }
 
 void importreport_close(struct importreport *r)

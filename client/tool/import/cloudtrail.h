@@ -1,33 +1,16 @@
 /* One record of an AWS CloudTrail log as a request: who, what, on which resource, in which context. */
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef CLIENT_TOOL_CLOUDTRAIL_H
-#define CLIENT_TOOL_CLOUDTRAIL_H
+#ifndef CLIENT_TOOL_IMPORT_CLOUDTRAIL_H
+#define CLIENT_TOOL_IMPORT_CLOUDTRAIL_H
 
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "client/countersign.h"
+#include "client/tool/import/event.h"
 
-#define CLOUDTRAIL_TEXT_SIZE      257 /* A request's strings have at most 256 bytes. */
-#define CLOUDTRAIL_TYPE_SIZE      65
-#define CLOUDTRAIL_REASON_SIZE    160
-#define CLOUDTRAIL_ATTRIBUTES_MAX 16
-
-struct cloudtrail_event {
-	uint64_t time_ms; /* The event's own. */
-	char subject_type[CLOUDTRAIL_TYPE_SIZE], subject_id[CLOUDTRAIL_TEXT_SIZE];
-	char actor_type[CLOUDTRAIL_TYPE_SIZE], actor_id[CLOUDTRAIL_TEXT_SIZE]; /* Empty: nobody acts for the subject. */
-	char action[CLOUDTRAIL_TEXT_SIZE];
-	char resource_type[CLOUDTRAIL_TYPE_SIZE], resource_id[CLOUDTRAIL_TEXT_SIZE];
-	unsigned n_attributes;
-	struct cloudtrail_attribute {
-		const char *name; /* A constant. */
-		enum cs_type type;
-		char string[CLOUDTRAIL_TEXT_SIZE];
-		int64_t integer;
-	} attributes[CLOUDTRAIL_ATTRIBUTES_MAX];
-};
+#define CLOUDTRAIL_FILE_SIZE_MAX                                                                                       \
+	(64u << 20) /* Unpacked: CloudTrail's own files end at 50 MB; jansson needs ~10 times that. */
 
 /*
  * Reads one element of "Records". False: reason says what is missing or wrong. Rules (countersign(1), IMPORT):
@@ -40,7 +23,7 @@ struct cloudtrail_event {
  *   service itself.
  * - longer strings are cut, and end in "#" and 16 hex digits of their SHA-256, so that they stay apart.
  */
-bool cloudtrail_read(const json_t *record, struct cloudtrail_event *ret, char reason[CLOUDTRAIL_REASON_SIZE]);
+bool cloudtrail_read(const json_t *record, struct past_event *ret, char reason[PAST_REASON_SIZE]);
 
 /* RFC 3339 in UTC, as CloudTrail writes it ("2023-07-10T11:58:14Z", fractions allowed), to POSIX milliseconds. */
 bool cloudtrail_time(const char *text, uint64_t *ret_ms);

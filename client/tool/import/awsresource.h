@@ -1,7 +1,7 @@
 /* Which resource an AWS CloudTrail record is about. */
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef CLIENT_TOOL_AWSRESOURCE_H
-#define CLIENT_TOOL_AWSRESOURCE_H
+#ifndef CLIENT_TOOL_IMPORT_AWSRESOURCE_H
+#define CLIENT_TOOL_IMPORT_AWSRESOURCE_H
 
 #include <jansson.h>
 

@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
-#include "client/tool/awsresource.h"
+#include "client/tool/import/awsresource.h"
 
 #include <stdbool.h>
 #include <stdio.h>

@@ -1,15 +1,15 @@
 /* What an import showed: verdicts, the riskiest principals and why, what went wrong. */
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef CLIENT_TOOL_IMPORTREPORT_H
-#define CLIENT_TOOL_IMPORTREPORT_H
+#ifndef CLIENT_TOOL_IMPORT_REPORT_H
+#define CLIENT_TOOL_IMPORT_REPORT_H
 
 #include <jansson.h>
 #include <stdint.h>
 
 #include "client/countersign.h"
-#include "client/tool/events.h"
+#include "client/tool/import/events.h"
 
-#define IMPORTREPORT_SIGNALS_MAX  64   /* Names of signals for one principal; the engine knows 23. */
+#define IMPORTREPORT_SIGNALS_MAX  64   /* Names of signals for one principal; the engine knows no more. */
 #define IMPORTREPORT_FAILURES_MAX 1000 /* Kept with their text; more are only counted. */
 
 struct importreport_principal {
@@ -32,9 +32,11 @@ struct importreport {
 	size_t n_principals, cap;
 	struct importreport_principal **principals;
 	uint64_t imported, verdicts[5];
+	uint64_t before; /* Events that the ledger had already. */
 	uint64_t n_failures;
 	struct importreport_failure {
-		const struct event *event;
+		unsigned file;
+		uint64_t position;
 		int code;
 	} failures[IMPORTREPORT_FAILURES_MAX];
 	uint64_t elapsed_ms;
