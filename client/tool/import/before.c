@@ -4,9 +4,10 @@
 
 #include "client/tool/import/before.h"
 
-#include <inttypes.h>
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "client/tool/tool.h"
 #include "ledger/bytes.h"
@@ -14,7 +15,9 @@
 #include "ledger/format.h"
 
 #define PAGE_ENTRIES  256  /* As many as one page of the library holds. */
-#define BEHIND_MS     1000 /* A node that lags is given so long to have an entry. */
+#define BEHIND_MS     5000 /* A node that lags is given so long to have an entry. */
+#define LEADER_TRIES  100  /* Of finding who leads, */
+#define LEADER_MS     100  /* so long after one another. */
 #define SOURCE_TEXT   256  /* Of format and file. */
 #define SOURCE_VALUES 5
 
@@ -140,11 +143,60 @@ static int take_page(struct before *b, const cs_page *page, uint64_t first)
 	return err;
 }
 
+/* --- the ledger --- */
+
+/* What a node says of itself. */
+static int status_of(cs_client *client, uint64_t node, json_t **ret)
+{
+	char *text = NULL;
+	int err = cs_status(client, node, &text);
+
+	*ret = err ? NULL : json_loads(text, 0, NULL);
+	free(text);
+	return err;
+}
+
+static uint64_t number(const json_t *status, const char *name)
+{
+	json_int_t v = json_integer_value(json_object_get(status, name));
+
+	return v > 0 ? (uint64_t)v : 0;
+}
+
+/*
+ * The entries that the leader has: others may lag, and what was imported a moment ago would be missing from the search.
+ * Whoever is asked names the leader; the leader says that it is.
+ */
+static int leaders_size(cs_client *client, uint64_t *ret)
+{
+	const struct timespec pause = {.tv_nsec = LEADER_MS * 1000000L};
+
+	for (unsigned i = 0; i < LEADER_TRIES; i++) {
+		json_t *one, *leader = NULL;
+		int err = status_of(client, 0, &one);
+		const char *role;
+
+		if (!err && number(one, "leader_id"))
+			err = status_of(client, number(one, "leader_id"), &leader);
+		role = json_string_value(json_object_get(leader, "role"));
+		bool leads = role && !strcmp(role, "leader");
+		*ret = number(leader, "size");
+		json_decref(one);
+		json_decref(leader);
+		if (leads || err == CS_E_UNAUTHENTICATED)
+			return err;
+		nanosleep(&pause, NULL);
+	}
+	return CS_E_NO_QUORUM;
+}
+
 static int search(cs_client *client, struct before *b, void (*progress)(uint64_t index, uint64_t size))
 {
 	uint64_t first = 0, size = 0;
-	int err;
+	int err = leaders_size(client, &size);
 
+	if (err)
+		return err;
 	for (;;) {
 		cs_page *page = NULL;
 		size_t n;
