@@ -247,6 +247,7 @@ struct trust {
 		size_t len;
 		uint64_t size;
 		struct hash root;
+		bool quorum;
 	} kept[CHECKPOINTS_KEPT];
 	unsigned next;
 	bool has_largest;
@@ -257,10 +258,11 @@ int trust_open(struct trust *t, const char *path, char *ret_text); /* ret_text: 
 void trust_close(struct trust *t);
 /*
  * Checks a checkpoint's signature by a log key of the trust policy, under this origin, and that no checkpoint of the
- * same size with another root was ever seen here. CS_ERR_REFUTED with a text.
+ * same size with another root was ever seen here. CS_ERR_REFUTED with a text. ret_quorum (may be NULL): the policy's
+ * quorum has cosigned it.
  */
 int trust_checkpoint(struct trust *t, const char *origin, const char *note, size_t len, uint64_t *ret_size,
-                     struct hash *ret_root, char *text);
+                     struct hash *ret_root, bool *ret_quorum, char *text);
 
 /* --- trust_follow.c: the trust policy after a change of members --- */
 

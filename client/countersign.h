@@ -262,8 +262,10 @@ void cs_page_free(cs_page *page);
 
 /*
  * Proves one entry under the newest checkpoint that a quorum has cosigned (waits up to wait_ms for one that covers it).
- * bundle: one JSON file for offline verification (ledger/FORMAT.md), malloc'ed. quorum: whether cosignatures of a
- * quorum are in it.
+ * bundle: one JSON file for offline verification (ledger/FORMAT.md), malloc'ed. quorum: whether the cosignatures of the
+ * client's own trust policy's quorum are in it (with skip_proof: the node's word). A leader that is asked while it
+ * waits has the cosignatures gathered at once, within milliseconds; else they may lag by a fifth of a second under
+ * load.
  */
 int cs_prove(cs_client *client, uint64_t index, unsigned wait_ms, char **ret_bundle, bool *ret_quorum);
 /* The newest checkpoint (malloc'ed note). */

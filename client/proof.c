@@ -92,7 +92,7 @@ static int note_check(struct trust *t, const char *origin, const char *note, siz
 }
 
 int trust_checkpoint(struct trust *t, const char *origin, const char *note, size_t len, uint64_t *ret_size,
-                     struct hash *ret_root, char *text)
+                     struct hash *ret_root, bool *ret_quorum, char *text)
 {
 	struct hash root;
 	int err = CS_OK;
@@ -118,6 +118,7 @@ int trust_checkpoint(struct trust *t, const char *origin, const char *note, size
 			k->len = len;
 			k->size = t->scratch->size;
 			k->root = root;
+			k->quorum = t->scratch->quorum_reached;
 			known = k;
 			if (!t->has_largest || k->size > t->largest_size) {
 				t->has_largest = true;
@@ -129,6 +130,8 @@ int trust_checkpoint(struct trust *t, const char *origin, const char *note, size
 	if (err == CS_OK) {
 		*ret_size = known->size;
 		*ret_root = known->root;
+		if (ret_quorum != NULL)
+			*ret_quorum = known->quorum;
 	}
 	pthread_mutex_unlock(&t->lock);
 	return err;

@@ -128,7 +128,7 @@ int proof_reply_read(const struct wire_reply *reply, struct proof_reply *ret)
 }
 
 /* Nothing is handed out as a proof that the asker's own trust policy would refute. */
-static int proof_check(struct call *call, const struct proof_reply *pr, char *text)
+static int proof_check(struct call *call, struct proof_reply *pr, char *text)
 {
 	struct hash root, leaf;
 	struct entry e;
@@ -142,7 +142,7 @@ static int proof_check(struct call *call, const struct proof_reply *pr, char *te
 	if (call->client->skip_proof)
 		return CS_OK;
 	int err = trust_checkpoint(&call->client->trust, call->client->cluster.origin, pr->p.checkpoint,
-	                           pr->p.checkpoint_len, &size, &root, text);
+	                           pr->p.checkpoint_len, &size, &root, &pr->quorum, text);
 	if (err < 0)
 		return err;
 	hash_leaf(&leaf, pr->p.leaf, pr->p.leaf_len);
@@ -239,7 +239,7 @@ static int note_read(struct call *call, const struct wire_reply *reply, struct b
 	int err = reader_end(&r);
 	if (err == CS_OK && !call->client->skip_proof)
 		err = trust_checkpoint(&call->client->trust, call->client->cluster.origin, note, len, &size, &root,
-		                       text);
+		                       &ret->quorum, text);
 	if (err < 0)
 		return err;
 	ret->json = malloc(len + 1);

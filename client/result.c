@@ -161,8 +161,8 @@ static int proof_check(const struct call *call, const struct wire_proved *p, con
 
 	if (body_check(e, fields, n_fields) < 0)
 		return alarm_text(text, "a private field of the reply does not open its commitment in the entry");
-	int err =
-	        trust_checkpoint(&c->trust, c->cluster.origin, p->checkpoint, p->checkpoint_len, ret_size, &root, text);
+	int err = trust_checkpoint(&c->trust, c->cluster.origin, p->checkpoint, p->checkpoint_len, ret_size, &root,
+	                           NULL, text);
 	if (err < 0)
 		return err;
 	hash_leaf(&leaf, p->leaf, p->leaf_len);

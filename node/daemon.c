@@ -148,6 +148,13 @@ static void progress(void *ctx)
 	core_stored(d->core);
 }
 
+static void want_cosigned(void *ctx, uint64_t size)
+{
+	struct daemon *d = ctx;
+
+	core_want_cosigned(d->core, size);
+}
+
 __attribute__((noreturn)) static void writer_fatal(void *ctx, int err, const char *what)
 {
 	(void)ctx;
@@ -186,8 +193,13 @@ static int open_parts(struct daemon *d)
 		err = core_open(&co, &d->core);
 	if (!err)
 		err = ledger_writer_open(&wo, &d->writer);
-	struct reader_options ro = {
-	        .node_id = s->node, .origin = s->origin, .store = d->store, .writer = d->writer, .board = d->board};
+	struct reader_options ro = {.node_id = s->node,
+	                            .origin = s->origin,
+	                            .store = d->store,
+	                            .writer = d->writer,
+	                            .board = d->board,
+	                            .want_cosigned = want_cosigned,
+	                            .ctx = d};
 	if (!err)
 		err = reading_room_open(&ro, &d->readers);
 	if (!err)

@@ -285,8 +285,10 @@ static bool choose_note(struct reading_room *r, struct item *it)
 		board_reached_note(r->o.board, &note);
 	it->quorum = note.size > it->index;
 	if (!it->quorum) {
-		if (!it->repeat && clock_mono_ns() < it->until_ns)
+		if (!it->repeat && clock_mono_ns() < it->until_ns) {
+			r->o.want_cosigned(r->o.ctx, it->index + 1);
 			return false;
+		}
 		board_leader_note(r->o.board, &note);
 		if (note.size <= it->index)
 			return false;

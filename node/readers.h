@@ -17,6 +17,8 @@ struct reader_options {
 	struct store *store; /* Borrowed, as the following. */
 	struct ledger_writer *writer;
 	struct board *board;
+	void (*want_cosigned)(void *ctx, uint64_t size); /* Somebody waits for a quorum's proof of so many entries. */
+	void *ctx;
 };
 
 struct reading_room; /* `struct reader` is the msgpack reader of ledger/bytes.h. */

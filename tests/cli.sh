@@ -194,6 +194,11 @@ expect 4 check "$id" --stale-ms 0
 expect 1 check 00000000000000000000000000000000
 expect 0 decide "$@" --json
 grep -q '"permitted": true' "$out" || fail 'decide --json does not permit'
+expect 0 decide "$@" --wait cosigned
+says "cosigned   by a quorum of the trust policy"
+expect 0 decide "$@" --wait cosigned --json
+grep -q '"cosigned": true' "$out" || fail 'decide --wait cosigned --json does not say so'
+expect 4 decide "$@" --wait forever
 expect 0 decide "$@" --id "$id"
 expect 7 decide --subject user:mallory --action deploy --resource model:fraud-v7 --id "$id"
 expect 7 decide "$@" --key "$folder/loader.key"

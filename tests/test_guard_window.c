@@ -214,6 +214,32 @@ static void stepped_may_propose(void **state)
 	script_close(&s);
 }
 
+/* A commit with nothing behind it: told at once, followers apply it long before the next heartbeat would say so. */
+static void commit_is_told(void **state)
+{
+	(void)state;
+	for (unsigned k = 0; k < 2; k++) {
+		script_init(&s, 3, 0);
+		script_elect_first(&s);
+		script_run(&s, 500);
+		raft_index last = s.s[0].raft.commit_index;
+		assert_int_equal(s.s[1].raft.commit_index, last);
+		assert_int_equal(script_propose(&s, 0, "A"), 0);
+		while (s.s[0].raft.commit_index == last)
+			script_step(&s);
+		assert_int_equal(s.s[1].raft.commit_index, last);
+		if (k == 1)
+			guard_tell_commit(s.s[0].guard);
+		guard_tell_commit(s.s[1].guard); /* Who does not lead tells nothing. */
+		script_run(&s, s.net_ms + 1);
+		assert_int_equal(s.s[1].raft.commit_index, k == 1 ? last + 1 : last);
+		script_run(&s, 500);
+		assert_int_equal(s.s[1].raft.commit_index, last + 1);
+		assert_int_equal(raft_state(&s.s[0].raft), RAFT_LEADER);
+		script_close(&s);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -225,6 +251,7 @@ int main(void)
 	        cmocka_unit_test(guard_12_refuses_inside_a_callback),
 	        cmocka_unit_test(close_while_leading),
 	        cmocka_unit_test(stepped_may_propose),
+	        cmocka_unit_test(commit_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,6 +2,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "client/tool/request.h"
@@ -13,18 +16,51 @@ static const struct usage usage = {
         .arguments = "",
         .about = "Asks for a decision, checks its proof and prints it. Only exit code 0 permits; whatever fails is to "
                  "be\n"
-                 "read as deny. After a timeout the outcome is unknown: ask again with the --id that was printed.\n",
+                 "read as deny. After a timeout the outcome is unknown: ask again with the --id that was printed.\n"
+                 "The proof in the answer is the leader's claim. With --wait cosigned the command goes on until a "
+                 "quorum of\n"
+                 "the trust policy has cosigned a checkpoint that covers the entry, a few milliseconds; if that does "
+                 "not\n"
+                 "come in time it fails, whatever the verdict.\n",
         .exits = "  0  allow\n  1  deny\n  2  step_up: answer the challenge (countersign answer)\n  3  "
                  "defer\n" TOOL_EXIT_TEXT,
 };
 
-static int report(const cs_result *r, bool json, const char *save)
+/* How the verdict is to be shown, and for what it is held back. */
+struct form {
+	const char *save, *wait;
+	bool json;
+	uint64_t timeout_ms;
+};
+
+/* 0: a quorum of the client's own trust policy vouches for the entry. */
+static int await_cosigned(cs_client *client, const cs_result *r, uint64_t timeout_ms)
 {
+	char *bundle = NULL;
+	bool quorum = false;
+	int err = cs_prove(client, r->index, (unsigned)timeout_ms, &bundle, &quorum);
+
+	free(bundle);
+	if (err)
+		return tool_failed_call(usage.command, "decided, but not proven by a quorum", err);
+	if (!quorum)
+		return tool_fail(EXIT_UNREACHABLE, usage.command,
+		                 "entry %" PRIu64 ": no quorum cosigned it in time: it is the leader's claim only",
+		                 r->index);
+	return 0;
+}
+
+static int report(const cs_result *r, const struct form *f, bool cosigned)
+{
+	bool json = f->json;
+	const char *save = f->save;
 	json_t *o = NULL;
 	int code = 0;
 
 	if (json || save) {
 		o = result_json(r);
+		if (cosigned)
+			json_object_set_new(o, "cosigned", json_true());
 		if (save)
 			code = result_save(usage.command, save, o);
 	}
@@ -32,13 +68,22 @@ static int report(const cs_result *r, bool json, const char *save)
 		code = result_dump(usage.command, json_incref(o), true);
 	else if (!json)
 		result_print(r);
+	if (cosigned && !json)
+		printf("%-10s by a quorum of the trust policy\n", "cosigned");
 	json_decref(o);
 	return code ? code : result_exit(r->verdict);
 }
 
-static int ask(cs_client *client, struct cs_request *request, bool json, const char *save)
+static void hint_again(const struct cs_request *request)
 {
 	char id[TOOL_REQUEST_ID_TEXT_SIZE];
+
+	tool_format_request_id(request->id, id);
+	tool_fail(EXIT_UNREACHABLE, usage.command, "ask again with --id %s", id);
+}
+
+static int ask(cs_client *client, struct cs_request *request, const struct form *f)
+{
 	static const uint8_t none[16];
 	cs_result *result = NULL;
 	int err, code;
@@ -47,15 +92,18 @@ static int ask(cs_client *client, struct cs_request *request, bool json, const c
 		cs_request_id(request->id);
 	err = cs_decide(client, request, &result);
 	if (err) {
-		if (json)
+		if (f->json)
 			result_dump_error(err);
-		tool_format_request_id(request->id, id);
 		code = tool_failed_call(usage.command, "no decision, which means deny", err);
 		if (code == EXIT_UNREACHABLE)
-			tool_fail(code, usage.command, "ask again with --id %s", id);
+			hint_again(request);
 		return code;
 	}
-	code = report(result, json, save);
+	code = f->wait ? await_cosigned(client, result, f->timeout_ms) : 0;
+	if (!code)
+		code = report(result, f, f->wait != NULL);
+	else if (code == EXIT_UNREACHABLE)
+		hint_again(request);
 	cs_result_free(result);
 	return code;
 }
@@ -64,13 +112,14 @@ int decide_run(int argc, char **argv)
 {
 	struct tool_access access = {.timeout_ms = TOOL_TIMEOUT_MS_DEFAULT};
 	struct request_words words = {0};
-	const char *save = NULL;
-	bool json = false;
+	struct form form = {0};
 	const struct option options[] = {
 	        TOOL_ACCESS_OPTIONS(&access),
 	        REQUEST_OPTIONS(&words),
-	        {"json", OPTION_FLAG, &json, NULL, "as JSON, with the whole proof", 0, 0},
-	        {"save", OPTION_TEXT, &save, "FILE", "write that JSON to a new file, for `answer --challenge`", 0, 0},
+	        {"json", OPTION_FLAG, &form.json, NULL, "as JSON, with the whole proof", 0, 0},
+	        {"save", OPTION_TEXT, &form.save, "FILE", "write that JSON to a new file, for `answer --challenge`", 0,
+	         0},
+	        {"wait", OPTION_TEXT, &form.wait, "WHAT", "`cosigned`: until a quorum has cosigned the entry", 0, 0},
 	        {NULL, OPTION_FLAG, NULL, NULL, NULL, 0, 0},
 	};
 	struct request_owned request;
@@ -78,15 +127,17 @@ int decide_run(int argc, char **argv)
 	unsigned n;
 	int code = options_parse(&usage, options, argc, argv, &n);
 
-	if (code == OPTIONS_GO_ON)
-		code = request_parse(usage.command, &words, &request);
-	else
+	if (code != OPTIONS_GO_ON)
 		return code;
+	if (form.wait && strcmp(form.wait, "cosigned") != 0)
+		return tool_fail(EXIT_USAGE, usage.command, "--wait: \"%s\" is not cosigned", form.wait);
+	form.timeout_ms = access.timeout_ms;
+	code = request_parse(usage.command, &words, &request);
 	if (!code)
 		code = tool_open(usage.command, &access, 0, &client);
 	if (code)
 		return code;
-	code = ask(client, &request.request, json, save);
+	code = ask(client, &request.request, &form);
 	cs_close(client);
 	return code;
 }

@@ -146,8 +146,10 @@ static void add_line(struct core *c, uint64_t id, const char *line, size_t len)
 		m->cosigned_size = c->announced.size;
 	for (unsigned i = 0; i < c->n_lines; i++)
 		voters += members_find(c, c->lines[i].id)->role == ROSTER_VOTER;
-	if (quorum(c, voters, c->announced.size))
+	if (quorum(c, voters, c->announced.size)) {
 		publish_cosigned(c, voters);
+		checkpoint_pace(c); /* Somebody may wait for a size that came after this round had begun. */
+	}
 }
 
 void checkpoint_forget(struct core *c)
@@ -174,32 +176,86 @@ static bool cosign(struct core *c, uint64_t size, const struct hash *root, char 
 	return err == 0;
 }
 
-void checkpoint_beat(struct core *c)
+/* --- announcing (leader) --- */
+
+static bool announced_is_newest(const struct core *c)
+{
+	return c->announced.size == c->note.size && c->announced.len == c->note.len &&
+	       memcmp(c->announced.text, c->note.text, c->note.len) == 0;
+}
+
+static void announce_again(struct core *c)
 {
 	char line[FRAME_COSIGNATURE_SIZE_MAX];
 	size_t len;
 
-	if (!core_leads(c))
-		return;
-	checkpoint_sign(c);
-	if (c->announced.size != c->note.size || c->announced.len != c->note.len ||
-	    memcmp(c->announced.text, c->note.text, c->note.len) != 0) {
-		if (clock_mono_ns() - c->announced_ns < ANNOUNCE_INTERVAL_MS * NS_PER_MS)
-			return;
-		c->announced_ns = clock_mono_ns();
-		c->announced = c->note;
-		c->announced_root = c->note_root;
-		c->announced_cosigned = false;
-		c->n_lines = 0;
-	} else if (c->cosigned_size >= c->announced.size && c->n_lines == c->members.n) {
-		return; /* Nothing new, and everybody has cosigned. */
-	}
 	if (!c->announced_cosigned && may_cosign(c) &&
 	    cosign(c, c->announced.size, &c->announced_root, line, sizeof line, &len)) {
 		c->announced_cosigned = true;
 		add_line(c, c->id, line, len);
 	}
 	send_announce(c, &c->announced, &c->announced_root);
+}
+
+static void announce(struct core *c)
+{
+	c->announced_ns = clock_mono_ns();
+	c->announced = c->note;
+	c->announced_root = c->note_root;
+	c->announced_cosigned = false;
+	c->n_lines = 0;
+	guard_tell_commit(c->guard); /* They cosign what they have applied. */
+	announce_again(c);
+}
+
+/* When what is signed now may be announced. */
+static uint64_t announce_due_ns(const struct core *c, uint64_t now)
+{
+	uint64_t wanted = atomic_load(&c->cosigned_wanted), quiet = now + ANNOUNCE_QUIET_MS * NS_PER_MS,
+	         full = c->announced_ns + ANNOUNCE_INTERVAL_MS * NS_PER_MS;
+
+	if (wanted > c->cosigned_size && wanted <= c->note.size) {
+		bool round = c->announced.size > c->cosigned_size; /* Another one would begin all over again. */
+		return c->announced_ns + (round ? ANNOUNCE_PATIENCE_MS : ANNOUNCE_WANTED_MS) * NS_PER_MS;
+	}
+	return quiet < full ? quiet : full;
+}
+
+void checkpoint_pace(struct core *c)
+{
+	uint64_t now = clock_mono_ns(), due;
+
+	if (!core_leads(c))
+		return;
+	checkpoint_sign(c);
+	if (announced_is_newest(c))
+		return;
+	due = announce_due_ns(c, now);
+	if (due <= now)
+		announce(c);
+	else
+		uv_timer_start(&c->announce, checkpoint_on_announce, (due - now + NS_PER_MS - 1) / NS_PER_MS, 0);
+}
+
+void checkpoint_on_announce(uv_timer_t *timer)
+{
+	struct core *c = timer->data;
+
+	if (c->stopping || !core_leads(c) || announced_is_newest(c))
+		return;
+	checkpoint_sign(c);
+	announce(c);
+}
+
+void checkpoint_beat(struct core *c)
+{
+	if (!core_leads(c))
+		return;
+	checkpoint_sign(c);
+	if (!announced_is_newest(c))
+		checkpoint_pace(c);
+	else if (c->cosigned_size < c->announced.size || c->n_lines < c->members.n)
+		announce_again(c);
 }
 
 /* --- signatures of others, verified off the loop: each costs forty microseconds, and a beat brings several --- */

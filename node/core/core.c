@@ -67,6 +67,8 @@ void core_on_wake(uv_async_t *async)
 	digest_stored(c);
 	guard_poke(c->guard);
 	propose_pump(c);
+	if (atomic_load(&c->cosigned_wanted) > c->cosigned_size)
+		checkpoint_pace(c);
 }
 
 void core_on_beat(uv_timer_t *timer)
@@ -112,6 +114,17 @@ void core_submit(struct core *c, struct job *j)
 	/* Closed meanwhile: nobody drains any more but whoever pushes. */
 	if (atomic_load(&c->closed))
 		propose_refuse_inbox(c);
+}
+
+void core_want_cosigned(struct core *c, uint64_t size)
+{
+	uint64_t wanted = atomic_load(&c->cosigned_wanted);
+
+	while (wanted < size)
+		if (atomic_compare_exchange_weak(&c->cosigned_wanted, &wanted, size)) {
+			uv_async_send(&c->wake);
+			return;
+		}
 }
 
 void core_stored(struct core *c)
@@ -189,6 +202,7 @@ void core_finish(struct core *c)
 	const char *what;
 
 	uv_timer_stop(&c->give_timer);
+	uv_timer_stop(&c->announce);
 	uv_timer_stop(&c->beat); /* What it looks at is closed one by one from here on. */
 	apply_take_state(c, raft_last_applied(&c->raft), false);
 	apply_finish_take(c);
@@ -210,6 +224,7 @@ void core_close(struct core *c)
 	uv_close((uv_handle_t *)&c->beat, NULL);
 	uv_close((uv_handle_t *)&c->give_timer, NULL);
 	uv_close((uv_handle_t *)&c->take.timer, NULL);
+	uv_close((uv_handle_t *)&c->announce, NULL);
 	uv_close((uv_handle_t *)&c->sigterm, NULL);
 	uv_close((uv_handle_t *)&c->sigint, NULL);
 	uv_run(&c->loop, UV_RUN_DEFAULT);

@@ -44,6 +44,8 @@ void core_close(struct core *c);
 void core_stop(struct core *c);
 void core_submit(struct core *c, struct job *j);
 void core_stored(struct core *c);
+/* Any thread: somebody waits for a cosigned checkpoint of so many entries; a node that leads announces one soon. */
+void core_want_cosigned(struct core *c, uint64_t size);
 
 /*
  * Ends the process for good: a history that differs or went back. Writes the reason to a file in the data folder, which

@@ -30,8 +30,11 @@
 #define STATE_DIRTY_MAX   4096        /* Records changed that start a write-back before its time: bounds its copy. */
 #define TAKE_STEP         128         /* Records copied in one round of the loop: 0.2 ms. */
 #define STATE_INTERVAL_MS 5000        /* Write-back of changed state at least this often. */
-#define ANNOUNCE_INTERVAL_MS                                                                                           \
-	200 /* Under load; a checkpoint after a pause goes with the next beat. Ten signatures each time. */
+/* Checkpoints are announced for cosigning (checkpoint.c); each time costs ten signatures or so, over all nodes: */
+#define ANNOUNCE_INTERVAL_MS 200 /* under load; */
+#define ANNOUNCE_QUIET_MS    10  /* when nothing more has been decided for so long; */
+#define ANNOUNCE_WANTED_MS   1   /* for whoever waits for a quorum's proof, when the round before is over, */
+#define ANNOUNCE_PATIENCE_MS 20  /* or has taken so long that another one may get further. */
 #define SNAPSHOT_BYTES_MAX                                                                                             \
 	(UINT64_C(64) << 20) /* Between snapshots: what a restart replays, what the log holds in memory. */
 #define TRAILING_BYTES_MAX                                                                                             \
@@ -182,10 +185,12 @@ struct core {
 	struct board_note announced; /* What cosignatures are gathered for. */
 	struct hash announced_root;
 	uint64_t announced_ns;
-	uint64_t cosigned_size;   /* Newest quorum-cosigned one, */
-	unsigned cosigned_voters; /* How many have cosigned it, */
-	uint64_t cosigned_s;      /* When: its newest cosignature's time, POSIX seconds; */
-	unsigned n_cosigners;     /* and whose they are. */
+	uv_timer_t announce;              /* The next one, as far as it is known. */
+	_Atomic uint64_t cosigned_wanted; /* Some reader waits for a cosigned checkpoint of this size. */
+	uint64_t cosigned_size;           /* Newest quorum-cosigned one, */
+	unsigned cosigned_voters;         /* How many have cosigned it, */
+	uint64_t cosigned_s;              /* When: its newest cosignature's time, POSIX seconds; */
+	unsigned n_cosigners;             /* and whose they are. */
 	uint64_t cosigners[MEMBERS_MAX];
 	uint64_t reached_size;   /* and the newest whose entries are here: a member may be behind. */
 	bool announced_cosigned; /* Our own cosignature for the announced size is among the lines. */
@@ -266,7 +271,9 @@ uint64_t reads_age_ns(struct core *c, uint64_t now_ns); /* How old it is at most
 
 /* checkpoint.c: signing, announcing, cosigning. */
 void checkpoint_sign(struct core *c); /* Leader: the tree as it is now, if it has not been signed in this term. */
-void checkpoint_beat(struct core *c); /* Each heartbeat: announce what is new. */
+void checkpoint_beat(struct core *c); /* Each heartbeat: announce again what not everybody has cosigned. */
+void checkpoint_pace(struct core *c); /* Leader: when to announce next, as something was decided, or somebody waits. */
+void checkpoint_on_announce(uv_timer_t *timer);
 void checkpoint_announced(struct core *c, uint64_t from, uint64_t size, const struct hash *root, const char *note,
                           size_t len);
 void checkpoint_cosignature(struct core *c, uint64_t from, uint64_t size, const char *line, size_t len);

@@ -127,6 +127,11 @@ void guard_step_down(struct guard *g);
  * voter).
  */
 int guard_hand_over(struct guard *g, raft_id id);
+/*
+ * Leader: heartbeats to the servers that follow, now: with no entry behind it they would learn of a commit at the next
+ * beat only. Outside of libraft's callbacks.
+ */
+void guard_tell_commit(struct guard *g);
 /* Leader: up to which index this server's log is known to be ours, while it follows; 0: it does not, or not yet. */
 raft_index guard_match(const struct guard *g, raft_id id);
 raft_term guard_term_of(const struct guard *g, raft_index index); /* 0: not in the log. */

@@ -48,6 +48,35 @@ raft_index guard_match(const struct guard *g, raft_id id)
 	return r->leader_state.progress[i].match_index;
 }
 
+/* A heartbeat behind what the server is known to have: it matches, and claims no more than that (guard 13). */
+static void tell_commit(struct guard *g, const struct raft_server *s, raft_index prev)
+{
+	const struct raft *r = g->raft;
+	struct raft_message m = {.type = RAFT_IO_APPEND_ENTRIES,
+	                         .server_id = s->id,
+	                         .server_address = s->address,
+	                         .append_entries = {.term = r->current_term,
+	                                            .prev_log_index = prev,
+	                                            .prev_log_term = guard_term_of(g, prev),
+	                                            .leader_commit = r->commit_index < prev ? r->commit_index : prev}};
+
+	if (m.append_entries.prev_log_term != 0)
+		g->hooks.net_send(g->hooks.ctx, &m);
+}
+
+void guard_tell_commit(struct guard *g)
+{
+	const struct raft_configuration *c = &g->raft->configuration;
+
+	if (!guard_leads(g))
+		return;
+	for (unsigned i = 0; i < c->n; i++) {
+		raft_index prev = c->servers[i].id == g->raft->id ? 0 : guard_match(g, c->servers[i].id);
+		if (prev != 0)
+			tell_commit(g, &c->servers[i], prev);
+	}
+}
+
 static int length_check(struct guard *g, size_t len)
 {
 	int err = 0;

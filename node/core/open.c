@@ -283,6 +283,8 @@ static int open_loop(struct core *c)
 	if (!rv)
 		rv = uv_timer_init(&c->loop, &c->take.timer);
 	if (!rv)
+		rv = uv_timer_init(&c->loop, &c->announce);
+	if (!rv)
 		rv = uv_signal_init(&c->loop, &c->sigterm);
 	if (!rv)
 		rv = uv_signal_init(&c->loop, &c->sigint);
@@ -290,7 +292,8 @@ static int open_loop(struct core *c)
 		log_error("event loop: %s", uv_strerror(rv));
 		return CS_ERR_IO;
 	}
-	c->wake.data = c->beat.data = c->give_timer.data = c->take.timer.data = c->sigterm.data = c->sigint.data = c;
+	c->wake.data = c->beat.data = c->give_timer.data = c->take.timer.data = c->announce.data = c->sigterm.data =
+	        c->sigint.data = c;
 	return 0;
 }
 

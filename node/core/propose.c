@@ -277,6 +277,7 @@ void propose_answer(struct core *c)
 		if (c->answering.jobs[i])
 			reply_outcome(c, c->answering.jobs[i], &c->outcomes[i]);
 	c->answering.n = 0;
+	checkpoint_pace(c);
 }
 
 /* --- batches --- */
