@@ -303,6 +303,8 @@ static bool details_json(json_t *j, const struct wire_details *d)
 	        {"checkpoint_s", d->checkpoint_s},
 	        {"now_ms", d->now_ms},
 	        {"voters", d->voters},
+	        {"geo_city_built_s", d->geo_city_s},
+	        {"geo_network_built_s", d->geo_network_s},
 	};
 
 	for (unsigned i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)

@@ -172,7 +172,8 @@ static int open_parts(struct daemon *d)
 	                          .state = d->state,
 	                          .state_index = store_state_index(d->store),
 	                          .genesis = d->o->genesis,
-	                          .genesis_len = d->o->genesis_len};
+	                          .genesis_len = d->o->genesis_len,
+	                          .places = d->o->places};
 	struct ledger_writer_options wo = {.store = d->store,
 	                                   .interval_ms = WRITER_INTERVAL_MS,
 	                                   .progress = progress,

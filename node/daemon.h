@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "node/decide/place.h"
 #include "node/settings.h"
 #include "node/signer.h"
 #include "node/wire/channel.h"
@@ -17,6 +18,7 @@ struct daemon_options {
 	struct signer *signer;
 	const uint8_t *genesis; /* Payload of the genesis command, its hash already checked. */
 	size_t genesis_len;
+	struct place_source places; /* Zero: where addresses are is not known. */
 };
 
 /* Runs until core_stop, SIGTERM or SIGINT; returns the exit status (node/core/core.h). */

@@ -14,6 +14,7 @@
 #include "ledger/errors.h"
 #include "node/core/core.h"
 #include "node/daemon.h"
+#include "node/geo.h"
 #include "node/log.h"
 #include "node/notify.h"
 #include "node/unreadable.h"
@@ -28,6 +29,7 @@ struct given {
 	size_t genesis_len;
 	struct channel_keypair channel;
 	struct signer *signer;
+	struct geo *geo;
 };
 
 static void usage(FILE *to)
@@ -110,12 +112,22 @@ static int read_keys(struct given *g)
 	return err;
 }
 
+static int read_geo(struct given *g)
+{
+	char text[GEO_TEXT_SIZE];
+	int err = geo_open(g->settings.geo_city_path, g->settings.geo_network_path, &g->geo, text);
+
+	if (err)
+		log_error("geo: %s", text);
+	return err;
+}
+
 static int run(struct given *g, bool check_only)
 {
 	struct daemon_options o = {.settings = &g->settings, .channel_keys = &g->channel};
 	int status;
 
-	if (read_genesis(g) || read_keys(g))
+	if (read_genesis(g) || read_keys(g) || read_geo(g))
 		return EXIT_USAGE;
 	if (check_only)
 		return EXIT_OK;
@@ -123,7 +135,9 @@ static int run(struct given *g, bool check_only)
 	o.signer = g->signer;
 	o.genesis = g->genesis;
 	o.genesis_len = g->genesis_len;
+	geo_source(g->geo, &o.places);
 	status = daemon_run(&o);
+	geo_close(g->geo);
 	signer_free(g->signer);
 	sodium_memzero(&g->channel, sizeof g->channel);
 	return status;

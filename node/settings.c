@@ -292,6 +292,16 @@ static int key_peers(struct reading *rd, struct fy_node *n, const char *key, voi
 	return 0;
 }
 
+KEY(geo_city, return get_path(rd, n, key, s->geo_city_path);)
+KEY(geo_asn, return get_path(rd, n, key, s->geo_network_path);)
+
+static int key_geo(struct reading *rd, struct fy_node *n, const char *key, void *into)
+{
+	static const struct key keys[] = {{"city", geo_city, false}, {"asn", geo_asn, false}};
+
+	return read_mapping(rd, n, key, keys, sizeof keys / sizeof *keys, into);
+}
+
 static const struct key top_keys[] = {
         {"node", key_node, true},
         {"origin", key_origin, true},
@@ -309,6 +319,7 @@ static const struct key top_keys[] = {
         {"snapshot_entries", key_snapshot, false},
         {"map_size_mib", key_map, false},
         {"disk_reserve_mib", key_reserve, false},
+        {"geo", key_geo, false},
         {"log_level", key_log_level, false},
 };
 

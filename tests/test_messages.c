@@ -345,7 +345,9 @@ static void test_status_details(void **state)
 	                                    .n_cosigners = 7,
 	                                    .cosigners = {1, 2, 3, 4, 5, 6, UINT64_MAX},
 	                                    .features_have = UINT64_MAX,
-	                                    .features_on = 2}};
+	                                    .features_on = 2,
+	                                    .geo_city_s = 1700000000,
+	                                    .geo_network_s = UINT64_MAX}};
 	struct wire_status back;
 	struct writer w;
 	size_t len;

@@ -73,6 +73,13 @@ static void test_good(void **state)
 	assert_string_equal(s.peers[0].host, "::1");
 	assert_int_equal(s.peers[0].port, 7202);
 	assert_int_equal(s.genesis_hash.b[31], 31);
+	assert_string_equal(s.geo_city_path, "");
+	char with_geo[2048];
+	snprintf(with_geo, sizeof with_geo, "%sgeo: {city: city.mmdb, asn: /var/lib/asn.mmdb}\n", good);
+	assert_int_equal(read_text(with_geo, &s, text), 0);
+	snprintf(want, sizeof want, "%s/city.mmdb", folder);
+	assert_string_equal(s.geo_city_path, want);
+	assert_string_equal(s.geo_network_path, "/var/lib/asn.mmdb");
 }
 
 /* Replaces the first occurrence of `what` in the good settings by `by`. */
@@ -107,6 +114,8 @@ static void test_refusals(void **state)
 	expect("peers:\n", "peers: x\nmore:\n", "must be a list");
 	expect("node: 1\n", "node: 1\nheartbeat_ms: 200\n", "at least three times heartbeat_ms");
 	expect("node: 1\n", "node: 1\nlog_level: loud\n", "must be error, warning, info or debug");
+	expect("node: 1\n", "node: 1\ngeo: city.mmdb\n", "geo: must be a mapping");
+	expect("node: 1\n", "node: 1\ngeo: {country: a}\n", "country: is not a key that is known here");
 	expect("node: 1\n", "node: 1\ndisk_reserve_mib: 8\n", "disk_reserve_mib: must be from 16 to 1048576");
 	expect("node: 1\n", "node: [1\n", "s.yaml:");
 	expect("node: 1\n", "- node\n", "s.yaml:");

@@ -9,6 +9,7 @@
 #include "ledger/store.h"
 #include "node/board.h"
 #include "node/decide/decide.h"
+#include "node/decide/place.h"
 #include "node/front.h"
 #include "node/readers.h"
 #include "node/settings.h"
@@ -26,6 +27,7 @@ struct core_options {
 	struct board *board;
 	const uint8_t *genesis; /* Payload of the genesis command, its hash already checked. */
 	size_t genesis_len;
+	struct place_source places;
 };
 
 struct core;

@@ -299,6 +299,24 @@ static int check_change(struct core *c, const struct command *cmd, char text[160
 	return change_allowed(c, cmd->payload, cmd->payload_len, text);
 }
 
+/* Where the request's address is, in place of the facts that it had none of. */
+static void find_place(const struct core *c, const struct command *cmd, uint8_t *facts, size_t cap, size_t *facts_len)
+{
+	const struct place_source *s = &c->o.places;
+	const char *address;
+	struct place p;
+	struct writer w;
+	size_t len;
+
+	if (!s->find || !place_wanted(c->state, cmd->type, cmd->payload, cmd->payload_len, &address, &len))
+		return;
+	s->find(s->ctx, address, len, &p);
+	writer_init(&w, facts, cap);
+	place_facts_write(&w, &p);
+	int err = writer_end(&w, facts_len);
+	assert(err == 0); /* A place is bounded. */
+}
+
 /* Encodes the job's command; true if it is in the batch, false if it was refused (the job is gone). */
 static bool add_job(struct core *c, struct batch_writer *w, uint8_t *at, size_t room, struct job *j, uint64_t now_ms)
 {
@@ -323,6 +341,7 @@ static bool add_job(struct core *c, struct batch_writer *w, uint8_t *at, size_t 
 		propose_refuse(j, err, text);
 		return false;
 	}
+	find_place(c, &cmd, facts, sizeof facts, &facts_len);
 	if (j->facts_len) {
 		cmd.facts = j->facts;
 		cmd.facts_len = j->facts_len;

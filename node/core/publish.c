@@ -100,7 +100,9 @@ void publish_status(struct core *c)
 	                                  .voters = c->members.voters,
 	                                  .n_cosigners = c->n_cosigners,
 	                                  .features_have = feature_all(),
-	                                  .features_on = state_features(c->state)->on};
+	                                  .features_on = state_features(c->state)->on,
+	                                  .geo_city_s = c->o.places.city_built_s,
+	                                  .geo_network_s = c->o.places.network_built_s};
 	memcpy(s.details.cosigners, c->cosigners, sizeof c->cosigners);
 	publish_words(&s);
 	board_set_status(c->o.board, &s, core_leader_url(c));

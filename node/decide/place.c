@@ -9,6 +9,7 @@
 #include "ledger/errors.h"
 #include "node/decide/codec.h"
 #include "node/decide/fixed.h"
+#include "node/decide/state.h"
 
 #define PLACE_ELEMENTS 6
 
@@ -120,4 +121,24 @@ void place_facts_write(struct writer *w, const struct place *p)
 	writer_array(w, p != NULL);
 	if (p != NULL)
 		place_write(w, p);
+}
+
+bool place_wanted(const struct state *s, unsigned command_type, const void *payload, size_t len, const char **ret,
+                  size_t *ret_len)
+{
+	struct request q;
+	struct import i = {.request = payload, .request_len = len};
+
+	if (!state_feature(s, FEATURE_DECISIONS) || s->policy->version < POLICY_VERSION_2)
+		return false;
+	if (command_type != COMMAND_DECIDE && (command_type != COMMAND_IMPORT || import_decode(&i, payload, len) != 0))
+		return false;
+	if (request_decode(&q, i.request, i.request_len) != 0)
+		return false;
+	const struct named_value *ip = request_context(&q, "ip");
+	if (ip == NULL || ip->type != VALUE_STR)
+		return false;
+	*ret = ip->str.s;
+	*ret_len = ip->str.len;
+	return true;
 }

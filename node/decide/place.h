@@ -23,12 +23,27 @@ struct place {
 	uint64_t network_built_s;
 };
 
+/* Who can tell where an address is, and when what it knows was built (0: it knows nothing of the kind). */
+struct place_source {
+	void (*find)(const void *ctx, const char *address, size_t len, struct place *ret);
+	const void *ctx;
+	uint64_t city_built_s, network_built_s;
+};
+
 /*
  * [country or nil, network or nil, latitude or nil, longitude or nil, city database's build or nil, network database's
  * build or nil]: element of the facts, private field, part of a challenge's record.
  */
 void place_write(struct writer *w, const struct place *p);
 void place_read(struct reader *r, struct place *ret);
+
+struct state;
+/*
+ * The leader's part: the address whose place decide would ask for, of such a command with such a payload (it has been
+ * prepared). Borrowed from payload. False: none, or the policy is of version 1.
+ */
+bool place_wanted(const struct state *s, unsigned command_type, const void *payload, size_t len, const char **ret,
+                  size_t *ret_len);
 
 /* The facts of a decision or an import: [] or [place]. */
 int place_facts_decode(struct place *ret, const void *facts, size_t len);

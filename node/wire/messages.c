@@ -292,6 +292,7 @@ int wire_proved_decode(struct wire_proved *ret, const void *bytes, size_t len)
 	        &(d)->log_bytes, &(d)->room, &(d)->checkpoint_s, &(d)->now_ms, &(d)->voters
 #define DETAIL_FIELDS   12  /* The numbers and the array of cosigners. */
 #define DETAIL_FEATURES 2   /* Behind them, from the build on that has features. */
+#define DETAIL_GEO      2   /* Behind them, from the build on that knows databases of addresses. */
 #define LATER_MAX       256 /* What later versions may have added behind what this one knows. */
 
 static void encode_details(struct writer *w, const struct wire_details *d)
@@ -299,7 +300,7 @@ static void encode_details(struct writer *w, const struct wire_details *d)
 	const uint64_t *const numbers[] = {DETAIL_NUMBERS(d)};
 
 	static_assert(sizeof numbers / sizeof *numbers == DETAIL_FIELDS - 1, "one each");
-	writer_array(w, DETAIL_FIELDS + DETAIL_FEATURES);
+	writer_array(w, DETAIL_FIELDS + DETAIL_FEATURES + DETAIL_GEO);
 	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
 		writer_uint(w, *numbers[i]);
 	writer_array(w, d->n_cosigners);
@@ -307,6 +308,8 @@ static void encode_details(struct writer *w, const struct wire_details *d)
 		writer_uint(w, d->cosigners[i]);
 	writer_uint(w, d->features_have);
 	writer_uint(w, d->features_on);
+	writer_uint(w, d->geo_city_s);
+	writer_uint(w, d->geo_network_s);
 }
 
 static void skip(struct reader *r, uint32_t n)
@@ -337,6 +340,11 @@ static void decode_details(struct reader *r, struct wire_details *d)
 		reader_uint(r, UINT64_MAX, &d->features_have);
 		reader_uint(r, UINT64_MAX, &d->features_on);
 		n -= DETAIL_FEATURES;
+	}
+	if (r->err == 0 && n >= DETAIL_GEO) {
+		reader_uint(r, UINT64_MAX, &d->geo_city_s);
+		reader_uint(r, UINT64_MAX, &d->geo_network_s);
+		n -= DETAIL_GEO;
 	}
 	if (r->err == 0)
 		skip(r, n);

@@ -133,6 +133,8 @@ struct wire_status {
 		uint64_t cosigners[WIRE_COSIGNERS_MAX]; /* Node ids. */
 		/* Bits of node/decide/feature.h: of the node's build, and those switched on. An older node: 0. */
 		uint64_t features_have, features_on;
+		/* POSIX seconds when its databases of places and networks were built; 0: it has none, or is older. */
+		uint64_t geo_city_s, geo_network_s;
 	} details;
 };
 /* Details are an array of their own behind the rest; a later version adds to its end, and this one skips that. */

@@ -18,7 +18,7 @@
 static void ask_decision(struct client *c)
 {
 	static const char *const actions[] = {"read", "write", "deploy", "delete"};
-	char subject[16], device[16], amount[8];
+	char subject[16], device[16], region[8], ip[24], session[8];
 	struct request q = {.subject_type = client_text("user"),
 	                    .action = client_text(actions[os_below(4)]),
 	                    .resource_type = client_text("model"),
@@ -27,12 +27,20 @@ static void ask_decision(struct client *c)
 	client_begin(c, WIRE_DECIDE);
 	snprintf(subject, sizeof subject, "ada-%u", (unsigned)os_below(CLUSTER_DEVICES + 3));
 	snprintf(device, sizeof device, "laptop-%u", (unsigned)os_below(4));
-	snprintf(amount, sizeof amount, "eu-%u", (unsigned)os_below(3));
+	snprintf(region, sizeof region, "eu-%u", (unsigned)os_below(3));
 	q.subject_id = client_text(subject);
+	snprintf(ip, sizeof ip, "198.51.%u.%u", (unsigned)os_below(4), (unsigned)os_below(8));
+	snprintf(session, sizeof session, "s%u", (unsigned)os_below(3));
+	q.context[q.n_context++] = (struct named_value){
+	        .name = client_text("amount"), .type = VALUE_INT, .integer = (int64_t)os_below(2000)};
 	q.context[q.n_context++] =
 	        (struct named_value){.name = client_text("device"), .type = VALUE_STR, .str = client_text(device)};
 	q.context[q.n_context++] =
-	        (struct named_value){.name = client_text("region"), .type = VALUE_STR, .str = client_text(amount)};
+	        (struct named_value){.name = client_text("ip"), .type = VALUE_STR, .str = client_text(ip)};
+	q.context[q.n_context++] =
+	        (struct named_value){.name = client_text("region"), .type = VALUE_STR, .str = client_text(region)};
+	q.context[q.n_context++] =
+	        (struct named_value){.name = client_text("session"), .type = VALUE_STR, .str = client_text(session)};
 	if (request_encode(&q, c->request.body, sizeof c->request.body, &c->request.body_len))
 		os_fail(0, "the simulator made a bad request");
 	client_ask(c);

@@ -178,6 +178,21 @@ void cluster_keys(const struct node *n, uint8_t ret_log_pub[32], uint8_t ret_cos
 
 /* --- lives --- */
 
+/* Each node has databases of its own, the third has none: what the leader says counts. */
+static void find_place(const void *ctx, const char *address, size_t len, struct place *ret)
+{
+	uint32_t id = (uint32_t)((const struct node *)ctx)->id;
+	uint8_t last = len > 0 ? (uint8_t)address[len - 1] : 0;
+
+	*ret = (struct place){.looked = true, .city_built_s = 1000 + id, .network = 64500 + last % 3};
+	if (last % 4 == 0)
+		return;
+	ret->has_position = true;
+	ret->latitude = (int32_t)(last * 1000 + id);
+	ret->longitude = -(int32_t)last * 20000;
+	memcpy(ret->country, last % 2 ? "NL" : "BR", 2);
+}
+
 static void node_main(void *arg)
 {
 	struct node *n = arg;
@@ -187,6 +202,8 @@ static void node_main(void *arg)
 	                           .genesis_len = cluster.genesis_len};
 	int status;
 
+	if (n->id != 3)
+		o.places = (struct place_source){.find = find_place, .ctx = n};
 	if (signer_new(CLUSTER_ORIGIN, n->id, n->log_seed, n->cosigner_seed, &o.signer))
 		os_fail(n->id, "no signer");
 	status = daemon_run(&o);
