@@ -74,7 +74,8 @@ static int roles_parse(const char *s, uint32_t *ret)
 				break;
 		}
 		if (bit == 0 || bit == ROLE_NODE) {
-			last_error_set("unknown role \"%.*s\": roles are decide, import, audit, administer, device",
+			last_error_set("unknown role \"%.*s\": roles are decide, import, audit, administer, device, "
+			               "approve, signal",
 			               (int)(len < 64 ? len : 64), s);
 			return CS_ERR_INVALID;
 		}

@@ -23,7 +23,9 @@ static void call_try(struct call *call);
 /* Of what only reads no outcome can be unknown. */
 static bool call_changes(const struct call *call)
 {
-	return call->request.type >= WIRE_DECIDE && call->request.type <= WIRE_POLICY_SET;
+	unsigned type = call->request.type;
+
+	return (type >= WIRE_DECIDE && type <= WIRE_POLICY_SET) || (type >= WIRE_APPROVAL && type <= WIRE_OUTSIDE);
 }
 
 /* No time is left, or the client closes. */

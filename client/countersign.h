@@ -138,6 +138,27 @@ typedef struct cs_result {
 	const char *checkpoint; /* The signed note. */
 	size_t checkpoint_size;
 	size_t proof_bytes; /* Bytes of leaf, hashes and checkpoint: what the proof in the reply costs. */
+	/*
+	 * What the client must do with its answer, as AuthZEN's obligations: `notification`, `session_termination`,
+	 * `step-up`, `custom`. Of a type that it does not know: it must read the answer as deny.
+	 */
+	size_t n_obligations;
+	const struct cs_obligation {
+		const char *type, *id;
+		size_t n_properties;
+		const struct cs_attribute *properties;
+	} * obligations;
+	bool waits; /* verdict is defer: what is awaited. */
+	struct {
+		uint64_t not_before_ms; /* It is decided anew at this time; 0: not for a time. */
+		uint64_t expiry_ms;     /* If that has not come by then: deny. */
+		size_t n_needs;
+		const struct cs_need {
+			unsigned needed, have; /* Approvals. */
+			size_t n_from;
+			const char *const *from; /* Approvers' names, patterns, and group:NAME. */
+		} * needs;
+	} wait;
 } cs_result;
 void cs_result_free(cs_result *result); /* NULL is fine. */
 
@@ -197,13 +218,73 @@ int cs_check_local(cs_client *client, const uint8_t request_id[16], unsigned sta
 int cs_check_local_async(cs_client *client, const uint8_t request_id[16], unsigned stale_ms_max,
                          cs_check_callback callback, void *context);
 
+/*
+ * Does a grant cover this request: its subject, actor, action, resource, and of its attributes `session` and `device`?
+ * stands, index and time are the grant's, verdict is 0; CS_E_NOT_FOUND: none does. It permits nothing yet: what it
+ * covers is asked with cs_decide, where a deny or a higher level may stand. stale_ms_max 0: linearizable.
+ */
+int cs_check_grant(cs_client *client, const struct cs_request *request, unsigned stale_ms_max,
+                   struct cs_check_result *ret);
+
+/*
+ * Waiting. A decision whose verdict is defer goes on by itself: approvers speak, its time comes, it expires; each of
+ * that is an entry. Whoever asked waits for the end, then asks again with cs_decide and the same request id for the
+ * proved answer (known until ten minutes after the end).
+ *
+ * cs_wait follows the ledger from the entry at index (a decision that waits, or an entry about it) to the end, or to
+ * wait_ms: CS_E_TIMEOUT, it waits still. Blocks; wakes by new entries, not by the clock. Needs the role decide or
+ * audit. Any end but the verdict CS_ALLOW permits nothing.
+ */
+struct cs_end {
+	uint64_t index; /* Of the entry that ended it. */
+	int verdict;    /* enum cs_verdict */
+	const char *kind;
+	uint64_t time_ms;
+};
+int cs_wait(cs_client *client, uint64_t index, unsigned wait_ms, struct cs_end *ret);
+/*
+ * What waits, and what is denied and may be released: of approvers (role approve) what they may decide about, of
+ * auditors all, of others their own. JSON text, malloc'ed: an array of {index, newest, verdict, made_ms, expiry_ms,
+ * not_before_ms, client, request, digest, needs, said}. digest (hex) is made here of the request as it is shown.
+ */
+int cs_pending(cs_client *client, char **ret_json);
+/*
+ * Says something about what waits at index, signed with the key file's `sign` key over its digest (cs_pending), index,
+ * origin, reason and an expiry in five minutes. Never about one's own request; once for each person. Break-glass (two
+ * persons whom the policy names, each with a reason) releases at once what waits or is denied. The result's verdict is
+ * that of the request decided anew: approvals alone grant nothing, a step_up or deny may stand.
+ */
+enum cs_say { CS_APPROVE = 1, CS_REJECT = 2, CS_BREAK_GLASS = 3 };
+int cs_approve(cs_client *client, uint64_t index, enum cs_say say, const uint8_t digest[32], const char *reason,
+               cs_result **ret);
+
+/* Grants that stand, of one subject or (NULL) of all: JSON text, malloc'ed. Needs the role audit or administer. */
+int cs_grants(cs_client *client, const char *subject_type, const char *subject_id, char **ret_json);
+/* Ends one grant, by the index of its entry, or all of a subject (subject_id not NULL). An administrator's order. */
+int cs_grant_revoke(cs_client *client, uint64_t index, const char *subject_type, const char *subject_id,
+                    const char *reason, cs_result **ret);
+/*
+ * A signal from outside, named as OpenID's CAEP names its events: "session-revoked" (session, or NULL: all),
+ * "risk-level-change" (about USER, DEVICE or SESSION, level LOW, MEDIUM or HIGH), "credential-change" (credential, or
+ * NULL: any), "assurance-level-change" (level; session or NULL). It ends grants at once, and is a signal of risk from
+ * then on. Needs the role signal. What an event does not take is NULL.
+ */
+struct cs_event {
+	const char *name, *about, *level;
+	const char *subject_type, *subject_id;
+	const char *session, *device, *credential;
+	const char *reason;
+	uint64_t time_ms; /* Of the event; 0: now. */
+};
+int cs_event_send(cs_client *client, const struct cs_event *event, cs_result **ret);
+
 /* Administration: signed with the key file's `sign` key (the client's own key file). */
 struct cs_principal {
 	const char *name;
-	const char *roles;                     /* Comma-separated: decide, import, audit, administer, device. */
-	const uint8_t *channel_pub;            /* 32 bytes or NULL. */
-	const uint8_t *sign_pub;               /* 32 bytes or NULL. */
-	const char *subject_type, *subject_id; /* Of a device; else NULL. */
+	const char *roles;          /* Comma-separated: decide, import, audit, administer, device, approve, signal. */
+	const uint8_t *channel_pub; /* 32 bytes or NULL. */
+	const uint8_t *sign_pub;    /* 32 bytes or NULL. */
+	const char *subject_type, *subject_id; /* Of a device or approver, of a client its owner; else NULL. */
 };
 int cs_enroll(cs_client *client, const struct cs_principal *principal, cs_result **ret);
 int cs_remove(cs_client *client, const char *name, const char *reason, cs_result **ret);

@@ -254,6 +254,34 @@ static void check_deliver(call_user user, void *user_ctx, int code, void *result
 	free(result);
 }
 
+int cs_check_grant(cs_client *client, const struct cs_request *request, unsigned stale_ms_max,
+                   struct cs_check_result *ret)
+{
+	uint8_t bytes[REQUEST_BODY_MAX];
+	struct call *call;
+	struct writer w;
+	size_t len;
+	void *result;
+
+	int err = request_fill(request, bytes, sizeof(bytes), &len);
+	if (err == CS_OK)
+		err = call_new(client, WIRE_CHECK, REQUEST_BODY_MAX + 16, &call);
+	if (err < 0)
+		return err;
+	call->anywhere = stale_ms_max > 0;
+	writer_init(&w, call->body, call->body_cap);
+	writer_array(&w, stale_ms_max > 0 ? 2 : 1);
+	writer_raw(&w, bytes, len);
+	if (stale_ms_max > 0)
+		writer_uint(&w, stale_ms_max);
+	err = call_wait(call, w.len, check_convert, &result);
+	if (err < 0)
+		return err;
+	*ret = *(struct cs_check_result *)result;
+	free(result);
+	return CS_OK;
+}
+
 /* stale_ms_max 0: linearizable. */
 static int check_call(cs_client *c, const uint8_t request_id[16], unsigned stale_ms_max, struct call **ret,
                       size_t *ret_len)

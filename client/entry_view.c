@@ -14,7 +14,27 @@
 #define CLOCKS_APART_MS                                                                                                \
 	UINT64_C(60000) /* A request id's time may be ahead of the leader's clock by so much (decide). */
 
-/* [verdict, risk, policy hash, [rule…], digest, [obligation…]], of an answer also [challenge's index, outcome]. */
+/* How many elements the public array of a kind with a verdict has; 0: the kind has none. */
+static uint32_t elements_of(unsigned kind)
+{
+	switch (kind) {
+	case ENTRY_DECISION:
+	case ENTRY_IMPORTED:
+		return 6;
+	case ENTRY_ANSWER:
+	case ENTRY_DEFER_ENDED:
+		return 8;
+	case ENTRY_APPROVAL:
+		return 9;
+	default:
+		return 0;
+	}
+}
+
+/*
+ * [verdict, risk, policy hash, [rule…], digest, [obligation…]], of an answer also [challenge's index, outcome], of an
+ * approval [decision's index, what was said, released], of an end [decision's index, cause].
+ */
 int entry_view_read(struct entry_view *ret, const struct entry *e)
 {
 	struct reader r;
@@ -25,12 +45,12 @@ int entry_view_read(struct entry_view *ret, const struct entry *e)
 	size_t len;
 
 	memset(&v, 0, sizeof(v));
-	if (e->kind != ENTRY_DECISION && e->kind != ENTRY_IMPORTED && e->kind != ENTRY_ANSWER) {
+	if (elements_of(e->kind) == 0) {
 		*ret = v;
 		return CS_OK;
 	}
 	reader_init(&r, e->public_, e->public_len);
-	reader_array_exact(&r, e->kind == ENTRY_ANSWER ? 8 : 6);
+	reader_array_exact(&r, elements_of(e->kind));
 	reader_uint(&r, CS_DENY, &verdict);
 	reader_int(&r, &risk);
 	reader_skip(&r, &skipped, &len);
@@ -38,11 +58,19 @@ int entry_view_read(struct entry_view *ret, const struct entry *e)
 	v.has_rules = true;
 	reader_skip(&r, &skipped, &len);
 	reader_bin_exact(&r, v.digest.b, HASH_SIZE);
+	v.obligations = r;
 	reader_skip(&r, &skipped, &len);
 	if (e->kind == ENTRY_ANSWER) {
 		reader_uint(&r, UINT64_MAX, &v.challenge);
 		reader_uint(&r, UINT64_MAX, &outcome);
 	}
+	v.has_waited = e->kind == ENTRY_APPROVAL || e->kind == ENTRY_DEFER_ENDED;
+	if (v.has_waited) {
+		reader_uint(&r, UINT64_MAX, &v.waited);
+		reader_uint(&r, UINT64_MAX, &outcome);
+	}
+	if (e->kind == ENTRY_APPROVAL)
+		reader_bool(&r, &v.released);
 	int err = reader_end(&r);
 	if (err < 0)
 		return err;
@@ -117,19 +145,27 @@ static unsigned kind_for(unsigned type)
 		return ENTRY_MEMBER;
 	case WIRE_FEATURE:
 		return ENTRY_FEATURE;
+	case WIRE_APPROVAL:
+		return ENTRY_APPROVAL;
+	case WIRE_GRANT_REVOKE:
+		return ENTRY_GRANT_REVOKED;
+	case WIRE_OUTSIDE:
+		return ENTRY_OUTSIDE;
 	default:
 		return 0;
 	}
 }
 
 /*
- * Who asks again with a decision's id, after its challenge was answered, gets the answer's entry. That has the answer's
- * own request id; so it must be of the same request and no older than the id. Never for an id that was made just now:
- * nobody can have answered it.
+ * Who asks again with a decision's id, after its challenge was answered or approvers spoke, gets that entry. That has
+ * a request id of its own; so it must be of the same request and no older than the id. Never for an id that was made
+ * just now: nobody can have answered it.
  */
 static bool is_answer_since(const struct entry *e, const struct wire_request *request, uint64_t repeated)
 {
-	return request->type == WIRE_DECIDE && e->kind == ENTRY_ANSWER && repeated != 0 &&
+	bool since = e->kind == ENTRY_ANSWER || e->kind == ENTRY_APPROVAL || e->kind == ENTRY_DEFER_ENDED;
+
+	return request->type == WIRE_DECIDE && since && repeated != 0 &&
 	       e->time_ms + CLOCKS_APART_MS >= wire_request_id_time(request->id);
 }
 
@@ -156,6 +192,10 @@ int entry_view_ours(const struct entry_view *v, const struct entry *e, const str
 	case WIRE_ANSWER:
 		if (v->challenge != number)
 			return not_ours(text, e, "it answers another challenge");
+		break;
+	case WIRE_APPROVAL:
+		if (v->waited != number)
+			return not_ours(text, e, "it is about another decision");
 		break;
 	default:
 		break;

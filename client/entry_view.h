@@ -12,8 +12,12 @@
 struct entry_view {
 	unsigned verdict; /* 0: this kind has none. */
 	int32_t risk;
-	struct hash digest; /* Of the request. */
-	uint64_t challenge; /* Of an answer: the decision's index. */
+	struct hash digest;        /* Of the request. */
+	uint64_t challenge;        /* Of an answer: the decision's index. */
+	bool has_waited;           /* An approval, or the end of what waited: */
+	uint64_t waited;           /* the decision's index; */
+	bool released;             /* and of an approval: two broke the glass. */
+	struct reader obligations; /* With rules: stands before the array of them. */
 	bool has_rules;
 	struct reader rules; /* Stands before the array of their ids. */
 };

@@ -119,6 +119,87 @@ static void challenge_read(struct owned_result *o, struct reader *r)
 	o->r.has_challenge = r->err == 0;
 }
 
+/* A str, an integer or a boolean. */
+static struct cs_attribute take_value(struct owned_result *o, struct reader *r)
+{
+	struct cs_attribute a = {.name = take_string(o, r)};
+	bool b = false;
+
+	switch (reader_peek(r)) {
+	case VALUE_STR:
+		a.type = CS_STRING;
+		a.string = take_string(o, r);
+		break;
+	case VALUE_BOOL:
+		a.type = CS_BOOLEAN;
+		reader_bool(r, &b);
+		a.integer = b;
+		break;
+	default:
+		a.type = CS_INTEGER;
+		reader_int(r, &a.integer);
+	}
+	return a;
+}
+
+/* [[type, id]…], or with properties [[type, id, [[name, value]…]]…] */
+static int obligations_read(struct owned_result *o, struct reader *r)
+{
+	uint32_t n = 0;
+
+	reader_array(r, LIMIT_MSGPACK_NODES_MAX, &n);
+	struct cs_obligation *list = arena_take(o, n * sizeof(*list));
+	for (uint32_t i = 0; i < n; i++) {
+		struct cs_obligation *b = &list[i];
+		uint32_t elements = 0, n_properties = 0;
+		reader_array(r, 3, &elements);
+		b->type = take_string(o, r);
+		b->id = take_string(o, r);
+		if (elements == 3)
+			reader_array(r, LIMIT_MSGPACK_NODES_MAX, &n_properties);
+		struct cs_attribute *properties = arena_take(o, n_properties * sizeof(*properties));
+		for (uint32_t k = 0; k < n_properties; k++) {
+			reader_array_exact(r, 2);
+			properties[k] = take_value(o, r);
+		}
+		b->properties = properties;
+		b->n_properties = n_properties;
+	}
+	o->r.obligations = list;
+	o->r.n_obligations = n;
+	return r->err;
+}
+
+/* [nil or [not before ms or nil, expiry ms, [[needed, have, [name…]]…]], nil or the approval] */
+static void approval_read(struct owned_result *o, struct reader *r)
+{
+	const uint8_t *skipped;
+	uint64_t needed = 0, have = 0;
+	size_t len;
+	uint32_t n = 0;
+
+	reader_array_exact(r, 2);
+	o->r.waits = !reader_nil(r);
+	if (o->r.waits) {
+		reader_array_exact(r, 3);
+		if (!reader_nil(r))
+			reader_uint(r, UINT64_MAX, &o->r.wait.not_before_ms);
+		reader_uint(r, UINT64_MAX, &o->r.wait.expiry_ms);
+		reader_array(r, LIMIT_MSGPACK_NODES_MAX, &n);
+	}
+	struct cs_need *needs = arena_take(o, n * sizeof(*needs));
+	for (uint32_t i = 0; i < n; i++) {
+		reader_array_exact(r, 3);
+		reader_uint(r, UINT32_MAX, &needed);
+		reader_uint(r, UINT32_MAX, &have);
+		needs[i] = (struct cs_need){.needed = (unsigned)needed, .have = (unsigned)have};
+		needs[i].from = take_strings(o, r, &needs[i].n_from);
+	}
+	o->r.wait.needs = needs;
+	o->r.wait.n_needs = n;
+	reader_skip(r, &skipped, &len);
+}
+
 static int fields_read(struct owned_result *o, const struct field *fields, unsigned n)
 {
 	static const struct {
@@ -128,6 +209,7 @@ static int fields_read(struct owned_result *o, const struct field *fields, unsig
 	        {FIELD_SIGNALS, signals_read},
 	        {FIELD_REASONS, reasons_read},
 	        {FIELD_CHALLENGE, challenge_read},
+	        {FIELD_APPROVAL, approval_read},
 	};
 
 	for (unsigned i = 0; i < sizeof(readers) / sizeof(readers[0]); i++) {
@@ -220,6 +302,8 @@ static int result_fill(struct call *call, struct owned_result *o, const struct w
 	memcpy(r->digest, v.digest.b, sizeof(r->digest));
 	if (v.has_rules)
 		r->rules = take_strings(o, &v.rules, &r->n_rules);
+	if (v.has_rules && v.rules.err == 0)
+		v.rules.err = obligations_read(o, &v.obligations);
 	return v.has_rules && v.rules.err < 0 ? v.rules.err : fields_read(o, fields, n_fields);
 }
 

@@ -1,4 +1,5 @@
-/* Checks: is an earlier answer still good? Linearizable behind a round of ReadIndex, or from this node's own view. */
+/* Checks: is an earlier answer still good, what waits, which grants stand? Linearizable behind a round of ReadIndex, or
+ * from this node's own view. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
@@ -9,20 +10,41 @@
 #include "ledger/bytes.h"
 #include "ledger/errors.h"
 #include "node/core/core_internal.h"
+#include "node/decide/codec.h"
 
 #define CHECK_RETRY_MS                                                                                                 \
 	50 /* What a refused client is told to wait: a heartbeat brings news, or an election goes on.                  \
 	    */
 
-static void answer(struct core *c, const struct waiting_check *k, uint64_t stale_ms)
+bool check_serves(unsigned wire_type)
+{
+	return wire_type == WIRE_CHECK || wire_type == WIRE_PENDING || wire_type == WIRE_GRANTS;
+}
+
+/* By request id; or whether a grant covers a request. */
+static int look(const struct core *c, const struct waiting_check *k, struct check_result *ret, const char **ret_text)
+{
+	struct request q;
+	int err;
+
+	if (!k->request) {
+		*ret_text = "no answer is recorded for this request id";
+		return decide_check(c->state, clock_wall_ms(), k->job->principal, k->id, ret);
+	}
+	*ret_text = "no grant covers this request";
+	err = request_decode(&q, k->request, k->request_len);
+	return err ? err : decide_check_grant(c->state, clock_wall_ms(), &q, ret);
+}
+
+static void answer_check(struct core *c, const struct waiting_check *k, uint64_t stale_ms)
 {
 	struct check_result r;
 	struct writer w;
-	int err = decide_check(c->state, clock_wall_ms(), k->job->principal, k->id, &r);
+	const char *text;
+	int err = look(c, k, &r, &text);
 
 	if (err) {
-		job_error(k->job, err, err == CS_ERR_NOT_FOUND ? "no answer is recorded for this request id" : NULL,
-		          NULL, 0);
+		job_error(k->job, err, err == CS_ERR_NOT_FOUND ? text : NULL, NULL, 0);
 		return;
 	}
 	writer_init(&w, c->reply, WIRE_REPLY_SIZE_MAX);
@@ -36,7 +58,41 @@ static void answer(struct core *c, const struct waiting_check *k, uint64_t stale
 	job_reply(k->job, c->reply, w.len);
 }
 
-/* [request id] or [request id, how old the view may be at most in ms]. */
+/* [size, stale ms, more, [what there is…]] */
+static void answer_list(struct core *c, const struct waiting_check *k, uint64_t stale_ms)
+{
+	struct writer items, w;
+	bool more;
+	unsigned n;
+
+	writer_init(&items, c->reply + WIRE_REPLY_SIZE_MAX / 2, WIRE_REPLY_SIZE_MAX / 2);
+	if (k->job->request.type == WIRE_PENDING)
+		n = state_write_pending(c->state, clock_wall_ms(), k->job->principal, k->after, &items, &more);
+	else
+		n = state_write_grants(c->state, clock_wall_ms(), k->subject_type, k->subject_id, k->after, &items,
+		                       &more);
+	writer_init(&w, c->reply, WIRE_REPLY_SIZE_MAX / 2);
+	writer_array(&w, 4);
+	writer_uint(&w, tree_size(c->tree));
+	writer_uint(&w, stale_ms);
+	writer_bool(&w, more);
+	writer_array(&w, n);
+	memmove(c->reply + w.len, items.base, items.len);
+	job_reply(k->job, c->reply, w.len + items.len);
+}
+
+static void answer(struct core *c, const struct waiting_check *k, uint64_t stale_ms)
+{
+	if (k->job->request.type == WIRE_CHECK)
+		answer_check(c, k, stale_ms);
+	else
+		answer_list(c, k, stale_ms);
+}
+
+/*
+ * [request id] or [request id, how old the view may be at most in ms]; a request in place of its id; of lists [after
+ * which index, (of grants) nil or [subject type, id], how old].
+ */
 static int parse(const struct job *j, struct waiting_check *ret)
 {
 	struct reader r;
@@ -44,9 +100,18 @@ static int parse(const struct job *j, struct waiting_check *ret)
 	uint32_t n;
 
 	reader_init(&r, j->request.body, j->request.body_len);
-	reader_array(&r, 2, &n);
-	reader_bin_exact(&r, ret->id, sizeof ret->id);
-	if (n == 2)
+	reader_array(&r, 3, &n);
+	if (j->request.type != WIRE_CHECK)
+		reader_uint(&r, UINT64_MAX, &ret->after);
+	else if (reader_peek(&r) == VALUE_ARRAY)
+		reader_skip(&r, &ret->request, &ret->request_len);
+	else
+		reader_bin_exact(&r, ret->id, sizeof ret->id);
+	if (j->request.type == WIRE_GRANTS && !reader_nil(&r))
+		codec_pair(&r, &ret->subject_type, &ret->subject_id);
+	if (r.err == 0 && (j->request.type == WIRE_GRANTS ? n != 3 : j->request.type == WIRE_PENDING ? n != 2 : n > 2))
+		return CS_ERR_MALFORMED;
+	if (n >= 2)
 		reader_uint(&r, UINT32_MAX, &stale_ms);
 	ret->stale_ms_max = (uint32_t)stale_ms;
 	return reader_end(&r);

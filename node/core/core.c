@@ -87,6 +87,7 @@ void core_on_beat(uv_timer_t *timer)
 	change_beat(c);
 	room_beat(c);
 	clocks_beat(c);
+	ticks_beat(c);
 	if (state_dirty(c->state) && clock_mono_ns() - c->state_taken_ns > STATE_INTERVAL_MS * NS_PER_MS)
 		apply_take_state(c, raft_last_applied(&c->raft), false);
 	publish_status(c);

@@ -96,6 +96,11 @@ struct waiting_check {
 	uint64_t since_ns;
 	uint32_t stale_ms_max; /* 0: linearizable. */
 	uint8_t id[WIRE_REQUEST_ID_SIZE];
+	/* Of other questions, within the job's body: a request that a grant may cover, a subject, where to go on. */
+	const uint8_t *request;
+	size_t request_len;
+	struct text subject_type, subject_id;
+	uint64_t after;
 };
 
 /* reads.c: how old this node's view of the ledger is. 0: none. */
@@ -255,7 +260,13 @@ void proving_pump(struct core *c);            /* Those that wait, as far as work
 void proving_refuse(struct core *c, int err); /* Those at the workers: nobody waits for what comes out. */
 void proving_entry(struct core *c, const struct decide_out *out); /* Of an entry that was just applied. */
 
-/* check.c: whether an earlier answer is still good. */
+/* ticks.c: the leader's ticks, by which what waits comes to its time or end. */
+bool ticks_due(struct core *c, uint64_t time_ms);
+void ticks_add(struct core *c, struct batch_writer *w, uint64_t time_ms);
+void ticks_beat(struct core *c);
+
+/* check.c: whether an earlier answer is still good, what waits, which grants stand. */
+bool check_serves(unsigned wire_type);
 void check_receive(struct core *c, struct job *j);
 void check_step(struct core *c); /* Answers those whose time has come; whoever asked a leader that is none any more. */
 void check_expire(struct core *c); /* Deadlines, and patience with an old view. */

@@ -37,6 +37,12 @@ static unsigned command_of(unsigned wire_type)
 		return COMMAND_MEMBER;
 	case WIRE_FEATURE:
 		return COMMAND_FEATURE;
+	case WIRE_APPROVAL:
+		return COMMAND_APPROVAL;
+	case WIRE_GRANT_REVOKE:
+		return COMMAND_GRANT_REVOKE;
+	case WIRE_OUTSIDE:
+		return COMMAND_OUTSIDE;
 	default:
 		return 0;
 	}
@@ -94,7 +100,7 @@ void propose_refuse_not_leader(struct core *c, struct job *j)
 
 static void receive(struct core *c, struct job *j, uint64_t now)
 {
-	if (j->request.type == WIRE_CHECK) {
+	if (check_serves(j->request.type)) {
 		check_receive(c, j);
 		return;
 	}
@@ -433,10 +439,10 @@ void propose_pump(struct core *c)
 		propose_genesis(c);
 		return;
 	}
-	if ((!turns_count(c->pending) && !features_build_due(c)) || clocks_hold(c))
-		return;
 	if (time_ms < head.time_ms)
 		time_ms = head.time_ms; /* Never backwards, whoever led before. */
+	if ((!turns_count(c->pending) && !features_build_due(c) && !ticks_due(c, time_ms)) || clocks_hold(c))
+		return;
 	batch_begin(&w, c->scratch, BATCH_SIZE_MAX);
 	f->genesis = f->member = false;
 	f->n = 0;
@@ -444,6 +450,7 @@ void propose_pump(struct core *c)
 		features_add_build(c, &w); /* First: what follows is decided by this build. */
 		f->jobs[f->n++] = NULL;
 	}
+	ticks_add(c, &w, time_ms);
 	while (f->n < c->o.settings->batch_commands_max && (room = batch_room(&w, &at)) &&
 	       (j = turns_pop(c->pending))) {
 		if (room_refuses(c, j))

@@ -161,15 +161,16 @@ static void write_waiting(struct writer *w, const struct state *s, const struct 
 	write_votes(w, s, d);
 }
 
-void state_write_pending(const struct state *s, uint64_t now_ms, uint64_t principal, uint64_t after, struct writer *w,
+unsigned state_write_pending(const struct state *s, uint64_t now_ms, uint64_t principal, uint64_t after, struct writer *w,
                          bool *ret_more)
 {
 	const struct principal *p = state_principal(s, principal);
 	uint64_t now = at(s, now_ms);
+	unsigned n = 0;
 
 	*ret_more = false;
 	if (p == NULL)
-		return;
+		return 0;
 	for (uint32_t slot = list_oldest(&s->deferred_list); slot != NO_SLOT; slot = s->deferred[slot].all.newer - 1) {
 		const struct deferred_slot *d = &s->deferred[slot];
 		struct request q;
@@ -181,9 +182,11 @@ void state_write_pending(const struct state *s, uint64_t now_ms, uint64_t princi
 			continue;
 		*ret_more = half_full(w);
 		if (*ret_more)
-			return;
+			return n;
 		write_waiting(w, s, d, &q);
+		n++;
 	}
+	return n;
 }
 
 /* [index, made ms, expiry ms, level, given by approvals, bound to session, to device, rule's id or "", client's name]
@@ -211,11 +214,12 @@ static void write_grant(struct writer *w, const struct state *s, const struct st
 	writer_cstr(w, client != NULL ? client->name : "");
 }
 
-void state_write_grants(const struct state *s, uint64_t now_ms, struct text subject_type, struct text subject_id,
+unsigned state_write_grants(const struct state *s, uint64_t now_ms, struct text subject_type, struct text subject_id,
                         uint64_t after, struct writer *w, bool *ret_more)
 {
 	uint64_t now = at(s, now_ms);
 	uint8_t key[HASH_SIZE];
+	unsigned n = 0;
 
 	if (subject_id.len > 0)
 		subject_key(key, subject_type, subject_id);
@@ -227,7 +231,9 @@ void state_write_grants(const struct state *s, uint64_t now_ms, struct text subj
 			continue;
 		*ret_more = half_full(w);
 		if (*ret_more)
-			return;
+			return n;
 		write_grant(w, s, t);
+		n++;
 	}
+	return n;
 }

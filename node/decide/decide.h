@@ -236,11 +236,11 @@ int decide_check_grant(const struct state *s, uint64_t now_ms, const struct requ
  * What waits, and the grants that stand, as msgpack for whoever may see it (roles of the asker). after: index to go on
  * behind. Written until w is half full; *ret_more: there is more behind the last.
  */
-void state_write_pending(const struct state *s, uint64_t now_ms, uint64_t principal, uint64_t after, struct writer *w,
-                         bool *ret_more);
+unsigned state_write_pending(const struct state *s, uint64_t now_ms, uint64_t principal, uint64_t after,
+                             struct writer *w, bool *ret_more); /* How many. */
 /* subject: of this one alone, subject_id.len 0: all. */
-void state_write_grants(const struct state *s, uint64_t now_ms, struct text subject_type, struct text subject_id,
-                        uint64_t after, struct writer *w, bool *ret_more);
+unsigned state_write_grants(const struct state *s, uint64_t now_ms, struct text subject_type, struct text subject_id,
+                            uint64_t after, struct writer *w, bool *ret_more);
 /* Leader: how many ticks are due for what waits; at most max. */
 unsigned state_ticks_due(struct state *s, uint64_t now_ms, unsigned max);
 

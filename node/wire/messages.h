@@ -23,8 +23,8 @@
 	X(WIRE_ENROLL, 5, "enroll")         /* enrolment (command.h), signed by an administrator -> proved reply */    \
 	X(WIRE_REMOVE, 6, "remove")         /* removal (command.h), signed -> proved reply */                          \
 	X(WIRE_POLICY_SET, 7, "policy set") /* policy (command.h), signed -> proved reply */                           \
-	X(WIRE_CHECK, 8,                                                                                               \
-	  "check") /* [request id (, stale ms max)] -> [stands, verdict, index, time ms, size, stale ms] */            \
+	X(WIRE_CHECK, 8, "check") /* [request id, or request (, stale ms max)] -> [stands, verdict, index, time ms,    \
+	                             size, stale ms] */                                                                \
 	X(WIRE_ENTRIES, 9, "entries") /* [first, count, wait ms] -> [size, [[leaf, body or nil]…]] */                \
 	X(WIRE_PROVE, 10, "prove")    /* [index, wait ms] -> [quorum, leaf, body or nil, [hash…], checkpoint] */     \
 	X(WIRE_CONSISTENCY, 11, "consistency") /* [old size, new size] -> [[hash…]] */                               \
@@ -34,7 +34,13 @@
 	X(WIRE_MEMBER, 20, "member")           /* order about a member (command.h), signed -> proved reply */          \
 	X(WIRE_MEMBERS, 21, "members")   /* [first version of interest] -> members (node/core/change.c), [] if none */ \
 	X(WIRE_FEATURE, 22, "feature")   /* order to switch one on (command.h), signed -> proved reply */              \
-	X(WIRE_FEATURES, 23, "features") /* [] -> features (node/core/features.c) */
+	X(WIRE_FEATURES, 23, "features") /* [] -> features (node/core/features.c) */                                   \
+	/* Of the feature `decisions` (node/decide/command_verdicts.h). */                                             \
+	X(WIRE_APPROVAL, 15, "approval")         /* approval -> proved reply */                                        \
+	X(WIRE_GRANT_REVOKE, 16, "grant revoke") /* order, signed -> proved reply */                                   \
+	X(WIRE_OUTSIDE, 17, "outside signal")    /* signal from outside -> proved reply */                             \
+	X(WIRE_PENDING, 26, "pending")           /* [after, stale ms max] -> [size, stale ms, more, [waiting…]] */   \
+	X(WIRE_GRANTS, 27, "grants") /* [after, nil or [subject type, id], stale ms max] -> as pending, of grants */
 
 enum wire_type {
 #define WIRE_TYPE_ENUM(name, number, text) name = number,
