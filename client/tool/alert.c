@@ -5,9 +5,11 @@
 #include "client/tool/alert.h"
 
 #include "client/countersign.h"
+#include "node/decide/command_verdicts.h"
 #include "node/decide/decide.h"
 
 #define ANSWER_OUTCOME 7 /* Its place among an answer's public fields (FORMAT.md). */
+#define APPROVAL_SAID  7 /* And an approval's. */
 
 /* Every day's entries: an alert only by what they say. Any other kind changes who may do what. */
 #define ORDINARY_KIND_LIST(X)                                                                                          \
@@ -15,6 +17,8 @@
 	X(ENTRY_DECISION)                                                                                              \
 	X(ENTRY_ANSWER)                                                                                                \
 	X(ENTRY_IMPORTED)                                                                                              \
+	X(ENTRY_APPROVAL)                                                                                              \
+	X(ENTRY_DEFER_ENDED)                                                                                           \
 	X(ENTRY_TICK)                                                                                                  \
 	X(ENTRY_BUILD)
 
@@ -52,6 +56,11 @@ bool alert_of(const struct entryview *v, int32_t deny_risk, struct alert *ret)
 		if (outcome == ANSWER_LATE)
 			return loud(ret, "late answer");
 	}
+	if (v->released)
+		return loud(ret, "BREAK-GLASS: released by two approvers");
+	if (v->entry.kind == ENTRY_APPROVAL && entryview_number(v, APPROVAL_SAID, &outcome) &&
+	    outcome == SAY_BREAK_GLASS)
+		return loud(ret, "BREAK-GLASS: asked for by one approver");
 	/* What was imported is past, and was not ours to deny. */
 	if (v->verdict == CS_DENY && v->risk >= deny_risk && v->entry.kind != ENTRY_IMPORTED)
 		return loud(ret, "deny at high risk");

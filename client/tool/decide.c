@@ -23,7 +23,7 @@ static const struct usage usage = {
                  "not\n"
                  "come in time it fails, whatever the verdict.\n",
         .exits = "  0  allow\n  1  deny\n  2  step_up: answer the challenge (countersign answer)\n  3  "
-                 "defer\n" TOOL_EXIT_TEXT,
+                 "defer: it waits (countersign wait)\n" TOOL_EXIT_TEXT,
 };
 
 /* How the verdict is to be shown, and for what it is held back. */

@@ -13,8 +13,10 @@
 static const struct usage usage = {
         .command = "enroll",
         .arguments = "",
-        .about = "Enrols a principal under a name with roles (decide, import, audit, administer, device; several with\n"
-                 "commas). --key is the administrator's. The new principal's public keys come with --channel-pub and\n"
+        .about = "Enrols a principal under a name with roles (decide, import, audit, administer, device, approve, "
+                 "signal;\n"
+                 "several with commas). --key is the administrator's. The new principal's public keys come with "
+                 "--channel-pub and\n"
                  "--sign-pub, or a new key file is made in the same go with --new-key. A device belongs to a subject "
                  "and\n"
                  "has a signing key only.\n",
@@ -50,8 +52,6 @@ static int check(const struct words *w)
 		return tool_fail(EXIT_USAGE, usage.command, "a device needs --subject TYPE:ID, whose it is");
 	if (device && w->channel_pub)
 		return tool_fail(EXIT_USAGE, usage.command, "a device opens no channel: --channel-pub does not fit");
-	if (!device && w->subject)
-		return tool_fail(EXIT_USAGE, usage.command, "--subject is for devices (--roles device)");
 	return 0;
 }
 

@@ -87,6 +87,8 @@ static void print_kind(const struct entryview *v, const struct alert *a)
 	else if (a || v->entry.kind != ENTRY_DECISION)
 		printf("  %s%s%s%s", a ? text_on(stdout, TINT_BOLD) : "", a ? "! " : "", entry_kind_text(v->entry.kind),
 		       off);
+	if (v->released && !(a && a->loud)) /* Never quiet, whoever asks. */
+		printf("  %sBREAK-GLASS%s", text_on(stdout, TINT_RED), text_off(stdout));
 	if (!entryview_kind_known(v->entry.kind))
 		printf(" kind %u", v->entry.kind);
 }

@@ -28,6 +28,7 @@ static int read_public(struct entryview *v)
 		return err;
 	v->verdict = (int)public_.verdict;
 	v->risk = public_.risk;
+	v->released = public_.released;
 	if (public_.has_rules)
 		reader_skip(&public_.rules, &v->rules, &v->rules_len);
 	return public_.has_rules ? public_.rules.err : 0;
@@ -129,6 +130,9 @@ void entryview_print_long(const struct entryview *v)
 	text_time(v->entry.time_ms, time);
 	printf("%-14s %" PRIu64 "\n%-14s %s\n%-14s %s\n", "entry", v->entry.index, "kind",
 	       entry_kind_text(v->entry.kind), "time", time);
+	if (v->released)
+		printf("%-14s %sBREAK-GLASS: two approvers released it, whatever the policy says%s\n", "ALERT",
+		       text_on(stdout, TINT_RED), text_off(stdout));
 	if (v->verdict) {
 		printf("%-14s %s%s%s\n", "verdict", text_on(stdout, text_verdict_tint(v->verdict)),
 		       cs_verdict_text(v->verdict), text_off(stdout));

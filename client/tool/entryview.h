@@ -15,7 +15,8 @@ struct entryview {
 	bool opened; /* The private fields came with it, and each opens its commitment. */
 	struct field fields[LIMIT_FIELD_COUNT_MAX];
 	unsigned n_fields;
-	int verdict; /* 0: the kind has none. */
+	int verdict;   /* 0: the kind has none. */
+	bool released; /* An approval: two approvers broke the glass. */
 	int32_t risk;
 	const uint8_t *rules; /* Canonical array of rule ids; NULL: the kind has none. */
 	size_t rules_len;

@@ -11,6 +11,16 @@ struct request_words {
 	const char *subject, *actor, *action, *resource, *id;
 	struct option_list context;
 };
+/* Of a request that is not to be decided: without an id. */
+#define GRANT_OPTIONS(w)                                                                                               \
+	{"subject", OPTION_TEXT, &(w)->subject, "TYPE:ID", "whose action it would be", 0, 0},                          \
+	        {"actor", OPTION_TEXT, &(w)->actor, "TYPE:ID", "who would act for the subject, if anyone", 0, 0},      \
+	        {"action", OPTION_TEXT, &(w)->action, "NAME", "what would be done", 0, 0},                             \
+	        {"resource", OPTION_TEXT, &(w)->resource, "TYPE:ID", "to what", 0, 0},                                 \
+	{                                                                                                              \
+		"context", OPTION_LIST, &(w)->context, "NAME=VALUE", "session and device, where it is bound to them",  \
+		        0, 0                                                                                           \
+	}
 #define REQUEST_OPTIONS(w)                                                                                             \
 	{"subject", OPTION_TEXT, &(w)->subject, "TYPE:ID", "whose action it is: user:alice", 0, 0},                    \
 	        {"actor", OPTION_TEXT, &(w)->actor, "TYPE:ID", "who acts for the subject, if anyone: agent:x", 0, 0},  \

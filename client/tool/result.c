@@ -49,6 +49,44 @@ static void add_challenge(json_t *o, const cs_result *r)
 	                              r->challenge.level, "methods", methods));
 }
 
+static json_t *attribute_json(const struct cs_attribute *a)
+{
+	return a->type == CS_STRING    ? json_string(a->string)
+	       : a->type == CS_BOOLEAN ? json_boolean(a->integer)
+	                               : json_integer(a->integer);
+}
+
+static void add_obligations(json_t *o, const cs_result *r)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < r->n_obligations; i++) {
+		const struct cs_obligation *b = &r->obligations[i];
+		json_t *properties = json_object();
+		for (size_t k = 0; k < b->n_properties; k++)
+			json_object_set_new(properties, b->properties[k].name, attribute_json(&b->properties[k]));
+		json_array_append_new(
+		        list, json_pack("{s:s, s:s, s:o}", "type", b->type, "id", b->id, "properties", properties));
+	}
+	json_object_set_new(o, "obligations", list);
+}
+
+static void add_wait(json_t *o, const cs_result *r)
+{
+	json_t *needs = json_array();
+
+	for (size_t i = 0; i < r->wait.n_needs; i++) {
+		json_t *from = json_array();
+		for (size_t k = 0; k < r->wait.needs[i].n_from; k++)
+			json_array_append_new(from, json_string(r->wait.needs[i].from[k]));
+		json_array_append_new(needs, json_pack("{s:i, s:i, s:o}", "needed", (int)r->wait.needs[i].needed,
+		                                       "have", (int)r->wait.needs[i].have, "from", from));
+	}
+	json_object_set_new(o, "wait",
+	                    json_pack("{s:I, s:I, s:o}", "not_before_ms", (json_int_t)r->wait.not_before_ms,
+	                              "expiry_ms", (json_int_t)r->wait.expiry_ms, "needs", needs));
+}
+
 static void add_proof(json_t *o, const cs_result *r)
 {
 	json_t *hashes = json_array();
@@ -80,6 +118,10 @@ json_t *result_json(const cs_result *r)
 		add_reasons(o, r);
 		json_object_set_new(o, "digest", json_bytes(r->digest, 32));
 	}
+	if (r->verdict)
+		add_obligations(o, r);
+	if (r->waits)
+		add_wait(o, r);
 	if (r->has_challenge)
 		add_challenge(o, r);
 	add_proof(o, r);
@@ -139,6 +181,48 @@ static void print_challenge(const cs_result *r)
 	printf("\n%-10s nonce %s\n", "", nonce);
 }
 
+static void print_obligations(const cs_result *r)
+{
+	for (size_t i = 0; i < r->n_obligations; i++) {
+		const struct cs_obligation *b = &r->obligations[i];
+		char type[80], id[80], name[80], value[300];
+		text_safe(b->type, strlen(b->type), type, sizeof type);
+		text_safe(b->id, strlen(b->id), id, sizeof id);
+		printf("%-10s %s %s", i ? "" : "oblige", type, id);
+		for (size_t k = 0; k < b->n_properties; k++) {
+			const struct cs_attribute *a = &b->properties[k];
+			text_safe(a->name, strlen(a->name), name, sizeof name);
+			if (a->type == CS_STRING)
+				text_safe(a->string, strlen(a->string), value, sizeof value);
+			else
+				snprintf(value, sizeof value, "%" PRId64, a->integer);
+			printf("%s%s=%s", k ? ", " : " ", name, value);
+		}
+		printf("\n");
+	}
+}
+
+static void print_wait(const cs_result *r)
+{
+	char time[TEXT_TIME_SIZE], from[300];
+
+	for (size_t i = 0; i < r->wait.n_needs; i++) {
+		const struct cs_need *n = &r->wait.needs[i];
+		printf("%-10s for approvals, %u of %u are there, from", "waits", n->have, n->needed);
+		for (size_t k = 0; k < n->n_from; k++) {
+			text_safe(n->from[k], strlen(n->from[k]), from, sizeof from);
+			printf("%s %s", k ? "," : "", from);
+		}
+		printf("\n");
+	}
+	if (r->wait.not_before_ms) {
+		text_time(r->wait.not_before_ms, time);
+		printf("%-10s until %s\n", "waits", time);
+	}
+	text_time(r->wait.expiry_ms, time);
+	printf("%-10s else deny, %s\n", "", time);
+}
+
 void result_print(const cs_result *r)
 {
 	char time[TEXT_TIME_SIZE], id[TOOL_REQUEST_ID_TEXT_SIZE];
@@ -149,6 +233,9 @@ void result_print(const cs_result *r)
 	       text_off(stdout));
 	printf("%-10s %" PRId32 " milli-logits (%.1f %%)\n", "risk", r->risk, 100 * text_probability(r->risk));
 	print_why(r);
+	print_obligations(r);
+	if (r->waits)
+		print_wait(r);
 	if (r->has_challenge)
 		print_challenge(r);
 	printf("%-10s %" PRIu64 ", %s, %s\n", "entry", r->index, r->kind, time);
