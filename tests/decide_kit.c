@@ -91,6 +91,8 @@ void kit_new(struct kit *k, const struct state_limits *l, const char *yaml)
 	assert_non_null(k->out);
 	assert_int_equal(state_new(l, &k->s), 0);
 	size_t len = kit_genesis(k, yaml, payload, sizeof(payload));
+	k->genesis = payload;
+	k->genesis_len = len;
 	assert_int_equal(kit_apply(k, COMMAND_GENESIS, 0, NULL, payload, len, NULL, 0), DECIDE_ENTRY);
 	bytes_of(k, channel[0], 32);
 	bytes_of(k, channel[1], 32);

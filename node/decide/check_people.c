@@ -45,12 +45,11 @@ static unsigned kind_of(const struct person *p)
 static int check_owner(const struct state *s, const struct said *said, const struct person_record *p, unsigned number,
                        const struct refusal *why)
 {
+	if (p->owner.id.len == 0)
+		return 0;
 	unsigned i = said_find(said, &p->owner);
 	const struct person *owner = person_find_typed(s, p->owner.type, p->owner.id);
 	unsigned kind = owner != NULL ? kind_of(owner) : 0;
-
-	if (p->owner.id.len == 0)
-		return 0;
 	if (i < said->n && said->list[i].action == PEOPLE_REMOVE)
 		kind = 0;
 	else if (i < said->n && said->list[i].action == PEOPLE_SET)

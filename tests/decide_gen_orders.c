@@ -1,0 +1,155 @@
+/* Seeded random commands: what administrators order, and what nodes say of themselves. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "node/decide/policy.h"
+#include "tests/decide_gen.h"
+#include "tests/order_kit.h"
+
+/* By root, or by both administrators where that is needed, mostly; at times a signature does not fit. */
+static void order(struct gen *g, unsigned type, const void *elements, size_t len, unsigned n)
+{
+	const struct signer signers[] = {
+	        {.name = "root", .sk = g->kit.admin_sk, .spoil = gen_below(g, 30) == 0 ? 1 : 0},
+	        {.name = "second", .sk = g->second_sk, .spoil = gen_below(g, 30) == 0 ? 1 : 0}};
+	bool both = (state_thresholds(g->kit.s)->k[0] > 1 || type == COMMAND_GOVERNANCE) && gen_below(g, 10) != 0;
+
+	order_apply(&g->kit, type, gen_below(g, 30) == 0 ? KIT_GATEWAY : KIT_ADMIN, elements, len, n, signers,
+	            both ? 2 : 1);
+}
+
+static void enroll(struct gen *g)
+{
+	static const uint32_t roles[] = {ROLE_DECIDE, ROLE_DECIDE, ROLE_AUDIT, ROLE_DECIDE | ROLE_IMPORT};
+	uint8_t key[32] = {0};
+	char name[8];
+
+	gen_name(g, name);
+	key[0] = (uint8_t)name[1];
+	kit_enroll(&g->kit, name, GEN_ONE_OF(g, roles), key, NULL, NULL);
+}
+
+static void remove_one(struct gen *g)
+{
+	char name[8];
+
+	gen_name(g, name);
+	kit_remove(&g->kit, name);
+}
+
+static void policy(struct gen *g)
+{
+	static char yaml[POLICY_SOURCE_SIZE_MAX];
+	static uint8_t compiled[POLICY_COMPILED_SIZE_MAX];
+	struct policy_error where;
+	size_t len;
+
+	gen_policy(g, 1 + (unsigned)gen_below(g, 2), yaml, sizeof(yaml));
+	if (policy_compile(yaml, strlen(yaml), compiled, sizeof(compiled), &len, &where) != 0) {
+		g->policies_refused++;
+		return;
+	}
+	g->policies += kit_policy(&g->kit, yaml) == DECIDE_ENTRY;
+}
+
+static void feature(struct gen *g)
+{
+	static const char *const names[] = {"builds", "digest", "decisions", "no-such-feature"};
+	uint8_t elements[64];
+	struct writer w;
+
+	writer_init(&w, elements, sizeof(elements));
+	writer_cstr(&w, GEN_ONE_OF(g, names));
+	order(g, COMMAND_FEATURE, elements, w.len, 1);
+}
+
+static void build(struct gen *g)
+{
+	static const char *const versions[] = {"1.0", "1.1", "2.0"};
+	const char *version = GEN_ONE_OF(g, versions);
+	const struct build b = {1 + gen_below(g, 3), {version, strlen(version)}};
+	uint8_t payload[64];
+	size_t len;
+
+	assert_int_equal(build_encode(&b, payload, sizeof(payload), &len), 0);
+	kit_apply(&g->kit, COMMAND_BUILD, 0, NULL, payload, len, NULL, 0);
+}
+
+/* Any action with any node: what the roster takes of it is up to decide. */
+static void member(struct gen *g)
+{
+	uint8_t elements[1024], keys[3][32], sk[64];
+	char url[48], link[48];
+	uint64_t id = 1 + gen_below(g, 12);
+	struct member_order m = {.action = 1 + (unsigned)gen_below(g, 4), .id = id, .lost = gen_below(g, 4) == 0};
+	size_t len;
+
+	snprintf(url, sizeof(url), "tcp://10.0.%u.%u:7101", (unsigned)gen_below(g, 2), (unsigned)id);
+	snprintf(link, sizeof(link), "10.0.%u.%u:7102", (unsigned)gen_below(g, 2), (unsigned)id);
+	if (m.action == MEMBER_ADD || m.action == MEMBER_ADDRESS) {
+		m.url = (struct text){url, strlen(url)};
+		m.link = (struct text){link, strlen(link)};
+	}
+	if (m.action == MEMBER_ADD) {
+		for (unsigned i = 0; i < 3; i++)
+			kit_key(&g->kit, keys[i], sk);
+		m.role = ROSTER_SPARE;
+		m.log_pub = keys[0];
+		m.cosigner_pub = keys[1];
+		m.channel_pub = keys[2];
+	}
+	if (m.action == MEMBER_ROLE)
+		m.role = 1 + (unsigned)gen_below(g, 2);
+	assert_int_equal(member_order_encode_signed(&m, elements, sizeof(elements), &len), 0);
+	order(g, COMMAND_MEMBER, elements, len, 9);
+}
+
+static void people(struct gen *g)
+{
+	static const char *const who[] = {"user:ada", "user:bob", "user:cyd", "agent:ada", "agent:dee", "service:x"};
+	static const char *const groups[] = {NULL, "eng", "eng ops", "legal"};
+	static const char *const owners[] = {NULL, "user:ada", "user:bob", "agent:dee"};
+	static const char *const for_whom[] = {NULL, "user:ada", "group:eng", "*:*"};
+	struct people_change c[3];
+	unsigned n = 1 + (unsigned)gen_below(g, 3);
+
+	for (unsigned i = 0; i < n; i++) {
+		const char *name = GEN_ONE_OF(g, who);
+		unsigned kind = name[0] == 'u' ? PERSON_USER : name[0] == 'a' ? PERSON_AGENT : PERSON_SERVICE;
+		bool owned = kind != PERSON_USER || gen_below(g, 10) == 0;
+		if (gen_below(g, 3) == 0)
+			c[i] = change_of(PEOPLE_DISABLE + (unsigned)gen_below(g, 3), name);
+		else
+			c[i] = person_of(name, kind, GEN_ONE_OF(g, groups), owned ? GEN_ONE_OF(g, owners) : NULL,
+			                 owned ? GEN_ONE_OF(g, for_whom) : NULL);
+	}
+	order_people(&g->kit, c, n);
+}
+
+/* From one administrator to two and back. */
+static void govern(struct gen *g)
+{
+	unsigned k = state_thresholds(g->kit.s)->k[0];
+	uint8_t elements[64], channel[32] = {2}, pub[32];
+	struct governance_order o;
+	size_t len;
+
+	if (state_principal_by_name(g->kit.s, "second", 6) == NULL && k == 1) {
+		kit_key(&g->kit, pub, g->second_sk);
+		kit_enroll(&g->kit, "second", ROLE_ADMINISTER, channel, pub, NULL);
+		return;
+	}
+	governance_all(&o.thresholds, gen_below(g, 4) == 0 ? 3 : 3 - k);
+	assert_int_equal(governance_order_encode_signed(&o, elements, sizeof(elements), &len), 0);
+	order(g, COMMAND_GOVERNANCE, elements, len, 1);
+}
+
+const struct gen_step gen_steps_orders[] = {{2, enroll}, {2, remove_one}, {1, policy}, {1, feature}, {1, build},
+                                            {2, member}, {2, people},     {1, govern}, {0, NULL}};
