@@ -19,17 +19,18 @@ int policyfile_read(const char *command, const char *path, struct policyfile *re
 	struct policyfile p = {0};
 	int err = 0;
 
-	if (path) {
-		err = files_read(path, POLICY_SOURCE_SIZE_MAX, &p.source, &p.source_len);
-	} else {
+	if (!path) {
 		p.source = strdup(policy_default_yaml());
 		p.source_len = p.source ? strlen(p.source) : 0;
-		err = p.source ? 0 : ENOMEM;
+		if (!p.source)
+			return tool_fail(EXIT_LOCAL, command, "out of memory");
+	} else {
+		err = files_read(path, POLICY_SOURCE_SIZE_MAX, &p.source, &p.source_len);
 	}
 	if (err == EFBIG)
 		return tool_fail(EXIT_USAGE, command, "%s: larger than %d bytes", path, POLICY_SOURCE_SIZE_MAX);
 	if (err)
-		return tool_fail(EXIT_LOCAL, command, "%s: %s", path ? path : "policy", strerror(err));
+		return tool_fail(EXIT_LOCAL, command, "%s: %s", path, strerror(err));
 	*ret = p;
 	return 0;
 }

@@ -1,5 +1,4 @@
-/* countersign policy test: plays the cases of a file under a policy and holds what is decided against what is expected.
- */
+/* countersign policy test: plays a file of cases under a policy, and reports. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
