@@ -65,12 +65,12 @@ static void whole_file(void **state)
 	assert_int_equal(k->risk_min, -5);
 	assert_int_equal(k->risk_max, 7);
 	assert_int_equal(k->texts[EXPECT_RULES].n, 2);
-	assert_int_equal(k->request.subject_id.len, 3);
+	assert_int_equal(k->request.q.subject_id.len, 3);
 	/* Sorted by name: b, n, s. */
-	assert_int_equal(k->request.n_context, 3);
-	assert_int_equal(k->request.context[0].type, VALUE_BOOL);
-	assert_int_equal(k->request.context[1].integer, 3);
-	assert_int_equal(k->request.context[2].type, VALUE_STR);
+	assert_int_equal(k->request.q.n_context, 3);
+	assert_int_equal(k->request.q.context[0].type, VALUE_BOOL);
+	assert_int_equal(k->request.q.context[1].integer, 3);
+	assert_int_equal(k->request.q.context[2].type, VALUE_STR);
 	const struct policycase_event *e = f.events;
 	assert_int_equal(e[0].at_ms, f.start_ms + 60000);
 	assert_int_equal(e[0].times, 3);
@@ -236,6 +236,78 @@ static void answers(void **state)
 	free(j);
 }
 
+/* A chain of actors, and the place that a leader would have found: both come out in the entry. */
+static void chain_and_place(void **state)
+{
+	struct policyjudge *j = malloc(sizeof *j);
+	struct policycases f;
+
+	(void)state;
+	assert_non_null(j);
+	play(HEAD "  - name: x\n"
+	          "    request:\n"
+	          "      subject: user:ada\n"
+	          "      actor: [\"agent:a\", \"agent:b\"]\n"
+	          "      action: x\n"
+	          "      resource: t:i\n"
+	          "      context: {ip: 198.51.100.7}\n"
+	          "      place: {country: DE, network: 64496, position: \"52.52, -13.4\"}\n"
+	          "    expect: {verdict: deny}\n",
+	     j, &f);
+	assert_string_equal(j->trouble, "");
+	assert_int_equal(j->n_wrong, 0);
+	const struct decide_out *o = policylab_out(j->lab);
+	struct policyrequest r;
+	unsigned n;
+	assert_int_equal(body_decode(j->fields, &n, o->body, o->body_len), 0);
+	assert_int_equal(policyrequest_of_fields(&r, j->fields, n), 0);
+	assert_int_equal(r.q.n_via, 1);
+	assert_memory_equal(r.q.actor_id.s, "a", 1);
+	assert_memory_equal(r.q.via[0].id.s, "b", 1);
+	assert_int_equal(r.q.n_context, 1);
+	assert_true(r.place.looked);
+	assert_memory_equal(r.place.country, "DE", 2);
+	assert_int_equal(r.place.network, 64496);
+	assert_int_equal(r.place.latitude, 525200);
+	assert_int_equal(r.place.longitude, -134000);
+	policyjudge_close(j);
+	policycases_close(&f);
+	free(j);
+	refused(HEAD "  - name: x\n    request: {subject: \"u:a\", action: x, resource: \"t:i\", actor: []}\n", 4, 59,
+	        "an empty list of actors");
+	refused(HEAD
+	        "  - name: x\n    request: {subject: \"u:a\", action: x, resource: \"t:i\", place: {country: de}}\n",
+	        4, 76, "two capital letters");
+	refused(HEAD "  - name: x\n    request: {subject: \"u:a\", action: x, resource: \"t:i\", place: {position: "
+	             "\"99,0\"}}\n",
+	        4, 78, "in degrees");
+}
+
+/* The example of node/POLICY.md is one. */
+static void documented(void **state)
+{
+	const char *srcdir = getenv("srcdir");
+	static char page[131072];
+	char path[4096];
+	struct policycases f;
+
+	(void)state;
+	snprintf(path, sizeof path, "%s/node/POLICY.md", srcdir ? srcdir : "..");
+	FILE *file = fopen(path, "r");
+	assert_non_null(file);
+	page[fread(page, 1, sizeof page - 1, file)] = 0;
+	fclose(file);
+	char *start = strstr(page, "```yaml\nversion: 1\npolicy: policy.yaml");
+	assert_non_null(start);
+	start += strlen("```yaml\n");
+	char *end = strstr(start, "```");
+	assert_non_null(end);
+	*end = 0;
+	parse(start, &f);
+	assert_int_equal(f.n_cases, 2);
+	policycases_close(&f);
+}
+
 /* The same case twice gives the same, down to the entry's bytes. */
 static void repeatable(void **state)
 {
@@ -266,8 +338,9 @@ static void repeatable(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(whole_file),   cmocka_unit_test(refusals), cmocka_unit_test(moments),
-	        cmocka_unit_test(wrong_in_all), cmocka_unit_test(answers),  cmocka_unit_test(repeatable),
+	        cmocka_unit_test(whole_file),      cmocka_unit_test(refusals),   cmocka_unit_test(moments),
+	        cmocka_unit_test(wrong_in_all),    cmocka_unit_test(answers),    cmocka_unit_test(repeatable),
+	        cmocka_unit_test(chain_and_place), cmocka_unit_test(documented),
 	};
 
 	if (sodium_init() < 0)

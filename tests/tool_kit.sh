@@ -1,6 +1,6 @@
+#!/bin/sh
 # What the shell tests of the tool share: sourced; then set $out, the file for what the tool says.
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=sh
 
 tool=${COUNTERSIGN:-./countersign}
 if [ ! -x "$tool" ] || [ ! -x "${COUNTERSIGND:-./countersignd}" ]; then

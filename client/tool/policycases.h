@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "client/tool/policylab.h"
+#include "client/tool/policyrequest.h"
 #include "node/decide/policy.h"
 #include "node/decide/policy_form.h"
 
@@ -21,7 +22,7 @@ enum policycase_answer { CASE_UNANSWERED, CASE_GOOD, CASE_WRONG, CASE_LATE };
 struct policycase_event {
 	unsigned line;
 	bool import;
-	struct request request;
+	struct policyrequest request;
 	uint64_t at_ms, every_ms; /* An import's: when it happened. */
 	unsigned times;
 	enum policycase_answer answer; /* Of each step_up that it gets. */
@@ -50,7 +51,7 @@ extern const char *const policycase_expect_keys[EXPECT_N];
 struct policycase {
 	struct text name;
 	unsigned line;
-	struct request request;
+	struct policyrequest request;
 	uint64_t at_ms;
 	bool given; /* The signals are given; else they are derived from what came before. */
 	struct signal_list signals;

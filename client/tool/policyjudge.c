@@ -55,16 +55,18 @@ static bool play_answer(struct policyjudge *j, unsigned line, uint64_t now_ms, c
 
 static bool play_event(struct policyjudge *j, const struct policycase_event *e)
 {
+	const struct request q = policyrequest_placed(&e->request);
+
 	for (unsigned i = 0; i < e->times; i++) {
 		uint64_t at_ms = e->at_ms + i * e->every_ms;
-		int err = e->import ? policylab_import(j->lab, at_ms, client, &e->request, at_ms)
-		                    : policylab_decide(j->lab, at_ms, client, &e->request);
+		int err = e->import ? policylab_import(j->lab, at_ms, client, &q, at_ms)
+		                    : policylab_decide(j->lab, at_ms, client, &q);
 
 		if (err) {
 			troubled(j, e->line, "it is refused: %s", policylab_text(j->lab));
 			return false;
 		}
-		if (!e->import && !play_answer(j, e->line, at_ms, &e->request, e->answer))
+		if (!e->import && !play_answer(j, e->line, at_ms, &q, e->answer))
 			return false;
 	}
 	return true;
@@ -88,6 +90,7 @@ static void look_at_entry(struct policyjudge *j, unsigned line)
 static int play_history(const char *command, const struct policycases *f, const struct policycase *k,
                         const struct policyfile *p, struct policyjudge *j)
 {
+	const struct request q = policyrequest_placed(&k->request);
 	int code = policylab_open(command, p, f->start_ms, &limits, &j->lab);
 
 	if (code)
@@ -95,9 +98,9 @@ static int play_history(const char *command, const struct policycases *f, const 
 	for (unsigned i = 0; i < k->n_events; i++)
 		if (!play_event(j, &f->events[k->first_event + i]))
 			return 0;
-	if (policylab_decide(j->lab, k->at_ms, client, &k->request))
+	if (policylab_decide(j->lab, k->at_ms, client, &q))
 		troubled(j, k->line, "the request is refused: %s", policylab_text(j->lab));
-	else if (play_answer(j, k->line, k->at_ms, &k->request, k->answer))
+	else if (play_answer(j, k->line, k->at_ms, &q, k->answer))
 		look_at_entry(j, k->line);
 	return 0;
 }
@@ -106,6 +109,7 @@ static int play_history(const char *command, const struct policycases *f, const 
 static int play_given(const char *command, const struct policycase *k, const struct policyfile *p,
                       struct policyjudge *j)
 {
+	const struct request q = policyrequest_placed(&k->request);
 	struct evaluation *e = &j->evaluation;
 
 	j->policy = malloc(sizeof *j->policy);
@@ -117,7 +121,7 @@ static int play_given(const char *command, const struct policycase *k, const str
 	for (unsigned i = 0; i < k->signals.n; i++)
 		if (k->signals.s[i].value)
 			e->signals.s[e->signals.n++] = k->signals.s[i];
-	evaluate_given(e, j->policy, &k->request, k->met);
+	evaluate_given(e, j->policy, &q, k->met);
 	policyresult_of_evaluation(&j->found, e, j->policy);
 	return 0;
 }

@@ -11,6 +11,7 @@
 
 #include "client/tool/tool.h"
 #include "ledger/errors.h"
+#include "node/decide/place.h"
 
 #define LAB_ORIGIN      "policy-lab"
 #define LAB_ADMIN       "lab-administrator"
@@ -33,6 +34,7 @@ struct policylab {
 	uint8_t admin_pub[32], admin_sk[64];
 	unsigned n_clients;
 	struct lab_client clients[LAB_CLIENTS_MAX];
+	const struct place *place; /* Of the request that is asked or imported now, as a leader would have found it. */
 	char text[160];
 	uint8_t payload[LAB_PAYLOAD_MAX], facts[LAB_FACTS_MAX], command[LAB_COMMAND_MAX];
 };
@@ -70,11 +72,18 @@ static int facts_of(struct policylab *l, unsigned type, uint64_t principal, cons
                     size_t len, size_t *ret_len, char why[160])
 {
 	struct evidence e;
+	struct writer w;
 	int err;
 
-	if (type != COMMAND_ANSWER)
-		return decide_prepare(l->s, l->now_ms, type, principal, id, l->payload, len, l->facts, sizeof l->facts,
-		                      ret_len, why);
+	if (type != COMMAND_ANSWER) {
+		err = decide_prepare(l->s, l->now_ms, type, principal, id, l->payload, len, l->facts, sizeof l->facts,
+		                     ret_len, why);
+		if (err || !l->place)
+			return err;
+		writer_init(&w, l->facts, sizeof l->facts);
+		place_facts_write(&w, l->place);
+		return writer_end(&w, ret_len);
+	}
 	err = decide_evidence(l->s, l->now_ms, principal, id, l->payload, len, &e, why);
 	if (!err && e.method)
 		evidence_verify_ed25519(&e);
@@ -215,7 +224,10 @@ int policylab_decide(struct policylab *l, uint64_t now_ms, struct text client, c
 	if (err)
 		return err;
 	err = request_encode(q, l->payload, sizeof l->payload, &len);
-	return err ? refused(l, err, "") : apply(l, COMMAND_DECIDE, id, len);
+	l->place = q->place;
+	err = err ? refused(l, err, "") : apply(l, COMMAND_DECIDE, id, len);
+	l->place = NULL;
+	return err;
 }
 
 int policylab_import(struct policylab *l, uint64_t now_ms, struct text client, const struct request *q,
@@ -239,7 +251,10 @@ int policylab_import(struct policylab *l, uint64_t now_ms, struct text client, c
 	err = request_encode(q, request, sizeof request, &i.request_len);
 	if (!err)
 		err = import_encode(&i, l->payload, sizeof l->payload, &len);
-	return err ? refused(l, err, "") : apply(l, COMMAND_IMPORT, id, len);
+	l->place = q->place;
+	err = err ? refused(l, err, "") : apply(l, COMMAND_IMPORT, id, len);
+	l->place = NULL;
+	return err;
 }
 
 static int send_answer(struct policylab *l, uint64_t client, uint64_t index, struct text credential,

@@ -25,7 +25,7 @@ enum policylab_proof { POLICYLAB_GOOD, POLICYLAB_WRONG, POLICYLAB_LATE };
  * Each makes one entry and gives 0, or what decide refused it with (CS_ERR_*; policylab_text says why). A time before
  * the last entry's counts as that one's.
  */
-/* client: who asks, by name (of its own velocity); enrolled when it is first named. */
+/* client: who asks, by name (of its own velocity); enrolled when it is first named. q->place: as a leader found it. */
 int policylab_decide(struct policylab *l, uint64_t now_ms, struct text client, const struct request *q);
 int policylab_import(struct policylab *l, uint64_t now_ms, struct text client, const struct request *q,
                      uint64_t event_ms);

@@ -8,6 +8,7 @@
 
 #include "ledger/errors.h"
 #include "node/decide/codec.h"
+#include "node/decide/fixed.h"
 
 /* Order by bytes, as requests have it. CS_ERR_TOO_LARGE, CS_ERR_EXISTS. */
 static int add_context(struct request *q, const struct named_value *v)
@@ -48,7 +49,7 @@ static int read_typed(struct compile *c, struct fy_node *key, struct fy_node *va
 
 static int request_subject(struct compile *c, struct fy_node *key, struct fy_node *value, void *target)
 {
-	struct request *q = target;
+	struct request *q = &((struct policyrequest *)target)->q;
 
 	return read_typed(c, key, value, SUBJECT_TYPE_SIZE_MAX, &q->subject_type, &q->subject_id);
 }
@@ -56,7 +57,7 @@ static int request_subject(struct compile *c, struct fy_node *key, struct fy_nod
 /* One, or a chain: the first acts for the second, and so on; the last for the subject. */
 static int request_actor(struct compile *c, struct fy_node *key, struct fy_node *value, void *target)
 {
-	struct request *q = target;
+	struct request *q = &((struct policyrequest *)target)->q;
 	struct fy_node *item;
 	unsigned n = 0;
 	void *i = NULL;
@@ -78,14 +79,14 @@ static int request_actor(struct compile *c, struct fy_node *key, struct fy_node 
 
 static int request_resource(struct compile *c, struct fy_node *key, struct fy_node *value, void *target)
 {
-	struct request *q = target;
+	struct request *q = &((struct policyrequest *)target)->q;
 
 	return read_typed(c, key, value, SUBJECT_TYPE_SIZE_MAX, &q->resource_type, &q->resource_id);
 }
 
 static int request_action(struct compile *c, struct fy_node *key, struct fy_node *value, void *target)
 {
-	return yaml_text(c, key, value, 1, REQUEST_STR_SIZE_MAX, &((struct request *)target)->action);
+	return yaml_text(c, key, value, 1, REQUEST_STR_SIZE_MAX, &((struct policyrequest *)target)->q.action);
 }
 
 /* As a policy's own values: without quotes, numbers and booleans are such. */
@@ -120,24 +121,123 @@ static int request_attributes(struct compile *c, struct fy_node *key, struct fy_
 	if (!value || !fy_node_is_mapping(value))
 		return yaml_fail(c, key, "a mapping (attribute: value) is wanted here");
 	while (!err && (pair = fy_node_mapping_iterate(value, &i)))
-		err = read_attribute(c, fy_node_pair_key(pair), fy_node_pair_value(pair), target);
+		err = read_attribute(c, fy_node_pair_key(pair), fy_node_pair_value(pair),
+		                     &((struct policyrequest *)target)->q);
 	return err;
 }
 
-int policyrequest_read(struct compile *c, struct fy_node *key, struct fy_node *value, struct request *ret)
+/* --- the place of its address --- */
+
+static int place_country(struct compile *c, struct fy_node *key, struct fy_node *value, void *target)
 {
-	static const struct yaml_key keys[] = {
-	        {"subject", request_subject, YAML_REQUIRED}, {"actor", request_actor, 0},
-	        {"action", request_action, YAML_REQUIRED},   {"resource", request_resource, YAML_REQUIRED},
-	        {"context", request_attributes, 0},          {NULL, NULL, 0}};
+	struct place *p = target;
+	struct text t;
+	int err = yaml_text(c, key, value, 2, 2, &t);
+
+	if (err)
+		return err;
+	for (unsigned i = 0; i < 2; i++)
+		if (t.s[i] < 'A' || t.s[i] > 'Z')
+			return yaml_fail(c, value, "a country is two capital letters (ISO 3166-1)");
+	memcpy(p->country, t.s, 2);
+	return 0;
+}
+
+static int place_network(struct compile *c, struct fy_node *key, struct fy_node *value, void *target)
+{
+	int64_t v = 0;
+	int err = yaml_int(c, key, value, 1, UINT32_MAX, &v);
+
+	((struct place *)target)->network = (uint32_t)v;
+	return err;
+}
+
+/* Decimal degrees, up to four digits behind the point, to ten-thousandths of a degree. */
+static bool read_degrees(struct text t, int32_t max, int32_t *ret)
+{
+	bool negative = t.len && t.s[0] == '-';
+	int64_t v = 0;
+	unsigned behind = 0;
+	bool point = false;
+
+	if (t.len == (size_t)negative || t.len > 10)
+		return false;
+	for (size_t i = negative; i < t.len; i++) {
+		if (t.s[i] == '.' && !point) {
+			point = true;
+			continue;
+		}
+		if (t.s[i] < '0' || t.s[i] > '9' || (point && ++behind > 4))
+			return false;
+		v = v * 10 + (t.s[i] - '0');
+	}
+	for (; behind < 4; behind++)
+		v *= 10;
+	*ret = (int32_t)(negative ? -v : v);
+	return v <= max;
+}
+
+/* "52.52, 13.405": latitude, longitude. */
+static int place_position(struct compile *c, struct fy_node *key, struct fy_node *value, void *target)
+{
+	struct place *p = target;
+	struct text t, latitude, longitude;
+	int err = yaml_text(c, key, value, 1, 40, &t);
+	const char *comma = err ? NULL : memchr(t.s, ',', t.len);
+
+	if (err)
+		return err;
+	if (comma) {
+		latitude = (struct text){t.s, (size_t)(comma - t.s)};
+		longitude = (struct text){comma + 1, t.len - latitude.len - 1};
+		for (; longitude.len && *longitude.s == ' '; longitude.s++)
+			longitude.len--;
+		p->has_position = read_degrees(latitude, FIXED_LATITUDE_MAX, &p->latitude) &&
+		                  read_degrees(longitude, FIXED_LONGITUDE_MAX, &p->longitude);
+	}
+	return p->has_position
+	               ? 0
+	               : yaml_fail(c, value, "latitude and longitude in degrees are wanted here: \"52.52, 13.405\"");
+}
+
+/* What a leader's databases would say of the address. */
+static int request_place(struct compile *c, struct fy_node *key, struct fy_node *value, void *target)
+{
+	static const struct yaml_key keys[] = {{"country", place_country, 0},
+	                                       {"network", place_network, 0},
+	                                       {"position", place_position, 0},
+	                                       {NULL, NULL, 0}};
+	struct policyrequest *r = target;
+
+	r->place = (struct place){.looked = true};
+	return yaml_mapping(c, key, value, keys, &r->place);
+}
+
+int policyrequest_read(struct compile *c, struct fy_node *key, struct fy_node *value, struct policyrequest *ret)
+{
+	static const struct yaml_key keys[] = {{"subject", request_subject, YAML_REQUIRED},
+	                                       {"actor", request_actor, 0},
+	                                       {"action", request_action, YAML_REQUIRED},
+	                                       {"resource", request_resource, YAML_REQUIRED},
+	                                       {"context", request_attributes, 0},
+	                                       {"place", request_place, 0},
+	                                       {NULL, NULL, 0}};
 	uint8_t bytes[REQUEST_SIZE_MAX];
 	size_t len;
 
 	memset(ret, 0, sizeof *ret);
 	int err = yaml_mapping(c, key, value, keys, ret);
-	if (!err && request_encode(ret, bytes, sizeof bytes, &len))
+	if (!err && request_encode(&ret->q, bytes, sizeof bytes, &len))
 		return yaml_fail(c, key, "the request is too large: at most %d bytes", REQUEST_SIZE_MAX);
 	return err;
+}
+
+struct request policyrequest_placed(const struct policyrequest *p)
+{
+	struct request q = p->q;
+
+	q.place = p->place.looked ? &p->place : NULL;
+	return q;
 }
 
 /* --- from an entry --- */
@@ -256,29 +356,42 @@ static int take_chain(struct request *q, const struct field *f)
 	return reader_end(&r);
 }
 
-int policyrequest_of_fields(struct request *ret, const struct field *fields, unsigned n)
+static int take_place(struct place *p, const struct field *f)
+{
+	struct reader r;
+
+	*p = (struct place){0};
+	if (!f)
+		return 0;
+	reader_init(&r, f->value, f->value_len);
+	place_read(&r, p);
+	return reader_end(&r);
+}
+
+int policyrequest_of_fields(struct policyrequest *ret, const struct field *fields, unsigned n)
 {
 	const struct field *action = body_find(fields, n, FIELD_ACTION), *actor = body_find(fields, n, FIELD_ACTOR);
-	struct request q = {0};
-	int err = action ? field_text(action, &q.action) : CS_ERR_ERASED;
+	struct request *q = &ret->q;
+	int err = action ? 0 : CS_ERR_ERASED;
 
+	memset(q, 0, sizeof *q);
 	if (!err)
-		err = field_pair(body_find(fields, n, FIELD_SUBJECT), &q.subject_type, &q.subject_id);
+		err = field_text(action, &q->action);
 	if (!err)
-		err = field_pair(body_find(fields, n, FIELD_RESOURCE), &q.resource_type, &q.resource_id);
+		err = field_pair(body_find(fields, n, FIELD_SUBJECT), &q->subject_type, &q->subject_id);
+	if (!err)
+		err = field_pair(body_find(fields, n, FIELD_RESOURCE), &q->resource_type, &q->resource_id);
 	if (!err && actor)
-		err = field_pair(actor, &q.actor_type, &q.actor_id);
+		err = field_pair(actor, &q->actor_type, &q->actor_id);
 	if (!err)
-		err = take_chain(&q, body_find(fields, n, FIELD_DELEGATION));
+		err = take_chain(q, body_find(fields, n, FIELD_DELEGATION));
 	if (!err)
-		err = take_context(&q, body_find(fields, n, FIELD_CONTEXT));
+		err = take_context(q, body_find(fields, n, FIELD_CONTEXT));
 	if (!err)
-		err = take_text(&q, "device", body_find(fields, n, FIELD_DEVICE));
+		err = take_text(q, "device", body_find(fields, n, FIELD_DEVICE));
 	if (!err)
-		err = take_text(&q, "ip", body_find(fields, n, FIELD_ADDRESS));
+		err = take_text(q, "ip", body_find(fields, n, FIELD_ADDRESS));
 	if (!err)
-		err = take_location(&q, body_find(fields, n, FIELD_LOCATION));
-	if (!err)
-		*ret = q;
-	return err;
+		err = take_location(q, body_find(fields, n, FIELD_LOCATION));
+	return err ? err : take_place(&ret->place, body_find(fields, n, FIELD_PLACE));
 }

@@ -4,15 +4,24 @@
 #define CLIENT_TOOL_POLICYREQUEST_H
 
 #include "ledger/entry.h"
+#include "node/decide/place.h"
 #include "node/decide/policy_yaml.h"
 
-/* {subject, actor, action, resource, context}, checked as the wire would. c->p is used as scratch. */
-int policyrequest_read(struct compile *c, struct fy_node *key, struct fy_node *value, struct request *ret);
+/* place.looked: a place is known. */
+struct policyrequest {
+	struct request q; /* Without its place: this struct may move. */
+	struct place place;
+};
+/* With the place that it holds, as long as p stays where it is. */
+struct request policyrequest_placed(const struct policyrequest *p);
+
+/* {subject, actor, action, resource, context, place}, checked as the wire would. c->p is used as scratch. */
+int policyrequest_read(struct compile *c, struct fy_node *key, struct fy_node *value, struct policyrequest *ret);
 
 /*
  * The request that was decided, put together again; texts point into the fields. CS_ERR_ERASED: not all of its fields
  * are there. CS_ERR_MALFORMED.
  */
-int policyrequest_of_fields(struct request *ret, const struct field *fields, unsigned n);
+int policyrequest_of_fields(struct policyrequest *ret, const struct field *fields, unsigned n);
 
 #endif

@@ -79,6 +79,13 @@ static void print_found(const struct policyjudge *j)
 		printf("%s%s %+" PRId64, i ? ", " : "; signals ", signal_key(j->found.signals[i].id),
 		       j->found.signals[i].weight);
 	putchar('\n');
+	for (unsigned i = 0; i < j->found.n_reasons; i++) {
+		char reason[POLICY_TEXT_SIZE_MAX + 8];
+		const struct text t = j->found.reasons[i].admin;
+		text_safe(t.s, t.len, reason, sizeof reason);
+		if (t.len)
+			printf("    reason: %s\n", reason);
+	}
 }
 
 static const char *outcome_words(const struct policyjudge *j)

@@ -4,6 +4,7 @@
 #define CLIENT_TOOL_POLICYWHATIF_H
 
 #include "client/tool/policylab.h"
+#include "client/tool/policyrequest.h"
 #include "client/tool/policytally.h"
 #include "client/tool/policywalk.h"
 
@@ -27,7 +28,8 @@ struct whatif {
 	struct policytally tally;
 	struct evaluation evaluation;
 	struct policyresult then, now;
-	struct request request;
+	struct policyrequest asked;
+	struct request request; /* The same, with its place. */
 	struct field lab_fields[LIMIT_FIELD_COUNT_MAX];
 	struct whatif_pending *pending; /* A ring. */
 	uint64_t pending_first, pending_end;
@@ -36,6 +38,7 @@ struct whatif {
 	uint64_t erased;   /* Some came; those that are needed did not. */
 	uint64_t unasked;  /* Answers to what would not have been asked. */
 	uint64_t assumed;  /* Proofs that nobody was asked for then, taken as good. */
+	uint64_t granted;  /* A grant counted: as then. */
 	uint64_t refused;  /* The lab took them not. */
 	uint64_t unplayed; /* Entries of other kinds that change what is decided later. */
 	char refusal[160]; /* The first one's text. */

@@ -127,6 +127,23 @@ static int take_parties(struct whatif *w, const struct entryview *v)
 	return reader_end(&r);
 }
 
+/* [what opens, index of the grant that counted or nil, …]: it stood in for evidence or approvals. */
+static bool grant_counted(const struct entryview *v)
+{
+	const struct field *f = body_find(v->fields, v->n_fields, FIELD_GRANT);
+	const uint8_t *skipped;
+	struct reader r;
+	uint32_t n = 0;
+	size_t len;
+
+	if (!f)
+		return false;
+	reader_init(&r, f->value, f->value_len);
+	reader_array(&r, LIMIT_MSGPACK_NODES_MAX, &n);
+	reader_skip(&r, &skipped, &len);
+	return reader_peek(&r) == VALUE_INT;
+}
+
 static int evaluate_recorded(struct whatif *w, const struct entryview *v)
 {
 	bool answer = v->entry.kind == ENTRY_ANSWER;
@@ -139,6 +156,10 @@ static int evaluate_recorded(struct whatif *w, const struct entryview *v)
 	policyresult_of_evaluation(&w->now, &w->evaluation, w->policy);
 	if (answer && w->then.outcome != ANSWER_MET)
 		w->now.verdict = VERDICT_DENY;
+	if ((w->now.verdict == VERDICT_STEP_UP || w->now.verdict == VERDICT_DEFER) && grant_counted(v)) {
+		w->now.verdict = w->then.verdict;
+		w->granted++;
+	}
 	return 0;
 }
 
@@ -301,9 +322,10 @@ int whatif_entry(void *ctx, const struct entryview *v, const struct cs_entry *ra
 	}
 	err = policyresult_of_entry(&w->then, &v->entry, v->fields, v->n_fields);
 	if (!err)
-		err = policyrequest_of_fields(&w->request, v->fields, v->n_fields);
+		err = policyrequest_of_fields(&w->asked, v->fields, v->n_fields);
 	if (err)
 		return unreadable(w, v, err);
+	w->request = policyrequest_placed(&w->asked);
 	err = w->history ? played(w, v) : recorded(w, v);
 	return err ? unreadable(w, v, err) : 0;
 }

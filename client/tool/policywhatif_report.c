@@ -38,7 +38,7 @@ struct gap {
 	const char *key, *text;
 	uint64_t n;
 };
-#define GAPS 6
+#define GAPS 7
 
 static void gaps(const struct whatif *w, struct gap ret[GAPS])
 {
@@ -49,8 +49,12 @@ static void gaps(const struct whatif *w, struct gap ret[GAPS])
 	        {"unasked", "answers to challenges that would not have been given", w->unasked},
 	        {"assumed", "proofs that nobody was asked for then, taken as good (--unanswered: as not given)",
 	         w->assumed},
+	        {"granted", "verdicts in which a grant counted: taken as then", w->granted},
 	        {"refused", "requests refused when they were played", w->refused},
-	        {"unplayed", "entries of other kinds that may change later verdicts: not played", w->unplayed},
+	        {"unplayed",
+	         "entries of other kinds (approvals, ends of waiting, grants, signals from outside, people): not "
+	         "looked at",
+	         w->unplayed},
 	};
 
 	for (unsigned i = 0; i < GAPS; i++)

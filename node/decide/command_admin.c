@@ -258,6 +258,8 @@ int policy_set_decode(struct policy_set *ret, const void *bytes, size_t len)
 	reader_bin(&r, POLICY_COMPILED_SIZE_MAX, &p.compiled, &p.compiled_len);
 	err = codec_signed_end(&r, start, &p.signed_elements, &p.signed_len, &p.admin);
 	if (err == 0)
+		err = policy_sizes(p.source_len, p.compiled, p.compiled_len);
+	if (err == 0)
 		*ret = p;
 	return err;
 }

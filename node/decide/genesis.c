@@ -106,6 +106,8 @@ int genesis_decode(struct genesis *ret, const void *bytes, size_t len)
 		return r.err;
 	if (g.n_admins == 0 || g.n_nodes == 0)
 		return CS_ERR_MALFORMED;
+	if (policy_sizes(g.policy_source_len, g.policy_compiled, g.policy_compiled_len) != 0)
+		return CS_ERR_TOO_LARGE;
 	*ret = g;
 	return 0;
 }

@@ -324,11 +324,23 @@ static void read_head(struct reader *r, struct policy *p)
 		p->weights[id] = read_int(r, SIGNAL_WEIGHT_MAX);
 }
 
+int policy_sizes(size_t source_len, const void *compiled, size_t compiled_len)
+{
+	size_t larger = source_len > compiled_len ? source_len : compiled_len;
+
+	if (policy_version(compiled, compiled_len) != POLICY_VERSION_2)
+		return larger > POLICY_SIZE_MAX_1 ? CS_ERR_TOO_LARGE : 0;
+	return source_len > POLICY_SOURCE_SIZE_MAX || compiled_len > POLICY_COMPILED_SIZE_MAX ||
+	                       source_len + compiled_len > POLICY_BOTH_SIZE_MAX
+	               ? CS_ERR_TOO_LARGE
+	               : 0;
+}
+
 int policy_load(struct policy *ret, const void *compiled, size_t len)
 {
 	struct reader r;
 
-	if (len > POLICY_COMPILED_SIZE_MAX)
+	if (policy_sizes(0, compiled, len) != 0)
 		return CS_ERR_TOO_LARGE;
 	memset(ret, 0, sizeof(*ret));
 	ret->grants.revoke_risk = INT32_MAX; /* Version 1 grants nothing. */

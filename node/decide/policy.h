@@ -6,8 +6,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define POLICY_SOURCE_SIZE_MAX   24576 /* One entry holds source and compiled form (larger ones, in parts: later). */
-#define POLICY_COMPILED_SIZE_MAX 24576
+#define POLICY_SOURCE_SIZE_MAX   40960
+#define POLICY_COMPILED_SIZE_MAX 40960
+#define POLICY_BOTH_SIZE_MAX     57344 /* One entry holds source and compiled form, and signatures or genesis' keys. */
+#define POLICY_SIZE_MAX_1        24576 /* Each of the two, of version 1: builds that know no other take no more. */
+/* CS_ERR_TOO_LARGE: no entry may hold these two. */
+int policy_sizes(size_t source_len, const void *compiled, size_t compiled_len);
 
 /* Where and why a policy was refused. */
 struct policy_error {

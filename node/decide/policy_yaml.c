@@ -232,6 +232,7 @@ int policy_compile(const char *yaml, size_t len, uint8_t *buf, size_t cap, size_
 {
 	struct policy_error error = {0};
 	struct compile c = {.error = &error};
+	size_t compiled_len = 0;
 	int err;
 
 	if (len > POLICY_SOURCE_SIZE_MAX) {
@@ -240,12 +241,19 @@ int policy_compile(const char *yaml, size_t len, uint8_t *buf, size_t cap, size_
 		return CS_ERR_TOO_LARGE;
 	}
 	c.p = malloc(sizeof(*c.p));
-	err = c.p != NULL ? compile(&c, yaml, len, buf, cap, ret_len) : CS_ERR_NOMEM;
+	err = c.p != NULL ? compile(&c, yaml, len, buf, cap, &compiled_len) : CS_ERR_NOMEM;
 	free(c.p);
-	if (err != 0) {
-		if (error.text[0] == 0)
-			snprintf(error.text, sizeof(error.text), "%s", err_text(err));
-		*ret_error = error;
+	if (err == 0 && (err = policy_sizes(len, buf, compiled_len)) != 0)
+		snprintf(error.text, sizeof(error.text),
+		         "%zu bytes of text and %zu compiled: version 1 has room for %d of each, version 2 for %d in "
+		         "all",
+		         len, compiled_len, POLICY_SIZE_MAX_1, POLICY_BOTH_SIZE_MAX);
+	if (err == 0) {
+		*ret_len = compiled_len;
+		return 0;
 	}
+	if (error.text[0] == 0)
+		snprintf(error.text, sizeof(error.text), "%s", err_text(err));
+	*ret_error = error;
 	return err;
 }

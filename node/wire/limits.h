@@ -3,7 +3,7 @@
 #ifndef NODE_WIRE_LIMITS_H
 #define NODE_WIRE_LIMITS_H
 
-#define WIRE_REQUEST_SIZE_MAX 65536     /* A request, or a policy of 48 KiB in source and compiled form. */
+#define WIRE_REQUEST_SIZE_MAX 65536     /* A request, or a policy of 56 KiB in source and compiled form. */
 #define WIRE_REPLY_SIZE_MAX   (1 << 20) /* Pages of entries; a decision's reply takes about 2 KiB. */
 #define WIRE_DEADLINE_MS_MAX  60000     /* Nobody waits longer for one answer. */
 #define WIRE_PAGE_ENTRIES_MAX 256       /* Entries in one page; pages also end at half of WIRE_REPLY_SIZE_MAX. */
