@@ -56,6 +56,10 @@ index_of()
 {
 	sed -n 's/^entry *\([0-9][0-9]*\),.*/\1/p' "$out" | head -1
 }
+last_index_of()
+{
+	sed -n 's/^entry *\([0-9][0-9]*\),.*/\1/p' "$out" | tail -1
+}
 id_of()
 {
 	sed -n 's/^request *\([0-9a-f]\{32\}\)$/\1/p' "$out"
@@ -145,7 +149,7 @@ as chief-1 0 approve "$index" --break-glass --reason "the house burns"
 says "verdict    deny"
 as chief-2 0 approve "$index" --break-glass --reason "it does"
 says "verdict    allow"
-as auditor 0 show --last 1
+as auditor 0 show "$(last_index_of)"
 says "BREAK-GLASS"
 
 # A grant, its check, its ends.
@@ -163,14 +167,13 @@ as gateway 1 check --subject user:ada --action tune --resource model:m2 --contex
 as auditor 0 grants --subject user:ada
 says "possession"
 as soc 0 signal session-revoked --subject user:ada --session s1 --reason stolen
+says "outside signal"
 as gateway 2 decide --subject user:ada --action tune --resource model:m2 --context session=s1 --context device=d1
 prove 2
 COUNTERSIGN_KEY=$admin
 expect 0 grant revoke --subject user:ada --reason "over"
+says "grant revoked"
 expect 7 grant revoke --subject user:ada --reason "over"
 as soc 7 signal nothing-known --subject user:ada
-as auditor 0 show --last 30
-says "outside signal"
-says "grant revoked"
 
 echo "$checks checks"
