@@ -152,7 +152,7 @@ static void errors_have_places(void **state)
 	} cases[] = {
 	        {HEAD "rules:\n- id: a\n  verdict: maybe\n", 7, 12, "unknown verdict"},
 	        {HEAD "rules:\n- id: a\n  verdict: defer\n", 7, 12, "needs version 2"},
-	        {HEAD "rules:\n- id: a\n  verdict: risk\n  when: 'true'\n", 8, 3, "CEL conditions"},
+	        {HEAD "rules:\n- id: a\n  verdict: risk\n  when: 'true'\n", 8, 3, "needs version: 2"},
 	        {HEAD "rules:\n- id: a\n  verdict: risk\n  colour: red\n", 8, 3, "unknown key \"colour\""},
 	        {HEAD "rules:\n- id: a\n  match: {acton: x}\n  verdict: risk\n", 7, 11, "unknown key \"acton\""},
 	        {HEAD "rules:\n- verdict: risk\n", 6, 3, "\"id\" is missing"},

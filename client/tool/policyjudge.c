@@ -121,6 +121,7 @@ static int play_given(const char *command, const struct policycase *k, const str
 	for (unsigned i = 0; i < k->signals.n; i++)
 		if (k->signals.s[i].value)
 			e->signals.s[e->signals.n++] = k->signals.s[i];
+	e->now_ms = k->at_ms;
 	evaluate_given(e, j->policy, &q, k->met);
 	policyresult_of_evaluation(&j->found, e, j->policy);
 	return 0;

@@ -152,6 +152,8 @@ static int evaluate_recorded(struct whatif *w, const struct entryview *v)
 	if (err)
 		return err;
 	take_signals(w);
+	w->evaluation.now_ms = v->entry.time_ms;
+	w->evaluation.imported = v->entry.kind == ENTRY_IMPORTED;
 	evaluate_given(&w->evaluation, w->policy, &w->request, answer && w->then.outcome == ANSWER_MET ? met_of(v) : 0);
 	policyresult_of_evaluation(&w->now, &w->evaluation, w->policy);
 	if (answer && w->then.outcome != ANSWER_MET)

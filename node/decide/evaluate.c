@@ -6,6 +6,8 @@
 
 #include <assert.h>
 
+#include "node/decide/policy_when.h"
+
 _Static_assert(POLICY_RULES_MAX <= UINT8_MAX + 1, "rules are numbered by bytes");
 
 void evaluation_note(struct evaluation *e, const char *user, const char *admin)
@@ -21,8 +23,8 @@ static int32_t clamp(int64_t v, int32_t max)
 	return (int32_t)(v < -max ? -max : v > max ? max : v);
 }
 
-/* The sum of what signals and matching rules add. */
-static void weigh(struct evaluation *e, const struct policy *p)
+/* The sum of what signals add to the bias. */
+static int64_t weigh_signals(struct evaluation *e, const struct policy *p)
 {
 	int64_t sum = p->bias;
 
@@ -31,6 +33,12 @@ static void weigh(struct evaluation *e, const struct policy *p)
 		e->weights[i] = clamp((int64_t)p->weights[v->id] * v->value / signal_scale(v->id), SIGNAL_WEIGHT_MAX);
 		sum += e->weights[i];
 	}
+	return sum;
+}
+
+/* And what the rules add that hold. */
+static void weigh_rules(struct evaluation *e, const struct policy *p, int64_t sum)
+{
 	for (unsigned i = 0; i < e->n_rules; i++)
 		sum += p->rules[e->rules[i]].weight;
 	e->risk = clamp(sum, POLICY_RISK_MAX);
@@ -87,6 +95,15 @@ static void conclude(struct evaluation *e, const struct policy *p, const struct 
 	}
 }
 
+/* What a condition would have said nobody knows. */
+static void heed_faults(struct evaluation *e)
+{
+	if (e->n_faults == 0)
+		return;
+	e->verdict = VERDICT_DENY;
+	evaluation_note(e, "This is not permitted.", e->fault);
+}
+
 /* Whoever is disabled, or acts for whom it may not, is denied whatever rules and evidence say. */
 static void heed_parties(struct evaluation *e)
 {
@@ -102,19 +119,18 @@ static void evaluate_as(struct evaluation *ret, const struct policy *p, const st
                         const struct deferral *f)
 {
 	ret->n_notes = 0;
-	ret->n_rules = 0;
 	ret->awaited = (struct awaited){0};
 	ret->approved = false;
 	ret->grant_used = 0;
-	for (unsigned i = 0; i < p->n_rules; i++)
-		if (policy_rule_matches(p, &p->rules[i], q))
-			ret->rules[ret->n_rules++] = (uint8_t)i;
-	weigh(ret, p);
+	int64_t signals = weigh_signals(ret, p);
+	rules_that_hold(ret, p, q, clamp(signals, POLICY_RISK_MAX));
+	weigh_rules(ret, p, signals);
 	conclude(ret, p, f);
 	if (ret->verdict == VERDICT_STEP_UP && met >= ret->challenge.level) {
 		ret->verdict = VERDICT_ALLOW;
 		evaluation_note(ret, "", "the evidence meets the challenge's level");
 	}
+	heed_faults(ret);
 	heed_parties(ret);
 }
 
@@ -166,6 +182,8 @@ void evaluate(struct evaluation *ret, const struct state *s, const struct reques
 
 	if (profile != NULL)
 		in.rate = import ? &profile->import_rate : &profile->rate;
+	ret->now_ms = now_ms;
+	ret->imported = import;
 	parties_look(&ret->parties, s, q);
 	if (standing)
 		grant_query_init(&g, q, now_ms);

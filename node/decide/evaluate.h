@@ -9,7 +9,7 @@
 #include "node/decide/signals_further.h"
 #include "node/decide/state.h"
 
-#define EVALUATION_NOTES_MAX 10
+#define EVALUATION_NOTES_MAX 11
 #define AWAITED_MAX          8 /* Rules whose approvals one request can wait for at once. */
 
 /* What a deferred request waits for. */
@@ -32,12 +32,16 @@ struct evaluation {
 	uint64_t groups[SIGNAL_GROUPS_MAX]; /* Keys of the subject's groups. */
 	unsigned n_groups;
 	struct signal_list signals;
+	uint64_t now_ms;
+	bool imported;
 	int32_t weights[SIGNAL_MAX]; /* What each signal of the list added. */
 	int32_t risk;
 	unsigned verdict;
 	unsigned n_rules;
 	uint8_t rules[POLICY_RULES_MAX];   /* Those that matched, in the policy's order. */
 	struct policy_challenge challenge; /* What a step_up demands. */
+	unsigned n_faults;                 /* Conditions that could not be evaluated: denied. */
+	char fault[160];                   /* The first of them. */
 	unsigned n_notes;
 	struct awaited awaited;
 	bool approved;       /* Enough approvers of some rule have signed. */
@@ -65,8 +69,9 @@ void evaluate(struct evaluation *ret, const struct state *s, const struct reques
               const struct principal_slot *client, uint64_t event_ms, uint64_t now_ms, bool import, unsigned met,
               const struct deferred_slot *d);
 /*
- * What policy p makes of a request whose signals are known already: ret->signals (each once, numbers within the list's)
- * and ret->parties (all zero: nobody is in the table of people) are given, all else but the observation is filled in.
+ * What policy p makes of a request whose signals are known already: ret->signals (each once, numbers within the
+ * list's), ret->parties (all zero: nobody is in the table of people), ret->now_ms and ret->imported are given, all else
+ * but the observation is filled in.
  * For whoever asks what another policy would say.
  */
 void evaluate_given(struct evaluation *ret, const struct policy *p, const struct request *q, unsigned met);

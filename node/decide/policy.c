@@ -9,6 +9,7 @@
 #include "node/decide/decide.h"
 #include "node/decide/policy_form.h"
 #include "node/decide/policy_verdicts.h"
+#include "node/decide/policy_when.h"
 
 #define RULE_ELEMENTS       9
 #define RULE_ELEMENTS_2     11
@@ -70,7 +71,7 @@ static void write_rule(struct writer *w, const struct policy *p, const struct ru
 			writer_nil(w);
 		policy_write_values(w, p, c->values);
 	}
-	writer_nil(w); /* The place of CEL conditions. */
+	policy_write_when(w, p, r);
 	writer_int(w, r->weight);
 	writer_uint(w, r->verdict);
 	if (r->has_challenge)
@@ -235,7 +236,7 @@ static void read_rule(struct reader *r, struct policy *p, struct rule *ret)
 	ret->conditions = claim(r, &p->n_conditions, POLICY_CONDITIONS_MAX, n);
 	for (unsigned i = 0; i < ret->conditions.n && r->err == 0; i++)
 		read_condition(r, p, &p->conditions[ret->conditions.first + i]);
-	read_nil(r); /* The place of CEL conditions. */
+	policy_read_when(r, p, ret);
 	ret->weight = read_int(r, POLICY_RISK_MAX);
 	reader_uint(r, RULE_VERDICT_RISK, &verdict);
 	if (verdict == VERDICT_DEFER && p->version == POLICY_VERSION_1)

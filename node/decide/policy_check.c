@@ -45,6 +45,8 @@ static bool asks_nothing(const struct policy *p, const struct condition *c)
 /* True only if each request that rule b matches is surely matched by rule a. */
 static bool rule_covers(const struct policy *p, const struct rule *a, const struct rule *b)
 {
+	if (a->has_when)
+		return false;
 	for (unsigned i = a->conditions.first; i < (unsigned)a->conditions.first + a->conditions.n; i++) {
 		const struct condition *ca = &p->conditions[i];
 		bool covered = asks_nothing(p, ca);

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "ledger/hash.h"
+#include "node/decide/cel/cel.h"
 #include "node/decide/command.h"
 #include "node/decide/policy.h"
 #include "node/decide/policy_signals.h"
@@ -133,6 +134,8 @@ struct rule_grant {
 struct rule {
 	struct text id;
 	struct span conditions; /* All must hold. */
+	bool has_when;
+	uint16_t when; /* Root of the condition in the policy's program. */
 	int32_t weight;
 	unsigned verdict; /* 0, enum verdict or RULE_VERDICT_RISK. */
 	bool has_challenge;
@@ -168,7 +171,8 @@ struct policy {
 	struct condition conditions[POLICY_CONDITIONS_MAX];
 	struct policy_value values[POLICY_VALUES_MAX];
 	struct obligation obligations[POLICY_OBLIGATIONS_MAX];
-	struct hash hash; /* SHA-256 of bytes. */
+	struct cel_program cel; /* All rules' conditions. */
+	struct hash hash;       /* SHA-256 of bytes. */
 	size_t len;
 	uint8_t bytes[POLICY_COMPILED_SIZE_MAX];
 };

@@ -7,6 +7,7 @@
 #include "node/decide/codec.h"
 #include "node/decide/decide.h"
 #include "node/decide/policy_check.h"
+#include "node/decide/policy_when.h"
 #include "node/decide/policy_yaml.h"
 
 /* --- challenges --- */
@@ -152,13 +153,6 @@ static int rule_id(struct compile *c, struct fy_node *key, struct fy_node *value
 	return err;
 }
 
-static int rule_when(struct compile *c, struct fy_node *key, struct fy_node *value, void *target)
-{
-	(void)value;
-	(void)target;
-	return yaml_fail(c, key, "CEL conditions (\"when\") are not available in this version");
-}
-
 static int rule_weight(struct compile *c, struct fy_node *key, struct fy_node *value, void *target)
 {
 	struct rule *r = target;
@@ -264,7 +258,7 @@ int yaml_rule(struct compile *c, struct fy_node *key, struct fy_node *item)
 {
 	static const struct yaml_key keys[] = {{"id", rule_id, YAML_REQUIRED},
 	                                       {"match", rule_match, 0},
-	                                       {"when", rule_when, 0},
+	                                       {"when", yaml_rule_when, YAML_VERSION2},
 	                                       {"weight", rule_weight, 0},
 	                                       {"verdict", rule_verdict, 0},
 	                                       {"challenge", rule_challenge, 0},

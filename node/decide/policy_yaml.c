@@ -231,7 +231,7 @@ int policy_compile(const char *yaml, size_t len, uint8_t *buf, size_t cap, size_
                    struct policy_error *ret_error)
 {
 	struct policy_error error = {0};
-	struct compile c = {.error = &error};
+	struct compile c = {.error = &error, .yaml = {yaml, len}};
 	size_t compiled_len = 0;
 	int err;
 
@@ -242,6 +242,7 @@ int policy_compile(const char *yaml, size_t len, uint8_t *buf, size_t cap, size_
 	}
 	c.p = malloc(sizeof(*c.p));
 	err = c.p != NULL ? compile(&c, yaml, len, buf, cap, &compiled_len) : CS_ERR_NOMEM;
+	cel_work_free(c.cel);
 	free(c.p);
 	if (err == 0 && (err = policy_sizes(len, buf, compiled_len)) != 0)
 		snprintf(error.text, sizeof(error.text),

@@ -13,6 +13,9 @@
 struct compile {
 	struct policy *p; /* Its texts point into the document. */
 	struct policy_error *error;
+	struct text yaml;     /* For places within values; NULL: not known. */
+	struct cel_work *cel; /* Of conditions; NULL: there is none yet. */
+	uint32_t cel_cost;    /* Of all conditions so far. */
 };
 
 /*
