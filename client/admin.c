@@ -2,48 +2,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
-#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "client/client_internal.h"
+#include "client/order.h"
 #include "ledger/errors.h"
 #include "node/decide/command.h"
 #include "node/decide/policy.h"
 
-#define ADMIN_BODY_MAX     4096
-#define ADMIN_EXPIRY_MS    (5 * 60 * 1000) /* A signed order that comes later than this is not carried out. */
-#define GOVERNANCE_VERSION 1               /* Of genesis; no command changes it yet. */
+#define ADMIN_BODY_MAX 8192 /* An enrolment or removal with every signature that it may have. */
 
 static struct text text_of(const char *s, size_t len_max)
 {
 	return (struct text){.s = s, .len = s == NULL ? 0 : strnlen(s, len_max + 1)};
-}
-
-/*
- * Signs an order's encoded elements. The sequence is the time: strictly above the administrator's last, on any machine
- * whose clock is right.
- */
-int order_sign(cs_client *c, unsigned command_type, const void *signed_elements, size_t len,
-               struct admin_signature *ret, uint8_t ret_signature[64])
-{
-	uint8_t message[ADMIN_MESSAGE_SIZE_MAX], pub[32], sk[64];
-	uint64_t now_ms = clock_wall_ns() / NS_PER_MS;
-
-	int err = keyfile_public(&c->keys, KEY_SIGN, pub, sk);
-	if (err < 0) {
-		last_error_set("the key file has no sign key: only administrators have one");
-		return CS_ERR_NOT_PERMITTED;
-	}
-	ret->name = text_of(c->keys.name, sizeof(c->keys.name) - 1);
-	ret->sequence = clock_wall_ns();
-	ret->expiry_ms = now_ms + ADMIN_EXPIRY_MS;
-	ret->signature = ret_signature;
-	size_t n = admin_message(message, c->cluster.origin, GOVERNANCE_VERSION, command_type, ret->sequence,
-	                         ret->expiry_ms, signed_elements, len);
-	crypto_sign_detached(ret_signature, NULL, message, n, sk);
-	sodium_memzero(sk, sizeof(sk));
-	return CS_OK;
 }
 
 /* Sends an encoded order, or drops the call if err < 0. */
@@ -90,7 +62,8 @@ static int roles_parse(const char *s, uint32_t *ret)
 
 int cs_enroll(cs_client *client, const struct cs_principal *principal, cs_result **ret)
 {
-	uint8_t elements[ADMIN_BODY_MAX], signature[64];
+	uint8_t elements[ADMIN_BODY_MAX];
+	struct order_signatures signatures;
 	struct enrolment e = {
 	        .name = text_of(principal->name, REQUEST_STR_SIZE_MAX),
 	        .channel_pub = principal->channel_pub,
@@ -108,7 +81,7 @@ int cs_enroll(cs_client *client, const struct cs_principal *principal, cs_result
 		return err;
 	err = enrolment_encode_signed(&e, elements, sizeof(elements), &len);
 	if (err == CS_OK)
-		err = order_sign(client, COMMAND_ENROLL, elements, len, &e.admin, signature);
+		err = order_sign(client, COMMAND_ENROLL, elements, len, &e.admin, &signatures);
 	else
 		last_error_set("the enrolment: %s", err_text(err));
 	if (err == CS_OK && (err = enrolment_encode(&e, call->body, call->body_cap, &len)) < 0)
@@ -118,7 +91,8 @@ int cs_enroll(cs_client *client, const struct cs_principal *principal, cs_result
 
 int cs_remove(cs_client *client, const char *name, const char *reason, cs_result **ret)
 {
-	uint8_t elements[ADMIN_BODY_MAX], signature[64];
+	uint8_t elements[ADMIN_BODY_MAX];
+	struct order_signatures signatures;
 	struct removal r = {
 	        .name = text_of(name, REQUEST_STR_SIZE_MAX),
 	        .reason = text_of(reason, REQUEST_STR_SIZE_MAX),
@@ -131,7 +105,7 @@ int cs_remove(cs_client *client, const char *name, const char *reason, cs_result
 		return err;
 	err = removal_encode_signed(&r, elements, sizeof(elements), &len);
 	if (err == CS_OK)
-		err = order_sign(client, COMMAND_REMOVE, elements, len, &r.admin, signature);
+		err = order_sign(client, COMMAND_REMOVE, elements, len, &r.admin, &signatures);
 	else
 		last_error_set("the removal: %s", err_text(err));
 	if (err == CS_OK && (err = removal_encode(&r, call->body, call->body_cap, &len)) < 0)
@@ -141,7 +115,8 @@ int cs_remove(cs_client *client, const char *name, const char *reason, cs_result
 
 int cs_policy_set(cs_client *client, const char *yaml, size_t size, cs_result **ret, char *error, size_t error_size)
 {
-	uint8_t compiled[POLICY_COMPILED_SIZE_MAX], elements[WIRE_REQUEST_SIZE_MAX], signature[64];
+	uint8_t compiled[POLICY_COMPILED_SIZE_MAX], elements[WIRE_REQUEST_SIZE_MAX];
+	struct order_signatures signatures;
 	struct policy_error pe = {0};
 	struct policy_set p = {.source = (const uint8_t *)yaml, .source_len = size, .compiled = compiled};
 	struct call *call;
@@ -159,7 +134,7 @@ int cs_policy_set(cs_client *client, const char *yaml, size_t size, cs_result **
 		return err;
 	err = policy_set_encode_signed(&p, elements, sizeof(elements), &len);
 	if (err == CS_OK)
-		err = order_sign(client, COMMAND_POLICY_SET, elements, len, &p.admin, signature);
+		err = order_sign(client, COMMAND_POLICY_SET, elements, len, &p.admin, &signatures);
 	else
 		last_error_set("the policy: %s", err_text(err));
 	if (err == CS_OK && (err = policy_set_encode(&p, call->body, call->body_cap, &len)) < 0)

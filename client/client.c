@@ -11,6 +11,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "client/order.h"
 #include "ledger/errors.h"
 #include "node/wire/textfile.h"
 
@@ -51,7 +52,7 @@ static _Thread_local char last_error[TEXT_SIZE];
 
 const char *cs_strerror(int code)
 {
-	return err_text(code);
+	return code == CS_E_KEPT ? "the order was kept, and not sent" : err_text(code);
 }
 
 const char *cs_last_error(void)
@@ -244,6 +245,7 @@ void cs_close(cs_client *c)
 	free(c->calls);
 	trust_close(&c->trust);
 	follow_close(c);
+	orders_close(c);
 	pthread_cond_destroy(&c->changed);
 	pthread_mutex_destroy(&c->lock);
 	sodium_memzero(c, sizeof(*c));

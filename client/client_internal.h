@@ -279,12 +279,6 @@ int trust_follow(struct trust *t, const char *origin, const struct roster *r, co
                  char *ret_text);
 char *trust_text(struct trust *t); /* malloc'ed; NULL: no memory, or proofs are skipped. */
 
-/* --- admin.c: signed orders --- */
-
-int order_sign(cs_client *c, unsigned command_type, const void *signed_elements, size_t len,
-               struct admin_signature *ret, uint8_t ret_signature[64]);
-int order_send(struct call *call, int err, size_t len, cs_result **ret);
-
 /* --- read.c --- */
 
 /* The reply to WIRE_PROVE; points into it. */
@@ -353,6 +347,7 @@ struct cs_client {
 	struct node nodes[CLIENT_NODES_MAX];
 	atomic_uint n_nodes; /* Only grows, when the new one is ready. */
 	struct follow follow;
+	struct orders *orders;               /* order.c; NULL: orders are signed with the client's key, and sent. */
 	atomic_uint leader;                  /* Index of the node that answered as leader last. */
 	atomic_uint nearby;                  /* And of the one for calls that go anywhere; at first any. */
 	atomic_bool closing;                 /* Calls end instead of trying again. */

@@ -39,7 +39,8 @@ enum cs_code {
 	CS_E_UNREACHABLE = -21,
 	CS_E_DIVERGED = -22,
 	CS_E_NOT_READY = -23,
-	CS_E_VERSION = -24
+	CS_E_VERSION = -24,
+	CS_E_KEPT = -1000 /* Of this library alone: the order was handed to the keeper (cs_orders_keep), not sent. */
 };
 const char *cs_strerror(int code);
 
@@ -85,6 +86,10 @@ struct cs_attribute {
 	int64_t integer; /* Also booleans: 0 or 1. */
 };
 
+struct cs_typed {
+	const char *type, *id;
+};
+
 /* A request; strings are UTF-8, NUL-terminated, at most 256 bytes; at most 24 attributes in any order, names unique. */
 struct cs_request {
 	uint8_t id[16];           /* Of cs_request_id; all zero: a fresh one is made (and stands in the result). */
@@ -92,6 +97,9 @@ struct cs_request {
 	const char *subject_id;
 	const char *actor_type; /* NULL: nobody acts for the subject. */
 	const char *actor_id;
+	/* A chain: the actor acts for via[0], that for via[1], and the last for the subject. At most 3. */
+	size_t n_via;
+	const struct cs_typed *via;
 	const char *action;
 	const char *resource_type;
 	const char *resource_id;
@@ -290,6 +298,72 @@ int cs_enroll(cs_client *client, const struct cs_principal *principal, cs_result
 int cs_remove(cs_client *client, const char *name, const char *reason, cs_result **ret);
 /* Compiles and sets a policy; error gets "line:column: text". */
 int cs_policy_set(cs_client *client, const char *yaml, size_t size, cs_result **ret, char *error, size_t error_size);
+
+/*
+ * Orders by several administrators. Where governance asks for more signatures than one, cs_enroll, cs_remove,
+ * cs_policy_set, cs_member_…, cs_feature_enable, cs_people_change and cs_governance_set fail with CS_E_NOT_PERMITTED
+ * and say how many it takes of whom; unless further keys were given, or the order is signed elsewhere:
+ */
+/* Signs all further orders of this client with this key file's sign key, too. */
+int cs_sign_with(cs_client *client, const char *key_file);
+
+struct cs_order {
+	unsigned type;           /* Of the command (node/decide/command.h). */
+	const uint8_t *elements; /* What is signed, encoded. */
+	size_t size;
+	const char *origin;
+	uint64_t governance; /* Version under which it is signed: void once that has changed. */
+};
+struct cs_signature {
+	char name[65]; /* The administrator's. */
+	uint64_t sequence, expiry_ms;
+	uint8_t signature[64];
+};
+/*
+ * From now on orders are handed to the keeper (which copies them; NULL: sent again), and the calls that make them
+ * return CS_E_KEPT.
+ */
+typedef void (*cs_order_keeper)(void *context, const struct cs_order *order);
+int cs_orders_keep(cs_client *client, cs_order_keeper keeper, void *context);
+/* Offline: signs with a key file. valid_ms: so long from now on it may be carried out. */
+int cs_order_sign(const char *key_file, const struct cs_order *order, uint64_t valid_ms, struct cs_signature *ret);
+/* What the order would do, in words, for whoever is to sign it. malloc'ed. CS_E_MALFORMED: this library cannot tell. */
+int cs_order_words(const struct cs_order *order, char **ret_text);
+int cs_order_submit(cs_client *client, const struct cs_order *order, const struct cs_signature *signatures, size_t n,
+                    cs_result **ret);
+
+/* Governance: {"version", "thresholds": {class: k}, "administrators": n, "names": [...]}. JSON text, malloc'ed. */
+int cs_governance(cs_client *client, char **ret_json);
+/* Sets thresholds by the names of their classes; those not named stay. */
+struct cs_threshold {
+	const char *class_name; /* policy, enrolment, people, members, features or governance; "all". */
+	unsigned k;
+};
+int cs_governance_set(cs_client *client, const struct cs_threshold *thresholds, size_t n, cs_result **ret);
+
+/*
+ * People: users, service accounts and agents. A set replaces the whole record; the other actions need type and id
+ * alone. Groups and acts_for in any order. At most 64 changes an order: all are made, or none.
+ */
+enum cs_people_action { CS_PEOPLE_SET = 1, CS_PEOPLE_DISABLE = 2, CS_PEOPLE_ENABLE = 3, CS_PEOPLE_REMOVE = 4 };
+struct cs_person {
+	enum cs_people_action action;
+	const char *type, *id;
+	const char *kind; /* user, service or agent. */
+	bool enabled;
+	const char *name; /* To be shown; "": none. */
+	size_t n_groups;
+	const char *const *groups;
+	struct cs_typed owner, manager; /* id NULL: none. */
+	size_t n_acts_for;
+	const struct cs_typed *acts_for; /* {"group", NAME}: whoever is in it; {"*", "*"}: anybody. */
+};
+#define CS_PEOPLE_MAX 64
+int cs_people_change(cs_client *client, const struct cs_person *people, size_t n, cs_result **ret);
+/* What is wrong with a record that is to be set; NULL: nothing. */
+const char *cs_person_fault(const struct cs_person *person);
+/* The whole table: {"people": [{"type", "id", "kind", "enabled", "name", "groups", …}…]}. JSON text, malloc'ed. */
+int cs_people(cs_client *client, char **ret_json);
 
 /*
  * Members: the nodes of the cluster. Each of these becomes an entry at once; the leader then carries it out, which

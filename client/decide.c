@@ -59,6 +59,18 @@ static int context_fill(struct request *r, const struct cs_request *q)
 	return CS_OK;
 }
 
+static int chain_fill(struct request *r, const struct cs_request *q)
+{
+	if (q->n_via >= REQUEST_ACTORS_MAX || (q->n_via > 0 && q->actor_id == NULL)) {
+		last_error_set("a chain has at most %d actors, and somebody who acts", REQUEST_ACTORS_MAX);
+		return CS_ERR_INVALID;
+	}
+	r->n_via = (unsigned)q->n_via;
+	for (size_t i = 0; i < q->n_via; i++)
+		r->via[i] = (struct typed){text_of(q->via[i].type), text_of(q->via[i].id)};
+	return CS_OK;
+}
+
 static int request_fill(const struct cs_request *q, void *buf, size_t cap, size_t *ret_len)
 {
 	struct request r = {
@@ -71,6 +83,8 @@ static int request_fill(const struct cs_request *q, void *buf, size_t cap, size_
 	        .resource_id = text_of(q->resource_id),
 	};
 	int err = context_fill(&r, q);
+	if (err == CS_OK)
+		err = chain_fill(&r, q);
 	if (err < 0)
 		return err;
 	err = request_encode(&r, buf, cap, ret_len);

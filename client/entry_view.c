@@ -151,6 +151,10 @@ static unsigned kind_for(unsigned type)
 		return ENTRY_GRANT_REVOKED;
 	case WIRE_OUTSIDE:
 		return ENTRY_OUTSIDE;
+	case WIRE_PEOPLE:
+		return ENTRY_PEOPLE;
+	case WIRE_GOVERNANCE:
+		return ENTRY_GOVERNANCE;
 	default:
 		return 0;
 	}

@@ -8,16 +8,18 @@
 #include <string.h>
 
 #include "client/client_internal.h"
+#include "client/order.h"
 #include "ledger/errors.h"
 #include "node/decide/feature.h"
 
-#define ORDER_MAX      512
-#define ABOUT_SIZE_MAX 128 /* What a feature is, in words. */
+#define ORDER_MAX      8192 /* With every signature that it may have. */
+#define ABOUT_SIZE_MAX 128  /* What a feature is, in words. */
 
 int cs_feature_enable(cs_client *client, const char *name, cs_result **ret)
 {
 	struct feature_order o = {.name = {name, strnlen(name, FEATURE_NAME_SIZE_MAX + 1)}};
-	uint8_t elements[ORDER_MAX], signature[64];
+	uint8_t elements[ORDER_MAX];
+	struct order_signatures signatures;
 	struct call *call;
 	size_t len = 0;
 
@@ -30,7 +32,7 @@ int cs_feature_enable(cs_client *client, const char *name, cs_result **ret)
 		return err;
 	err = feature_order_encode_signed(&o, elements, sizeof(elements), &len);
 	if (err == CS_OK)
-		err = order_sign(client, COMMAND_FEATURE, elements, len, &o.admin, signature);
+		err = order_sign(client, COMMAND_FEATURE, elements, len, &o.admin, &signatures);
 	if (err == CS_OK && (err = feature_order_encode(&o, call->body, call->body_cap, &len)) < 0)
 		last_error_set("the order: %s", err_text(err));
 	return order_send(call, err, len, ret);

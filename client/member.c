@@ -8,10 +8,11 @@
 #include <string.h>
 
 #include "client/client_internal.h"
+#include "client/order.h"
 #include "ledger/errors.h"
 
-#define ORDER_MAX  2048
-#define BASE64_32  45 /* Base64 of 32 bytes and NUL. */
+#define ORDER_MAX  8192 /* With every signature that it may have. */
+#define BASE64_32  45   /* Base64 of 32 bytes and NUL. */
 #define STATES_MAX ROSTER_NODES_MAX
 
 /* --- orders --- */
@@ -23,7 +24,8 @@ static struct text text_of(const char *s)
 
 static int send_order(cs_client *c, struct member_order *m, cs_result **ret)
 {
-	uint8_t elements[ORDER_MAX], signature[64];
+	uint8_t elements[ORDER_MAX];
+	struct order_signatures signatures;
 	struct call *call;
 	size_t len = 0;
 
@@ -32,7 +34,7 @@ static int send_order(cs_client *c, struct member_order *m, cs_result **ret)
 		return err;
 	err = member_order_encode_signed(m, elements, sizeof(elements), &len);
 	if (err == CS_OK)
-		err = order_sign(c, COMMAND_MEMBER, elements, len, &m->admin, signature);
+		err = order_sign(c, COMMAND_MEMBER, elements, len, &m->admin, &signatures);
 	else
 		last_error_set("the order: %s", err_text(err));
 	if (err == CS_OK && (err = member_order_encode(m, call->body, call->body_cap, &len)) < 0)

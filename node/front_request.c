@@ -38,6 +38,9 @@ static const struct {
         [WIRE_OUTSIDE] = {ROLE_SIGNAL, "a signal from outside needs the role signal"},
         [WIRE_PENDING] = {ROLE_APPROVE | ROLE_AUDIT | ROLE_DECIDE, "pending needs the role approve, audit or decide"},
         [WIRE_GRANTS] = {ROLE_AUDIT | ROLE_ADMINISTER, "grants needs the role audit or administer"},
+        [WIRE_PEOPLE] = {ROLE_ADMINISTER, "people needs the role administer"},
+        [WIRE_GOVERNANCE] = {ROLE_ADMINISTER, "governance needs the role administer"},
+        [WIRE_PEOPLE_LIST] = {ROLE_ADMINISTER | ROLE_AUDIT, "people list needs the role administer or audit"},
 };
 
 /* Reads an envelope that wire_request_decode refused again, step by step, to say what is wrong with it. */
@@ -73,6 +76,6 @@ const char *request_fault(const uint8_t *bytes, size_t len, uint8_t ret_id[WIRE_
 const char *request_refusal(unsigned type, uint32_t roles)
 {
 	static_assert(WIRE_VERSION == 1, "request_fault says so");
-	static_assert(sizeof(needs) / sizeof(needs[0]) == WIRE_GRANTS + 1, "every type of request has its roles");
+	static_assert(sizeof(needs) / sizeof(needs[0]) == WIRE_PEOPLE_LIST + 1, "every type of request has its roles");
 	return needs[type].roles == 0 || (needs[type].roles & roles) != 0 ? NULL : needs[type].text;
 }

@@ -107,11 +107,28 @@ static void sheet_nodes(FILE *f, const struct newcluster *c)
 		keys_public_text(n->channel_pub, key);
 		fprintf(f, "  channel   %s\n", key);
 	}
-	fprintf(f, "\nAdministrator \"%s\"\n", c->admin.name);
-	keys_public_text(c->admin_sign_pub, key);
-	fprintf(f, "  sign      %s\n", key);
-	keys_public_text(c->admin_channel_pub, key);
-	fprintf(f, "  channel   %s\n", key);
+	for (unsigned i = 0; i < c->settings.n_admins; i++) {
+		const struct newcluster_admin *a = &c->admins[i];
+
+		fprintf(f, "\nAdministrator \"%s\"\n", a->keys.name);
+		keys_public_text(a->sign_pub, key);
+		fprintf(f, "  sign      %s\n", key);
+		keys_public_text(a->channel_pub, key);
+		fprintf(f, "  channel   %s\n", key);
+	}
+}
+
+static void sheet_governance(FILE *f, const struct newcluster *c)
+{
+	if (c->settings.n_admins == 1)
+		fprintf(f,
+		        "one administrator's signature is enough. Whoever has that key can change\n"
+		        "            every rule; give it to a person, not to a machine, and keep it off the nodes.\n");
+	else
+		fprintf(f,
+		        "every order takes %u of these administrators' signatures. Give each key to\n"
+		        "            another person, none to a machine, and keep them off the nodes.\n",
+		        c->settings.threshold);
 }
 
 char *ceremony_sheet(const struct newcluster *c)
@@ -133,9 +150,9 @@ char *ceremony_sheet(const struct newcluster *c)
 	        "Genesis     %s  (leaf hash of entry 0)\n"
 	        "Policy      %s  (SHA-256 of its compiled form)\n"
 	        "Made        %s by countersign %s\n"
-	        "Governance  single: one administrator's signature is enough. Whoever has that key can change\n"
-	        "            every rule; give it to a person, not to a machine, and keep it off the nodes.\n",
-	        c->origin, hash, hex, when, PACKAGE_VERSION);
+	        "Governance  %s: ",
+	        c->origin, hash, hex, when, PACKAGE_VERSION, c->governance);
+	sheet_governance(f, c);
 	sheet_nodes(f, c);
 	fprintf(f,
 	        "\nWho has seen these values made, and compared them with the files that were handed out, signs here.\n"

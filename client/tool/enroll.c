@@ -130,7 +130,7 @@ int enroll_run(int argc, char **argv)
 	struct tool_access access = {.timeout_ms = TOOL_TIMEOUT_MS_DEFAULT};
 	struct words w = {0};
 	const struct option options[] = {
-	        TOOL_ACCESS_OPTIONS(&access),
+	        TOOL_ADMIN_OPTIONS(&access),
 	        {"name", OPTION_TEXT, &w.name, "NAME", "the principal's or credential's name", 0, 0},
 	        {"roles", OPTION_TEXT, &w.roles, "LIST", "decide, import, audit, administer, device", 0, 0},
 	        {"new-key", OPTION_TEXT, &w.new_key, "FILE", "make the key file in the same go", 0, 0},

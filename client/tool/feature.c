@@ -155,7 +155,7 @@ static int enable_run(int argc, char **argv)
 	struct tool_access access = {.timeout_ms = TOOL_TIMEOUT_MS_DEFAULT};
 	bool json = false;
 	const struct option options[] = {
-	        TOOL_ACCESS_OPTIONS(&access),
+	        TOOL_ADMIN_OPTIONS(&access),
 	        {"json", OPTION_FLAG, &json, NULL, "as JSON", 0, 0},
 	        {NULL, OPTION_FLAG, NULL, NULL, NULL, 0, 0},
 	};

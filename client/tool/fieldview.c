@@ -25,6 +25,7 @@ static const struct {
         {FIELD_SUBJECT, {"type", "id"}},
         {FIELD_ACTOR, {"type", "id"}},
         {FIELD_RESOURCE, {"type", "id"}},
+        {FIELD_DELEGATION, {"*", "type", "id"}},
         {FIELD_LOCATION, {"region", "country"}},
         {FIELD_SIGNALS, {"*", "id", "value", "weight"}},
         {FIELD_REASONS, {"*", "user", "admin"}},

@@ -11,6 +11,7 @@
 #include "client/tool/newcluster.h"
 #include "client/tool/policyfile.h"
 #include "client/tool/tool.h"
+#include "node/decide/policy_form.h"
 
 static const struct usage usage = {
         .command = "init",
@@ -68,6 +69,35 @@ static int check(const struct newcluster_settings *s, uint64_t base_port)
 	return 0;
 }
 
+static void say_governance(const struct newcluster_settings *s)
+{
+	char last[NEWCLUSTER_ADMIN_FILE_SIZE];
+
+	newcluster_admin_file(s->n_admins - 1, last);
+	if (s->n_admins == 1)
+		fprintf(stderr, "warning: governance is \"single\": %s/admin.key alone can change every rule\n",
+		        s->dir);
+	else if (s->threshold == 1)
+		fprintf(stderr, "warning: any one of the %u administrators' keys alone can change every rule\n",
+		        s->n_admins);
+	if (s->n_admins > 1)
+		printf("Give each of the %u administrators their own key, %s/admin.key to %s/%s, and keep none here.\n",
+		       s->n_admins, s->dir, s->dir, last);
+}
+
+/* Several administrators, and how many of them an order takes. */
+static int check_governance(const struct newcluster_settings *s)
+{
+	if (s->threshold > s->n_admins)
+		return tool_fail(EXIT_USAGE, usage.command,
+		                 "option --threshold: %u of %u administrators can never sign", s->threshold,
+		                 s->n_admins);
+	if (s->threshold > 1 && policy_version(s->policy_compiled, s->policy_compiled_len) < POLICY_VERSION_2)
+		return tool_fail(EXIT_USAGE, usage.command,
+		                 "option --threshold: governance by several needs a policy of version 2");
+	return 0;
+}
+
 static int make(const struct newcluster_settings *s)
 {
 	struct newcluster *c = malloc(sizeof *c);
@@ -86,8 +116,7 @@ static int make(const struct newcluster_settings *s)
 		printf("\nThe sheet is in %s/ceremony-sheet.txt, to be printed, compared and signed.\n"
 		       "Next: countersign cluster up %s\n",
 		       s->dir, s->dir);
-		fprintf(stderr, "warning: governance is \"single\": %s/admin.key alone can change every rule\n",
-		        s->dir);
+		say_governance(s);
 	}
 	newcluster_close(c);
 	free(c);
@@ -97,7 +126,7 @@ static int make(const struct newcluster_settings *s)
 int init_run(int argc, char **argv)
 {
 	const char *name = "countersign", *log_level = "info", *policy_path = NULL;
-	uint64_t nodes = 3, base_port = 0, election = 200, heartbeat = 40;
+	uint64_t nodes = 3, base_port = 0, election = 200, heartbeat = 40, admins = 1, threshold = 0;
 	const struct option options[] = {
 	        {"name", OPTION_TEXT, &name, "NAME", "the cluster's name; 16 random hex digits follow it", 0, 0},
 	        {"nodes", OPTION_NUMBER, &nodes, "N", "1, 3, 5 or 7 (default: 3)", 1, CLUSTER_NODES_MAX},
@@ -105,6 +134,10 @@ int init_run(int argc, char **argv)
 	         65535},
 	        {"policy", OPTION_TEXT, &policy_path, "FILE", "the policy to start with (default: a built-in one)", 0,
 	         0},
+	        {"admins", OPTION_NUMBER, &admins, "N", "administrators, each with a key file (default: 1)", 1,
+	         NEWCLUSTER_ADMINS_MAX},
+	        {"threshold", OPTION_NUMBER, &threshold, "K", "so many sign each order (default: more than half)", 1,
+	         NEWCLUSTER_ADMINS_MAX},
 	        {"election-timeout-ms", OPTION_NUMBER, &election, "MS", "of the nodes (default: 200)", 50, 60000},
 	        {"heartbeat-ms", OPTION_NUMBER, &heartbeat, "MS", "of the leader (default: 40)", 5, 10000},
 	        {"log-level", OPTION_TEXT, &log_level, "LEVEL", "error, warning, info or debug (default: info)", 0, 0},
@@ -125,6 +158,8 @@ int init_run(int argc, char **argv)
 	        .election_timeout_ms = (unsigned)election,
 	        .heartbeat_ms = (unsigned)heartbeat,
 	        .log_level = log_level,
+	        .n_admins = (unsigned)admins,
+	        .threshold = (unsigned)(threshold ? threshold : admins / 2 + 1),
 	};
 	code = check(&s, base_port);
 	if (code)
@@ -136,7 +171,9 @@ int init_run(int argc, char **argv)
 	s.policy_source_len = policy.source_len;
 	s.policy_compiled = policy.compiled;
 	s.policy_compiled_len = policy.compiled_len;
-	code = make(&s);
+	code = check_governance(&s);
+	if (!code)
+		code = make(&s);
 	policyfile_close(&policy);
 	return code;
 }

@@ -25,7 +25,7 @@ struct work {
 };
 
 #define WORK_OPTIONS(w)                                                                                                \
-	TOOL_ACCESS_OPTIONS(&(w)->access),                                                                             \
+	TOOL_ADMIN_OPTIONS(&(w)->access),                                                                              \
 	{                                                                                                              \
 		"wait-ms", OPTION_NUMBER, &(w)->wait_ms, "MS", "longest wait for it to be done (default: 60000)", 0,   \
 		        3600000                                                                                        \
@@ -135,6 +135,8 @@ static int await(struct work *w, uint64_t id, unsigned role, bool whole, const c
 	uint64_t begin = text_clock_ms();
 	bool tty = isatty(STDERR_FILENO);
 
+	if (tool_keeps_orders()) /* Nothing was ordered yet. */
+		return 0;
 	for (;;) {
 		if (memberview_ask(w->client, &w->view))
 			w->view.leads = false;
@@ -346,6 +348,9 @@ static int replace(struct work *w, uint64_t old, const struct memberfile *m)
 
 	if (!node)
 		return tool_fail(EXIT_REFUSED, w->command, "node %" PRIu64 " is not a member", old);
+	if (tool_keeps_orders())
+		return tool_fail(EXIT_USAGE, w->command,
+		                 "each of its orders waits for the one before: make them of add, remove and promote");
 	code = memberview_find(&w->view, m->id) ? await(w, m->id, ROSTER_SPARE, true, "whole") : order_add(w, m);
 	if (!code)
 		code = order_remove(w, old);
@@ -403,7 +408,7 @@ static int address_run(int argc, char **argv)
 	struct work w = {.command = usage.command, .access.timeout_ms = TOOL_TIMEOUT_MS_DEFAULT};
 	const char *url = NULL, *link = NULL;
 	const struct option options[] = {
-	        TOOL_ACCESS_OPTIONS(&w.access),
+	        TOOL_ADMIN_OPTIONS(&w.access),
 	        {"url", OPTION_TEXT, &url, "URL", "where clients reach it (default: as before)", 0, 0},
 	        {"link", OPTION_TEXT, &link, "HOST:PORT", "where the other nodes reach it (default: as before)", 0, 0},
 	        END_OPTION,

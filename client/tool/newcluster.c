@@ -92,22 +92,56 @@ static void make_node(struct newcluster *c, unsigned i, const uint16_t ports[POR
 	assert(!err);
 }
 
+void newcluster_admin_file(unsigned i, char ret[NEWCLUSTER_ADMIN_FILE_SIZE])
+{
+	if (i == 0)
+		snprintf(ret, NEWCLUSTER_ADMIN_FILE_SIZE, ADMIN ".key");
+	else
+		snprintf(ret, NEWCLUSTER_ADMIN_FILE_SIZE, ADMIN "-%u.key", (i + 1) % 100);
+}
+
+static void make_admins(struct newcluster *c)
+{
+	char name[24];
+	int err;
+
+	if (c->settings.n_admins == 1)
+		snprintf(c->governance, sizeof c->governance, "single");
+	else
+		snprintf(c->governance, sizeof c->governance, "%u of %u", c->settings.threshold, c->settings.n_admins);
+	for (unsigned i = 0; i < c->settings.n_admins; i++) {
+		struct newcluster_admin *a = &c->admins[i];
+
+		if (i == 0)
+			snprintf(name, sizeof name, ADMIN);
+		else
+			snprintf(name, sizeof name, ADMIN "-%u", i + 1);
+		keyfile_random(&a->keys, name, KEYS_CLIENT);
+		err = keyfile_public(&a->keys, KEY_CHANNEL, a->channel_pub, NULL);
+		assert(!err);
+		err = keyfile_public(&a->keys, KEY_SIGN, a->sign_pub, NULL);
+		assert(!err);
+	}
+}
+
 static void describe_genesis(const struct newcluster *c, struct genesis *g)
 {
 	*g = (struct genesis){
 	        .origin = {c->origin, strlen(c->origin)},
-	        .governance = {"single", 6},
+	        .governance = {c->governance, strlen(c->governance)},
 	        .time_ms = c->time_ms,
-	        .n_admins = 1,
+	        .n_admins = c->settings.n_admins,
 	        .n_nodes = c->settings.n_nodes,
 	        .policy_source = (const uint8_t *)c->settings.policy_source,
 	        .policy_source_len = c->settings.policy_source_len,
 	        .policy_compiled = c->settings.policy_compiled,
 	        .policy_compiled_len = c->settings.policy_compiled_len,
 	};
-	g->admins[0].name = (struct text){c->admin.name, strlen(c->admin.name)};
-	g->admins[0].channel_pub = c->admin_channel_pub;
-	g->admins[0].sign_pub = c->admin_sign_pub;
+	for (unsigned i = 0; i < c->settings.n_admins; i++) {
+		g->admins[i].name = (struct text){c->admins[i].keys.name, strlen(c->admins[i].keys.name)};
+		g->admins[i].channel_pub = c->admins[i].channel_pub;
+		g->admins[i].sign_pub = c->admins[i].sign_pub;
+	}
 	for (unsigned i = 0; i < c->settings.n_nodes; i++) {
 		const struct newcluster_node *n = &c->nodes[i];
 
@@ -141,7 +175,7 @@ int newcluster_make(const struct newcluster_settings *s, struct newcluster *ret)
 	uint16_t ports[CLUSTER_NODES_MAX * PORTS];
 	uint8_t random[8];
 	char hex[2 * sizeof random + 1];
-	int code, err;
+	int code;
 
 	memset(ret, 0, sizeof *ret);
 	ret->settings = *s;
@@ -154,11 +188,7 @@ int newcluster_make(const struct newcluster_settings *s, struct newcluster *ret)
 	ret->time_ms = text_now_ms();
 	for (unsigned i = 0; i < s->n_nodes; i++)
 		make_node(ret, i, ports + (size_t)i * PORTS);
-	keyfile_random(&ret->admin, ADMIN, KEYS_CLIENT);
-	err = keyfile_public(&ret->admin, KEY_CHANNEL, ret->admin_channel_pub, NULL);
-	assert(!err);
-	err = keyfile_public(&ret->admin, KEY_SIGN, ret->admin_sign_pub, NULL);
-	assert(!err);
+	make_admins(ret);
 	return make_genesis(ret);
 }
 
@@ -256,8 +286,12 @@ int newcluster_write(struct newcluster *c)
 
 	for (unsigned i = 0; i < c->settings.n_nodes && !code; i++)
 		code = write_node(c, i);
-	if (!code)
-		code = write_key(dir, "admin.key", &c->admin);
+	for (unsigned i = 0; i < c->settings.n_admins && !code; i++) {
+		char name[NEWCLUSTER_ADMIN_FILE_SIZE];
+
+		newcluster_admin_file(i, name);
+		code = write_key(dir, name, &c->admins[i].keys);
+	}
 	if (!code)
 		code = write_text(dir, "policy.yaml",
 		                  strndup(c->settings.policy_source, c->settings.policy_source_len));
@@ -276,7 +310,8 @@ void newcluster_close(struct newcluster *c)
 {
 	for (unsigned i = 0; i < CLUSTER_NODES_MAX; i++)
 		keyfile_wipe(&c->nodes[i].keys);
-	keyfile_wipe(&c->admin);
+	for (unsigned i = 0; i < NEWCLUSTER_ADMINS_MAX; i++)
+		keyfile_wipe(&c->admins[i].keys);
 	free(c->genesis);
 	free(c->sheet);
 	c->genesis = NULL;

@@ -12,6 +12,8 @@
 
 #define NEWCLUSTER_NAME_SIZE_MAX 100 /* With "-", 16 hex digits and "/node-7" a key name still fits. */
 
+#define NEWCLUSTER_ADMINS_MAX 16 /* As many as an order takes signatures. */
+
 struct newcluster_settings {
 	const char *dir;
 	const char *name;
@@ -23,6 +25,7 @@ struct newcluster_settings {
 	size_t policy_source_len;
 	const uint8_t *policy_compiled;
 	size_t policy_compiled_len;
+	unsigned n_admins, threshold; /* So many of them sign an order. */
 };
 
 struct newcluster_node {
@@ -38,8 +41,11 @@ struct newcluster {
 	char origin[LIMIT_ORIGIN_SIZE_MAX + 1];
 	uint64_t time_ms;
 	struct newcluster_node nodes[CLUSTER_NODES_MAX];
-	struct keyfile admin;
-	uint8_t admin_channel_pub[32], admin_sign_pub[32];
+	char governance[32];
+	struct newcluster_admin {
+		struct keyfile keys;
+		uint8_t channel_pub[32], sign_pub[32];
+	} admins[NEWCLUSTER_ADMINS_MAX];
 	uint8_t *genesis; /* The payload of the genesis command; malloc'ed. */
 	size_t genesis_len;
 	struct hash genesis_hash; /* Leaf hash of entry 0. */
@@ -57,6 +63,9 @@ void newcluster_close(struct newcluster *c);
 char *ceremony_sheet(const struct newcluster *c);
 /* Trust policy (C2SP tlog-policy): log keys, each node as a witness, a majority of them as quorum. malloc'ed. */
 char *trust_policy(const struct newcluster *c);
+/* Name of an administrator's key file: "admin.key", "admin-2.key", … */
+#define NEWCLUSTER_ADMIN_FILE_SIZE 16
+void newcluster_admin_file(unsigned i, char ret[NEWCLUSTER_ADMIN_FILE_SIZE]);
 /* A node's settings file. malloc'ed. */
 char *node_settings(const struct newcluster *c, unsigned i);
 

@@ -81,7 +81,7 @@ int policyset_run(int argc, char **argv)
 {
 	struct words w = {.access.timeout_ms = TOOL_TIMEOUT_MS_DEFAULT};
 	const struct option options[] = {
-	        TOOL_ACCESS_OPTIONS(&w.access),
+	        TOOL_ADMIN_OPTIONS(&w.access),
 	        {"cases", OPTION_TEXT, &w.cases, "FILE", "play these first; not set unless all are as expected", 0, 0},
 	        {"dry-run", OPTION_FLAG, &w.dry_run, NULL, "do all but send it", 0, 0},
 	        {"json", OPTION_FLAG, &w.json, NULL, "as JSON", 0, 0},

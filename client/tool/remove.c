@@ -21,7 +21,7 @@ int remove_run(int argc, char **argv)
 	const char *reason = NULL;
 	bool json = false;
 	const struct option options[] = {
-	        TOOL_ACCESS_OPTIONS(&access),
+	        TOOL_ADMIN_OPTIONS(&access),
 	        {"reason", OPTION_TEXT, &reason, "TEXT", "why, up to 256 bytes", 0, 0},
 	        {"json", OPTION_FLAG, &json, NULL, "as JSON", 0, 0},
 	        {NULL, OPTION_FLAG, NULL, NULL, NULL, 0, 0},

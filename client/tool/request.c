@@ -85,6 +85,23 @@ static int parse_context(const char *command, const struct option_list *list, st
 	return 0;
 }
 
+static int parse_via(const char *command, const struct request_words *w, struct request_owned *ret)
+{
+	if (w->via.n && !w->actor)
+		return tool_fail(EXIT_USAGE, command, "option --via: says for whom --actor acts, which is missing");
+	if (w->via.n > REQUEST_VIA_MAX)
+		return tool_fail(EXIT_USAGE, command, "option --via: at most %d", REQUEST_VIA_MAX);
+	for (unsigned i = 0; i < w->via.n; i++) {
+		int code = parse_typed(command, "via", w->via.items[i], ret->via_types[i], ret->via_ids[i]);
+		if (code)
+			return code;
+		ret->via[i] = (struct cs_typed){ret->via_types[i], ret->via_ids[i]};
+	}
+	ret->request.n_via = w->via.n;
+	ret->request.via = ret->via;
+	return 0;
+}
+
 int request_parse(const char *command, const struct request_words *w, struct request_owned *ret)
 {
 	struct cs_request *r = &ret->request;
@@ -94,6 +111,8 @@ int request_parse(const char *command, const struct request_words *w, struct req
 	code = parse_typed(command, "subject", w->subject, ret->subject_type, ret->subject_id);
 	if (!code && w->actor)
 		code = parse_typed(command, "actor", w->actor, ret->actor_type, ret->actor_id);
+	if (!code)
+		code = parse_via(command, w, ret);
 	if (!code)
 		code = parse_typed(command, "resource", w->resource, ret->resource_type, ret->resource_id);
 	if (!code && !w->action)

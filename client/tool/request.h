@@ -7,9 +7,11 @@
 #include "client/tool/options.h"
 #include "client/tool/tool.h"
 
+#define REQUEST_VIA_MAX 3 /* Between the actor and the subject. */
+
 struct request_words {
 	const char *subject, *actor, *action, *resource, *id;
-	struct option_list context;
+	struct option_list context, via;
 };
 /* Of a request that is not to be decided: without an id. */
 #define GRANT_OPTIONS(w)                                                                                               \
@@ -24,6 +26,13 @@ struct request_words {
 #define REQUEST_OPTIONS(w)                                                                                             \
 	{"subject", OPTION_TEXT, &(w)->subject, "TYPE:ID", "whose action it is: user:alice", 0, 0},                    \
 	        {"actor", OPTION_TEXT, &(w)->actor, "TYPE:ID", "who acts for the subject, if anyone: agent:x", 0, 0},  \
+	        {"via",                                                                                                \
+	         OPTION_LIST,                                                                                          \
+	         &(w)->via,                                                                                            \
+	         "TYPE:ID",                                                                                            \
+	         "for whom the actor acts, if not for the subject itself; again for whom that one acts",               \
+	         0,                                                                                                    \
+	         0},                                                                                                   \
 	        {"action", OPTION_TEXT, &(w)->action, "NAME", "what is to be done: deploy", 0, 0},                     \
 	        {"resource", OPTION_TEXT, &(w)->resource, "TYPE:ID", "to what: model:fraud-v7", 0, 0},                 \
 	        {"context",                                                                                            \
@@ -42,6 +51,8 @@ struct request_owned {
 	struct cs_request request;
 	char subject_type[TOOL_TYPE_SIZE], subject_id[TOOL_ID_SIZE];
 	char actor_type[TOOL_TYPE_SIZE], actor_id[TOOL_ID_SIZE];
+	char via_types[REQUEST_VIA_MAX][TOOL_TYPE_SIZE], via_ids[REQUEST_VIA_MAX][TOOL_ID_SIZE];
+	struct cs_typed via[REQUEST_VIA_MAX];
 	char resource_type[TOOL_TYPE_SIZE], resource_id[TOOL_ID_SIZE];
 	struct cs_attribute attributes[OPTION_LIST_MAX];
 	char names[OPTION_LIST_MAX][TOOL_ID_SIZE];

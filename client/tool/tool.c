@@ -10,6 +10,32 @@
 #include <stdlib.h>
 #include <string.h>
 
+static struct {
+	cs_order_keeper keeper;
+	void *context;
+} orders;
+
+void tool_keep_orders(cs_order_keeper keeper, void *context)
+{
+	orders.keeper = keeper;
+	orders.context = context;
+}
+
+bool tool_keeps_orders(void)
+{
+	return orders.keeper != NULL;
+}
+
+/* Who signs beside the client's own key, or that nobody does here. */
+static int prepare_orders(const char *command, const struct tool_access *a, cs_client *client)
+{
+	int err = orders.keeper ? cs_orders_keep(client, orders.keeper, orders.context) : 0;
+
+	for (unsigned i = 0; i < a->sign_with.n && !err; i++)
+		err = cs_sign_with(client, a->sign_with.items[i]);
+	return err ? tool_fail(EXIT_USAGE, command, "option --sign-with: %s", cs_last_error()) : 0;
+}
+
 int tool_open(const char *command, const struct tool_access *a, unsigned in_flight_max, cs_client **ret)
 {
 	const char *cluster = a->cluster ? a->cluster : getenv("COUNTERSIGN_CLUSTER");
@@ -31,7 +57,10 @@ int tool_open(const char *command, const struct tool_access *a, unsigned in_flig
 	if (err)
 		return tool_fail(err == CS_E_NOMEM || err == CS_E_IO || err == CS_E_NOT_FOUND ? EXIT_LOCAL : EXIT_USAGE,
 		                 command, "%s", *text ? text : cs_strerror(err));
-	return 0;
+	err = prepare_orders(command, a, *ret);
+	if (err)
+		cs_close(*ret);
+	return err;
 }
 
 int tool_exit_of(int code)
@@ -61,6 +90,8 @@ int tool_failed_call(const char *command, const char *what, int code)
 {
 	const char *detail = cs_last_error(), *text = cs_strerror(code);
 
+	if (code == CS_E_KEPT)
+		return 0;
 	if (!*detail || !strcmp(detail, text))
 		return tool_fail(tool_exit_of(code), command, "%s: %s", what, text);
 	return tool_fail(tool_exit_of(code), command, "%s: %s (%s)", what, text, detail);

@@ -62,6 +62,10 @@ int verify_run(int argc, char **argv);
 int watch_run(int argc, char **argv);
 int policy_run(int argc, char **argv);
 int import_run(int argc, char **argv);
+int people_run(int argc, char **argv);
+int group_run(int argc, char **argv);
+int governance_run(int argc, char **argv);
+int order_run(int argc, char **argv);
 
 /* Prints "countersign COMMAND: text" on stderr and returns code. command NULL: the tool itself. */
 int tool_fail(int code, const char *command, const char *format, ...) __attribute__((format(printf, 3, 4)));
@@ -71,6 +75,7 @@ struct tool_access {
 	const char *cluster; /* NULL: $COUNTERSIGN_CLUSTER. */
 	const char *key;     /* NULL: $COUNTERSIGN_KEY. */
 	uint64_t timeout_ms;
+	struct option_list sign_with; /* Of administrators' commands: further key files that sign. */
 };
 #define TOOL_TIMEOUT_MS_DEFAULT 5000
 /* The three options of an access, for a command's table of options. */
@@ -80,6 +85,19 @@ struct tool_access {
 	{                                                                                                              \
 		"timeout-ms", OPTION_NUMBER, &(a)->timeout_ms, "MS", "longest wait for an answer", 1, 60000            \
 	}
+/* The same for commands that send an administrator's orders. */
+#define TOOL_ADMIN_OPTIONS(a)                                                                                          \
+	TOOL_ACCESS_OPTIONS(a),                                                                                        \
+	{                                                                                                              \
+		"sign-with", OPTION_LIST, &(a)->sign_with, "FILE", "another administrator's key file that signs too",  \
+		        0, 0                                                                                           \
+	}
+/*
+ * From now on the orders of every command go to the keeper, and not to the cluster (order.c). A call that made one
+ * fails with CS_E_KEPT, of which tool_failed_call makes success.
+ */
+void tool_keep_orders(cs_order_keeper keeper, void *context);
+bool tool_keeps_orders(void);
 /* Opens the client library, or prints why not; 0 or the exit code. in_flight_max 0: the library's default. */
 int tool_open(const char *command, const struct tool_access *a, unsigned in_flight_max, cs_client **ret);
 /* The exit code for a library's error code. */

@@ -267,6 +267,7 @@ void ticks_beat(struct core *c);
 
 /* check.c: whether an earlier answer is still good, what waits, which grants stand. */
 bool check_serves(unsigned wire_type);
+void people_receive(struct core *c, struct job *j); /* people.c */
 void check_receive(struct core *c, struct job *j);
 void check_step(struct core *c); /* Answers those whose time has come; whoever asked a leader that is none any more. */
 void check_expire(struct core *c); /* Deadlines, and patience with an old view. */

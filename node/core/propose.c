@@ -43,6 +43,10 @@ static unsigned command_of(unsigned wire_type)
 		return COMMAND_GRANT_REVOKE;
 	case WIRE_OUTSIDE:
 		return COMMAND_OUTSIDE;
+	case WIRE_PEOPLE:
+		return COMMAND_PEOPLE;
+	case WIRE_GOVERNANCE:
+		return COMMAND_GOVERNANCE;
 	default:
 		return 0;
 	}
@@ -106,6 +110,10 @@ static void receive(struct core *c, struct job *j, uint64_t now)
 	}
 	if (c->raft.state != RAFT_LEADER) {
 		propose_refuse_not_leader(c, j);
+		return;
+	}
+	if (j->request.type == WIRE_PEOPLE_LIST) {
+		people_receive(c, j);
 		return;
 	}
 	if (room_refuses(c, j))

@@ -31,7 +31,9 @@
 	X(WIRE_CHECKPOINT, 12, "checkpoint")   /* [] -> [quorum, checkpoint] newest cosigned, else the leader's */     \
 	X(WIRE_STATUS, 13, "status")           /* [] or [1] -> status (below), [1]: with details */                    \
 	X(WIRE_MANY, 14, "many")               /* [request envelope bin…] -> [reply envelope bin…], same order */  \
-	X(WIRE_MEMBER, 20, "member")           /* order about a member (command.h), signed -> proved reply */          \
+	X(WIRE_PEOPLE, 18, "people") /* changes of the table of people (people_order.h), signed -> proved reply */     \
+	X(WIRE_GOVERNANCE, 19, "governance") /* thresholds (governance.h), signed -> proved reply */                   \
+	X(WIRE_MEMBER, 20, "member")         /* order about a member (command.h), signed -> proved reply */            \
 	X(WIRE_MEMBERS, 21, "members")   /* [first version of interest] -> members (node/core/change.c), [] if none */ \
 	X(WIRE_FEATURE, 22, "feature")   /* order to switch one on (command.h), signed -> proved reply */              \
 	X(WIRE_FEATURES, 23, "features") /* [] -> features (node/core/features.c) */                                   \
@@ -40,7 +42,8 @@
 	X(WIRE_GRANT_REVOKE, 16, "grant revoke") /* order, signed -> proved reply */                                   \
 	X(WIRE_OUTSIDE, 17, "outside signal")    /* signal from outside -> proved reply */                             \
 	X(WIRE_PENDING, 26, "pending")           /* [after, stale ms max] -> [size, stale ms, more, [waiting…]] */   \
-	X(WIRE_GRANTS, 27, "grants") /* [after, nil or [subject type, id], stale ms max] -> as pending, of grants */
+	X(WIRE_GRANTS, 27, "grants") /* [after, nil or [subject type, id], stale ms max] -> as pending, of grants */   \
+	X(WIRE_PEOPLE_LIST, 28, "people list") /* [first slot] -> people, [] -> governance (node/core/people.c) */
 
 enum wire_type {
 #define WIRE_TYPE_ENUM(name, number, text) name = number,
