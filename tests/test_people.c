@@ -51,17 +51,11 @@ static bool in_group(const char *who, const char *group)
 	return person_in_group(kit.s, t.type, t.id, (struct text){group, strlen(group)});
 }
 
-static int keep(void *ctx, const void *key, size_t key_len, const void *value, size_t value_len)
-{
-	return value == NULL ? 0 : state_load(ctx, key, key_len, value, value_len);
-}
-
 /* A state loaded from all records of this one gives the same table. */
 static void reload(void)
 {
 	struct state *copy = kit_reload(kit.s, &kit.s->limits);
 
-	(void)keep;
 	assert_int_equal(people_count(copy), people_count(kit.s));
 	for (uint32_t i = 0; i < people_count(copy); i++) {
 		const struct person *a = people_at(kit.s, i), *b = people_at(copy, i);
@@ -356,6 +350,82 @@ static void every_link_of_a_chain_counts(void **state)
 	kit_free(&kit);
 }
 
+/* --- policies --- */
+
+static void policies_match_groups(void **state)
+{
+	static const char yaml[] = "version: 2\nbias: -9000\nthresholds: {step_up: 9000, deny: 9500}\nrules:\n"
+	                           "- {id: eng, match: {group: 'eng*'}, verdict: allow}\n"
+	                           "- {id: bots, match: {actor_group: bots, delegation: listed}, verdict: allow}\n"
+	                           "- {id: through, match: {via: mid}, verdict: deny}\n";
+	struct request q;
+
+	(void)state;
+	begin(NULL, yaml);
+	kit_request(&q, "ada", "deploy", NULL, NULL);
+	verdict(&q, VERDICT_DENY);
+	assert_int_equal(put(person_of("user:ada", 0, "engineers", NULL, NULL)), DECIDE_ENTRY);
+	verdict(&q, VERDICT_ALLOW);
+	assert_int_equal(put(person_of("user:ada", 0, "legal", NULL, NULL)), DECIDE_ENTRY);
+	verdict(&q, VERDICT_DENY);
+	assert_int_equal(put(person_of("agent:bot", PERSON_AGENT, "bots", "user:ada", "user:ada")), DECIDE_ENTRY);
+	act(&q, "agent:bot", NULL);
+	verdict(&q, VERDICT_ALLOW);
+	assert_int_equal(put(person_of("agent:mid", PERSON_AGENT, NULL, "user:ada", "user:ada")), DECIDE_ENTRY);
+	assert_int_equal(put(person_of("agent:bot", PERSON_AGENT, "bots", "user:ada", "agent:mid")), DECIDE_ENTRY);
+	act(&q, "agent:bot", "agent:mid");
+	verdict(&q, VERDICT_DENY);
+	kit_free(&kit);
+}
+
+static void a_policy_may_speak_for_the_unlisted(void **state)
+{
+	static const char yaml[] =
+	        "version: 2\nbias: -9000\nthresholds: {step_up: 9000, deny: 9500}\nrules:\n"
+	        "- {id: all, verdict: allow}\n"
+	        "- {id: known-chain, match: {delegation: [listed, unlisted], via: mid}, verdict: allow}\n";
+	struct request q;
+
+	(void)state;
+	begin(NULL, yaml);
+	act(&q, "agent:top", "agent:mid");
+	verdict(&q, VERDICT_ALLOW);
+	act(&q, "agent:top", "agent:other");
+	verdict(&q, VERDICT_DENY);
+	assert_int_equal(put(person_of("user:ada", 0, NULL, NULL, NULL)), DECIDE_ENTRY);
+	assert_int_equal(put(person_of("agent:mid", PERSON_AGENT, NULL, "user:ada", "user:bob")), DECIDE_ENTRY);
+	act(&q, "agent:top", "agent:mid");
+	verdict(&q, VERDICT_DENY); /* No policy speaks against the table. */
+	kit_free(&kit);
+}
+
+static void not_compiled(const char *match, const char *says)
+{
+	static uint8_t buf[POLICY_COMPILED_SIZE_MAX];
+	struct policy_error where;
+	char yaml[256];
+	size_t len;
+
+	snprintf(yaml, sizeof(yaml),
+	         "version: %c\nthresholds: {step_up: 1, deny: 2}\nrules:\n- {id: a, match: {%s}, "
+	         "verdict: allow}\n",
+	         match[0], match + 1);
+	assert_int_equal(policy_compile(yaml, strlen(yaml), buf, sizeof(buf), &len, &where), CS_ERR_INVALID);
+	if (strstr(where.text, says) == NULL)
+		fail_msg("%s", where.text);
+}
+
+static void policies_of_version_1_know_no_people(void **state)
+{
+	(void)state;
+	not_compiled("1group: eng", "version 2");
+	not_compiled("1actor_group: eng", "version 2");
+	not_compiled("1via: eng", "version 2");
+	not_compiled("1delegation: listed", "version 2");
+	not_compiled("2delegation: lsited", "unlisted");
+	not_compiled("2delegation: 1", "unlisted");
+}
+
 static void chains_have_one_form(void **state)
 {
 	static const uint8_t one_as_chain[] = "\x95\x92\xa4user\xa3"
@@ -401,6 +471,9 @@ int main(void)
 	        cmocka_unit_test(the_disabled_are_denied),
 	        cmocka_unit_test(agents_act_for_whom_they_may),
 	        cmocka_unit_test(every_link_of_a_chain_counts),
+	        cmocka_unit_test(policies_match_groups),
+	        cmocka_unit_test(a_policy_may_speak_for_the_unlisted),
+	        cmocka_unit_test(policies_of_version_1_know_no_people),
 	        cmocka_unit_test(chains_have_one_form),
 	};
 

@@ -108,14 +108,31 @@ static int ask(cs_client *client, struct cs_request *request, const struct form 
 	return code;
 }
 
+static int read_request(const struct request_words *w, const char *file, struct request_owned *ret)
+{
+	int code;
+
+	if (!file)
+		return request_parse(usage.command, w, ret);
+	code = request_read_json(usage.command, file, ret);
+	if (!code && (w->subject || w->actor || w->action || w->resource || w->context.n || w->via.n))
+		code = tool_fail(EXIT_USAGE, usage.command,
+		                 "--request FILE says all of the request: only --id goes with it");
+	if (!code && w->id && !tool_parse_request_id(w->id, ret->request.id))
+		code = tool_fail(EXIT_USAGE, usage.command, "option --id: \"%s\" is not 32 hex digits", w->id);
+	return code;
+}
+
 int decide_run(int argc, char **argv)
 {
 	struct tool_access access = {.timeout_ms = TOOL_TIMEOUT_MS_DEFAULT};
 	struct request_words words = {0};
+	const char *file = NULL;
 	struct form form = {0};
 	const struct option options[] = {
 	        TOOL_ACCESS_OPTIONS(&access),
 	        REQUEST_OPTIONS(&words),
+	        {"request", OPTION_TEXT, &file, "FILE", "an AuthZEN request in JSON instead of these options", 0, 0},
 	        {"json", OPTION_FLAG, &form.json, NULL, "as JSON, with the whole proof", 0, 0},
 	        {"save", OPTION_TEXT, &form.save, "FILE", "write that JSON to a new file, for `answer --challenge`", 0,
 	         0},
@@ -132,12 +149,13 @@ int decide_run(int argc, char **argv)
 	if (form.wait && strcmp(form.wait, "cosigned") != 0)
 		return tool_fail(EXIT_USAGE, usage.command, "--wait: \"%s\" is not cosigned", form.wait);
 	form.timeout_ms = access.timeout_ms;
-	code = request_parse(usage.command, &words, &request);
+	code = read_request(&words, file, &request);
 	if (!code)
 		code = tool_open(usage.command, &access, 0, &client);
-	if (code)
-		return code;
-	code = ask(client, &request.request, &form);
-	cs_close(client);
+	if (!code) {
+		code = ask(client, &request.request, &form);
+		cs_close(client);
+	}
+	request_close(&request);
 	return code;
 }

@@ -3,6 +3,8 @@
 #ifndef CLIENT_TOOL_REQUEST_H
 #define CLIENT_TOOL_REQUEST_H
 
+#include <jansson.h>
+
 #include "client/countersign.h"
 #include "client/tool/options.h"
 #include "client/tool/tool.h"
@@ -56,8 +58,14 @@ struct request_owned {
 	char resource_type[TOOL_TYPE_SIZE], resource_id[TOOL_ID_SIZE];
 	struct cs_attribute attributes[OPTION_LIST_MAX];
 	char names[OPTION_LIST_MAX][TOOL_ID_SIZE];
+	/* Of request_read_json. */
+	char action[TOOL_ID_SIZE];
+	json_t *json;
 };
 /* Fills *ret, which must not be moved after; 0, or EXIT_USAGE after printing which option is wrong and why. */
 int request_parse(const char *command, const struct request_words *w, struct request_owned *ret);
+/* The same from an AuthZEN evaluation request; then request_close. */
+int request_read_json(const char *command, const char *path, struct request_owned *ret);
+void request_close(struct request_owned *r);
 
 #endif

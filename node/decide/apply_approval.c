@@ -71,10 +71,12 @@ static int check_first(const struct state *s, const struct principal *p, const s
 bool approver_named(const struct state *s, const struct principal *p, const struct request *q)
 {
 	const struct policy *y = s->policy;
+	struct parties parties;
 
+	parties_look(&parties, s, q);
 	for (unsigned i = 0; i < y->n_rules; i++)
 		if (y->rules[i].verdict == VERDICT_DEFER && y->rules[i].defer.needed > 0 &&
-		    approver_listed(s, p, y->rules[i].defer.from) && policy_rule_matches(y, &y->rules[i], q))
+		    approver_listed(s, p, y->rules[i].defer.from) && policy_rule_matches(y, &y->rules[i], q, &parties))
 			return true;
 	return false;
 }

@@ -114,11 +114,13 @@ static void write_needs(struct writer *w, const struct state *s, const struct de
 {
 	const struct policy *p = s->policy;
 	uint8_t rules[POLICY_RULES_MAX];
+	struct parties parties;
 	uint32_t n = 0;
 
+	parties_look(&parties, s, q);
 	for (unsigned i = 0; i < p->n_rules && d->stage == DEFERRED_OPEN; i++)
 		if (p->rules[i].verdict == VERDICT_DEFER && p->rules[i].defer.needed > 0 &&
-		    policy_rule_matches(p, &p->rules[i], q))
+		    policy_rule_matches(p, &p->rules[i], q, &parties))
 			rules[n++] = (uint8_t)i;
 	writer_array(w, n);
 	for (uint32_t i = 0; i < n; i++) {

@@ -14,7 +14,7 @@
 #define ROLES_KNOWN (ROLE_DECIDE | ROLE_IMPORT | ROLE_AUDIT | ROLE_ADMINISTER | ROLE_DEVICE | ROLE_NODE)
 #define ROLES_LATER (ROLE_APPROVE | ROLE_SIGNAL) /* From the feature `decisions` on. */
 
-#define ROLES_POWERFUL ROLE_ADMINISTER /* Who holds one decides over others. */
+#define ROLES_POWERFUL (ROLE_ADMINISTER | ROLE_APPROVE) /* Who holds one decides over others. */
 
 int refuse(const struct refusal *r, int err, const char *format, ...)
 {

@@ -105,10 +105,16 @@ static void heed_faults(struct evaluation *e)
 }
 
 /* Whoever is disabled, or acts for whom it may not, is denied whatever rules and evidence say. */
-static void heed_parties(struct evaluation *e)
+static void heed_parties(struct evaluation *e, const struct policy *p)
 {
 	const char *user, *admin;
 
+	e->parties.spoken_for = false;
+	for (unsigned i = 0; i < e->n_rules; i++) {
+		const struct rule *r = &p->rules[e->rules[i]];
+		e->parties.spoken_for |=
+		        r->verdict != 0 && r->verdict != VERDICT_DENY && policy_rule_names_delegation(p, r);
+	}
 	if (!parties_refuse(&e->parties, &user, &admin))
 		return;
 	e->verdict = VERDICT_DENY;
@@ -131,7 +137,7 @@ static void evaluate_as(struct evaluation *ret, const struct policy *p, const st
 		evaluation_note(ret, "", "the evidence meets the challenge's level");
 	}
 	heed_faults(ret);
-	heed_parties(ret);
+	heed_parties(ret, p);
 }
 
 /* Of more groups than count, those that come first in the table. */

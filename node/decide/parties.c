@@ -80,7 +80,7 @@ void parties_look(struct parties *ret, const struct state *s, const struct reque
 	struct person_record *next_record = NULL;
 
 	/* Records are large: only what the flags vouch for is ever read. */
-	ret->known = ret->has_subject = ret->has_actor = false;
+	ret->known = ret->has_subject = ret->has_actor = ret->spoken_for = false;
 	ret->delegation = DELEGATION_NONE;
 	ret->disabled = ret->n_actors = 0;
 	if (!state_feature(s, FEATURE_DECISIONS))
@@ -106,24 +106,6 @@ void parties_look(struct parties *ret, const struct state *s, const struct reque
 		next = who;
 		next_record = known ? record : NULL;
 	}
-}
-
-static bool in_group(const struct person_record *p, struct text pattern)
-{
-	for (unsigned i = 0; i < p->n_groups; i++)
-		if (glob_match(pattern, p->groups[i]))
-			return true;
-	return false;
-}
-
-bool parties_subject_in(const struct parties *p, struct text pattern)
-{
-	return p->has_subject && in_group(&p->subject, pattern);
-}
-
-bool parties_actor_in(const struct parties *p, struct text pattern)
-{
-	return p->has_actor && in_group(&p->actor, pattern);
 }
 
 static void write_groups(struct writer *w, bool known, const struct person_record *p)
@@ -179,7 +161,7 @@ bool parties_refuse(const struct parties *p, const char **ret_user, const char *
 	} else if (p->delegation == DELEGATION_REFUSED) {
 		*ret_user = "It may not act for you.";
 		*ret_admin = "people: an actor may not act for whom it acts";
-	} else if (p->delegation == DELEGATION_UNLISTED && p->n_actors > 1) {
+	} else if (p->delegation == DELEGATION_UNLISTED && p->n_actors > 1 && !p->spoken_for) {
 		*ret_user = "A chain of actors needs all of them known.";
 		*ret_admin = "people: an actor of the chain is not in the table";
 	} else {

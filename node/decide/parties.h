@@ -34,12 +34,10 @@ struct parties {
 	unsigned delegation; /* enum delegation. */
 	/* 0: nobody is disabled. 1: the subject; 1 + i: the i-th actor, or who answers for it. */
 	unsigned disabled;
+	bool spoken_for; /* By a rule that matches: a chain may have actors that the table does not know. */
 };
 /* All zero where the feature `decisions` is off. */
 void parties_look(struct parties *ret, const struct state *s, const struct request *q);
-/* In the group? Of a party that is not in the table: no. pattern: as in policies. */
-bool parties_subject_in(const struct parties *p, struct text pattern);
-bool parties_actor_in(const struct parties *p, struct text pattern);
 /* [delegation, disabled, [the subject's group…], [the actor's group…]] */
 void parties_write(struct writer *w, const struct parties *p);
 /* From such a field of an entry, for whoever decides anew. Texts point into the reader's bytes. */

@@ -216,7 +216,7 @@ static void read_condition(struct reader *r, struct policy *p, struct condition 
 	uint64_t target = 0;
 
 	reader_array_exact(r, 3);
-	reader_uint(r, MATCH_CONTEXT, &target);
+	reader_uint(r, p->version == POLICY_VERSION_1 ? MATCH_LAST_1 : MATCH_LAST_2, &target);
 	ret->target = (unsigned)target;
 	if (target == MATCH_CONTEXT)
 		codec_text(r, 1, REQUEST_STR_SIZE_MAX, &ret->name);

@@ -34,7 +34,8 @@ static bool asks_nothing(const struct policy *p, const struct condition *c)
 {
 	static const struct text empty = {"", 0};
 
-	if (c->target == MATCH_CONTEXT || c->target == MATCH_ACTOR || c->target == MATCH_ACTOR_TYPE)
+	if (c->target == MATCH_CONTEXT || c->target == MATCH_ACTOR || c->target == MATCH_ACTOR_TYPE ||
+	    (c->target > MATCH_LAST_1 && c->target != MATCH_DELEGATION))
 		return false;
 	for (unsigned i = c->values.first; i < (unsigned)c->values.first + c->values.n; i++)
 		if (p->values[i].type == VALUE_STR && glob_match(p->values[i].str, empty))

@@ -10,6 +10,7 @@
 #include "ledger/hash.h"
 #include "node/decide/cel/cel.h"
 #include "node/decide/command.h"
+#include "node/decide/parties.h"
 #include "node/decide/policy.h"
 #include "node/decide/policy_signals.h"
 #include "node/decide/signals.h"
@@ -49,7 +50,14 @@
 	X(MATCH_ACTION, 5, "action")                                                                                   \
 	X(MATCH_RESOURCE, 6, "resource")                                                                               \
 	X(MATCH_RESOURCE_TYPE, 7, "resource_type")                                                                     \
-	X(MATCH_CONTEXT, 8, "context")
+	X(MATCH_CONTEXT, 8, "context")                                                                                 \
+	X(MATCH_GROUP, 9, "group") /* From here on of version 2. */                                                    \
+	X(MATCH_ACTOR_GROUP, 10, "actor_group")                                                                        \
+	X(MATCH_VIA, 11, "via")                                                                                        \
+	X(MATCH_DELEGATION, 12, "delegation")
+
+#define MATCH_LAST_1 MATCH_CONTEXT
+#define MATCH_LAST_2 MATCH_DELEGATION
 
 enum match {
 #define MATCH_ENUM(name, number, key) name = number,
@@ -191,7 +199,11 @@ struct span policy_read_values(struct reader *r, struct policy *p);
 
 /* '*' in the pattern stands for any bytes, none too; everything else for itself. At most pattern * text steps. */
 bool glob_match(struct text pattern, struct text t);
-bool policy_rule_matches(const struct policy *p, const struct rule *r, const struct request *q);
+/* parties: who takes part, as the table of people knows them; NULL: nobody is in it. */
+bool policy_rule_matches(const struct policy *p, const struct rule *r, const struct request *q,
+                         const struct parties *parties);
+/* The rule asks how who acts is entitled: it speaks for those whom the table does not know, if it says so. */
+bool policy_rule_names_delegation(const struct policy *p, const struct rule *r);
 bool policy_any_text(const struct policy *p, struct span s, struct text t); /* One pattern of the span fits. */
 bool policy_is_sensitive(const struct policy *p, struct text action);
 

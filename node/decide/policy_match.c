@@ -2,6 +2,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
+#include <string.h>
+
 #include "node/decide/codec.h"
 #include "node/decide/policy_form.h"
 
@@ -54,7 +56,33 @@ static bool context_holds(const struct policy *p, const struct condition *c, con
 	return false;
 }
 
-static bool condition_holds(const struct policy *p, const struct condition *c, const struct request *q)
+static bool group_holds(const struct policy *p, struct span s, bool known, const struct person_record *r)
+{
+	for (unsigned i = 0; known && i < r->n_groups; i++)
+		if (policy_any_text(p, s, r->groups[i]))
+			return true;
+	return false;
+}
+
+static bool via_holds(const struct policy *p, struct span s, const struct request *q)
+{
+	for (unsigned i = 0; i < q->n_via; i++)
+		if (policy_any_text(p, s, q->via[i].id))
+			return true;
+	return false;
+}
+
+/* Where the table is not asked, an actor is one that it does not know. */
+static bool delegation_holds(const struct policy *p, struct span s, const struct request *q, const struct parties *t)
+{
+	unsigned d = t != NULL ? t->delegation : q->actor_id.len > 0 ? DELEGATION_UNLISTED : DELEGATION_NONE;
+	const char *word = delegation_text(d);
+
+	return policy_any_text(p, s, (struct text){word, strlen(word)});
+}
+
+static bool condition_holds(const struct policy *p, const struct condition *c, const struct request *q,
+                            const struct parties *t)
 {
 	switch (c->target) {
 	case MATCH_SUBJECT:
@@ -73,15 +101,32 @@ static bool condition_holds(const struct policy *p, const struct condition *c, c
 		return policy_any_text(p, c->values, q->resource_type);
 	case MATCH_CONTEXT:
 		return context_holds(p, c, q);
+	case MATCH_GROUP:
+		return t != NULL && group_holds(p, c->values, t->has_subject, &t->subject);
+	case MATCH_ACTOR_GROUP:
+		return t != NULL && group_holds(p, c->values, t->has_actor, &t->actor);
+	case MATCH_VIA:
+		return via_holds(p, c->values, q);
+	case MATCH_DELEGATION:
+		return delegation_holds(p, c->values, q, t);
 	default:
 		return false;
 	}
 }
 
-bool policy_rule_matches(const struct policy *p, const struct rule *r, const struct request *q)
+bool policy_rule_names_delegation(const struct policy *p, const struct rule *r)
 {
 	for (unsigned i = r->conditions.first; i < (unsigned)r->conditions.first + r->conditions.n; i++)
-		if (!condition_holds(p, &p->conditions[i], q))
+		if (p->conditions[i].target == MATCH_DELEGATION)
+			return true;
+	return false;
+}
+
+bool policy_rule_matches(const struct policy *p, const struct rule *r, const struct request *q,
+                         const struct parties *parties)
+{
+	for (unsigned i = r->conditions.first; i < (unsigned)r->conditions.first + r->conditions.n; i++)
+		if (!condition_holds(p, &p->conditions[i], q, parties))
 			return false;
 	return true;
 }

@@ -108,6 +108,25 @@ static int match_key(struct compile *c, struct fy_node *key, struct fy_node *val
 	return yaml_fail(c, key, "unknown key");
 }
 
+/* There are four words: what fits none of them is a slip. */
+static int match_delegation(struct compile *c, struct fy_node *key, struct fy_node *value, void *target)
+{
+	const struct condition *k = &c->p->conditions[c->p->n_conditions];
+	int err = match_key(c, key, value, target);
+
+	for (unsigned i = 0; err == 0 && i < k->values.n; i++) {
+		const struct policy_value *v = &c->p->values[k->values.first + i];
+		bool fits = false;
+		for (unsigned d = DELEGATION_NONE; d <= DELEGATION_REFUSED; d++) {
+			const char *word = delegation_text(d);
+			fits |= v->type == VALUE_STR && glob_match(v->str, (struct text){word, strlen(word)});
+		}
+		if (!fits)
+			return yaml_fail(c, value, "delegation is none, listed, unlisted or refused");
+	}
+	return err;
+}
+
 static int match_context(struct compile *c, struct fy_node *key, struct fy_node *value, void *target)
 {
 	struct fy_node_pair *pair;
@@ -134,10 +153,19 @@ static int match_context(struct compile *c, struct fy_node *key, struct fy_node 
 
 static int rule_match(struct compile *c, struct fy_node *key, struct fy_node *value, void *target)
 {
-	static const struct yaml_key keys[] = {
-	        {"subject", match_key, 0},       {"subject_type", match_key, 0}, {"actor", match_key, 0},
-	        {"actor_type", match_key, 0},    {"action", match_key, 0},       {"resource", match_key, 0},
-	        {"resource_type", match_key, 0}, {"context", match_context, 0},  {NULL, NULL, 0}};
+	static const struct yaml_key keys[] = {{"subject", match_key, 0},
+	                                       {"subject_type", match_key, 0},
+	                                       {"actor", match_key, 0},
+	                                       {"actor_type", match_key, 0},
+	                                       {"action", match_key, 0},
+	                                       {"resource", match_key, 0},
+	                                       {"resource_type", match_key, 0},
+	                                       {"context", match_context, 0},
+	                                       {"group", match_key, YAML_VERSION2},
+	                                       {"actor_group", match_key, YAML_VERSION2},
+	                                       {"via", match_key, YAML_VERSION2},
+	                                       {"delegation", match_delegation, YAML_VERSION2},
+	                                       {NULL, NULL, 0}};
 
 	return yaml_mapping(c, key, value, keys, target);
 }

@@ -32,7 +32,7 @@ static __attribute__((noinline)) void with_conditions(struct evaluation *e, cons
 	cel_run_init(&run, &p->cel, cel_request_variable, &variables);
 	for (unsigned i = 0; i < p->n_rules; i++) {
 		const struct rule *r = &p->rules[i];
-		if (!policy_rule_matches(p, r, q))
+		if (!policy_rule_matches(p, r, q, &e->parties))
 			continue;
 		struct cel_value v = r->has_when ? cel_evaluate(&run, r->when) : cel_bool(true);
 		if (v.kind != CEL_BOOL)
@@ -50,6 +50,6 @@ void rules_that_hold(struct evaluation *e, const struct policy *p, const struct 
 		return;
 	}
 	for (unsigned i = 0; i < p->n_rules; i++)
-		if (policy_rule_matches(p, &p->rules[i], q))
+		if (policy_rule_matches(p, &p->rules[i], q, &e->parties))
 			e->rules[e->n_rules++] = (uint8_t)i;
 }

@@ -193,7 +193,7 @@ static void match_rules(const struct policy *p)
 
 	kit_request(&q, "ada", "deploy", "laptop", "192.0.2.7");
 	for (unsigned i = 0; i < p->n_rules; i++)
-		(void)policy_rule_matches(p, &p->rules[i], &q);
+		(void)policy_rule_matches(p, &p->rules[i], &q, NULL);
 	(void)policy_is_sensitive(p, q.action);
 }
 
