@@ -226,7 +226,7 @@ static void read_answer(struct ledger_node *n, struct job *j)
 	else if (j->request.type == WIRE_STATUS)
 		reply_status(n, j);
 	else
-		job_error(j, CS_ERR_INVALID, NULL, NULL, 0);
+		job_error(j, CS_ERR_MALFORMED, NULL, NULL, 0); /* As of a type that the node does not know. */
 }
 
 static const unsigned command_of[] = {
