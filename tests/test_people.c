@@ -418,10 +418,10 @@ static void not_compiled(const char *match, const char *says)
 static void policies_of_version_1_know_no_people(void **state)
 {
 	(void)state;
-	not_compiled("1group: eng", "version 2");
-	not_compiled("1actor_group: eng", "version 2");
-	not_compiled("1via: eng", "version 2");
-	not_compiled("1delegation: listed", "version 2");
+	not_compiled("1group: eng", "needs version: 2");
+	not_compiled("1actor_group: eng", "needs version: 2");
+	not_compiled("1via: eng", "needs version: 2");
+	not_compiled("1delegation: listed", "needs version: 2");
 	not_compiled("2delegation: lsited", "unlisted");
 	not_compiled("2delegation: 1", "unlisted");
 }

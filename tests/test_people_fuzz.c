@@ -148,12 +148,10 @@ static void ask(void)
 
 static void damaged(void)
 {
-	static uint8_t bytes[sizeof(kit.command)];
 	size_t len = kit.command_len;
 
 	if (len == 0)
 		return;
-	memcpy(bytes, kit.command, len);
 	for (uint64_t n = rnd(4) + 1; n > 0; n--)
 		kit.command[rnd(len)] ^= (uint8_t)(1 << rnd(8));
 	decide(kit.s, kit.now_ms, kit.command, len, kit.out);
@@ -214,10 +212,20 @@ static void clear(void)
 		free(records[--n_records].value);
 }
 
+static int by_key(const void *a, const void *b)
+{
+	const struct record *x = a, *y = b;
+	int order = memcmp(x->key, y->key, x->key_len < y->key_len ? x->key_len : y->key_len);
+
+	return order != 0 ? order : (x->key_len > y->key_len) - (x->key_len < y->key_len);
+}
+
+/* In the order of their keys, as a store gives them. */
 static struct state *loaded(void)
 {
 	struct state *s;
 
+	qsort(records, n_records, sizeof(records[0]), by_key);
 	assert_int_equal(state_new(&limits, &s), 0);
 	for (unsigned i = 0; i < n_records; i++)
 		assert_int_equal(
