@@ -7,6 +7,7 @@
 
 #include "client/client_internal.h"
 #include "client/entry_view.h"
+#include "client/order.h"
 #include "ledger/errors.h"
 #include "node/decide/command_verdicts.h"
 
@@ -72,7 +73,8 @@ int cs_grant_revoke(cs_client *client, uint64_t index, const char *subject_type,
 	                         .subject_type = text_of(subject_type, REQUEST_STR_SIZE_MAX),
 	                         .subject_id = text_of(subject_id, REQUEST_STR_SIZE_MAX),
 	                         .reason = text_of(reason == NULL ? "" : reason, APPROVAL_REASON_SIZE_MAX)};
-	uint8_t elements[VERDICTS_BODY_MAX], signature[64];
+	uint8_t elements[VERDICTS_BODY_MAX];
+	struct order_signatures signatures;
 	struct call *call;
 	size_t len = 0;
 
@@ -81,7 +83,7 @@ int cs_grant_revoke(cs_client *client, uint64_t index, const char *subject_type,
 		return err;
 	err = grant_revoke_encode_signed(&g, elements, sizeof(elements), &len);
 	if (err == CS_OK)
-		err = order_sign(client, COMMAND_GRANT_REVOKE, elements, len, &g.admin, signature);
+		err = order_sign(client, COMMAND_GRANT_REVOKE, elements, len, &g.admin, &signatures);
 	if (err == CS_OK && (err = grant_revoke_encode(&g, call->body, call->body_cap, &len)) < 0)
 		last_error_set("the order: %s", err_text(err));
 	return order_send(call, err, len, ret);

@@ -163,8 +163,8 @@ static void write_waiting(struct writer *w, const struct state *s, const struct 
 	write_votes(w, s, d);
 }
 
-unsigned state_write_pending(const struct state *s, uint64_t now_ms, uint64_t principal, uint64_t after, struct writer *w,
-                         bool *ret_more)
+unsigned state_write_pending(const struct state *s, uint64_t now_ms, uint64_t principal, uint64_t after,
+                             struct writer *w, bool *ret_more)
 {
 	const struct principal *p = state_principal(s, principal);
 	uint64_t now = at(s, now_ms);
@@ -217,7 +217,7 @@ static void write_grant(struct writer *w, const struct state *s, const struct st
 }
 
 unsigned state_write_grants(const struct state *s, uint64_t now_ms, struct text subject_type, struct text subject_id,
-                        uint64_t after, struct writer *w, bool *ret_more)
+                            uint64_t after, struct writer *w, bool *ret_more)
 {
 	uint64_t now = at(s, now_ms);
 	uint8_t key[HASH_SIZE];
