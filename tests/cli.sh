@@ -56,7 +56,8 @@ echo "# help and refusals"
 expect 0 --version
 says 'countersign '
 expect 0 --help
-for command in init 'cluster up' 'cluster down' 'cluster status' 'cluster kill' keygen enroll remove 'policy check' \
+for command in init 'people import' 'people list' 'people show' 'people disable' 'people enable' 'people remove' \
+	'group list' 'governance show' 'governance set' 'order show' 'order sign' 'order submit' 'cluster up' 'cluster down' 'cluster status' 'cluster kill' keygen enroll remove 'policy check' \
 	'member list' 'member prepare' 'member add' 'member promote' 'member demote' 'member remove' 'member replace' \
 	'member address' 'member sync' 'policy test' 'policy show' 'policy diff' 'policy what-if' 'policy set' 'policy show-default' decide answer check show watch prove verify import; do
 	# shellcheck disable=SC2086 # Two words are two arguments.

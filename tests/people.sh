@@ -3,14 +3,8 @@
 # SPDX-License-Identifier: Apache-2.0
 set -u
 
-tool=${COUNTERSIGN:-./countersign}
-if [ ! -x "$tool" ] || [ ! -x "${COUNTERSIGND:-./countersignd}" ]; then
-	echo "countersign or countersignd is not built: skipped"
-	exit 77
-fi
-unset COUNTERSIGN_KEY
-NO_COLOR=1
-export NO_COLOR
+# shellcheck source=tests/tool_kit.sh
+. "$(dirname "$0")/tool_kit.sh"
 
 folder=$(mktemp -d "${TMPDIR:-/tmp}/countersign-people.XXXXXX") || exit 99
 c=$folder/c
@@ -18,7 +12,6 @@ out=$folder/out
 one=$c/admin.key
 two=$c/admin-2.key
 three=$c/admin-3.key
-checks=0
 COUNTERSIGN_CLUSTER=$c/cluster.yaml
 export COUNTERSIGN_CLUSTER
 
@@ -30,31 +23,6 @@ clean()
 }
 trap clean EXIT
 trap 'exit 99' HUP INT TERM
-
-fail()
-{
-	echo "FAILED: $*"
-	[ ! -s "$out" ] || sed 's/^/  | /' "$out"
-	exit 1
-}
-
-# expect CODE ARGUMENT...: runs the tool; what it says goes to $out.
-expect()
-{
-	wanted=$1
-	shift
-	"$tool" "$@" >"$out" 2>&1 </dev/null
-	code=$?
-	checks=$((checks + 1))
-	[ "$code" -eq "$wanted" ] || fail "countersign $*: exit code $code, expected $wanted"
-}
-
-# says TEXT: the last command's output holds it.
-says()
-{
-	checks=$((checks + 1))
-	grep -qF -- "$1" "$out" || fail "the output does not say: $1"
-}
 
 # file NAME LINE...
 file()
@@ -160,6 +128,8 @@ decide()
 decide 0
 decide 0 --actor agent:bot
 decide 0 --actor agent:planner --via agent:bot
+expect 0 show --last 1 --key "$gateway"
+says 'user:ada by agent:planner for agent:bot'
 decide 1 --actor agent:planner
 says 'may not act'
 decide 1 --actor agent:bot --via agent:planner

@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "client/tool/fieldview.h"
 #include "client/tool/text.h"
@@ -24,11 +25,37 @@ static void print_field(const struct entryview *v, unsigned kind, const char *be
 		printf("%s%s", before, text);
 }
 
+/* " by agent:planner for agent:deployer": who acts, and for whom of those between it and the subject. */
+static void print_actors(const struct entryview *v)
+{
+	const struct field *f = body_find(v->fields, v->n_fields, FIELD_DELEGATION);
+	const char *type = "", *id = "", *before = " by ";
+	size_t type_len = 0, id_len = 0;
+	char text[600], safe[128];
+	struct reader r;
+	uint32_t n = 0;
+
+	if (!f) {
+		print_field(v, FIELD_ACTOR, before);
+		return;
+	}
+	reader_init(&r, f->value, f->value_len);
+	reader_array(&r, REQUEST_ACTORS_MAX, &n);
+	for (; n > 0 && !r.err; n--, before = " for ") {
+		reader_array_exact(&r, 2);
+		reader_str(&r, REQUEST_STR_SIZE_MAX, &type, &type_len);
+		reader_str(&r, REQUEST_STR_SIZE_MAX, &id, &id_len);
+		snprintf(text, sizeof text, "%.*s:%.*s", (int)type_len, type, (int)id_len, id);
+		text_safe(text, strlen(text), safe, sizeof safe);
+		printf("%s%s", before, safe);
+	}
+}
+
 /* Of a decision: each has its place, so that the eye finds it. */
 static void print_request(const struct entryview *v)
 {
 	print_field(v, FIELD_SUBJECT, "  ");
-	print_field(v, FIELD_ACTOR, " by ");
+	print_actors(v);
 	print_field(v, FIELD_ACTION, "  ");
 	print_field(v, FIELD_RESOURCE, "  ");
 }
@@ -77,6 +104,21 @@ static void print_member(const struct entryview *v)
 	                                                       : "changes");
 }
 
+/* [how many were set, disabled, enabled, removed, …] */
+static void print_people(const struct entryview *v)
+{
+	static const char *const words[] = {"set", "disabled", "enabled", "removed"};
+	const char *before = "  ";
+	uint64_t n;
+
+	for (unsigned i = 0; i < sizeof words / sizeof *words; i++) {
+		if (!entryview_number(v, i, &n) || !n)
+			continue;
+		printf("%s%" PRIu64 " %s", before, n, words[i]);
+		before = ", ";
+	}
+}
+
 /* What kind of entry it is, or why it should be looked at. */
 static void print_kind(const struct entryview *v, const struct alert *a)
 {
@@ -105,6 +147,8 @@ void entryline_print(const struct entryview *v, const struct alert *a)
 	print_kind(v, a);
 	if (v->entry.kind == ENTRY_MEMBER)
 		print_member(v);
+	else if (v->entry.kind == ENTRY_PEOPLE)
+		print_people(v);
 	else if (!v->verdict && v->entry.kind != ENTRY_GENESIS)
 		print_words(v);
 	if (v->verdict && !v->opened)
