@@ -283,6 +283,52 @@ static void chain_and_place(void **state)
 	        4, 78, "in degrees");
 }
 
+/* Who is disabled, or acts for whom it may not, is denied: in a case with a history, and with given signals. */
+static void people(void **state)
+{
+	static const char table[] =
+	        "version: 1\n"
+	        "people:\n"
+	        "  - {who: \"user:ada\", groups: [ops, dev]}\n"
+	        "  - {who: \"user:bob\", enabled: false}\n"
+	        "  - {who: \"agent:a\", owner: \"user:ada\", acts_for: [\"user:ada\", \"group:none\"]}\n"
+	        "cases:\n"
+	        "  - name: x\n"
+	        "    request: {subject: \"user:%s\", actor: \"agent:a\", action: x, resource: \"t:i\"}\n"
+	        "%s"
+	        "    expect: {reasons: \"%s\"}\n";
+	static const struct {
+		const char *who, *more, *reason;
+		unsigned verdict;
+	} rows[] = {
+	        {"ada", "", "new_subject", VERDICT_STEP_UP},
+	        {"ada", "    signals: {known_device: 1}\n", "known_device", VERDICT_ALLOW},
+	        {"bob", "", "disabled", VERDICT_DENY},
+	        {"bob", "    signals: {known_device: 1}\n", "disabled", VERDICT_DENY},
+	        {"eve", "    signals: {known_device: 1}\n", "may not act", VERDICT_DENY},
+	};
+	struct policyjudge *j = malloc(sizeof *j);
+
+	(void)state;
+	assert_non_null(j);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct policycases f;
+		char yaml[1024];
+		snprintf(yaml, sizeof yaml, table, rows[i].who, rows[i].more, rows[i].reason);
+		play(yaml, j, &f);
+		assert_string_equal(j->trouble, "");
+		if (j->n_wrong)
+			fail_msg("%zu: %s, not %s", i, j->wrong[0].found, j->wrong[0].expected);
+		assert_int_equal(j->found.verdict, rows[i].verdict);
+		policyjudge_close(j);
+		policycases_close(&f);
+	}
+	free(j);
+	refused("version: 1\npeople:\n  - {who: \"agent:a\"}\ncases: []\n", 3, 6, "owner");
+	refused("version: 1\npeople:\n  - {who: ada}\ncases: []\n", 3, 11, "TYPE:ID");
+	refused("version: 1\npeople:\n  - {who: \"user:a\", enabled: no}\ncases: []\n", 3, 30, "true or false");
+}
+
 /* The example of node/POLICY.md is one. */
 static void documented(void **state)
 {
@@ -338,9 +384,9 @@ static void repeatable(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(whole_file),      cmocka_unit_test(refusals),   cmocka_unit_test(moments),
-	        cmocka_unit_test(wrong_in_all),    cmocka_unit_test(answers),    cmocka_unit_test(repeatable),
-	        cmocka_unit_test(chain_and_place), cmocka_unit_test(documented),
+	        cmocka_unit_test(whole_file),      cmocka_unit_test(refusals), cmocka_unit_test(moments),
+	        cmocka_unit_test(wrong_in_all),    cmocka_unit_test(answers),  cmocka_unit_test(repeatable),
+	        cmocka_unit_test(chain_and_place), cmocka_unit_test(people),   cmocka_unit_test(documented),
 	};
 
 	if (sodium_init() < 0)

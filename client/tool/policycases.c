@@ -266,6 +266,7 @@ static int read_document(struct reading *r)
 	static const struct yaml_key keys[] = {{"version", top_version, YAML_REQUIRED},
 	                                       {"policy", top_policy, 0},
 	                                       {"start", top_start, 0},
+	                                       {"people", cases_people, 0},
 	                                       {"cases", top_cases, YAML_REQUIRED},
 	                                       {NULL, NULL, 0}};
 	struct fy_node *root = fy_document_root(r->cases->doc);
@@ -299,6 +300,7 @@ void policycases_close(struct policycases *c)
 	fy_document_destroy(c->doc);
 	free(c->cases);
 	free(c->events);
+	free(c->people);
 	free(c->texts);
 	free(c->scratch);
 	memset(c, 0, sizeof *c);

@@ -10,11 +10,13 @@
 
 #include "client/tool/policylab.h"
 #include "client/tool/policyrequest.h"
+#include "node/decide/people_order.h"
 #include "node/decide/policy.h"
 #include "node/decide/policy_form.h"
 
 #define POLICYCASES_SIZE_MAX   (4 << 20) /* Of the file. */
-#define POLICYCASES_EVENTS_MAX 100000    /* Played over all cases, repeated ones counted. */
+#define POLICYCASES_PEOPLE_MAX 1024
+#define POLICYCASES_EVENTS_MAX 100000 /* Played over all cases, repeated ones counted. */
 
 enum policycase_answer { CASE_UNANSWERED, CASE_GOOD, CASE_WRONG, CASE_LATE };
 
@@ -67,10 +69,17 @@ struct policycase {
 	struct signal_list expect_signals;
 };
 
+/* Somebody in the table of people, in every case. */
+struct policycase_person {
+	unsigned line;
+	struct person_record record;
+};
+
 struct policycases {
 	struct text policy; /* Path as the file names it; len 0: none. */
 	uint64_t start_ms;  /* When the history of each case begins. */
-	unsigned n_cases, n_events, n_texts;
+	unsigned n_cases, n_events, n_texts, n_people;
+	struct policycase_person *people;
 	struct policycase *cases;
 	struct policycase_event *events;
 	struct text *texts;

@@ -32,5 +32,7 @@ int cases_signals(struct compile *c, struct fy_node *key, struct fy_node *value,
 int cases_expect(struct compile *c, struct fy_node *key, struct fy_node *value, void *target);
 /* policycases_history.c: one thing that happened before. */
 int cases_event(struct compile *c, struct fy_node *key, struct fy_node *node);
+/* policycases_people.c: the list of the table of people; target: the cases. */
+int cases_people(struct compile *c, struct fy_node *key, struct fy_node *value, void *target);
 
 #endif

@@ -87,13 +87,34 @@ static void look_at_entry(struct policyjudge *j, unsigned line)
 		troubled(j, line, "its entry cannot be read: %s", err_text(err));
 }
 
+/* A ledger of the case's own, with the table of people in it. */
+static int begin(const char *command, const struct policycases *f, const struct policyfile *p, struct policyjudge *j)
+{
+	int code = policylab_open(command, p, f->start_ms, &limits, &j->lab);
+
+	for (unsigned i = 0; i < f->n_people && !code && !*j->trouble; i++) {
+		const struct people_change c = {.action = PEOPLE_SET, .person = f->people[i].record};
+		uint8_t changes[PERSON_SIZE_MAX + 16];
+		struct writer w;
+		size_t len = 0;
+		writer_init(&w, changes, sizeof changes);
+		writer_array(&w, 1);
+		people_change_write(&w, &c);
+		if (writer_end(&w, &len))
+			troubled(j, f->people[i].line, "more than the table of people holds of one");
+		else if (policylab_people(j->lab, f->start_ms, changes, len))
+			troubled(j, f->people[i].line, "it is refused: %s", policylab_text(j->lab));
+	}
+	return code;
+}
+
 static int play_history(const char *command, const struct policycases *f, const struct policycase *k,
                         const struct policyfile *p, struct policyjudge *j)
 {
 	const struct request q = policyrequest_placed(&k->request);
-	int code = policylab_open(command, p, f->start_ms, &limits, &j->lab);
+	int code = begin(command, f, p, j);
 
-	if (code)
+	if (code || *j->trouble)
 		return code;
 	for (unsigned i = 0; i < k->n_events; i++)
 		if (!play_event(j, &f->events[k->first_event + i]))
@@ -106,8 +127,8 @@ static int play_history(const char *command, const struct policycases *f, const 
 }
 
 /* Nothing is derived: what the policy makes of these signals. */
-static int play_given(const char *command, const struct policycase *k, const struct policyfile *p,
-                      struct policyjudge *j)
+static int play_given(const char *command, const struct policycases *f, const struct policycase *k,
+                      const struct policyfile *p, struct policyjudge *j)
 {
 	const struct request q = policyrequest_placed(&k->request);
 	struct evaluation *e = &j->evaluation;
@@ -118,6 +139,12 @@ static int play_given(const char *command, const struct policycase *k, const str
 	int err = policy_load(j->policy, p->compiled, p->compiled_len);
 	assert(err == 0); /* It was compiled here. */
 	memset(e, 0, sizeof *e);
+	if (f->n_people) {
+		int code = begin(command, f, p, j);
+		if (code || *j->trouble)
+			return code;
+		parties_look(&e->parties, policylab_state(j->lab), &q);
+	}
 	for (unsigned i = 0; i < k->signals.n; i++)
 		if (k->signals.s[i].value)
 			e->signals.s[e->signals.n++] = k->signals.s[i];
@@ -320,7 +347,7 @@ int policyjudge_case(const char *command, const struct policycases *f, unsigned 
 	int code;
 
 	memset(j, 0, sizeof *j);
-	code = k->given ? play_given(command, k, p, j) : play_history(command, f, k, p, j);
+	code = k->given ? play_given(command, f, k, p, j) : play_history(command, f, k, p, j);
 	if (code)
 		policyjudge_close(j);
 	else if (!*j->trouble)

@@ -11,7 +11,9 @@
 
 #include "client/tool/tool.h"
 #include "ledger/errors.h"
+#include "node/decide/people_order.h"
 #include "node/decide/place.h"
+#include "node/decide/policy_form.h"
 
 #define LAB_ORIGIN      "policy-lab"
 #define LAB_ADMIN       "lab-administrator"
@@ -211,6 +213,20 @@ static int client_of(struct policylab *l, struct text name, uint64_t *ret)
 	return 0;
 }
 
+int policylab_people(struct policylab *l, uint64_t now_ms, const void *changes, size_t len)
+{
+	struct people_order o = {.changes = changes, .changes_len = len};
+	uint8_t signature[64];
+	size_t order_len;
+	int err;
+
+	time_moves(l, now_ms);
+	o.admin = order_of(l);
+	sign(l, COMMAND_PEOPLE, &o.admin, changes, len, signature);
+	err = people_order_encode(&o, l->payload, sizeof l->payload, &order_len);
+	return err ? refused(l, err, "") : apply(l, COMMAND_PEOPLE, LAB_ADMIN_ID, order_len);
+}
+
 /* --- what is asked --- */
 
 int policylab_decide(struct policylab *l, uint64_t now_ms, struct text client, const struct request *q)
@@ -292,6 +308,10 @@ int policylab_answer(struct policylab *l, uint64_t now_ms, struct text client, u
 	int err;
 
 	time_moves(l, now_ms);
+	state_challenge(l->s, challenge, &c);
+	if (proof == POLICYLAB_GOOD && level_parse(text_of(c.level)) > method_level(METHOD_ED25519))
+		return refused(l, CS_ERR_INVALID,
+		               "its level is above what a plain key proves, and there is no other here");
 	err = client_of(l, client, &id);
 	if (err)
 		return err;
@@ -299,7 +319,7 @@ int policylab_answer(struct policylab *l, uint64_t now_ms, struct text client, u
 	fresh_key(l, other_pub, other_sk);
 	e.name.len = (size_t)snprintf(name, sizeof name, "lab-key-%llu", (unsigned long long)l->count);
 	err = enrol(l, &e);
-	if (!err && proof == POLICYLAB_LATE && state_challenge(l->s, challenge, &c))
+	if (!err && proof == POLICYLAB_LATE)
 		time_moves(l, c.expiry_ms + 1);
 	if (!err)
 		err = send_answer(l, id, challenge, e.name, proof == POLICYLAB_WRONG ? other_sk : sk);
@@ -311,7 +331,15 @@ int policylab_answer(struct policylab *l, uint64_t now_ms, struct text client, u
 	err = remove_name(l, e.name);
 	l->spare = l->out;
 	l->out = answered;
+	if (!err && proof == POLICYLAB_GOOD && !l->out->has_evidence)
+		return refused(l, CS_ERR_INVALID,
+		               "its methods do not take a plain key (ed25519), and there is no other here");
 	return err;
+}
+
+const struct state *policylab_state(const struct policylab *l)
+{
+	return l->s;
 }
 
 const char *policylab_text(const struct policylab *l)

@@ -31,10 +31,14 @@ int policylab_import(struct policylab *l, uint64_t now_ms, struct text client, c
                      uint64_t event_ms);
 /*
  * The answer to the challenge of q's decision at `challenge`, by the client that asked: signed with a key of q's
- * subject, that is enrolled for this one answer; or with another's; or after its expiry.
+ * subject, that is enrolled for this one answer; or with another's; or after its expiry. Proofs of higher levels or by
+ * other methods than ed25519 are not made here: CS_ERR_INVALID.
  */
 int policylab_answer(struct policylab *l, uint64_t now_ms, struct text client, uint64_t challenge,
                      const struct request *q, enum policylab_proof proof);
+/* An order's array of changes of the table of people, signed anew by the lab's own administrator. */
+int policylab_people(struct policylab *l, uint64_t now_ms, const void *changes, size_t len);
+const struct state *policylab_state(const struct policylab *l);
 const char *policylab_text(const struct policylab *l);
 const struct decide_out *policylab_out(const struct policylab *l); /* Of the last call; its entry, if that gave 0. */
 

@@ -29,8 +29,8 @@ static int add_context(struct request *q, const struct named_value *v)
 
 /* --- from YAML --- */
 
-static int read_typed(struct compile *c, struct fy_node *key, struct fy_node *value, size_t type_max, struct text *type,
-                      struct text *id)
+int policyrequest_typed(struct compile *c, struct fy_node *key, struct fy_node *value, struct text *type,
+                        struct text *id)
 {
 	struct text t;
 	int err = yaml_text(c, key, value, 3, 2 * REQUEST_STR_SIZE_MAX + 1, &t);
@@ -38,10 +38,10 @@ static int read_typed(struct compile *c, struct fy_node *key, struct fy_node *va
 
 	if (err)
 		return err;
-	if (!colon || colon == t.s || colon + 1 == t.s + t.len || (size_t)(colon - t.s) > type_max ||
+	if (!colon || colon == t.s || colon + 1 == t.s + t.len || (size_t)(colon - t.s) > SUBJECT_TYPE_SIZE_MAX ||
 	    t.len - (size_t)(colon - t.s) - 1 > REQUEST_STR_SIZE_MAX)
-		return yaml_fail(c, value, "TYPE:ID is wanted here, as user:ada (type up to %zu bytes, id up to %d)",
-		                 type_max, REQUEST_STR_SIZE_MAX);
+		return yaml_fail(c, value, "TYPE:ID is wanted here, as user:ada (type up to %d bytes, id up to %d)",
+		                 SUBJECT_TYPE_SIZE_MAX, REQUEST_STR_SIZE_MAX);
 	*type = (struct text){t.s, (size_t)(colon - t.s)};
 	*id = (struct text){colon + 1, t.len - type->len - 1};
 	return 0;
@@ -51,7 +51,7 @@ static int request_subject(struct compile *c, struct fy_node *key, struct fy_nod
 {
 	struct request *q = &((struct policyrequest *)target)->q;
 
-	return read_typed(c, key, value, SUBJECT_TYPE_SIZE_MAX, &q->subject_type, &q->subject_id);
+	return policyrequest_typed(c, key, value, &q->subject_type, &q->subject_id);
 }
 
 /* One, or a chain: the first acts for the second, and so on; the last for the subject. */
@@ -64,12 +64,12 @@ static int request_actor(struct compile *c, struct fy_node *key, struct fy_node 
 	int err = 0;
 
 	if (!value || !fy_node_is_sequence(value))
-		return read_typed(c, key, value, SUBJECT_TYPE_SIZE_MAX, &q->actor_type, &q->actor_id);
+		return policyrequest_typed(c, key, value, &q->actor_type, &q->actor_id);
 	for (; !err && (item = fy_node_sequence_iterate(value, &i)); n++) {
 		if (n == REQUEST_ACTORS_MAX)
 			return yaml_fail(c, item, "too many actors: at most %d", REQUEST_ACTORS_MAX);
-		err = read_typed(c, key, item, SUBJECT_TYPE_SIZE_MAX, n ? &q->via[n - 1].type : &q->actor_type,
-		                 n ? &q->via[n - 1].id : &q->actor_id);
+		err = policyrequest_typed(c, key, item, n ? &q->via[n - 1].type : &q->actor_type,
+		                          n ? &q->via[n - 1].id : &q->actor_id);
 	}
 	if (!err && !n)
 		return yaml_fail(c, key, "an empty list of actors: leave \"actor\" out");
@@ -81,7 +81,7 @@ static int request_resource(struct compile *c, struct fy_node *key, struct fy_no
 {
 	struct request *q = &((struct policyrequest *)target)->q;
 
-	return read_typed(c, key, value, SUBJECT_TYPE_SIZE_MAX, &q->resource_type, &q->resource_id);
+	return policyrequest_typed(c, key, value, &q->resource_type, &q->resource_id);
 }
 
 static int request_action(struct compile *c, struct fy_node *key, struct fy_node *value, void *target)

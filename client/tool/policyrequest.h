@@ -15,6 +15,9 @@ struct policyrequest {
 /* With the place that it holds, as long as p stays where it is. */
 struct request policyrequest_placed(const struct policyrequest *p);
 
+/* TYPE:ID, as user:ada. */
+int policyrequest_typed(struct compile *c, struct fy_node *key, struct fy_node *value, struct text *type,
+                        struct text *id);
 /* {subject, actor, action, resource, context, place}, checked as the wire would. c->p is used as scratch. */
 int policyrequest_read(struct compile *c, struct fy_node *key, struct fy_node *value, struct policyrequest *ret);
 

@@ -296,6 +296,18 @@ static bool of_no_account(unsigned kind)
 	       kind == ENTRY_GOVERNANCE;
 }
 
+/* What an order says of people is said in the lab, too. False: it could not be. */
+static bool play_people(struct whatif *w, const struct entryview *v)
+{
+	const struct field *f = body_find(v->fields, v->n_fields, FIELD_GROUPS);
+
+	if (v->entry.kind != ENTRY_PEOPLE)
+		return false;
+	if (!w->history)
+		return true; /* Entries tell what the table said of theirs. */
+	return f && policylab_people(w->lab, v->entry.time_ms, f->value, f->value_len) == 0;
+}
+
 static int begin_lab(struct whatif *w, const struct entryview *v)
 {
 	return w->history && !w->lab ? policylab_open(w->command, w->file, v->entry.time_ms, NULL, &w->lab) : 0;
@@ -311,7 +323,7 @@ int whatif_entry(void *ctx, const struct entryview *v, const struct cs_entry *ra
 	if (code)
 		return code;
 	if (kind != ENTRY_DECISION && kind != ENTRY_ANSWER && kind != ENTRY_IMPORTED) {
-		w->unplayed += !of_no_account(kind);
+		w->unplayed += !of_no_account(kind) && !play_people(w, v);
 		return 0;
 	}
 	if (!v->opened || !v->n_fields) {
