@@ -4,6 +4,8 @@
 
 #include "ledger/bytes.h"
 
+#include <string.h>
+
 /* RFC 3629 section 4, UTF8-octets: bytes of the character that starts at p, of n there are; 0 if ill-formed. */
 static size_t char_len(const uint8_t *p, size_t n)
 {
@@ -34,12 +36,25 @@ static size_t char_len(const uint8_t *p, size_t n)
 	return len;
 }
 
+/* Most texts are: eight bytes at once, none of them 0 or above 127. */
+static bool eight_ascii(const uint8_t *p)
+{
+	uint64_t v, ones = UINT64_C(0x0101010101010101), highs = ones << 7;
+
+	memcpy(&v, p, 8);
+	return (v & highs) == 0 && ((v - ones) & ~v & highs) == 0; /* The second: a byte that is 0 borrows. */
+}
+
 bool utf8_valid(const void *s, size_t len)
 {
 	const uint8_t *p = s;
 	size_t step;
 
 	for (size_t i = 0; i < len; i += step) {
+		if (len - i >= 8 && eight_ascii(p + i)) {
+			step = 8;
+			continue;
+		}
 		if (p[i] == 0)
 			return false;
 		step = p[i] < 0x80 ? 1 : char_len(p + i, len - i);

@@ -8,6 +8,7 @@
 #include "node/decide/codec.h"
 #include "node/decide/fixed.h"
 #include "node/decide/history.h"
+#include "node/decide/world.h"
 
 /* Told apart from the features of an observation, which have the numbers below. */
 enum { TAG_RESOURCE = 64, TAG_PROGRAM, TAG_SYSTEM, TAG_SESSION, TAG_GROUP };
@@ -18,6 +19,17 @@ static const struct named_value *of_type(const struct request *q, const char *na
 	const struct named_value *v = request_context(q, name);
 
 	return v != NULL && v->type == type ? v : NULL;
+}
+
+/* Of what is in a list of few, or is only ever compared with one's own: FNV-1a, 64 bits, which costs next to nothing.
+ */
+static uint64_t value_of_name(uint8_t tag, struct text t)
+{
+	uint64_t v = UINT64_C(14695981039346656037);
+
+	for (size_t i = 0; i < t.len; i++)
+		v = (v ^ (uint8_t)t.s[i]) * UINT64_C(1099511628211);
+	return t.len > 0 ? world_pair(tag, v) : 0;
 }
 
 static uint64_t value_of_text(uint8_t tag, struct text t)
@@ -38,8 +50,8 @@ static void see_agent(struct sight *v, const struct request *q)
 	if (agent == NULL)
 		return;
 	agent_parse(&a, agent->str);
-	v->value[TRACE_PROGRAM] = value_of_text(TAG_PROGRAM, a.program);
-	v->value[TRACE_SYSTEM] = value_of_text(TAG_SYSTEM, a.system);
+	v->value[TRACE_PROGRAM] = value_of_name(TAG_PROGRAM, a.program);
+	v->value[TRACE_SYSTEM] = value_of_name(TAG_SYSTEM, a.system);
 }
 
 static void see_resource(struct sight *v, const struct request *q)

@@ -89,7 +89,7 @@ static void load_subject(struct state *s, struct reader *r, uint64_t slot)
 /* Its subject's record may come later; if it never does, that is seen in the end. */
 static void load_history(struct state *s, struct reader *r, uint64_t slot)
 {
-	if (slot >= s->limits.subjects_max || !state_feature(s, FEATURE_DECISIONS)) {
+	if (slot >= s->limits.subjects_max) {
 		r->err = CS_ERR_DAMAGED;
 		return;
 	}

@@ -16,18 +16,18 @@
  * resources makes the cluster forget resources, not networks. Order and slots are in records: for ever.
  */
 #define WORLD_LIST(X)                                                                                                  \
-	X(WORLD_ADDRESS, 2048)                                                                                         \
-	X(WORLD_NETWORK, 2048)                                                                                         \
-	X(WORLD_ASN, 1024)                                                                                             \
+	X(WORLD_ADDRESS, 1024)                                                                                         \
+	X(WORLD_NETWORK, 1024)                                                                                         \
+	X(WORLD_ASN, 512)                                                                                              \
 	X(WORLD_COUNTRY, 256)                                                                                          \
-	X(WORLD_AGENT, 1024)                                                                                           \
+	X(WORLD_AGENT, 512)                                                                                            \
 	X(WORLD_PROGRAM, 128)                                                                                          \
 	X(WORLD_SYSTEM, 64)                                                                                            \
-	X(WORLD_ACTION, 1024)                                                                                          \
-	X(WORLD_RESOURCE, 4096)                                                                                        \
-	X(WORLD_GROUP, 512)                                                                                            \
-	X(WORLD_GROUP_ACTION, 4096)                                                                                    \
-	X(WORLD_GROUP_RESOURCE, 4096)
+	X(WORLD_ACTION, 512)                                                                                           \
+	X(WORLD_RESOURCE, 1024)                                                                                        \
+	X(WORLD_GROUP, 256)                                                                                            \
+	X(WORLD_GROUP_ACTION, 1024)                                                                                    \
+	X(WORLD_GROUP_RESOURCE, 1024)
 
 enum world_kind {
 #define WORLD_ENUM(name, slots) name,
