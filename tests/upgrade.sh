@@ -4,12 +4,17 @@
 #
 # tests/upgrade.sh BUILD: BUILD has this version, and tests/cluster_upgrade (make check TESTS= makes it). The previous
 # version is the newest tag, or the commit named in tests/upgrade.base while there is none. UPGRADE_CACHE: where its
-# builds are kept (default: BUILD/previous). Exit status 77: the sources are not a git checkout, so there is no previous.
+# builds are kept (default: BUILD/previous). tests/upgrade.sh --previous CACHE: makes that build only. Exit status 77: the
+# sources are not a git checkout, so there is no previous.
 set -euo pipefail
 
 top=$(cd "$(dirname "$0")/.." && pwd)
-build=$(cd "${1:?BUILD}" && pwd)
-cache=${UPGRADE_CACHE:-$build/previous}
+if [ "${1:-}" = --previous ]; then
+	build='' cache=${2:?CACHE}
+else
+	build=$(cd "${1:?BUILD}" && pwd)
+	cache=${UPGRADE_CACHE:-$build/previous}
+fi
 
 if ! git -C "$top" rev-parse --git-dir >/dev/null 2>&1; then
 	echo "skipped: $top is not a git checkout: there is no previous version to build"
@@ -43,6 +48,7 @@ if [ ! -x "$old/countersignd" ]; then
 	rm -rf -- "$old/source"
 	echo "built $base in $((SECONDS - begin)) s"
 fi
+[ -n "$build" ] || exit 0
 echo "from $base ($("$old/countersignd" --version)) to $("$build/countersignd" --version)"
 cd "$build"
 UPGRADE_OLD=$old/countersignd COUNTERSIGND=./countersignd timeout --kill-after=10 140 tests/cluster_upgrade
