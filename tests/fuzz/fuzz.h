@@ -35,6 +35,14 @@ typedef void (*fuzz_fn)(const uint8_t *bytes, size_t len);
 	X(settings, 2048)     /* A node's settings. */                                                                 \
 	X(keys, 1024)         /* A key file. */                                                                        \
 	X(cluster, 2048)      /* A cluster file. */                                                                    \
+	X(cloudtrail, 4096)   /* Logs that are imported: */                                                            \
+	X(authlog, 2048)      /* doors' words, by syslog, */                                                           \
+	X(journal, 2048)      /* and from the journal, */                                                              \
+	X(journal_json, 2048) /* in both its forms, */                                                                 \
+	X(opa, 4096)          /* OPA's decisions, */                                                                   \
+	X(csv, 2048)          /* tables, */                                                                            \
+	X(log_file, 4096)     /* a file by its looks, */                                                               \
+	X(mapping, 1024)      /* and --map. */                                                                         \
 	X(note, 2048)         /* Notes, checkpoints, verifier keys: the node's own reader. */                          \
 	X(entry, 4096)        /* Leaves and bodies. */                                                                 \
 	X(bundle, 8192)       /* From here on the offline verifier: a bundle, */                                       \
