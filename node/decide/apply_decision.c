@@ -65,6 +65,12 @@ int apply_decision(struct apply *a)
 	return 0;
 }
 
+/* What was refused when it happened is no habit: whoever tried in vain must not become known by it. */
+static bool import_teaches(const struct state *s, const struct request *q)
+{
+	return !state_feature(s, FEATURE_DECISIONS) || request_context(q, "error") == NULL;
+}
+
 int apply_import(struct apply *a)
 {
 	struct import i;
@@ -103,7 +109,9 @@ int apply_import(struct apply *a)
 	entry_commit(a, 0, e.risk);
 	struct subject *u = account_touch(a, &k, a->out->index);
 	counter_add(&u->profile.import_rate, i.event_time_ms, RATE_HALF_LIFE_MS);
-	learn_import(a->s, u, &e, i.event_time_ms);
-	profile_train_import(&u->profile, &e.observation, i.event_time_ms);
+	if (import_teaches(a->s, &q)) {
+		learn_import(a->s, u, &e, i.event_time_ms);
+		profile_train_import(&u->profile, &e.observation, i.event_time_ms);
+	}
 	return 0;
 }

@@ -101,7 +101,7 @@ struct named_value {
  * acts, for the second, and so on; the last acts for the subject (the nesting of RFC 8693's `act`, from the outside).
  * Context names are unique and sorted by their bytes; values are str, int or bool (AuthZEN properties: others as
  * strings). Names that signals know: "device", "ip", "user_agent", "region", "country", "mfa" (bool), "amount" (int),
- * "session".
+ * "session"; of imports "error": it failed when it happened, and teaches nothing (from the feature decisions on).
  */
 struct request {
 	struct text subject_type, subject_id;
