@@ -184,6 +184,7 @@ int cs_open(const struct cs_options *options, cs_client **ret, char *error, size
 	c->timeout_ms = options->timeout_ms == 0 ? TIMEOUT_MS_DEFAULT : options->timeout_ms;
 	c->in_flight_max = options->in_flight_max == 0 ? IN_FLIGHT_DEFAULT : options->in_flight_max;
 	c->skip_proof = options->skip_proof;
+	c->ordered = options->ordered;
 	c->try_ms = TRY_MS_FIRST;
 	c->handshake_ms = HANDSHAKE_MS;
 	c->calls = calloc(c->in_flight_max, sizeof(struct call *));

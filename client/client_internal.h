@@ -67,7 +67,8 @@ struct lane {
 	struct node *node;
 	pthread_mutex_t lock;
 	struct call *first, **last; /* Calls that wait, by next. While there are any, something is under way. */
-	unsigned under_way;         /* Messages, of one call or of many; at most LANE_FRAMES. */
+	unsigned under_way;         /* Messages, of one call or of many; at most most. */
+	unsigned most;              /* LANE_FRAMES, or 1 for calls that keep their order. */
 	bool ticking;
 	nng_aio *timer; /* Ends calls whose time is over while they wait, or are among many. */
 	struct frame frames[LANE_FRAMES];
@@ -343,7 +344,7 @@ struct cs_client {
 	unsigned timeout_ms, in_flight_max;
 	unsigned try_ms;       /* One node's time to answer; doubles with each try. */
 	unsigned handshake_ms; /* One node's time to open the channel. */
-	bool skip_proof;
+	bool skip_proof, ordered;
 	struct node nodes[CLIENT_NODES_MAX];
 	atomic_uint n_nodes; /* Only grows, when the new one is ready. */
 	struct follow follow;

@@ -56,6 +56,12 @@ struct cs_options {
 	unsigned timeout_ms;      /* For a whole call, retries and a change of leader included; 0: 5,000. */
 	unsigned in_flight_max;   /* Asynchronous calls at once; 0: 1,024. Above it: CS_E_OVERLOADED. */
 	bool skip_proof; /* Do not check the proof in replies (saves a signature check for each new checkpoint). */
+	/*
+	 * Asynchronous calls become entries in the order in which one thread made them, once the first one has been
+	 * answered: one message of many is under way at a time. Who has to be asked again, after a change of leader or
+	 * under overload, may come later.
+	 */
+	bool ordered;
 };
 
 /*

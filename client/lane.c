@@ -297,7 +297,7 @@ bool lane_enter(struct lane *l, struct call *call)
 	bool start = false;
 
 	pthread_mutex_lock(&l->lock);
-	bool go = l->under_way < LANE_FRAMES;
+	bool go = l->under_way < l->most;
 	if (go) {
 		call->lane = l;
 		l->under_way++;
@@ -416,6 +416,7 @@ int lane_open(struct lane *l, struct node *n)
 {
 	l->node = n;
 	l->last = &l->first;
+	l->most = n->client->ordered ? 1 : LANE_FRAMES;
 	pthread_mutex_init(&l->lock, NULL);
 	int rv = nng_aio_alloc(&l->timer, timer_callback, l);
 	for (unsigned i = 0; rv == 0 && i < LANE_FRAMES; i++) {

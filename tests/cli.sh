@@ -254,6 +254,18 @@ says 'Imported 2 of 2 events from 1 files'
 says 'sshd: failed password'
 expect 0 import --key "$folder/loader.key" --year 2025 "$folder/auth.log" --json
 says '"imported_before": 2'
+# Hundreds at once, and still in their order.
+awk 'BEGIN { for (i = 0; i < 600; i++) printf "2025-12-01T10:%02d:%02dZ web1 sshd[1]: Accepted password for u%d from 192.0.2.%d port 1 ssh2\n",
+	i / 60, i % 60, i % 7, i % 250 }' >"$folder/many.log"
+expect 0 import --key "$folder/loader.key" "$folder/many.log" --json
+says '"imported": 600'
+says '"out_of_order": 0'
+expect 0 show --last 1 --json
+newest=$(sed -n 's/^{"index": *\([0-9]*\).*/\1/p; s/^  "index": \([0-9]*\).*/\1/p' "$out" | head -n 1)
+expect 0 show --from $((newest - 599)) --count 600 --kind imported --json
+grep -o '"position": *[0-9]*' "$out" | tr -dc '0-9\n' >"$folder/positions"
+[ "$(wc -l <"$folder/positions")" -eq 600 ] || fail 'the last 600 entries are not those that were imported'
+sort -n -c "$folder/positions" || fail 'imported events changed places'
 printf 'at,who,cmd,host\n1700000000,ann,backup,db1\n1700000001,ben,"restore ""all""",db1\n' >"$folder/acts.csv"
 expect 4 import --key "$folder/loader.key" --format csv "$folder/acts.csv"
 says 'no source for subject'

@@ -1,4 +1,4 @@
-/* Tests of imports' machinery: bytes of a file, order by time in bounded memory, order within a subject. */
+/* Tests of imports' machinery: bytes of a file, order by time in bounded memory. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
@@ -15,7 +15,6 @@
 #include <zlib.h>
 
 #include "client/tool/import/input.h"
-#include "client/tool/import/lanes.h"
 #include "client/tool/import/sorter.h"
 #include "ledger/hash.h"
 
@@ -194,60 +193,13 @@ static void test_sorter(void **state)
 	sort_many(100000, 20000);
 }
 
-/* --- lanes --- */
-
-static struct event *of_subject(const char *id, uint64_t position)
-{
-	struct event *e = calloc(1, sizeof *e);
-
-	assert_non_null(e);
-	e->request.subject_type = "user";
-	e->request.subject_id = id;
-	e->position = position;
-	return e;
-}
-
-static void test_lanes(void **state)
-{
-	struct lanes *l = malloc(sizeof *l);
-	struct event *a0 = of_subject("a", 0), *b0 = of_subject("b", 0), *a1 = of_subject("a", 1),
-	             *a2 = of_subject("a", 2);
-
-	(void)state;
-	assert_non_null(l);
-	lanes_init(l);
-	assert_true(lanes_enter(l, a0));
-	assert_false(lanes_enter(l, a1));
-	assert_true(lanes_enter(l, b0));
-	assert_false(lanes_enter(l, a2));
-	assert_null(lanes_leave(l, b0));
-	assert_ptr_equal(lanes_leave(l, a0), a1);
-	assert_ptr_equal(lanes_leave(l, a1), a2);
-	assert_null(lanes_leave(l, a2));
-	assert_int_equal(l->n, 0);
-	assert_true(lanes_enter(l, a0));
-	for (unsigned i = 0; i < LANES_HELD_MAX; i++) {
-		assert_false(lanes_full(l));
-		assert_false(lanes_enter(l, of_subject("a", i + 1)));
-	}
-	assert_true(lanes_full(l));
-	free(a1);
-	a1 = lanes_leave(l, a0);
-	assert_int_equal(a1->position, 1);
-	assert_false(lanes_full(l));
-	lanes_close(l);
-	free(a0);
-	free(b0);
-	free(a1);
-	free(a2);
-	free(l);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_lines),  cmocka_unit_test(test_gzip),  cmocka_unit_test(test_long_line),
-	        cmocka_unit_test(test_sorter), cmocka_unit_test(test_lanes),
+	        cmocka_unit_test(test_lines),
+	        cmocka_unit_test(test_gzip),
+	        cmocka_unit_test(test_long_line),
+	        cmocka_unit_test(test_sorter),
 	};
 
 	return cmocka_run_group_tests_name("import_order", tests, NULL, NULL);

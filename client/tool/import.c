@@ -209,7 +209,7 @@ static int fill_how(const struct words *w, struct events_how *how)
 
 int import_run(int argc, char **argv)
 {
-	struct words w = {.access.timeout_ms = 15000, .in_flight = 64, .top = 10};
+	struct words w = {.access = {.timeout_ms = 15000, .ordered = true}, .in_flight = 128, .top = 10};
 	const struct option options[] = {
 	        TOOL_ACCESS_OPTIONS(&w.access),
 	        {"format", OPTION_TEXT, &w.format, "NAME", "of all files (default: auto, each by its looks)", 0, 0},
@@ -220,8 +220,7 @@ int import_run(int argc, char **argv)
 	        {"year", OPTION_NUMBER, &w.year, "Y", "authlog: of each file's first line (default: by its date)", 1970,
 	         9999},
 	        {"again", OPTION_FLAG, &w.again, NULL, "import also what the ledger has already", 0, 0},
-	        {"in-flight", OPTION_NUMBER, &w.in_flight, "N", "events at once, one of each subject (default: 64)", 1,
-	         SEND_IN_FLIGHT_MAX},
+	        {"in-flight", OPTION_NUMBER, &w.in_flight, "N", "events at once (default: 128)", 1, SEND_IN_FLIGHT_MAX},
 	        {"top", OPTION_NUMBER, &w.top, "N", "principals in the report (default: 10)", 0, 100000},
 	        {"dry-run", OPTION_FLAG, &w.dry_run, NULL, "read and sort only; nothing is sent", 0, 0},
 	        {"json", OPTION_FLAG, &w.json, NULL, "the report as JSON", 0, 0},

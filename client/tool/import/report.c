@@ -272,6 +272,8 @@ void importreport_print(struct importreport *r, unsigned top)
 	       r->events->n, r->events->n_files, (double)r->elapsed_ms / 1000, rate(r));
 	if (r->before)
 		printf("Imported before, and not again: %" PRIu64 "\n", r->before);
+	if (r->moved)
+		printf("Out of their order, for want of an answer at once: %" PRIu64 "\n", r->moved);
 	printf("Verdicts  ");
 	for (unsigned v = CS_ALLOW; v <= CS_DENY; v++)
 		printf("%s%s%s %" PRIu64 "%s", text_on(stdout, text_verdict_tint((int)v)), cs_verdict_text((int)v),
@@ -360,13 +362,14 @@ json_t *importreport_json(struct importreport *r, unsigned top)
 	sort(r);
 	for (size_t i = 0; i < r->n_principals && i < top; i++)
 		json_array_append_new(principals, principal_json(r->principals[i]));
-	return json_pack("{s:b, s:I, s:I, s:o, s:I, s:I, s:I, s:f, s:o, s:o, s:o, s:I, s:I, s:o, s:I, s:o}", "sent",
-	                 (int)r->sent, "events", (json_int_t)e->n, "files", (json_int_t)e->n_files, "files_list",
-	                 files_json(e), "imported", (json_int_t)r->imported, "imported_before", (json_int_t)r->before,
-	                 "elapsed_ms", (json_int_t)r->elapsed_ms, "events_per_s", rate(r), "verdicts",
-	                 verdicts_json(r->verdicts), "principals", principals, "failed_then", failed_json(e),
-	                 "about_else", (json_int_t)e->n_other, "not_parsed", (json_int_t)e->n_bad, "not_parsed_list",
-	                 bad_json(e), "not_imported", (json_int_t)r->n_failures, "not_imported_list", failures_json(r));
+	return json_pack("{s:b, s:I, s:I, s:o, s:I, s:I, s:I, s:I, s:f, s:o, s:o, s:o, s:I, s:I, s:o, s:I, s:o}",
+	                 "sent", (int)r->sent, "events", (json_int_t)e->n, "files", (json_int_t)e->n_files,
+	                 "files_list", files_json(e), "imported", (json_int_t)r->imported, "imported_before",
+	                 (json_int_t)r->before, "out_of_order", (json_int_t)r->moved, "elapsed_ms",
+	                 (json_int_t)r->elapsed_ms, "events_per_s", rate(r), "verdicts", verdicts_json(r->verdicts),
+	                 "principals", principals, "failed_then", failed_json(e), "about_else", (json_int_t)e->n_other,
+	                 "not_parsed", (json_int_t)e->n_bad, "not_parsed_list", bad_json(e), "not_imported",
+	                 (json_int_t)r->n_failures, "not_imported_list", failures_json(r));
 }
 
 void importreport_close(struct importreport *r)

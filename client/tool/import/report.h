@@ -33,6 +33,7 @@ struct importreport {
 	struct importreport_principal **principals;
 	uint64_t imported, verdicts[5];
 	uint64_t before; /* Events that the ledger had already. */
+	uint64_t moved;  /* That became entries after a later one: a leader changed, or was overloaded. */
 	uint64_t n_failures;
 	struct importreport_failure {
 		unsigned file;

@@ -1,4 +1,4 @@
-/* Puts past events through the policy, many at once, those of one subject one after the other. */
+/* Puts past events through the policy, many at once, in their order. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/tool/import/lanes.h"
 #include "client/tool/text.h"
 #include "client/tool/tool.h"
 
@@ -20,6 +19,7 @@ struct slot {
 	struct pipeline *pipeline;
 	struct event *event;       /* Owned. */
 	struct cs_request request; /* The event's, with its id. */
+	uint64_t number;           /* In the order of sending, from 0. */
 	unsigned tries;
 	int code;
 	cs_result *result;
@@ -33,8 +33,11 @@ struct pipeline {
 	struct slot *ended; /* Under lock; the rest is the main thread's. */
 	struct slot *unused;
 	struct slot slots[SEND_IN_FLIGHT_MAX];
-	struct lanes lanes;
 	unsigned out;
+	uint64_t sent, came; /* Events that were sent; of which all up to this one have come to their end. */
+	uint64_t last_index; /* Of the latest of these. */
+	uint64_t indexes[SEND_IN_FLIGHT_MAX]; /* Of those that ended early, by number; their entries' plus 1. */
+	bool ended_early[SEND_IN_FLIGHT_MAX];
 	bool all;  /* Nothing is left in the sorter. */
 	int stop;  /* Code for which nothing more is sent; 0: go on. */
 	int error; /* errno, of the sorter. */
@@ -88,6 +91,7 @@ static void send_event(struct pipeline *p, struct event *e)
 
 	p->unused = s->next;
 	s->event = e;
+	s->number = p->sent++;
 	s->request = e->request;
 	s->tries = 0;
 	cs_request_id(s->request.id);
@@ -117,14 +121,28 @@ static bool goes_on(const struct pipeline *p)
 	return !p->stop && !interrupted;
 }
 
+/* The first one goes alone: until it is answered there is no connection that would keep the order. */
 static void send_more(struct pipeline *p)
 {
 	struct event *e;
 
-	while (goes_on(p) && !p->all && p->unused && !lanes_full(&p->lanes)) {
+	while (goes_on(p) && !p->all && p->unused && p->sent - p->came < SEND_IN_FLIGHT_MAX && (p->came || !p->sent)) {
 		e = next_event(p);
-		if (e && lanes_enter(&p->lanes, e))
+		if (e)
 			send_event(p, e);
+	}
+}
+
+/* Counts those that became entries before one that was sent before them. index: the entry's plus 1; 0: it has none. */
+static void look_at_order(struct pipeline *p, uint64_t number, uint64_t index)
+{
+	p->indexes[number % SEND_IN_FLIGHT_MAX] = index;
+	p->ended_early[number % SEND_IN_FLIGHT_MAX] = true;
+	while (p->ended_early[p->came % SEND_IN_FLIGHT_MAX] && p->came < p->sent) {
+		index = p->indexes[p->came % SEND_IN_FLIGHT_MAX];
+		p->ended_early[p->came++ % SEND_IN_FLIGHT_MAX] = false;
+		p->s->report->moved += index && index < p->last_index;
+		p->last_index = index > p->last_index ? index : p->last_index;
 	}
 }
 
@@ -137,8 +155,6 @@ static bool is_general(int code)
 
 static void take_ended(struct pipeline *p, struct slot *s)
 {
-	struct event *next;
-
 	p->out--;
 	if (s->code && tool_exit_of(s->code) == EXIT_UNREACHABLE && s->tries < TRIES_MAX && goes_on(p)) {
 		send_slot(p, s);
@@ -150,16 +166,12 @@ static void take_ended(struct pipeline *p, struct slot *s)
 		importreport_fail(p->s->report, s->event, s->code);
 	if (is_general(s->code))
 		p->stop = s->code;
+	look_at_order(p, s->number, s->result ? s->result->index + 1 : 0);
 	cs_result_free(s->result);
-	next = lanes_leave(&p->lanes, s->event);
 	free(s->event);
 	s->event = NULL;
 	s->next = p->unused;
 	p->unused = s;
-	if (next && goes_on(p))
-		send_event(p, next);
-	else
-		free(next);
 }
 
 static struct slot *await_ended(struct pipeline *p)
@@ -206,7 +218,6 @@ int send_events(const struct send *s, bool *ret_interrupted)
 	p->s = s;
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->some_ended, NULL);
-	lanes_init(&p->lanes);
 	for (unsigned i = 0; i < s->in_flight; i++) {
 		p->slots[i].pipeline = p;
 		p->slots[i].next = p->unused;
@@ -218,7 +229,6 @@ int send_events(const struct send *s, bool *ret_interrupted)
 	sigaction(SIGINT, &former, NULL);
 	*ret_interrupted = interrupted;
 	code = p->stop ? p->stop : p->error ? CS_E_IO : 0;
-	lanes_close(&p->lanes);
 	pthread_cond_destroy(&p->some_ended);
 	pthread_mutex_destroy(&p->lock);
 	free(p);

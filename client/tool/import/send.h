@@ -1,4 +1,4 @@
-/* Puts past events through the policy, many at once, those of one subject one after the other. */
+/* Puts past events through the policy, many at once, in their order. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLIENT_TOOL_IMPORT_SEND_H
 #define CLIENT_TOOL_IMPORT_SEND_H
@@ -9,7 +9,7 @@
 #define SEND_IN_FLIGHT_MAX 1024 /* As many as the library takes by default. */
 
 struct send {
-	cs_client *client;
+	cs_client *client; /* Of cs_options.ordered. */
 	struct events *events;
 	const struct before *before; /* Its events are passed over; NULL: none are. */
 	struct importreport *report;
