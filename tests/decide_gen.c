@@ -221,7 +221,7 @@ const struct gen_step gen_steps_asks[] = {{10, ask}, {2, ask_again}, {1, import}
 
 /* --- what comes next --- */
 
-static const struct gen_step *const steps[] = {gen_steps_asks, gen_steps_orders, gen_steps_hostile};
+static const struct gen_step *const steps[] = {gen_steps_asks, gen_steps_orders, gen_steps_hostile, gen_steps_verdicts};
 
 static const struct gen_step *choose(struct gen *g)
 {

@@ -8,7 +8,7 @@
 #define GEN_PAST 64 /* Commands that are kept, to be asked again. */
 
 struct gen {
-	struct kit kit; /* After a step: the command and what came of it. */
+	struct kit kit;        /* After a step: the command and what came of it. */
 	uint8_t second_sk[64]; /* Of the administrator "second", if one is enrolled. */
 	uint64_t random;
 	uint64_t steps;
@@ -26,7 +26,7 @@ struct gen_step {
 	unsigned weight;
 	void (*run)(struct gen *g);
 };
-extern const struct gen_step gen_steps_asks[], gen_steps_orders[], gen_steps_hostile[];
+extern const struct gen_step gen_steps_asks[], gen_steps_orders[], gen_steps_hostile[], gen_steps_verdicts[];
 
 /* A number below n: the same on every machine. */
 uint64_t gen_below(struct gen *g, uint64_t n);

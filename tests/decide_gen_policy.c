@@ -82,14 +82,43 @@ static void add_match(struct draft *d)
 	add(d, any ? "}\n" : "action: train}\n");
 }
 
-static void add_rule(struct draft *d, unsigned i)
+/* A wait, a grant, or neither. */
+static void add_wait(struct draft *d)
+{
+	static const char *const from[] = {"a0", "'a*'", "['a1', 'a2']", "'group:desk'"};
+
+	if (gen_below(d->g, 3) == 0)
+		add(d, "  verdict: defer\n  defer: {until: %us}\n", 1 + (unsigned)gen_below(d->g, 600));
+	else if (gen_below(d->g, 2) == 0)
+		add(d, "  verdict: defer\n  defer: {approvals: {needed: %d, from: %s, expires: %us}}\n",
+		    between(d->g, 1, 3), GEN_ONE_OF(d->g, from), 1 + (unsigned)gen_below(d->g, 3000));
+	if (gen_below(d->g, 3) == 0)
+		add(d, "  grant: {for: %us, scope: {action: '%s', resource: '*'}, bind: [%s]}\n",
+		    1 + (unsigned)gen_below(d->g, 900), gen_below(d->g, 2) == 0 ? "*" : "deploy*",
+		    gen_below(d->g, 2) == 0   ? ""
+		    : gen_below(d->g, 2) == 0 ? "session"
+		                              : "session, device");
+}
+
+static void add_standing(struct draft *d)
+{
+	if (gen_below(d->g, 2) == 0)
+		add(d, "break_glass: {from: ['a*'], within: %us}\n", 1 + (unsigned)gen_below(d->g, 600));
+	if (gen_below(d->g, 2) == 0)
+		add(d, "grants: {revoke_risk: %d, revoke_outside: %s}\n", between(d->g, -2000, 6000),
+		    gen_below(d->g, 2) == 0 ? "MEDIUM" : "HIGH");
+}
+
+static void add_rule(struct draft *d, unsigned i, unsigned version)
 {
 	static const char *const verdicts[] = {"deny", "step_up", "step_up", "risk"};
 
 	add(d, "- id: rule-%u\n", i);
 	add_match(d);
 	add(d, "  weight: %d\n", between(d->g, -3000, 3000));
-	if (gen_below(d->g, 2) == 0)
+	if (version >= 2 && gen_below(d->g, 3) == 0)
+		add_wait(d);
+	else if (gen_below(d->g, 2) == 0)
 		add(d, "  verdict: %s\n", GEN_ONE_OF(d->g, verdicts));
 	if (gen_below(d->g, 4) == 0)
 		add(d, "  challenge: {expires: %us}\n", 1 + (unsigned)gen_below(d->g, 600));
@@ -111,9 +140,11 @@ void gen_policy(struct gen *g, unsigned version, char *ret, size_t cap)
 	add_weights(&d, version);
 	if (gen_below(g, 2) == 0)
 		add(&d, "sensitive: ['deploy*', delete]\n");
-	if (version >= 2)
+	if (version >= 2) {
 		add_signals(&d);
+		add_standing(&d);
+	}
 	add(&d, "rules:\n- {id: by-risk, verdict: risk}\n");
 	for (unsigned i = 0; i < n; i++)
-		add_rule(&d, i);
+		add_rule(&d, i, version);
 }
