@@ -533,6 +533,8 @@ static void reasons(void **state)
 
 	(void)state;
 	for (unsigned id = 1; id <= SIGNAL_MAX; id++) {
+		if (signal_key(id) == NULL)
+			continue; /* No signal has this number. */
 		assert_non_null(signal_reason_user(id));
 		assert_memory_equal(signal_reason_admin(id), signal_key(id), strlen(signal_key(id)));
 	}

@@ -13,6 +13,7 @@
 
 #include "ledger/errors.h"
 #include "node/decide/command_verdicts.h"
+#include "node/decide/signals.h"
 #include "node/decide/state.h"
 #include "tests/decide_kit.h"
 
@@ -300,6 +301,10 @@ static void warnings(void **state)
 	assert_int_equal(outside_level(kit.s, &g), OUTSIDE_MEDIUM);
 	signal_outside(OUTSIDE_RISK_LEVEL, ABOUT_USER, OUTSIDE_HIGH, NULL, NULL, NULL);
 	assert_int_equal(outside_level(kit.s, &g), OUTSIDE_HIGH);
+	int64_t value = 0;
+	ask("deploy", "laptop", "s1");
+	assert_true(kit_signal(&kit, SIGNAL_OUTSIDE_RISK, &value));
+	assert_int_equal(value, 2);
 	signal_outside(OUTSIDE_RISK_LEVEL, ABOUT_USER, OUTSIDE_MEDIUM, NULL, NULL, NULL);
 	signal_outside(OUTSIDE_RISK_LEVEL, ABOUT_USER, OUTSIDE_LOW, NULL, NULL, NULL);
 	assert_int_equal(outside_level(kit.s, &g), OUTSIDE_MEDIUM);

@@ -90,6 +90,8 @@ static void documented_compiles(void **state)
 	page[fread(page, 1, sizeof(page) - 1, f)] = 0;
 	fclose(f);
 	for (unsigned id = 1; id <= SIGNAL_MAX; id++) {
+		if (signal_key(id) == NULL)
+			continue; /* No signal has this number. */
 		snprintf(row, sizeof(row), "| %u | `%s` | ", id, signal_key(id));
 		if (strstr(page, row) == NULL)
 			fail_msg("no row %s", row);

@@ -211,6 +211,7 @@ void evaluate(struct evaluation *ret, const struct state *s, const struct reques
 		                                               .n_groups = ret->n_groups,
 		                                               .event_ms = event_ms,
 		                                               .now_ms = now_ms,
+		                                               .outside_level = standing ? outside_level(s, &g) : 0,
 		                                               .import = import});
 	evaluate_as(ret, p, q, met, import ? NULL : &f);
 	if (standing)

@@ -130,9 +130,9 @@ static int read_weight(struct compile *c, struct fy_node *key, struct fy_node *v
 	name.s = fy_node_get_scalar(key, &name.len);
 	unsigned id = 1;
 	for (; id <= SIGNAL_MAX; id++)
-		if (text_is(name, signal_key(id)))
+		if (signal_key(id) != NULL && text_is(name, signal_key(id)))
 			break;
-	if (err == 0 && id >= SIGNAL_OUTSIDE_1)
+	if (err == 0 && id >= SIGNAL_OUTSIDE_1 && id <= SIGNAL_OUTSIDE_8)
 		return yaml_fail(c, key, "a score from outside has its weight where it is named: signals, outside");
 	if (err == 0)
 		p->weights[id] = (int32_t)v;

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "node/decide/command_verdicts.h"
 #include "node/decide/fixed.h"
 
 #define HISTORY_MIN       5 /* Allowed or imported events before a resource can be called rare. */
@@ -226,4 +227,6 @@ void signals_derive_further(struct signal_list *ret, const struct profile *p, co
 		}
 	}
 	outside_signals(ret, in);
+	if (in->outside_level > OUTSIDE_LOW)
+		signal_add(ret, SIGNAL_OUTSIDE_RISK, (int32_t)in->outside_level - OUTSIDE_LOW);
 }

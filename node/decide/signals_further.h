@@ -18,7 +18,8 @@ struct further_input {
 	const uint64_t *groups; /* Their keys. */
 	unsigned n_groups;
 	uint64_t event_ms, now_ms;
-	bool import; /* A past event: no velocity, sessions or proof of today tell anything about it. */
+	unsigned outside_level; /* enum outside_level, of warnings that stand. */
+	bool import;            /* A past event: no velocity, sessions or proof of today tell anything about it. */
 };
 /* After signals_derive, in ascending order of id. p, h NULL: the subject is unknown. */
 void signals_derive_further(struct signal_list *ret, const struct profile *p, const struct history *h,
