@@ -68,6 +68,7 @@ static int check_first(const struct state *s, const struct principal *p, const s
 	return 0;
 }
 
+/* Conditions that need signals are looked at when the word is applied. */
 bool approver_named(const struct state *s, const struct principal *p, const struct request *q)
 {
 	const struct policy *y = s->policy;
@@ -146,6 +147,22 @@ static void decide_anew(const struct apply *a, struct account *k, struct evaluat
 	}
 }
 
+/* A rule that asks for approvals, and whose conditions hold by what is known now, names the approver. */
+static int check_named_now(const struct apply *a, const struct evaluation *e, const struct approval *n)
+{
+	const struct policy *y = a->s->policy;
+
+	for (unsigned i = 0; i < e->n_rules; i++) {
+		const struct rule *r = &y->rules[e->rules[i]];
+		if (r->verdict == VERDICT_DEFER && r->defer.needed > 0 &&
+		    approver_listed(a->s, &a->asker->p, r->defer.from))
+			return 0;
+	}
+	if (n->say == SAY_BREAK_GLASS)
+		return 0;
+	return refuse(&a->why, CS_ERR_NOT_PERMITTED, "the policy does not name %s for this request", a->asker->p.name);
+}
+
 /* An approver is kept among the subjects, where no request's subject can be: a request's types are not empty. */
 static void approver_key(uint8_t ret[HASH_SIZE], const struct principal *p)
 {
@@ -222,6 +239,9 @@ int apply_approval(struct apply *a)
 	        .principal = a->asker->p.id, .version = a->asker->p.version, .index = a->s->head.size, .say = n.say};
 	const struct subject *known = account_of(&k, a, d, &q, principal_slot(a->s, d->principal));
 	evaluate(&e, a->s, &q, known, k.client, a->now_ms, a->now_ms, false, 0, &with_vote);
+	err = check_named_now(a, &e, &n);
+	if (err != 0)
+		return err;
 	decide_anew(a, &k, &e, &n, &with_vote);
 	k.evaluation = &e;
 	k.approval = &n;
