@@ -73,7 +73,7 @@ static void read_as(const char *format, const uint8_t *bytes, size_t len)
 
 	FUZZ_DEMAND(fd >= 0 && write(fd, bytes, len) == (ssize_t)len);
 	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-	how = (struct events_how){.format = format ? format_named(format) : NULL, .when.year = 2026};
+	how = (struct events_how){.format = format ? format_named(format) : NULL, .when.year = 2026, .memory_max = 1};
 	FUZZ_DEMAND((!format || how.format) && mapping_parse(&how.mapping, MAP, reason));
 	FUZZ_DEMAND(events_read("fuzz", paths, 1, &how, &e) == 0);
 	check_all(&e);

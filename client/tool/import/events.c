@@ -253,7 +253,7 @@ int events_read(const char *command, char *const paths[], unsigned n_paths, cons
 
 	memset(ret, 0, sizeof *ret);
 	ret->how = how;
-	ret->sorter = sorter_new(SORTER_MEMORY);
+	ret->sorter = sorter_new(how->memory_max ? how->memory_max : SORTER_MEMORY);
 	if (!ret->sorter)
 		return tool_fail(EXIT_LOCAL, command, "out of memory");
 	for (unsigned i = 0; i < n_paths && !code; i++)
