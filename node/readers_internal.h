@@ -1,0 +1,47 @@
+/* The reading room's inside: who waits, and what one answer needs. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NODE_READERS_INTERNAL_H
+#define NODE_READERS_INTERNAL_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "node/pace.h"
+#include "node/readers.h"
+#include "node/turns.h"
+
+/* One reader who waits. */
+struct item {
+	struct item *next;
+	struct job *job;
+	bool repeat;           /* Asks for its own entry again. */
+	uint64_t index, count; /* ENTRIES: first and count. */
+	uint64_t until_ns;     /* When waiting for more is over. */
+	bool quorum;
+	struct board_note *note; /* The checkpoint chosen for it: kept while the store comes up to its size. */
+};
+
+struct reading_room {
+	struct reader_options o;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t arrived; /* In the inbox, or stop: for the thread when nobody waits for anything else. */
+	struct turns *inbox;    /* Jobs, whose holder is the item. */
+	struct pace pace;
+	unsigned n_waiting; /* In the inbox and in the list below. */
+	bool stop;
+	struct item *waiting; /* The thread's own: looked at, and not to be answered yet. */
+	struct store_view *view;
+	uint64_t stored;       /* Entries that the view sees. */
+	uint64_t damaged_next; /* Index after the damaged entry that the log named last. */
+	uint8_t *buf;          /* WIRE_REPLY_SIZE_MAX bytes for one reply. */
+};
+
+/*
+ * One try to answer, of the room's thread only. open: the room is not closing. True: the job is answered or refused,
+ * and the item is done; false: what it asks for is not there yet.
+ */
+bool reading_room_answer(struct reading_room *r, struct item *it, bool open);
+
+#endif
