@@ -57,7 +57,7 @@ if [ "${1:-}" = --self-test ]; then
 fi
 build=$1
 shift
-[ $# -gt 0 ] || set -- tests/test_front tests/test_link tests/test_link_hostile tests/test_link_peers tests/test_client tests/test_result tests/cluster_kill
+[ $# -gt 0 ] || set -- tests/test_front tests/test_front_many tests/test_front_strangers tests/test_link tests/test_link_hostile tests/test_link_peers tests/test_client tests/test_result tests/cluster_kill
 status=0
 make -C "$build" --no-print-directory check TESTS="$*" || status=1
 none_reported || status=1
