@@ -134,27 +134,30 @@ static int take_length(struct reader *r, uint8_t b, struct head *h)
 	}
 }
 
-/* Reads the head of the next value. After it the payload of a str or bin, or the elements of an array, follow. */
+/*
+ * Reads the head of the next value. After it the payload of a str or bin, or the elements of an array, follow. *ret is
+ * filled member by member: copied whole, just after it was written in parts, it cost a tenth of a decision.
+ */
 static int take_head(struct reader *r, struct head *ret)
 {
-	struct head h = {.type = reader_peek(r)};
 	uint8_t b;
 
+	ret->type = reader_peek(r);
+	ret->negative = false;
+	ret->n = 0;
 	if (r->err != 0)
 		return r->err;
-	if (h.type == VALUE_NONE)
+	if (ret->type == VALUE_NONE)
 		return fail(r, CS_ERR_MALFORMED);
 	if (++r->nodes > LIMIT_MSGPACK_NODES_MAX)
 		return fail(r, CS_ERR_TOO_LARGE);
 	b = *r->pos++;
-	if (h.type == VALUE_INT)
-		take_int(r, b, &h);
-	else if (h.type == VALUE_BOOL)
-		h.n = b & 1;
-	else if (h.type != VALUE_NIL)
-		take_length(r, b, &h);
-	if (r->err == 0)
-		*ret = h;
+	if (ret->type == VALUE_INT)
+		take_int(r, b, ret);
+	else if (ret->type == VALUE_BOOL)
+		ret->n = b & 1;
+	else if (ret->type != VALUE_NIL)
+		take_length(r, b, ret);
 	return r->err;
 }
 
