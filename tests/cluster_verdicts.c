@@ -218,6 +218,6 @@ int main(void)
 		fail("an end was lost or doubled");
 	cs_close(gateway);
 	cluster_destroy(&cluster);
-	fprintf(stderr, "%u approvals, 2 ends, ledger of %llu entries\n", 2 * REQUESTS, size);
+	fprintf(stderr, "%d approvals, 2 ends, ledger of %llu entries\n", 2 * REQUESTS, size);
 	return 0;
 }

@@ -1,5 +1,4 @@
-/* Checks: is an earlier answer still good, what waits, which grants stand? Linearizable behind a round of ReadIndex, or
- * from this node's own view. */
+/* Checks: does an answer stand, what waits, which grants stand? Behind a round of ReadIndex, or from this view. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 

@@ -220,7 +220,7 @@ unsigned state_write_grants(const struct state *s, uint64_t now_ms, struct text 
                             uint64_t after, struct writer *w, bool *ret_more)
 {
 	uint64_t now = at(s, now_ms);
-	uint8_t key[HASH_SIZE];
+	uint8_t key[HASH_SIZE] = {0};
 	unsigned n = 0;
 
 	if (subject_id.len > 0)

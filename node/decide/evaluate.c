@@ -182,7 +182,7 @@ void evaluate(struct evaluation *ret, const struct state *s, const struct reques
 	                          .rate_max = p->subject_rate,
 	                          .client_rate_max = p->client_rate,
 	                          .sensitive = policy_is_sensitive(p, q->action)};
-	struct grant_query g;
+	struct grant_query g = {0};
 	bool standing = s->n_standing_kept > 0 && !import;
 	struct deferral f = {.s = s, .d = d, .g = standing ? &g : NULL, .now_ms = now_ms};
 

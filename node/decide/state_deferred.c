@@ -176,7 +176,9 @@ struct deferred_slot *deferred_add(struct state *s, uint64_t index, uint64_t pri
 	memcpy(d->request_id, id, REQUEST_ID_SIZE);
 	memcpy(s->deferred_spare, request, len);
 	uint8_t *fitted = realloc(s->deferred_spare, len);
-	d->request = fitted != NULL ? fitted : s->deferred_spare;
+	if (fitted != NULL)
+		s->deferred_spare = fitted;
+	d->request = s->deferred_spare;
 	s->deferred_spare = NULL;
 	d->request_len = len;
 	enter(s, slot);
