@@ -29,7 +29,9 @@
 	X(ENTRY_APPROVAL, 12, "approval")                                                                              \
 	X(ENTRY_DEFER_ENDED, 13, "defer ended")                                                                        \
 	X(ENTRY_GRANT_REVOKED, 15, "grant revoked")                                                                    \
-	X(ENTRY_OUTSIDE, 16, "outside signal")
+	X(ENTRY_OUTSIDE, 16, "outside signal")                                                                         \
+	X(ENTRY_CREDENTIAL_ENROLLED, 19, "credential enrolled")                                                        \
+	X(ENTRY_CREDENTIAL_REVOKED, 20, "credential revoked")
 
 /* Kinds of private fields; numbers are for ever. */
 #define FIELD_KIND_LIST(X)                                                                                             \
@@ -50,7 +52,9 @@
 	X(FIELD_SOURCE, 15, "source")               /* of an import: [format, file, file's hash, position, time] */    \
 	X(FIELD_SUBJECT_CHAIN, 16, "subject chain") /* [previous index or nil, count before this] */                   \
 	X(FIELD_ACTOR_CHAIN, 17, "actor chain")                                                                        \
-	X(FIELD_TEXT, 18, "text")   /* str: free text of administrators */                                             \
+	X(FIELD_TEXT, 18, "text") /* str: free text of administrators */                                               \
+	X(FIELD_EVIDENCE_FACTS, 19,                                                                                    \
+	  "evidence facts")         /* [level, counter, before, fell, attested by the leader, acr] */                  \
 	X(FIELD_PLACE, 20, "place") /* [country, network, latitude, longitude, two databases' builds], each or nil */  \
 	X(FIELD_DELEGATION, 21, "delegation") /* [[type, id]…]: who acts, for whom, up to the subject */             \
 	X(FIELD_GROUPS, 24, "groups")         /* what the table of people says; of a change of it, the changes */      \

@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ledger/errors.h"
@@ -76,6 +77,13 @@ static void part_finish(struct job *j, const struct wire_reply *r)
 		many_finish(m, whole);
 }
 
+static void facts_forget(struct job *j)
+{
+	free(j->facts);
+	j->facts = NULL;
+	j->facts_len = 0;
+}
+
 void job_reply(struct job *j, const void *body, size_t len)
 {
 	struct wire_reply r;
@@ -90,6 +98,7 @@ void job_reply(struct job *j, const void *body, size_t len)
 		job_error(j, CS_ERR_TOO_LARGE, "the replies together are over 1 MiB: ask for this one alone", NULL, 0);
 		return;
 	}
+	facts_forget(j);
 	memcpy(r.id, j->request.id, sizeof(r.id));
 	r.err = CS_OK;
 	r.body = body;
@@ -116,6 +125,7 @@ void job_error(struct job *j, int err, const char *text, const char *leader_url,
 	nng_msg *m;
 
 	assert(err < 0);
+	facts_forget(j);
 	memset(&r, 0, sizeof(r));
 	memcpy(r.id, j->request.id, sizeof(r.id));
 	r.err = err;

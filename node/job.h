@@ -6,7 +6,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "node/decide/evidence.h"
 #include "node/wire/messages.h"
 
 /*
@@ -23,7 +22,7 @@ struct job {
 	uint64_t deadline_ns; /* CLOCK_MONOTONIC: nobody waits for an answer after this. */
 	uint64_t received_ns;
 	size_t facts_len; /* What the core found out about its evidence; 0: nothing yet. */
-	uint8_t facts[EVIDENCE_FACTS_SIZE_MAX];
+	uint8_t *facts;   /* Freed with the job; NULL: none. */
 };
 
 /* Sends body (one canonical array) as the successful reply. Any thread; the job is gone afterwards. */

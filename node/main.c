@@ -15,6 +15,7 @@
 #include "node/core/core.h"
 #include "node/daemon.h"
 #include "node/geo.h"
+#include "node/evidence/verify.h"
 #include "node/log.h"
 #include "node/notify.h"
 #include "node/unreadable.h"
@@ -184,6 +185,7 @@ int main(int argc, char **argv)
 	setrlimit(RLIMIT_CORE, &no_core); /* Keys and private fields are not for core files. */
 	signal(SIGPIPE, SIG_IGN);
 	notify_init();
+	evidence_init();
 	if (sodium_init() < 0)
 		return EXIT_CRASH;
 	if (settings_read(config, &g.settings, text)) {

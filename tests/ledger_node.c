@@ -259,7 +259,8 @@ static void answer(void *ctx, struct job *j)
 	                         facts, sizeof(facts), &facts_len, text);
 	struct evidence e;
 	if (err == 0 && c.type == COMMAND_ANSWER &&
-	    decide_evidence(n->state, n->time_ms, c.principal, c.request_id, c.payload, c.payload_len, &e, text) == 0) {
+	    decide_evidence(n->state, n->time_ms, COMMAND_ANSWER, c.principal, c.request_id, c.payload, c.payload_len,
+	                    &e, text) == 0) {
 		if (e.method != 0)
 			evidence_verify_ed25519(&e);
 		err = evidence_facts(&e, facts, sizeof(facts), &facts_len);

@@ -114,7 +114,7 @@ static void the_story(void **state)
 	assert_verdict(VERDICT_ALLOW);
 	assert_true(kit.out->has_evidence);
 	evidence_verify_ed25519(&kit.out->evidence);
-	assert_true(kit.out->evidence.verified);
+	assert_true(kit.out->evidence.found.verified);
 	ask("deploy", "laptop-2", OFFICE);
 	assert_verdict(VERDICT_ALLOW);
 	assert_int_equal(kit.out->risk, -2300);

@@ -86,7 +86,7 @@ static int facts_of(struct policylab *l, unsigned type, uint64_t principal, cons
 		place_facts_write(&w, l->place);
 		return writer_end(&w, ret_len);
 	}
-	err = decide_evidence(l->s, l->now_ms, principal, id, l->payload, len, &e, why);
+	err = decide_evidence(l->s, l->now_ms, type, principal, id, l->payload, len, &e, why);
 	if (!err && e.method)
 		evidence_verify_ed25519(&e);
 	return err ? err : evidence_facts(&e, l->facts, sizeof l->facts, ret_len);

@@ -254,6 +254,9 @@ void propose_refuse_not_leader(struct core *c, struct job *j);
 void propose_refuse_inbox(struct core *c); /* Any thread, once the core is closed. */
 void propose_abandon(struct core *c);      /* Stopping: whoever waits for the batch in flight is told so. */
 
+/* credentials.c */
+void credentials_read(struct core *c, struct job *j);
+
 /* proving.c: evidence at the workers. */
 bool proving_wanted(const struct job *j);
 void proving_pump(struct core *c);            /* Those that wait, as far as workers are free. */

@@ -47,6 +47,10 @@ static unsigned command_of(unsigned wire_type)
 		return COMMAND_PEOPLE;
 	case WIRE_GOVERNANCE:
 		return COMMAND_GOVERNANCE;
+	case WIRE_CREDENTIAL_ENROL:
+		return COMMAND_CREDENTIAL_ENROL;
+	case WIRE_CREDENTIAL_REVOKE:
+		return COMMAND_CREDENTIAL_REVOKE;
 	default:
 		return 0;
 	}
@@ -108,6 +112,10 @@ static void receive(struct core *c, struct job *j, uint64_t now)
 		check_receive(c, j);
 		return;
 	}
+	if (j->request.type == WIRE_CREDENTIALS) {
+		credentials_read(c, j);
+		return;
+	}
 	if (c->raft.state != RAFT_LEADER) {
 		propose_refuse_not_leader(c, j);
 		return;
@@ -118,7 +126,6 @@ static void receive(struct core *c, struct job *j, uint64_t now)
 	}
 	if (room_refuses(c, j))
 		return;
-	j->facts_len = 0;
 	struct turns *t = proving_wanted(j) ? c->unproven : c->pending;
 	if (j->deadline_ns <= now)
 		refuse_expired(c, j);

@@ -4,10 +4,13 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "ledger/errors.h"
 #include "node/core/core_internal.h"
+#include "node/evidence/verify.h"
 #include "node/log.h"
 
 /* One evidence at a worker. */
@@ -16,6 +19,7 @@ struct proving {
 	struct core *core;
 	struct job *job; /* Leader: whose answer it is. NULL: it was told otherwise meanwhile, or this is an entry's. */
 	uint64_t index;  /* The entry's. */
+	bool again, good; /* The entry's: looked at once more, and it is as it was said. */
 	struct evidence e;
 };
 
@@ -24,7 +28,14 @@ static void verify(uv_work_t *work)
 {
 	struct proving *p = work->data;
 
-	evidence_verify_ed25519(&p->e);
+	const struct core *c = p->core;
+	const struct evidence_node node = {
+	        .id = c->id, .channel_pub = c->o.channel_keys->pub, .channel_secret = c->o.channel_keys->secret};
+
+	if (!p->again)
+		evidence_verify(&p->e, &node);
+	else
+		p->good = evidence_verify_again(&p->e, &node);
 }
 
 static struct proving *proving_new(struct core *c)
@@ -36,6 +47,7 @@ static struct proving *proving_new(struct core *c)
 	p->core = c;
 	p->work.data = p;
 	p->job = NULL;
+	p->again = false;
 	return p;
 }
 
@@ -50,15 +62,27 @@ static void start(struct proving *p, uv_after_work_cb done)
 
 bool proving_wanted(const struct job *j)
 {
-	return j->request.type == WIRE_ANSWER;
+	return j->request.type == WIRE_ANSWER || j->request.type == WIRE_CREDENTIAL_ENROL;
 }
 
 /* Its facts are known: it waits for a batch like any other. */
 static void ready(struct core *c, struct job *j, const struct evidence *e)
 {
-	int err = evidence_facts(e, j->facts, sizeof j->facts, &j->facts_len);
+	uint8_t facts[EVIDENCE_FACTS_SIZE_MAX];
+	char text[160];
+	int err;
 
+	if (e->registers && !e->found.verified) { /* Nothing was proven or disproven: it is no entry. */
+		snprintf(text, sizeof text, "the enrolment: %s", e->found.why);
+		propose_refuse(j, CS_ERR_INVALID, text);
+		return;
+	}
+	err = evidence_facts(e, facts, sizeof facts, &j->facts_len);
 	assert(err == 0);
+	j->facts = malloc(j->facts_len);
+	if (!j->facts)
+		core_fatal(c, "out of memory");
+	memcpy(j->facts, facts, j->facts_len);
 	propose_ready(c, j);
 }
 
@@ -88,7 +112,8 @@ static void begin(struct core *c, struct job *j, struct proving **place)
 {
 	struct proving *p = proving_new(c);
 	char text[160];
-	int err = decide_evidence(c->state, clock_wall_ms(), j->principal, j->request.id, j->request.body,
+	unsigned type = j->request.type == WIRE_ANSWER ? COMMAND_ANSWER : COMMAND_CREDENTIAL_ENROL;
+	int err = decide_evidence(c->state, clock_wall_ms(), type, j->principal, j->request.id, j->request.body,
 	                          j->request.body_len, &p->e, text);
 
 	if (!err && p->e.method) {
@@ -100,7 +125,7 @@ static void begin(struct core *c, struct job *j, struct proving **place)
 	if (!err)
 		ready(c, j, &p->e);
 	else if (err == CS_ERR_EXISTS)
-		propose_ready(c, j); /* A retry: the log gives the recorded answer. */
+		propose_ready(c, j); /* A retry, or nothing to verify in it. */
 	else
 		propose_refuse(j, err, text);
 	free(p);
@@ -146,7 +171,7 @@ static void checked(uv_work_t *work, int status)
 
 	c->evidence_out--;
 	c->entries_unproven--;
-	if (status == 0 && !p->e.verified) {
+	if (status == 0 && !p->good) {
 		c->evidence_bad = true;
 		log_error(
 		        "the leader took evidence that does not verify: this node cosigns nothing more index=%" PRIu64,
@@ -161,6 +186,7 @@ void proving_entry(struct core *c, const struct decide_out *out)
 {
 	struct proving *p = proving_new(c);
 
+	p->again = true;
 	p->index = out->index;
 	p->e = out->evidence;
 	c->entries_unproven++;

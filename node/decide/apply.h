@@ -53,6 +53,8 @@ int apply_approval(struct apply *a);
 int apply_defer_end(struct apply *a, struct deferred_slot *d); /* A tick's, when time or end of what waits have come. */
 int apply_grant_revoke(struct apply *a);
 int apply_outside(struct apply *a);
+int apply_credential_enrol(struct apply *a);
+int apply_credential_revoke(struct apply *a);
 
 /* --- the entry (apply_entry.c) --- */
 
@@ -82,7 +84,10 @@ struct account {
 	struct hash digest;
 	const struct answer *answer; /* Its evidence becomes a field. */
 	uint64_t credential_version;
-	const uint8_t *nonce; /* NULL: no challenge is opened. */
+	const struct evidence_facts *facts; /* Of a further method; NULL: none. */
+	uint64_t counter_before;
+	bool facts_fell, facts_by_leader; /* The counter did not rise; only the leader could look. */
+	const uint8_t *nonce;             /* NULL: no challenge is opened. */
 	uint64_t challenge_expiry_ms;
 	const struct import *import; /* Its source becomes a field. */
 	/* Who asked first; NULL: the command's asker. */
@@ -182,8 +187,17 @@ int check_grant_revoke(const struct state *s, uint64_t now_ms, const struct gran
 /* Is the credential one of the subject's, and does the evidence hold? What the leader finds and decide looks at again.
  */
 bool credential_fits(const struct principal *credential, const struct challenge_slot *c, const struct answer *a);
-/* evidence.c: credential NULL: there is none of that name. */
+/* The same of a credential of another method, but for the evidence itself. */
+bool credential_suits(const struct credential *k, const struct challenge_slot *c, const struct answer *a);
+/* fill_evidence.c: what must be verified, as of now_ms. ret->method is 0 if nothing can be. */
 void evidence_fill(struct evidence *ret, const struct state *s, const struct challenge_slot *c, const struct answer *a,
-                   const struct principal *credential);
+                   uint64_t now_ms);
+bool evidence_fill_registration(struct evidence *ret, const struct state *s, const struct credential_order *o,
+                                uint64_t now_ms);
+/* apply_credential.c */
+int check_credential_order(const struct state *s, uint64_t now_ms, uint64_t principal, const void *payload, size_t len,
+                           struct credential_order *ret, const struct refusal *why);
+int check_credential_revocation(const struct state *s, uint64_t now_ms, uint64_t principal, const void *payload,
+                                size_t len, const struct refusal *why);
 
 #endif

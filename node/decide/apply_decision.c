@@ -4,6 +4,7 @@
 
 #include "ledger/errors.h"
 #include "node/decide/apply.h"
+#include "node/decide/codec.h"
 
 static void blind(const struct apply *a, struct account *k)
 {
@@ -20,6 +21,12 @@ static int take_place(const struct apply *a, struct request *q, struct place *re
 		return refuse(&a->why, err, "the command's facts: %s", err_text(err));
 	q->place = ret->looked && a->s->policy->version >= POLICY_VERSION_2 ? ret : NULL;
 	return 0;
+}
+
+/* Whatever the policy says of it: who could enrol a key without a proof would have proofs for everything. */
+static bool changes_credentials(const struct request *q)
+{
+	return text_is(q->action, CREDENTIAL_ENROL_ACTION) || text_is(q->action, CREDENTIAL_REVOKE_ACTION);
 }
 
 int apply_decision(struct apply *a)
@@ -39,7 +46,14 @@ int apply_decision(struct apply *a)
 	if (err != 0)
 		return err;
 	const struct subject *known = account_init(&k, a->s, &q, a->c->payload, a->c->payload_len);
-	evaluate(&e, a->s, &q, known, a->asker, a->now_ms, a->now_ms, false, 0, NULL);
+	bool own = state_feature(a->s, FEATURE_DECISIONS) && changes_credentials(&q);
+	unsigned lately =
+	        state_feature(a->s, FEATURE_DECISIONS) && !own ? recent_level(a->s, k.subject_key, &q, a->now_ms) : 0;
+	evaluate(&e, a->s, &q, known, a->asker, a->now_ms, a->now_ms, false, lately, NULL);
+	if (own && e.verdict == VERDICT_ALLOW) {
+		e.verdict = VERDICT_STEP_UP;
+		evaluation_note(&e, "Please prove that it is you.", "who changes their credentials always proves it");
+	}
 	k.evaluation = &e;
 	err = outcome_prepare(a, &k, nonce);
 	if (err != 0)

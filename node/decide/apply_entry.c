@@ -353,6 +353,22 @@ static void field_place(const struct apply *a, const struct place *p)
 	field_end(a, FIELD_PLACE, &w);
 }
 
+static void field_evidence_facts(const struct apply *a, const struct account *k)
+{
+	struct writer w = field_start(a);
+
+	if (k->facts == NULL)
+		return;
+	writer_array(&w, 6);
+	writer_uint(&w, k->facts->found.level);
+	writer_uint(&w, k->facts->found.counter);
+	writer_uint(&w, k->counter_before);
+	writer_bool(&w, k->facts_fell);
+	writer_bool(&w, k->facts_by_leader);
+	writer_cstr(&w, k->facts->found.acr);
+	field_end(a, FIELD_EVIDENCE_FACTS, &w);
+}
+
 void account_fields(const struct apply *a, const struct account *k)
 {
 	const struct request *q = k->request;
@@ -380,6 +396,7 @@ void account_fields(const struct apply *a, const struct account *k)
 	field_chain(a, FIELD_SUBJECT_CHAIN, k->subject_chain);
 	if (q->actor_id.len > 0)
 		field_chain(a, FIELD_ACTOR_CHAIN, k->actor_chain);
+	field_evidence_facts(a, k);
 	field_place(a, q->place);
 	field_delegation(a, q);
 	field_approval(a, k);

@@ -120,6 +120,10 @@ static bool same_key(const uint8_t a[HASH_SIZE], const uint8_t b[HASH_SIZE])
 static bool is_credential(const struct state *s, const struct standing *t, struct text name)
 {
 	const struct principal *p = state_principal(s, t->credential);
+	const struct credential *c = state_credential(s, t->credential);
+
+	if (c != NULL)
+		return text_is(name, c->name);
 
 	return name.len == 0 || (p != NULL && text_is(name, p->name));
 }

@@ -47,6 +47,9 @@ static uint32_t role_needed(unsigned command_type)
 		return ROLE_APPROVE;
 	case COMMAND_OUTSIDE:
 		return ROLE_SIGNAL;
+	case COMMAND_CREDENTIAL_ENROL: /* A gateway brings what a person was stepped up for. */
+	case COMMAND_CREDENTIAL_REVOKE:
+		return ROLE_DECIDE | ROLE_ADMINISTER;
 	default:
 		return 0;
 	}
@@ -64,7 +67,7 @@ int check_asker(const struct state *s, uint64_t principal, unsigned command_type
 	if (p == NULL || p->removed)
 		return refuse(why, CS_ERR_UNAUTHENTICATED, "the client is not enrolled");
 	if ((p->roles & role) == 0)
-		return refuse(why, CS_ERR_NOT_PERMITTED, "%s lacks the role %s", p->name, role_text(role));
+		return refuse(why, CS_ERR_NOT_PERMITTED, "%s lacks the role %s", p->name, role_text(role & -role));
 	return 0;
 }
 
@@ -284,4 +287,17 @@ bool credential_fits(const struct principal *p, const struct challenge_slot *c, 
 		return false;
 	return request_decode(&q, c->request, c->request_len) == 0 && text_is(q.subject_type, p->subject_type) &&
 	       text_is(q.subject_id, p->subject_id);
+}
+
+bool credential_suits(const struct credential *k, const struct challenge_slot *c, const struct answer *a)
+{
+	unsigned method = method_parse(a->method);
+	struct request q;
+
+	if (k->revoked || (c->methods & method) == 0 || method_kind(method) != k->kind)
+		return false;
+	if (k->kind == CREDENTIAL_TOTP && k->failures >= TOTP_FAILURES_MAX)
+		return false; /* Locked, until it is revoked and enrolled anew. */
+	return request_decode(&q, c->request, c->request_len) == 0 && text_is(q.subject_type, k->subject_type) &&
+	       text_is(q.subject_id, k->subject_id);
 }

@@ -33,7 +33,9 @@ enum command_type {
 	COMMAND_OUTSIDE = 14,
 	COMMAND_PEOPLE = 15,
 	COMMAND_GOVERNANCE = 16,
-	COMMAND_TYPE_MAX = COMMAND_GOVERNANCE, /* Above it: a later build's. */
+	COMMAND_CREDENTIAL_ENROL = 17,
+	COMMAND_CREDENTIAL_REVOKE = 18,
+	COMMAND_TYPE_MAX = COMMAND_CREDENTIAL_REVOKE, /* Above it: a later build's. */
 };
 
 /* Roles of principals, a bit each; public in entries, for ever. */

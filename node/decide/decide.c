@@ -42,6 +42,15 @@ static int admit(struct apply *a)
 	return err;
 }
 
+/* Its facts are what the leader made of a registration. */
+static bool registers(const struct command *c)
+{
+	struct credential_order o;
+
+	return c->type == COMMAND_CREDENTIAL_ENROL && credential_order_decode(&o, c->payload, c->payload_len) == 0 &&
+	       o.kind == CREDENTIAL_WEBAUTHN;
+}
+
 static int facts_empty(const struct apply *a)
 {
 	static const uint8_t empty = 0x90; /* [] */
@@ -49,7 +58,7 @@ static int facts_empty(const struct apply *a)
 	/* Where an address is: checked where it is used. */
 	if ((a->c->type == COMMAND_DECIDE || a->c->type == COMMAND_IMPORT) && state_feature(a->s, FEATURE_DECISIONS))
 		return 0;
-	if (a->c->type != COMMAND_ANSWER && (a->c->facts_len != 1 || a->c->facts[0] != empty))
+	if (a->c->type != COMMAND_ANSWER && !registers(a->c) && (a->c->facts_len != 1 || a->c->facts[0] != empty))
 		return refuse(&a->why, CS_ERR_MALFORMED, "the command: facts where none belong");
 	return 0;
 }
@@ -85,6 +94,10 @@ static int apply_client(struct apply *a)
 		return apply_grant_revoke(a);
 	case COMMAND_OUTSIDE:
 		return apply_outside(a);
+	case COMMAND_CREDENTIAL_ENROL:
+		return apply_credential_enrol(a);
+	case COMMAND_CREDENTIAL_REVOKE:
+		return apply_credential_revoke(a);
 	default: /* admit lets no other type pass. */
 		return apply_removal(a);
 	}

@@ -24,10 +24,11 @@ const char *verdict_text(unsigned verdict); /* "allow", "step_up", "defer", "den
 struct state;
 
 struct state_limits {
-	uint32_t subjects_max;   /* Profiles kept; the least recently used goes first. 0: 100,000. */
-	uint32_t principals_max; /* Enrolled keys. 0: 4,096. */
-	uint32_t people_max;     /* Users, services and agents described; when full, refuse. 0: 100,000. */
-	uint32_t challenges_max; /* Open challenges; never evicted before they expire: when full, refuse. 0: 65,536. */
+	uint32_t subjects_max;    /* Profiles kept; the least recently used goes first. 0: 100,000. */
+	uint32_t principals_max;  /* Enrolled keys. 0: 4,096. */
+	uint32_t credentials_max; /* Of people, and what is pinned; when full, refuse. 0: 65,536. */
+	uint32_t people_max;      /* Users, services and agents described; when full, refuse. 0: 100,000. */
+	uint32_t challenges_max;  /* Open challenges; never evicted before they expire: when full, refuse. 0: 65,536. */
 	uint32_t challenges_per_principal_max; /* Quota of who asks. 0: half of challenges_max. */
 	uint32_t requests_max;                 /* Recorded answers; when full, the oldest is forgotten. 0: 524,288. */
 	uint32_t requests_per_principal_max;   /* Quota; then its own oldest. 0: half of requests_max, plus 1. */
@@ -101,6 +102,27 @@ const struct principal *state_principal(const struct state *s, uint64_t id);
 const struct principal *state_principal_by_name(const struct state *s, const char *name, size_t len);
 const struct principal *state_principal_by_channel(const struct state *s, const uint8_t pub[32]);
 void state_each_principal(const struct state *s, void (*f)(void *ctx, const struct principal *p), void *ctx);
+
+#define CREDENTIAL_ID_MIN (UINT64_C(1) << 32)
+/* An enrolled credential of a further method (credential.h), or what is pinned for one. */
+struct credential {
+	uint64_t id; /* From CREDENTIAL_ID_MIN, above those of principals; never used again. */
+	char name[65];
+	unsigned kind; /* enum credential_kind. */
+	bool revoked;
+	char subject_type[65], subject_id[REQUEST_STR_SIZE_MAX + 1]; /* Empty: nobody's. */
+	uint64_t version;    /* Index of the entry that enrolled or revoked it. */
+	uint64_t counter;    /* WebAuthn: the authenticator's highest; TOTP: the newest time step used. */
+	uint32_t failures;   /* In a row. */
+	const uint8_t *data; /* By its kind. NULL: revoked. */
+	size_t data_len;
+};
+/* Borrowed until the state next changes. NULL: none (revoked ones are not found). */
+const struct credential *state_credential(const struct state *s, uint64_t id);
+const struct credential *state_credential_by_name(const struct state *s, const char *name, size_t len);
+/* The one of this name that was revoked last, as long as it is remembered. */
+const struct credential *state_credential_revoked(const struct state *s, const char *name, size_t len);
+void state_each_credential(const struct state *s, void (*f)(void *ctx, const struct credential *c), void *ctx);
 
 /* Who the members are. n is 0 before genesis. Borrowed until the state next changes. */
 const struct roster *state_roster(const struct state *s);
@@ -207,12 +229,14 @@ int decide_prepare(const struct state *s, uint64_t now_ms, unsigned command_type
                    size_t *ret_facts_len, char ret_text[160]);
 
 /*
- * What an answer's evidence must be verified against, before it is prepared and proposed: any thread may do that. The
- * same checks as decide_prepare's. CS_ERR_EXISTS: this request id was answered before, nothing is to be verified.
+ * What the evidence of an answer (COMMAND_ANSWER), or of a credential that is enrolled (COMMAND_CREDENTIAL_ENROL), must
+ * be verified against, before it is prepared and proposed: any thread may do that. The same checks as decide_prepare's.
+ * CS_ERR_EXISTS: nothing is to be verified; for one, this request id was answered before.
  * Evidence that cannot be good is no error (ret->method is 0): it goes through the log, so that it is seen and counts.
  */
-int decide_evidence(const struct state *s, uint64_t now_ms, uint64_t principal, const uint8_t request_id[16],
-                    const void *payload, size_t len, struct evidence *ret, char ret_text[160]);
+int decide_evidence(const struct state *s, uint64_t now_ms, unsigned command_type, uint64_t principal,
+                    const uint8_t request_id[16], const void *payload, size_t len, struct evidence *ret,
+                    char ret_text[160]);
 
 /*
  * Is an earlier answer still good? By the asker's own request id, as long as that is remembered, or what it waited for.

@@ -36,6 +36,8 @@ unsigned governance_class_of(unsigned command_type)
 		return GOVERNANCE_POLICY;
 	case COMMAND_ENROLL:
 	case COMMAND_REMOVE:
+	case COMMAND_CREDENTIAL_ENROL:
+	case COMMAND_CREDENTIAL_REVOKE:
 		return GOVERNANCE_ENROLMENT;
 	case COMMAND_PEOPLE:
 		return GOVERNANCE_PEOPLE;

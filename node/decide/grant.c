@@ -50,6 +50,11 @@ static bool still_bought(const struct state *s, const struct standing *t)
 {
 	const struct principal *p = t->credential != 0 ? state_principal(s, t->credential) : NULL;
 
+	if (t->credential > PRINCIPAL_ID_MAX) {
+		const struct credential *c = state_credential(s, t->credential);
+		return c != NULL && c->version == t->version;
+	}
+
 	return t->credential == 0 || (p != NULL && !p->removed && p->version == t->version);
 }
 

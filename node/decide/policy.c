@@ -8,6 +8,7 @@
 #include "node/decide/codec.h"
 #include "node/decide/decide.h"
 #include "node/decide/policy_form.h"
+#include "node/decide/policy_levels.h"
 #include "node/decide/policy_verdicts.h"
 #include "node/decide/policy_when.h"
 
@@ -93,7 +94,7 @@ static void write_rule(struct writer *w, const struct policy *p, const struct ru
 static void write_sections(struct writer *w, const struct policy *p)
 {
 	signal_policy_write(w, &p->signals, p->weights);
-	writer_nil(w); /* [13] levels of evidence. */
+	policy_levels_write(w, p);
 	policy_write_approvals(w, p);
 	policy_write_grants(w, p);
 }
@@ -196,7 +197,7 @@ struct span policy_read_values(struct reader *r, struct policy *p)
 	return s;
 }
 
-static void read_challenge(struct reader *r, struct policy_challenge *ret)
+static void read_challenge(struct reader *r, unsigned version, struct policy_challenge *ret)
 {
 	uint64_t level = 0;
 
@@ -206,6 +207,8 @@ static void read_challenge(struct reader *r, struct policy_challenge *ret)
 		malformed(r);
 	ret->level = (unsigned)level;
 	methods_read(r, &ret->methods);
+	if (version == POLICY_VERSION_1 && ret->methods != METHOD_ED25519)
+		malformed(r);
 	reader_uint(r, POLICY_CHALLENGE_MS_MAX, &ret->expiry_ms);
 	if (ret->expiry_ms < POLICY_CHALLENGE_MS_MIN)
 		malformed(r);
@@ -244,7 +247,7 @@ static void read_rule(struct reader *r, struct policy *p, struct rule *ret)
 	ret->verdict = (unsigned)verdict;
 	ret->has_challenge = !reader_nil(r);
 	if (ret->has_challenge)
-		read_challenge(r, &ret->challenge);
+		read_challenge(r, p->version, &ret->challenge);
 	reader_array(r, POLICY_OBLIGATIONS_MAX, &n);
 	ret->obligations = claim(r, &p->n_obligations, POLICY_OBLIGATIONS_MAX, n);
 	for (unsigned i = 0; i < ret->obligations.n && r->err == 0; i++) {
@@ -276,7 +279,7 @@ static void read_rules(struct reader *r, struct policy *p)
 static void read_sections(struct reader *r, struct policy *p)
 {
 	signal_policy_read(r, &p->signals, p->weights);
-	read_nil(r); /* [13] levels of evidence. */
+	policy_levels_read(r, p);
 	policy_read_approvals(r, p);
 	policy_read_grants(r, p);
 }
@@ -352,7 +355,7 @@ int policy_load(struct policy *ret, const void *compiled, size_t len)
 	reader_init(&r, ret->bytes, len);
 	read_head(&r, ret);
 	ret->sensitive = policy_read_values(&r, ret);
-	read_challenge(&r, &ret->challenge);
+	read_challenge(&r, ret->version, &ret->challenge);
 	read_rules(&r, ret);
 	if (ret->version == POLICY_VERSION_2)
 		read_sections(&r, ret);

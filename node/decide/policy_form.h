@@ -80,7 +80,11 @@ const char *level_text(unsigned level); /* "unknown" for others. */
 unsigned level_parse(struct text t);    /* 0: unknown. */
 
 /* Methods of evidence, a bit each. X(name, bit, key, level that it reaches) */
-#define METHOD_LIST(X) X(METHOD_ED25519, 1u, "ed25519", LEVEL_POSSESSION)
+#define METHOD_LIST(X)                                                                                                 \
+	X(METHOD_ED25519, 1u, "ed25519", LEVEL_POSSESSION)                                                             \
+	X(METHOD_WEBAUTHN, 2u, "webauthn", LEVEL_ATTESTED)                                                             \
+	X(METHOD_TOTP, 4u, "totp", LEVEL_POSSESSION)                                                                   \
+	X(METHOD_OIDC, 8u, "oidc", LEVEL_ATTESTED) /* What an acr is worth, the policy says. */
 
 enum method {
 #define METHOD_ENUM(name, bit, key, level) name = bit,
@@ -89,6 +93,9 @@ enum method {
 };
 unsigned method_parse(struct text t); /* 0: unknown. */
 unsigned method_level(unsigned method);
+bool methods_reach(unsigned methods, unsigned level);
+unsigned method_kind(unsigned method); /* enum credential_kind; 0: none (Ed25519's are principals). */
+#define METHODS_ALL (METHOD_ED25519 | METHOD_WEBAUTHN | METHOD_TOTP | METHOD_OIDC)
 /* ["ed25519", …] of the bits. */
 void methods_write(struct writer *w, unsigned methods);
 void methods_read(struct reader *r, unsigned *ret);
@@ -116,6 +123,15 @@ struct condition {
 struct policy_challenge {
 	unsigned level, methods;
 	uint64_t expiry_ms; /* From the decision on. */
+};
+
+/* A level by the name that an issuer's `acr`, or a standard, gives it. Version 2. */
+#define POLICY_LEVELS_MAX     16
+#define POLICY_MAX_AGE_MS_MAX 86400000 /* A day: what was proven yesterday is no proof. */
+struct policy_level {
+	struct text name;
+	unsigned level, methods;
+	uint64_t max_age_ms; /* A proof of this level counts again so long; 0: never. */
 };
 
 struct obligation {
@@ -174,6 +190,8 @@ struct policy {
 		bool revoke_risk_given;  /* While compiling. */
 		unsigned revoke_outside; /* enum outside_level, from which on they end. */
 	} grants;
+	unsigned n_levels;
+	struct policy_level levels[POLICY_LEVELS_MAX];
 	unsigned n_rules, n_conditions, n_values, n_obligations;
 	struct rule rules[POLICY_RULES_MAX];
 	struct condition conditions[POLICY_CONDITIONS_MAX];
@@ -185,6 +203,7 @@ struct policy {
 	uint8_t bytes[POLICY_COMPILED_SIZE_MAX];
 };
 
+const struct policy_level *policy_level_find(const struct policy *p, struct text name); /* NULL: none. */
 /* The canonical compiled form. Refuses (CS_ERR_TOO_LARGE) what policy_load would. */
 int policy_encode(const struct policy *p, uint8_t *buf, size_t cap, size_t *ret_len);
 /* Copies the compiled form into *ret and takes it apart, checking every bound. CS_ERR_*: *ret is undefined. */

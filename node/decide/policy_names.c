@@ -4,6 +4,7 @@
 
 #include "ledger/errors.h"
 #include "node/decide/codec.h"
+#include "node/decide/credential.h"
 #include "node/decide/policy_form.h"
 
 #define METHOD_SIZE_MAX 32
@@ -82,4 +83,28 @@ void methods_read(struct reader *r, unsigned *ret)
 	if (r->err == 0 && methods == 0)
 		r->err = CS_ERR_MALFORMED;
 	*ret = methods;
+}
+
+bool methods_reach(unsigned methods, unsigned level)
+{
+#define METHOD_REACHES(name, bit, text, reached)                                                                       \
+	if ((methods & bit) && reached >= level)                                                                       \
+		return true;
+	METHOD_LIST(METHOD_REACHES)
+#undef METHOD_REACHES
+	return false;
+}
+
+unsigned method_kind(unsigned method)
+{
+	switch (method) {
+	case METHOD_WEBAUTHN:
+		return CREDENTIAL_WEBAUTHN;
+	case METHOD_TOTP:
+		return CREDENTIAL_TOTP;
+	case METHOD_OIDC:
+		return CREDENTIAL_OIDC;
+	default:
+		return 0;
+	}
 }

@@ -7,6 +7,7 @@
 #include "node/decide/codec.h"
 #include "node/decide/decide.h"
 #include "node/decide/policy_check.h"
+#include "node/decide/policy_levels.h"
 #include "node/decide/policy_when.h"
 #include "node/decide/policy_yaml.h"
 
@@ -32,27 +33,38 @@ static int add_method(struct compile *c, struct fy_node *key, struct fy_node *va
 	int err = yaml_text(c, key, value, 1, 32, &t);
 	unsigned bit = err == 0 ? method_parse(t) : 0;
 
+	if (err == 0 && c->p->version == POLICY_VERSION_1 && bit != METHOD_ED25519)
+		return yaml_fail(c, value, "unknown method: version 1 of policies knows ed25519");
 	if (err == 0 && bit == 0)
-		return yaml_fail(c, value, "unknown method: this version knows ed25519");
+		return yaml_fail(c, value, "unknown method: ed25519, webauthn, totp or oidc");
 	*methods |= bit;
 	return err;
 }
 
-static int read_methods(struct compile *c, struct fy_node *key, struct fy_node *value, void *target)
+int yaml_methods(struct compile *c, struct fy_node *key, struct fy_node *value, unsigned *ret)
 {
-	struct policy_challenge *ch = target;
 	struct fy_node *item;
 	void *i = NULL;
 	int err = 0;
 
-	ch->methods = 0;
+	*ret = 0;
 	if (value == NULL || !fy_node_is_sequence(value))
 		return yaml_fail(c, key, "a list is wanted here");
 	while (err == 0 && (item = fy_node_sequence_iterate(value, &i)) != NULL)
-		err = add_method(c, key, item, &ch->methods);
-	if (err == 0 && ch->methods == 0)
+		err = add_method(c, key, item, ret);
+	if (err == 0 && *ret == 0)
 		return yaml_fail(c, key, "at least one method is needed");
 	return err;
+}
+
+unsigned yaml_methods_default(const struct compile *c)
+{
+	return c->p->version == POLICY_VERSION_1 ? METHOD_ED25519 : METHODS_ALL;
+}
+
+static int read_methods(struct compile *c, struct fy_node *key, struct fy_node *value, void *target)
+{
+	return yaml_methods(c, key, value, &((struct policy_challenge *)target)->methods);
 }
 
 static int read_expires(struct compile *c, struct fy_node *key, struct fy_node *value, void *target)
@@ -64,18 +76,18 @@ static int read_expires(struct compile *c, struct fy_node *key, struct fy_node *
 
 int yaml_challenge(struct compile *c, struct fy_node *key, struct fy_node *value, void *target)
 {
-	static const struct yaml_key keys[] = {
-	        {"level", read_level, 0}, {"methods", read_methods, 0}, {"expires", read_expires, 0}, {NULL, NULL, 0}};
+	static const struct yaml_key keys[] = {{"level", read_level, 0},
+	                                       {"methods", read_methods, 0},
+	                                       {"expires", read_expires, 0},
+	                                       {"acr", yaml_acr, YAML_VERSION2},
+	                                       {NULL, NULL, 0}};
 	struct policy_challenge *ch = target;
 	int err = yaml_mapping(c, key, value, keys, ch);
 
 	if (err != 0)
 		return err;
-#define METHOD_REACHES(name, bit, text, reached)                                                                       \
-	if ((ch->methods & bit) && reached >= ch->level)                                                               \
+	if (methods_reach(ch->methods, ch->level))
 		return 0;
-	METHOD_LIST(METHOD_REACHES)
-#undef METHOD_REACHES
 	return yaml_fail(c, key, "no method named here reaches the level \"%s\": it could never be answered",
 	                 level_text(ch->level));
 }
@@ -223,8 +235,8 @@ static int rule_challenge(struct compile *c, struct fy_node *key, struct fy_node
 	struct rule *r = target;
 
 	r->has_challenge = true;
-	r->challenge =
-	        (struct policy_challenge){.level = LEVEL_POSSESSION, .methods = METHOD_ED25519, .expiry_ms = 300000};
+	r->challenge = (struct policy_challenge){
+	        .level = LEVEL_POSSESSION, .methods = yaml_methods_default(c), .expiry_ms = 300000};
 	return yaml_challenge(c, key, value, &r->challenge);
 }
 

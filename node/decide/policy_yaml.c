@@ -11,6 +11,7 @@
 #include "ledger/errors.h"
 #include "node/decide/codec.h"
 #include "node/decide/command_verdicts.h"
+#include "node/decide/policy_levels.h"
 
 static int top_version(struct compile *c, struct fy_node *key, struct fy_node *value, void *target)
 {
@@ -86,6 +87,16 @@ static int top_thresholds(struct compile *c, struct fy_node *key, struct fy_node
 static int top_valid_for(struct compile *c, struct fy_node *key, struct fy_node *value, void *target)
 {
 	return yaml_duration(c, key, value, 0, POLICY_VALID_FOR_MS_MAX, &((struct policy *)target)->valid_for_ms);
+}
+
+/* Read before all others (policy_levels_first). */
+static int top_levels(struct compile *c, struct fy_node *key, struct fy_node *value, void *target)
+{
+	(void)c;
+	(void)key;
+	(void)value;
+	(void)target;
+	return 0;
 }
 
 static int top_challenge(struct compile *c, struct fy_node *key, struct fy_node *value, void *target)
@@ -182,6 +193,7 @@ static int compile_document(struct compile *c, struct fy_document *doc)
 	                                       {"bias", top_bias, 0},
 	                                       {"thresholds", top_thresholds, YAML_REQUIRED},
 	                                       {"valid_for", top_valid_for, 0},
+	                                       {"levels", top_levels, YAML_VERSION2},
 	                                       {"challenge", top_challenge, 0},
 	                                       {"rates", top_rates, 0},
 	                                       {"weights", top_weights, 0},
@@ -201,6 +213,9 @@ static int compile_document(struct compile *c, struct fy_document *doc)
 		c->p->weights[id] = signal_default_weight(id);
 	signal_policy_defaults(&c->p->signals);
 	int err = version_first(c, root);
+	c->p->challenge.methods = yaml_methods_default(c);
+	if (err == 0 && c->p->version != POLICY_VERSION_1)
+		err = policy_levels_first(c, root);
 	if (err == 0)
 		err = yaml_mapping(c, root, root, keys, c->p);
 	if (!c->p->grants.revoke_risk_given)

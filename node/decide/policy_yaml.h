@@ -52,6 +52,9 @@ int yaml_unknown(struct compile *c, struct fy_node *at, const struct yaml_key *k
 
 /* The mapping of the key `signals`, into a struct policy (policy_signals_yaml.c). */
 int yaml_signals(struct compile *c, struct fy_node *key, struct fy_node *value, void *target);
+/* A list of methods; and those of a challenge that names none. */
+int yaml_methods(struct compile *c, struct fy_node *key, struct fy_node *value, unsigned *ret);
+unsigned yaml_methods_default(const struct compile *c);
 /* {level, methods, expires}, over what *target holds already (struct policy_challenge). */
 int yaml_challenge(struct compile *c, struct fy_node *key, struct fy_node *value, void *target);
 /* Of version 2 (policy_verdicts_yaml.c): defer and grant of a rule; grants and break_glass of the policy; of an

@@ -201,6 +201,13 @@ static int prepare_outside(const struct prepare *p)
 	return err == 0 ? 0 : refuse(&p->why, err, "the signal: %s", err_text(err));
 }
 
+static int prepare_credential(const struct prepare *p)
+{
+	struct credential_order o;
+
+	return check_credential_order(p->s, p->now_ms, p->principal, p->payload, p->len, &o, &p->why);
+}
+
 static int prepare_by_type(const struct prepare *p, unsigned command_type)
 {
 	switch (command_type) {
@@ -228,6 +235,10 @@ static int prepare_by_type(const struct prepare *p, unsigned command_type)
 		return prepare_grant_revoke(p);
 	case COMMAND_OUTSIDE:
 		return prepare_outside(p);
+	case COMMAND_CREDENTIAL_ENROL:
+		return prepare_credential(p);
+	case COMMAND_CREDENTIAL_REVOKE:
+		return check_credential_revocation(p->s, p->now_ms, p->principal, p->payload, p->len, &p->why);
 	default: /* check_asker lets no other type pass. */
 		return prepare_policy(p);
 	}
@@ -275,8 +286,33 @@ int decide_prepare(const struct state *s, uint64_t now_ms, unsigned command_type
 	return err == 0 ? writer_end(&w, ret_facts_len) : err;
 }
 
-int decide_evidence(const struct state *s, uint64_t now_ms, uint64_t principal, const uint8_t request_id[16],
-                    const void *payload, size_t len, struct evidence *ret, char ret_text[160])
+static int evidence_of_answer(const struct prepare *p, struct evidence *ret)
+{
+	const struct challenge_slot *c;
+	struct answer a;
+	int err = find_answer(p, &a, &c);
+
+	if (err == 0)
+		evidence_fill(ret, p->s, c, &a, p->now_ms);
+	return err;
+}
+
+/* CS_ERR_EXISTS: there is nothing to verify in it. */
+static int evidence_of_enrolment(const struct prepare *p, struct evidence *ret)
+{
+	struct credential_order o;
+	int err = check_credential_order(p->s, p->now_ms, p->principal, p->payload, p->len, &o, &p->why);
+
+	if (err != 0)
+		return err;
+	if (o.kind != CREDENTIAL_WEBAUTHN)
+		return CS_ERR_EXISTS;
+	return evidence_fill_registration(ret, p->s, &o, p->now_ms) ? 0 : CS_ERR_INVALID;
+}
+
+int decide_evidence(const struct state *s, uint64_t now_ms, unsigned command_type, uint64_t principal,
+                    const uint8_t request_id[16], const void *payload, size_t len, struct evidence *ret,
+                    char ret_text[160])
 {
 	struct prepare p = {.s = s,
 	                    .now_ms = now_ms,
@@ -284,13 +320,9 @@ int decide_evidence(const struct state *s, uint64_t now_ms, uint64_t principal, 
 	                    .payload = payload,
 	                    .len = len,
 	                    .why = {ret_text, 160}};
-	const struct challenge_slot *c;
-	struct answer a;
-	int err = admit(&p, COMMAND_ANSWER, request_id);
+	int err = admit(&p, command_type, request_id);
 
-	if (err == 0)
-		err = find_answer(&p, &a, &c);
-	if (err == 0)
-		evidence_fill(ret, s, c, &a, state_principal_by_name(s, a.credential.s, a.credential.len));
-	return err;
+	if (err != 0)
+		return err;
+	return command_type == COMMAND_ANSWER ? evidence_of_answer(&p, ret) : evidence_of_enrolment(&p, ret);
 }

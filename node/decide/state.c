@@ -10,16 +10,17 @@
 
 #include "ledger/errors.h"
 
-#define SUBJECTS_DEFAULT   100000
-#define PRINCIPALS_DEFAULT 4096
-#define PEOPLE_DEFAULT     100000
-#define CHALLENGES_DEFAULT 65536
-#define DEFERRED_DEFAULT   8192
-#define STANDING_DEFAULT   16384
-#define REQUESTS_DEFAULT   524288
-#define WINDOW_MS_DEFAULT  600000
-#define WINDOW_MS_MAX      86400000            /* A day: what is counted from an id's time fits 32 bits. */
-#define TABLE_MAX          (UINT32_C(1) << 28) /* Slots are numbered by 32 bits with room to spare. */
+#define SUBJECTS_DEFAULT    100000
+#define PRINCIPALS_DEFAULT  4096
+#define PEOPLE_DEFAULT      100000
+#define CREDENTIALS_DEFAULT 65536
+#define CHALLENGES_DEFAULT  65536
+#define DEFERRED_DEFAULT    8192
+#define STANDING_DEFAULT    16384
+#define REQUESTS_DEFAULT    524288
+#define WINDOW_MS_DEFAULT   600000
+#define WINDOW_MS_MAX       86400000            /* A day: what is counted from an id's time fits 32 bits. */
+#define TABLE_MAX           (UINT32_C(1) << 28) /* Slots are numbered by 32 bits with room to spare. */
 
 const char *verdict_text(unsigned verdict)
 {
@@ -123,7 +124,7 @@ static int tables_new(struct state *s)
 	    index_new(&s->answer_index, l->requests_max) != 0 || decisions_tables_new(s) != 0)
 		return CS_ERR_NOMEM;
 	randombytes_buf(s->answer_index_key, sizeof(s->answer_index_key));
-	return 0;
+	return credentials_new(s);
 }
 
 int state_new(const struct state_limits *l, struct state **ret)
@@ -136,6 +137,7 @@ int state_new(const struct state_limits *l, struct state **ret)
 		s->limits = *l;
 	s->limits.subjects_max = or_default(s->limits.subjects_max, SUBJECTS_DEFAULT);
 	s->limits.principals_max = or_default(s->limits.principals_max, PRINCIPALS_DEFAULT);
+	s->limits.credentials_max = or_default(s->limits.credentials_max, CREDENTIALS_DEFAULT);
 	s->limits.people_max = or_default(s->limits.people_max, PEOPLE_DEFAULT);
 	s->limits.challenges_max = or_default(s->limits.challenges_max, CHALLENGES_DEFAULT);
 	s->limits.challenges_per_principal_max =
@@ -155,7 +157,7 @@ int state_new(const struct state_limits *l, struct state **ret)
 	                          s->limits.principals_max > TABLE_MAX || s->limits.challenges_max > TABLE_MAX ||
 	                          s->limits.deferred_max > TABLE_MAX || s->limits.standing_max > TABLE_MAX ||
 	                          s->limits.requests_max > TABLE_MAX || s->limits.people_max > TABLE_MAX ||
-	                          s->limits.requests_window_ms > WINDOW_MS_MAX
+	                          s->limits.credentials_max > TABLE_MAX || s->limits.requests_window_ms > WINDOW_MS_MAX
 	                  ? CS_ERR_INVALID
 	                  : tables_new(s);
 	if (err != 0) {
@@ -174,6 +176,7 @@ void state_free(struct state *s)
 		free(s->challenges[i].request);
 	for (uint32_t i = 0; i < s->n_people; i++)
 		free(s->people[i].record);
+	credentials_free(s);
 	index_free(&s->subject_index);
 	index_free(&s->people_index);
 	index_free(&s->principal_index);

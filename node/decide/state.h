@@ -101,6 +101,30 @@ struct answer_slot {
 	uint32_t own_newer; /* The principal's next. Only its oldest is ever taken out: one link is enough. */
 };
 
+struct credential_slot {
+	struct credential c;
+	uint8_t *data; /* Owned; c.data is the same. */
+	bool dirty;
+};
+
+/* What must not come again before then: the hash of an issuer's jti. Never forgotten earlier: when full, refuse. */
+#define USED_MAX 4096
+struct used_slot {
+	uint8_t once[HASH_SIZE];
+	uint64_t until_ms;
+	bool dirty;
+};
+
+/* The newest proof of a subject, in the session or on the device where it was made. Its place follows from its key. */
+#define RECENT_MAX        16384
+#define RECENT_BOUND_SIZE 16
+struct recent_slot {
+	uint8_t key[HASH_SIZE], bound[RECENT_BOUND_SIZE];
+	uint64_t time_ms; /* 0: none. */
+	unsigned level;
+	bool dirty;
+};
+
 /* Slots of a table that were changed since the last take, and those of a take under way: each once. */
 struct marked {
 	uint32_t *changed, n_changed;
@@ -132,6 +156,15 @@ struct state {
 	struct index people_index;
 	uint64_t people_changes; /* Since the start; for those who list them: it is in no record. */
 	struct world world;      /* Of policies of version 2. */
+
+	struct credential_slot *credentials;
+	uint32_t n_credentials, n_dirty_credentials;
+	uint64_t credentials_made; /* Highest id given. */
+	uint8_t *credential_spare; /* CREDENTIAL_DATA_SIZE_MAX bytes for the next one's data, or NULL. */
+	struct index credential_index, credential_ids; /* By name, by id. */
+	struct used_slot *used;                        /* USED_MAX of them. */
+	struct recent_slot *recent;                    /* RECENT_MAX of them. */
+	uint32_t n_dirty_used;                         /* Of both. */
 
 	struct principal_slot *principals;
 	uint32_t n_principals, n_dirty_principals;
@@ -216,6 +249,31 @@ void principal_dirty(struct state *s, struct principal_slot *p);
 struct principal_slot *principal_add(struct state *s);
 bool principal_has_room(const struct state *s);
 void principal_index_slot(struct state *s, uint32_t slot);
+
+/* --- credentials (state_credential.c) --- */
+
+int credentials_new(struct state *s);
+void credentials_free(struct state *s);
+struct credential_slot *credential_find(const struct state *s, struct text name);
+void credential_dirty(struct state *s, struct credential_slot *c);
+bool credential_has_room(const struct state *s);
+bool credential_reserve(struct state *s); /* As challenge_reserve. */
+/* After credential_reserve: the next id, its data copied. */
+struct credential_slot *credential_add(struct state *s, struct text name, const void *data, size_t len);
+void credential_drop(struct state *s, struct credential_slot *c, uint64_t index); /* Revoked as of this entry. */
+bool used_before(const struct state *s, const uint8_t once[HASH_SIZE], uint64_t now_ms);
+bool used_has_room(const struct state *s, uint64_t now_ms);
+void used_add(struct state *s, const uint8_t once[HASH_SIZE], uint64_t until_ms, uint64_t now_ms);
+void recent_set(struct state *s, const uint8_t key[HASH_SIZE], const struct request *q, unsigned level,
+                uint64_t now_ms);
+/* The level that a proof of lately is worth yet, by the policy's levels with a max_age; 0: none. */
+unsigned recent_level(const struct state *s, const uint8_t key[HASH_SIZE], const struct request *q, uint64_t now_ms);
+typedef int (*credential_record_fn)(const struct state *s, int kind, uint64_t number, const struct writer *w);
+int credentials_take(struct state *s, credential_record_fn emit);
+int used_take(struct state *s, credential_record_fn emit);
+void credential_load(struct state *s, struct reader *r, uint64_t slot);
+void used_load(struct state *s, struct reader *r, uint64_t number);
+int credentials_loaded(struct state *s);
 
 /* --- challenges (state_challenge.c) --- */
 

@@ -367,6 +367,12 @@ int state_load(struct state *s, const void *key, size_t key_len, const void *val
 	case RECORD_PERSON:
 		r.err = person_load(s, &r, number);
 		break;
+	case RECORD_CREDENTIAL:
+		credential_load(s, &r, number);
+		break;
+	case RECORD_USED:
+		used_load(s, &r, number);
+		break;
 	case RECORD_CHALLENGE:
 		load_challenge(s, &r, number);
 		break;
@@ -415,6 +421,8 @@ int state_loaded(struct state *s)
 		err = principals_loaded(s);
 	if (err == 0)
 		err = people_loaded(s);
+	if (err == 0)
+		err = credentials_loaded(s);
 	if (err == 0)
 		err = challenges_loaded(s);
 	if (err == 0)

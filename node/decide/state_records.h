@@ -17,6 +17,8 @@
 enum record {
 	RECORD_FEATURES = 'F',   /* From the first feature on. Sorted before all others, so that it is loaded first. */
 	RECORD_GOVERNANCE = 'G', /* From the first thresholds above 1 on. */
+	RECORD_CREDENTIAL = 'K', /* By slot. With the feature `decisions`, and sorted behind it. */
+	RECORD_USED = 'T',       /* By slot, and from 2^32 on proofs of lately. With the feature, too. */
 	RECORD_PERSON = 'P',     /* By slot, dense. With the feature `decisions`. */
 	RECORD_HEAD = 'h',
 	RECORD_POLICY = 'p',

@@ -43,7 +43,10 @@
 	X(WIRE_OUTSIDE, 17, "outside signal")    /* signal from outside -> proved reply */                             \
 	X(WIRE_PENDING, 26, "pending")           /* [after, stale ms max] -> [size, stale ms, more, [waiting…]] */   \
 	X(WIRE_GRANTS, 27, "grants") /* [after, nil or [subject type, id], stale ms max] -> as pending, of grants */   \
-	X(WIRE_PEOPLE_LIST, 28, "people list") /* [first slot] -> people, [] -> governance (node/core/people.c) */
+	X(WIRE_PEOPLE_LIST, 28, "people list") /* [first slot] -> people, [] -> governance (node/core/people.c) */     \
+	X(WIRE_CREDENTIAL_ENROL, 24, "credential enrol")   /* order (credential.h) -> proved reply */                  \
+	X(WIRE_CREDENTIAL_REVOKE, 25, "credential revoke") /* order (credential.h) -> proved reply */                  \
+	X(WIRE_CREDENTIALS, 29, "credentials") /* [after name, count] -> [[name, kind, subject or nil, …]…] */
 
 enum wire_type {
 #define WIRE_TYPE_ENUM(name, number, text) name = number,

@@ -94,6 +94,7 @@ static const struct front_principal *principal_of(const struct front *f, const u
 static void end(struct held *h)
 {
 	h->front->out--;
+	free(h->job.facts);
 	free(h);
 }
 

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "node/core/guard.h"
+#include "node/evidence/verify.h"
 #include "node/log.h"
 #include "tests/sim/checks.h"
 #include "tests/sim/client.h"
@@ -312,6 +313,7 @@ int main(int argc, char **argv)
 	}
 	randombytes_set_implementation(&chance);
 	os_seed(0);
+	evidence_init();
 	if (sodium_init() < 0)
 		return 1;
 	run_all();
