@@ -280,6 +280,11 @@ int trust_follow(struct trust *t, const char *origin, const struct roster *r, co
                  char *ret_text);
 char *trust_text(struct trust *t); /* malloc'ed; NULL: no memory, or proofs are skipped. */
 
+/* --- decide.c --- */
+
+/* The canonical encoding of a request. Sets cs_last_error. */
+int request_fill(const struct cs_request *q, void *buf, size_t cap, size_t *ret_len);
+
 /* --- read.c --- */
 
 /* The reply to WIRE_PROVE; points into it. */

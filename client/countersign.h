@@ -208,6 +208,25 @@ int cs_answer_sign(const char *device_key_file, const char *origin, uint64_t cha
 int cs_answer(cs_client *client, uint64_t challenge_index, const char *credential, const uint8_t signature[64],
               cs_result **ret);
 
+/*
+ * By another method than a device key. What a WebAuthn client must be given as challenge, and an OIDC issuer as nonce:
+ * the hash of what the challenge binds (ledger/FORMAT.md, Evidence), in base64url without padding, NUL-terminated.
+ */
+int cs_answer_challenge(const char *origin, uint64_t challenge_index, const uint8_t digest[32], const uint8_t nonce[32],
+                        uint64_t expiry_ms, char ret[44]);
+/* assertion_json: a browser's PublicKeyCredential.toJSON() of navigator.credentials.get(), as text. */
+int cs_answer_webauthn(cs_client *client, uint64_t challenge_index, const char *credential, const char *assertion_json,
+                       cs_result **ret);
+/* code: 6 to 8 digits, good for one time step. */
+int cs_answer_totp(cs_client *client, uint64_t challenge_index, const char *credential, const char *code,
+                   cs_result **ret);
+/* id_token: an ID token in JWS compact form. */
+int cs_answer_oidc(cs_client *client, uint64_t challenge_index, const char *credential, const char *id_token,
+                   cs_result **ret);
+/* Any of them, with the evidence's bytes as node/PROTOCOL.md lays them down; at most 4,096. */
+int cs_answer_evidence(cs_client *client, uint64_t challenge_index, const char *method, const char *credential,
+                       const void *evidence, size_t size, cs_result **ret);
+
 /* Is an earlier answer, by its request id, still good? */
 struct cs_check_result {
 	bool stands;
@@ -304,6 +323,54 @@ int cs_enroll(cs_client *client, const struct cs_principal *principal, cs_result
 int cs_remove(cs_client *client, const char *name, const char *reason, cs_result **ret);
 /* Compiles and sets a policy; error gets "line:column: text". */
 int cs_policy_set(cs_client *client, const char *yaml, size_t size, cs_result **ret, char *error, size_t error_size);
+
+/*
+ * Credentials of people, and what is pinned for them. Needs the feature `decisions`. data is made by one of the
+ * functions below; they write at most CS_CREDENTIAL_SIZE_MAX bytes and set *ret_len.
+ */
+#define CS_CREDENTIAL_SIZE_MAX 4096
+struct cs_credential {
+	const char *name;                      /* Of its own, as a principal's. */
+	const char *kind;                      /* "webauthn", "totp", "oidc"; "oidc-issuer", "attestation-root". */
+	const char *subject_type, *subject_id; /* Whose; NULL of the last two kinds. */
+	const uint8_t *data;
+	size_t size;
+};
+/* The challenge to register a security key with, in base64url, NUL-terminated: it binds the name and the subject. */
+int cs_register_challenge(const char *origin, const char *name, const char *subject_type, const char *subject_id,
+                          char ret[44]);
+/*
+ * registration_json: a browser's PublicKeyCredential.toJSON() of navigator.credentials.create(). root: the name of an
+ * enrolled attestation-root that must have signed the attestation's certificate; NULL: the attestation proves nothing.
+ */
+int cs_credential_webauthn(const char *registration_json, const char *rp_id, const char *const *origins,
+                           size_t n_origins, const char *root, uint8_t *buf, size_t cap, size_t *ret_len);
+struct cs_totp {
+	unsigned algorithm, digits, period_s; /* 1, 256 or 512; 6 to 8; 15 to 120. What most apps know: 1, 6, 30. */
+};
+/* Seals a secret of 16 to 64 bytes to the key of each member, here: it leaves this process sealed only. */
+int cs_credential_totp(cs_client *client, const char *name, const uint8_t *secret, size_t size,
+                       const struct cs_totp *parameters, uint8_t *buf, size_t cap, size_t *ret_len);
+/* issuer: the name of an enrolled oidc-issuer; sub: who the subject is there. */
+int cs_credential_oidc(const char *issuer, const char *sub, uint8_t *buf, size_t cap, size_t *ret_len);
+/* jwks_json: the issuer's JWK Set; keys that are not for RS256, ES256 or EdDSA are left out. */
+int cs_credential_issuer(const char *iss, const char *aud, unsigned skew_ms, const char *jwks_json, uint8_t *buf,
+                         size_t cap, size_t *ret_len);
+int cs_credential_root(const void *der, size_t size, uint8_t *buf, size_t cap, size_t *ret_len);
+/*
+ * allowed NULL: signed with the administrator's key. Else the person's own order: this client's request of lately, with
+ * its id, that was allowed by an answer: its subject is the credential's, its action
+ * "countersign:credential:enroll" (or "…:revoke"), its resource ["credential", name], and its attribute "credential"
+ * what cs_credential_hash (cs_revocation_hash) gives.
+ */
+int cs_credential_hash(const struct cs_credential *credential, char ret[65]);
+int cs_revocation_hash(const char *name, const char *reason, char ret[65]);
+int cs_credential_enroll(cs_client *client, const struct cs_credential *credential, const struct cs_request *allowed,
+                         cs_result **ret);
+int cs_credential_revoke(cs_client *client, const char *name, const char *reason, const struct cs_request *allowed,
+                         cs_result **ret);
+/* All of them, without what is in them: a JSON array, malloc'ed. Needs the role audit or administer. */
+int cs_credentials(cs_client *client, char **ret_json);
 
 /*
  * Orders by several administrators. Where governance asks for more signatures than one, cs_enroll, cs_remove,

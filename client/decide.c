@@ -71,7 +71,7 @@ static int chain_fill(struct request *r, const struct cs_request *q)
 	return CS_OK;
 }
 
-static int request_fill(const struct cs_request *q, void *buf, size_t cap, size_t *ret_len)
+int request_fill(const struct cs_request *q, void *buf, size_t cap, size_t *ret_len)
 {
 	struct request r = {
 	        .subject_type = text_of(q->subject_type),

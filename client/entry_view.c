@@ -155,6 +155,10 @@ static unsigned kind_for(unsigned type)
 		return ENTRY_PEOPLE;
 	case WIRE_GOVERNANCE:
 		return ENTRY_GOVERNANCE;
+	case WIRE_CREDENTIAL_ENROL:
+		return ENTRY_CREDENTIAL_ENROLLED;
+	case WIRE_CREDENTIAL_REVOKE:
+		return ENTRY_CREDENTIAL_REVOKED;
 	default:
 		return 0;
 	}

@@ -123,7 +123,7 @@ static bool is_credential(const struct state *s, const struct standing *t, struc
 	const struct credential *c = state_credential(s, t->credential);
 
 	if (c != NULL)
-		return text_is(name, c->name);
+		return name.len == 0 || text_is(name, c->name);
 
 	return name.len == 0 || (p != NULL && text_is(name, p->name));
 }
