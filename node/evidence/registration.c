@@ -5,6 +5,7 @@
 #include <fido.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ledger/bytes.h"
@@ -105,7 +106,9 @@ void verify_registration(struct evidence *e)
 	memcpy(rp_id, g.rp_id.s, g.rp_id.len);
 	memcpy(format, g.format.s, g.format.len);
 	fido_cred_t *f = fido_cred_new();
-	int rv = f != NULL ? set_all(f, &g, rp_id, format) : FIDO_ERR_INTERNAL;
+	if (f == NULL)
+		abort(); /* As evidence_init says. */
+	int rv = set_all(f, &g, rp_id, format);
 	struct hash rp;
 	hash_bytes(&rp, rp_id, strlen(rp_id));
 	if (rv != FIDO_OK)

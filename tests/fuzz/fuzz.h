@@ -44,6 +44,10 @@ typedef void (*fuzz_fn)(const uint8_t *bytes, size_t len);
 	X(log_file, 4096)     /* a file by its looks, */                                                               \
 	X(mapping, 1024)      /* and --map. */                                                                         \
 	X(note, 2048)         /* Notes, checkpoints, verifier keys: the node's own reader. */                          \
+	X(assertion, 4096)    /* A security key's answer, */                                                           \
+	X(registration, 4096) /* what one is enrolled with, */                                                         \
+	X(attestation, 4096)  /* its CBOR, as a browser gives it; */                                                   \
+	X(token, 4096)        /* an issuer's ID token. */                                                              \
 	X(entry, 4096)        /* Leaves and bodies. */                                                                 \
 	X(bundle, 8192)       /* From here on the offline verifier: a bundle, */                                       \
 	X(proof, 4096)        /* a proof with its entry, */                                                            \

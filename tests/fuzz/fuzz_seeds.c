@@ -494,5 +494,6 @@ int main(int argc, char **argv)
 	seed_files();
 	seed_ledger();
 	seeds_of_log();
+	seeds_of_evidence();
 	return 0;
 }

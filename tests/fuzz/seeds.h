@@ -11,5 +11,6 @@ void seed(const char *target, const char *name, const void *bytes, size_t n);
 void seed_after(const char *target, const char *name, const void *front, size_t front_len, const void *bytes, size_t n);
 
 void seeds_of_log(void);
+void seeds_of_evidence(void);
 
 #endif
