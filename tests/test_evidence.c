@@ -221,9 +221,9 @@ static void webauthn_bits(void **state)
 	assertion(v, LEVEL_POSSESSION);
 	assert_good();
 	for (size_t i = 0; i < e.offered_len; i++) {
-		e.offered[i] ^= 1u << (i % 8);
+		e.offered[i] = (uint8_t)(e.offered[i] ^ 1u << (i % 8));
 		assert_bad("webauthn");
-		e.offered[i] ^= 1u << (i % 8);
+		e.offered[i] = (uint8_t)(e.offered[i] ^ 1u << (i % 8));
 	}
 	for (size_t len = 0; len < e.offered_len; len++) {
 		size_t whole = e.offered_len;

@@ -271,6 +271,9 @@ unsigned recent_level(const struct state *s, const uint8_t key[HASH_SIZE], const
 typedef int (*credential_record_fn)(const struct state *s, int kind, uint64_t number, const struct writer *w);
 int credentials_take(struct state *s, credential_record_fn emit);
 int used_take(struct state *s, credential_record_fn emit);
+int used_new(struct state *s); /* state_used.c */
+void used_close(struct state *s);
+int used_loaded(const struct state *s);
 void credential_load(struct state *s, struct reader *r, uint64_t slot);
 void used_load(struct state *s, struct reader *r, uint64_t number);
 int credentials_loaded(struct state *s);

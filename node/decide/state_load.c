@@ -424,6 +424,8 @@ int state_loaded(struct state *s)
 	if (err == 0)
 		err = credentials_loaded(s);
 	if (err == 0)
+		err = used_loaded(s);
+	if (err == 0)
 		err = challenges_loaded(s);
 	if (err == 0)
 		err = answers_loaded(s);
