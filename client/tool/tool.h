@@ -77,7 +77,7 @@ struct tool_access {
 	const char *key;     /* NULL: $COUNTERSIGN_KEY. */
 	uint64_t timeout_ms;
 	struct option_list sign_with; /* Of administrators' commands: further key files that sign. */
-	bool ordered; /* Asynchronous calls keep their order: cs_options. */
+	bool ordered;                 /* Asynchronous calls keep their order: cs_options. */
 };
 #define TOOL_TIMEOUT_MS_DEFAULT 5000
 /* The three options of an access, for a command's table of options. */

@@ -134,13 +134,6 @@ static void malformed(struct reader *r)
 		r->err = CS_ERR_MALFORMED;
 }
 
-/* What this version cannot do must not be passed over. */
-static void read_nil(struct reader *r)
-{
-	if (!reader_nil(r))
-		malformed(r);
-}
-
 static int32_t read_int(struct reader *r, int32_t max)
 {
 	int64_t v = 0;
