@@ -15,7 +15,7 @@
 #include "node/decide/command_verdicts.h"
 #include "node/decide/signals.h"
 #include "node/decide/state.h"
-#include "tests/decide_kit.h"
+#include "tests/order_kit.h"
 
 static const char policy[] =
         "version: 2\nbias: -9000\nthresholds: {step_up: 0, deny: 5000}\ngrants: {revoke_risk: 1000, revoke_outside: "
@@ -236,6 +236,23 @@ static void ended(void **state)
 	kit_free(&kit);
 }
 
+static void of_the_disabled(void **state)
+{
+	struct people_change c = person_of("user:ada", 0, NULL, NULL, NULL);
+
+	(void)state;
+	setup_with(NULL);
+	prove("tune", NULL, NULL);
+	assert_true(covered("tune", NULL, NULL));
+	assert_int_equal(order_people(&kit, &c, 1), DECIDE_ENTRY);
+	assert_true(covered("tune", NULL, NULL));
+	c = change_of(PEOPLE_DISABLE, "user:ada");
+	assert_int_equal(order_people(&kit, &c, 1), DECIDE_ENTRY);
+	assert_false(covered("tune", NULL, NULL));
+	assert_int_equal(ask("tune", NULL, NULL), VERDICT_DENY);
+	kit_free(&kit);
+}
+
 static void from_outside(void **state)
 {
 	(void)state;
@@ -352,12 +369,10 @@ static void tables_full(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(bought_by_evidence),
-	                                   cmocka_unit_test(bought_by_approvals),
-	                                   cmocka_unit_test(ended),
-	                                   cmocka_unit_test(from_outside),
-	                                   cmocka_unit_test(warnings),
-	                                   cmocka_unit_test(tables_full)};
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(bought_by_evidence), cmocka_unit_test(bought_by_approvals), cmocka_unit_test(ended),
+	        cmocka_unit_test(of_the_disabled),    cmocka_unit_test(from_outside),        cmocka_unit_test(warnings),
+	        cmocka_unit_test(tables_full)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

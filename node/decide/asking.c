@@ -56,8 +56,14 @@ int decide_check(const struct state *s, uint64_t now_ms, uint64_t principal, con
 int decide_check_grant(const struct state *s, uint64_t now_ms, const struct request *q, struct check_result *ret)
 {
 	const struct standing *t;
+	const char *user, *admin;
 	struct grant_query g;
+	struct parties parties;
 
+	/* What would be denied now is covered by nothing, whoever bought it. */
+	parties_look(&parties, s, q);
+	if (parties_refuse(&parties, &user, &admin))
+		return CS_ERR_NOT_FOUND;
 	grant_query_init(&g, q, at(s, now_ms));
 	t = grant_level(s, &g);
 	for (unsigned i = 0; t == NULL && i < s->policy->n_rules; i++)
