@@ -94,6 +94,41 @@ cases:
 YAML
 expect 0 policy test "$folder/late.yaml"
 
+# Conditions in CEL: the place of an error is that in the condition; cases are played with it.
+cat >"$folder/cel.yaml" <<'YAML'
+version: 2
+bias: -2000
+thresholds: {step_up: 0, deny: 5000}
+rules:
+  - {id: by-risk, verdict: risk}
+  - id: large
+    when: 'request.context.amount > 10000'
+    verdict: step_up
+YAML
+cat >"$folder/amounts.yaml" <<'YAML'
+version: 1
+policy: cel.yaml
+cases:
+  - name: a large amount
+    signals: {known_device: 1}
+    request: {subject: "user:ada", action: pay, resource: "account:1", context: {amount: 20000}}
+    expect: {verdict: step_up, rules_include: [large]}
+  - name: a small one
+    signals: {known_device: 1}
+    request: {subject: "user:ada", action: pay, resource: "account:1", context: {amount: 20}}
+    expect: {verdict: allow, rules: [by-risk]}
+  - name: what a condition cannot tell is denied
+    signals: {known_device: 1}
+    request: {subject: "user:ada", action: pay, resource: "account:1"}
+    expect: {verdict: deny}
+YAML
+expect 0 policy test "$folder/amounts.yaml"
+sed -i 's/amount > /amount >> /' "$folder/cel.yaml"
+expect 4 policy check "$folder/cel.yaml"
+says "$folder/cel.yaml:7:36: "
+says '     |                                    ^'
+expect 4 policy test "$folder/amounts.yaml"
+
 echo "# a cluster, and a past whose counts are known"
 expect 0 init "$acme" --name acme --nodes 1 --policy "$folder/first.yaml"
 expect 0 cluster up "$acme"
@@ -230,6 +265,18 @@ expect 0 policy what-if "$folder/ask.yaml" --from 14
 says 'Entries 14 to 17'
 expect 1 policy what-if "$folder/ask.yaml" --from 13 --to 13 --history
 says '1 of 1 decisions'
+# A condition in CEL over what was recorded: entry 11 and 13 are of the device vm.
+cat "$folder/first.yaml" - >"$folder/when.yaml" <<'YAML'
+
+  - id: no-vm
+    when: 'has(request.context.device) && request.context.device == "vm"'
+    verdict: deny
+YAML
+expect 1 policy what-if "$folder/when.yaml"
+says '2 of 10 decisions would come out otherwise'
+says '1 would see a deny for something that did not get it'
+expect 1 policy what-if "$folder/when.yaml" --history
+says '2 of 10 decisions would come out otherwise'
 # Weaker: what was asked is let through.
 sed 's/step_up: 0 /step_up: 900 /' "$folder/first.yaml" >"$folder/soft.yaml"
 expect 1 policy what-if "$folder/soft.yaml"
