@@ -14,7 +14,6 @@
 
 #include <cmocka.h>
 
-
 uv_loop_t link_kit_loop;
 static uv_timer_t watchdog;
 

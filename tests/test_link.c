@@ -14,7 +14,6 @@
 
 #include <cmocka.h>
 
-
 static void test_connect(void **state)
 {
 	struct node *a = *state, *b = a + 1;

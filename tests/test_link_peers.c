@@ -13,7 +13,6 @@
 
 #include <cmocka.h>
 
-
 /* Closing from within a callback, while the peer sends on. */
 static void test_close_in_recv(void **state)
 {

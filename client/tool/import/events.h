@@ -42,7 +42,7 @@ struct events_how {
 	const struct format *format;
 	struct when when;
 	struct mapping mapping;
-	size_t memory_max; /* For sorting; 0: SORTER_MEMORY. */
+	size_t memory_max;                                                    /* For sorting; 0: SORTER_MEMORY. */
 	void (*progress)(unsigned file, unsigned n_files, uint64_t n_events); /* May be NULL. */
 };
 
