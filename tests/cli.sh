@@ -59,7 +59,7 @@ expect 0 --help
 for command in init 'people import' 'people list' 'people show' 'people disable' 'people enable' 'people remove' \
 	'group list' 'governance show' 'governance set' 'order show' 'order sign' 'order submit' 'cluster up' 'cluster down' 'cluster status' 'cluster kill' keygen enroll remove 'policy check' \
 	'member list' 'member prepare' 'member add' 'member promote' 'member demote' 'member remove' 'member replace' \
-	'member address' 'member sync' 'policy test' 'policy show' 'policy diff' 'policy what-if' 'policy set' 'policy show-default' decide answer check show watch prove verify import; do
+	'member address' 'member sync' 'policy test' 'policy show' 'policy diff' 'policy what-if' 'policy eval' 'policy set' 'policy show-default' decide answer check show watch prove verify import; do
 	# shellcheck disable=SC2086 # Two words are two arguments.
 	expect 0 help $command
 	says "Usage: countersign $command"
@@ -105,6 +105,16 @@ expect 0 policy check "$acme/policy.yaml"
 says valid
 expect 4 policy check "$folder/bad.yaml"
 says 'bad.yaml:'
+expect 0 policy eval 'subject.id + "/" + string(context.amount)' --context amount:=5 --context b=c
+says '"/5"'
+printf 'subject: user:ada\naction: deploy\nresource: repo:main\ncontext: {amount: 7}\n' >"$folder/request.yaml"
+expect 0 policy eval 'subject.id == "ada" && context.amount > 6 && "x" in groups' --request "$folder/request.yaml" --group x
+says true
+expect 1 policy eval 'context.none'
+says 'error: no such key'
+expect 2 policy eval 'nobody'
+says 'error: line 1 column 1: unknown name'
+expect 4 policy eval '1' --signal none=1
 expect 0 policy show-default
 cmp -s "$out" "$acme/policy.yaml" || fail 'show-default is not what init wrote'
 expect 0 keygen "$folder/key" --name spare --device

@@ -156,7 +156,9 @@ static bool compile(void)
 {
 	static uint8_t first[POLICY_COMPILED_SIZE_MAX], again[POLICY_COMPILED_SIZE_MAX];
 	static size_t first_len;
-	const char *yaml = policy_default_yaml();
+	static const char yaml[] = "version: 2\nthresholds: {step_up: 0, deny: 5000}\nrules:\n"
+	                           "- {id: a, verdict: risk, match: {action: [x, y]}}\n"
+	                           "- {id: b, verdict: deny, when: 'context.amount > 5 && action.startsWith(\"x\")'}\n";
 	struct policy_error e = {0};
 	size_t len;
 	int err = policy_compile(yaml, strlen(yaml), again, sizeof again, &len, &e);

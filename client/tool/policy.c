@@ -37,6 +37,7 @@ int policy_run(int argc, char **argv)
 	        {"show", "print the policy in force, now or at an entry", policyshow_run},
 	        {"diff", "what two policies differ in", policydiff_run},
 	        {"what-if", "what the past would have been under another policy", policywhatif_run},
+	        {"eval", "the value of an expression, as a condition sees it", policyeval_run},
 	        {"show-default", "print the policy that init starts with", default_run},
 	        {NULL, NULL, NULL},
 	};

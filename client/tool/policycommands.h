@@ -8,5 +8,6 @@ int policyset_run(int argc, char **argv);
 int policyshow_run(int argc, char **argv);
 int policydiff_run(int argc, char **argv);
 int policywhatif_run(int argc, char **argv);
+int policyeval_run(int argc, char **argv);
 
 #endif

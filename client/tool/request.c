@@ -68,7 +68,7 @@ static int parse_attribute(const char *command, const char *text, char name[TOOL
 	return 0;
 }
 
-static int parse_context(const char *command, const struct option_list *list, struct request_owned *ret)
+int request_parse_context(const char *command, const struct option_list *list, struct request_owned *ret)
 {
 	for (unsigned i = 0; i < list->n; i++) {
 		int code = parse_attribute(command, list->items[i], ret->names[i], &ret->attributes[i]);
@@ -130,5 +130,5 @@ int request_parse(const char *command, const struct request_words *w, struct req
 	r->action = w->action;
 	r->resource_type = ret->resource_type;
 	r->resource_id = ret->resource_id;
-	return parse_context(command, &w->context, ret);
+	return request_parse_context(command, &w->context, ret);
 }

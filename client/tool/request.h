@@ -62,6 +62,8 @@ struct request_owned {
 	char action[TOOL_ID_SIZE];
 	json_t *json;
 };
+/* The attributes of --context alone, as below. */
+int request_parse_context(const char *command, const struct option_list *list, struct request_owned *ret);
 /* Fills *ret, which must not be moved after; 0, or EXIT_USAGE after printing which option is wrong and why. */
 int request_parse(const char *command, const struct request_words *w, struct request_owned *ret);
 /* The same from an AuthZEN evaluation request; then request_close. */

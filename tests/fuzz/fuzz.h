@@ -31,6 +31,8 @@ typedef void (*fuzz_fn)(const uint8_t *bytes, size_t len);
 	X(configuration, 512) /* libraft's configuration in the log. */                                                \
 	X(policy, 4096)       /* A policy in YAML. */                                                                  \
 	X(compiled, 4096)     /* A policy's compiled form. */                                                          \
+	X(condition, 1024)    /* A condition in CEL. */                                                                \
+	X(conditions, 1024)   /* The compiled form of one. */                                                          \
 	X(genesis, 4096)      /* The genesis file. */                                                                  \
 	X(settings, 2048)     /* A node's settings. */                                                                 \
 	X(keys, 1024)         /* A key file. */                                                                        \

@@ -8,6 +8,7 @@
 #include "ledger/errors.h"
 #include "node/core/catchup_bytes.h"
 #include "node/core/snapshot.h"
+#include "node/decide/evaluate.h"
 #include "node/decide/policy.h"
 #include "node/decide/policy_form.h"
 #include "tests/decide_kit.h"
@@ -189,12 +190,16 @@ void fuzz_snapshot(const uint8_t *bytes, size_t len)
 /* A request that looks like most of what rules match. */
 static void match_rules(const struct policy *p)
 {
+	static struct evaluation e;
 	struct request q;
 
 	kit_request(&q, "ada", "deploy", "laptop", "192.0.2.7");
 	for (unsigned i = 0; i < p->n_rules; i++)
 		(void)policy_rule_matches(p, &p->rules[i], &q, NULL);
 	(void)policy_is_sensitive(p, q.action);
+	memset(&e, 0, sizeof e);
+	evaluate_given(&e, p, &q, 0);
+	FUZZ_DEMAND(e.verdict >= VERDICT_ALLOW && e.verdict <= VERDICT_DENY);
 }
 
 void fuzz_compiled(const uint8_t *bytes, size_t len)

@@ -14,6 +14,7 @@
 #include "node/core/batch.h"
 #include "node/core/frame.h"
 #include "node/core/snapshot.h"
+#include "node/decide/cel/cel_request.h"
 #include "node/decide/policy.h"
 #include "node/decide/policy_form.h"
 #include "node/wire/channel.h"
@@ -377,6 +378,37 @@ static void seed_catchup(void)
 
 /* --- policies, genesis, files --- */
 
+static void seed_conditions(void)
+{
+	static const char *const texts[] = {
+	        "has(context.device) && context.device.startsWith('lap') ? risk < 1000 : !imported",
+	        "[1, 2u, 'a', b'\\xff', null].map(x, type(x)).filter(t, t in [int, uint]).size() == 2",
+	        "{'a': [context], 'b': 7}.exists(k, k.matches('^(a|b){1,3}[[:alpha:]]*$')) || signals.new_device > 0",
+	        "now - timestamp('2024-02-29T12:00:00.5+01:00') > duration('1h30m') && now.getHours('-07:30') in [1, "
+	        "2]",
+	        "r'\\' + \"\\u00e4\\101\" != '''it's''' && -9223372036854775808 / 3 % 7 < 2 && groups.all(g, g.size() "
+	        "> 1)"};
+	static struct cel_program p;
+	static uint8_t form[8192];
+	struct cel_work *w = cel_work_new();
+	struct cel_error e;
+	uint16_t root;
+	uint32_t cost;
+	size_t n;
+	char name[16];
+
+	FUZZ_DEMAND(w != NULL);
+	for (unsigned i = 0; i < sizeof texts / sizeof *texts; i++) {
+		snprintf(name, sizeof name, "text-%u", i);
+		seed_text("condition", name, texts[i]);
+		FUZZ_DEMAND(cel_compile(w, cel_request_env(), (struct text){texts[i], strlen(texts[i])}, CEL_WANTS_BOOL,
+		                        &p, &root, &cost, &e) == 0);
+		FUZZ_DEMAND(cel_write(&p, root, form, sizeof form, &n) == 0);
+		seed("conditions", name, form, n);
+	}
+	cel_work_free(w);
+}
+
 static void seed_policies(void)
 {
 	static uint8_t compiled[POLICY_COMPILED_SIZE_MAX];
@@ -388,10 +420,14 @@ static void seed_policies(void)
 	        "rules:\n- {id: a, match: {action: [read, 'get*'], context: {mfa: true}}, verdict: "
 	        "allow}\n"
 	        "- {id: b, match: {subject: 'a*b', context: {age: 7}}, weight: 300}\n"
-	        "- {id: by-risk, verdict: risk}\n"};
+	        "- {id: by-risk, verdict: risk}\n",
+	        "version: 2\nthresholds: {step_up: 0, deny: 5000}\n"
+	        "rules: [{id: a, when: 'signals.new_device > 0 && risk > -100', verdict: step_up}, {id: b, verdict: "
+	        "allow}]\n"};
 	struct policy_error e;
 	char name[16];
 
+	seed_conditions();
 	seed_text("policy", "default", policy_default_yaml());
 	FUZZ_DEMAND(policy_compile(policy_default_yaml(), strlen(policy_default_yaml()), compiled, sizeof compiled,
 	                           &len, &e) == 0);

@@ -10,113 +10,9 @@
 #include "node/decide/codec.h"
 
 #define TYPE_TEXT_MAX 64
-#define NAME_MAX_     128
 #define ARGS_MAX      4
 
 static int check(struct cel_work *w, uint16_t at, unsigned depth);
-
-/* --- names --- */
-
-static const struct cel_declaration *declaration(const struct cel_work *w, struct text name)
-{
-	for (unsigned i = 0; i < w->env->n; i++)
-		if (text_is(name, w->env->declarations[i].name))
-			return &w->env->declarations[i];
-	return NULL;
-}
-
-static void becomes_variable(struct cel_work *w, struct cel_tree *t, const struct cel_declaration *d)
-{
-	t->op = OP_VARIABLE;
-	t->arg = (uint8_t)d->number;
-	t->type = cel_type_of(w, d);
-	t->n = t->first = t->last = 0;
-}
-
-/* Left to fail at evaluation. */
-static int becomes_unknown(struct cel_tree *t)
-{
-	t->op = OP_VARIABLE;
-	t->arg = CEL_UNKNOWN;
-	t->type = CEL_DYN;
-	t->n = t->first = t->last = 0;
-	return 0;
-}
-
-/* Types are values, too. */
-static bool becomes_type(struct cel_tree *t, struct text name)
-{
-	for (unsigned kind = CEL_NULL; kind < CEL_KINDS; kind++)
-		if (text_is(name, cel_kind_text(kind))) {
-			t->op = OP_TYPE;
-			t->arg = (uint8_t)kind;
-			t->type = CEL_TYPE;
-			t->n = t->first = t->last = 0;
-			return true;
-		}
-	return false;
-}
-
-static bool is_local(const struct cel_work *w, struct text name)
-{
-	for (unsigned i = 0; i < w->n_scopes; i++)
-		if (text_compare(w->scopes[i].name, name) == 0)
-			return true;
-	return false;
-}
-
-static int check_name(struct cel_work *w, struct cel_tree *t)
-{
-	struct text name = t->as.t;
-
-	for (unsigned i = w->n_scopes; i-- > 0 && !t->root;)
-		if (text_compare(w->scopes[i].name, name) == 0) {
-			t->op = OP_LOCAL;
-			t->arg = (uint8_t)i;
-			t->type = w->scopes[i].type;
-			return 0;
-		}
-	const struct cel_declaration *d = declaration(w, name);
-	if (d != NULL) {
-		becomes_variable(w, t, d);
-		return 0;
-	}
-	if (becomes_type(t, name))
-		return 0;
-	if (w->flags & CEL_UNCHECKED)
-		return becomes_unknown(t);
-	return cel_fail(w, t->offset, "unknown name \"%.*s\"", (int)name.len, name.s);
-}
-
-/* a.b.c, if it is nothing but names: its length, else 0. */
-static size_t dotted(const struct cel_work *w, const struct cel_tree *t, char *ret, unsigned depth)
-{
-	size_t len = 0;
-
-	if (t->op == OP_SELECT && depth < ARGS_MAX) {
-		const struct cel_tree *of = &w->tree[t->first];
-		len = dotted(w, of, ret, depth + 1);
-		if (len == 0 || len + 1 + t->as.t.len >= NAME_MAX_)
-			return 0;
-		ret[len++] = '.';
-	} else if (t->op != OP_NAME || t->as.t.len >= NAME_MAX_ || (!t->root && is_local(w, t->as.t))) {
-		return 0;
-	}
-	memcpy(ret + len, t->as.t.s, t->as.t.len);
-	return len + t->as.t.len;
-}
-
-/* The longest name that is declared goes before fields of a shorter one (langdef.md, Name Resolution). */
-static bool check_dotted(struct cel_work *w, struct cel_tree *t)
-{
-	char name[NAME_MAX_];
-	struct text dots = {name, dotted(w, t, name, 0)};
-	const struct cel_declaration *d = dots.len > 0 ? declaration(w, dots) : NULL;
-
-	if (d != NULL)
-		becomes_variable(w, t, d);
-	return d != NULL || (dots.len > 0 && becomes_type(t, dots));
-}
 
 /* --- parts of an expression --- */
 
@@ -325,7 +221,7 @@ static int check_resolved(struct cel_work *w, struct cel_tree *t)
 		t->type = CEL_BYTES;
 		return 0;
 	case OP_NAME:
-		return check_name(w, t);
+		return cel_check_name(w, t);
 	case OP_SELECT:
 	case OP_HAS:
 		return check_select(w, t);
@@ -369,7 +265,7 @@ static int find_function(struct cel_work *w, struct cel_tree *t)
 		                "the function \"%.*s\" is called in another way: arguments or their number",
 		                (int)t->as.t.len, t->as.t.s);
 	if (w->flags & CEL_UNCHECKED)
-		return becomes_unknown(t);
+		return cel_becomes_unknown(t);
 	return cel_fail(w, t->offset, "unknown function \"%.*s\"", (int)t->as.t.len, t->as.t.s);
 }
 
@@ -380,7 +276,7 @@ static int check(struct cel_work *w, uint16_t at, unsigned depth)
 
 	if (depth == CEL_DEPTH_MAX)
 		return cel_fail(w, t->offset, "nested too deeply: at most %u levels", CEL_DEPTH_MAX);
-	if (t->op == OP_SELECT && check_dotted(w, t))
+	if (t->op == OP_SELECT && cel_check_dotted(w, t))
 		return 0;
 	if (t->op >= OP_ALL && t->op <= OP_FILTER)
 		return check_macro(w, t, depth + 1);

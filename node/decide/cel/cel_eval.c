@@ -219,7 +219,7 @@ static struct cel_value call(struct cel_run *r, const struct cel_node *node, uns
 	return cel_apply(r, node->op, args, node->n);
 }
 
-static struct cel_value eval(struct cel_run *r, unsigned at)
+static struct cel_value eval_node(struct cel_run *r, unsigned at)
 {
 	const struct cel_node *node = &r->program->node[at];
 
@@ -269,6 +269,19 @@ static struct cel_value eval(struct cel_run *r, unsigned at)
 	default:
 		return call(r, node, at);
 	}
+}
+
+/* Where the value points to nothing, all that was made on the way to it is free again. */
+static struct cel_value eval(struct cel_run *r, unsigned at)
+{
+	unsigned n_cells = r->n_cells, n_bytes = r->n_bytes;
+	struct cel_value v = eval_node(r, at);
+
+	if (v.kind != CEL_LIST && v.kind != CEL_MAP && v.kind != CEL_STRING && v.kind != CEL_BYTES) {
+		r->n_cells = n_cells;
+		r->n_bytes = n_bytes;
+	}
+	return v;
 }
 
 void cel_run_init(struct cel_run *r, const struct cel_program *p, struct cel_value (*variable_of)(void *, unsigned),

@@ -158,9 +158,18 @@ int cel_fail(struct cel_work *w, uint32_t offset, const char *format, ...) __att
 int cel_next(struct cel_work *w);                      /* The next token into w->token. */
 bool cel_text_byte(struct cel_work *w, char c);        /* Appends to w->text. False: it is full. */
 size_t cel_utf8_put(char ret[4], uint32_t code_point); /* Bytes written. */
-int cel_parse(struct cel_work *w, uint16_t *ret);      /* cel_parse.c */
-int cel_macro(struct cel_work *w, uint16_t call);      /* cel_macro.c: a call that is one becomes its node. */
-int cel_check(struct cel_work *w, uint16_t root);      /* cel_check.c: resolves names and calls. */
+/* cel_tree.c */
+int cel_tree_new(struct cel_work *w, enum cel_op op, uint32_t offset, uint16_t *ret);
+void cel_tree_add(struct cel_work *w, uint16_t parent, uint16_t child);
+/* A node over one or two others; b 0: one. */
+int cel_tree_over(struct cel_work *w, enum cel_op op, uint32_t offset, uint16_t a, uint16_t b, uint16_t *ret);
+int cel_parse(struct cel_work *w, uint16_t *ret); /* cel_parse.c */
+int cel_macro(struct cel_work *w, uint16_t call); /* cel_macro.c: a call that is one becomes its node. */
+int cel_check(struct cel_work *w, uint16_t root); /* cel_check.c: resolves names and calls. */
+/* cel_names.c */
+int cel_check_name(struct cel_work *w, struct cel_tree *t);
+bool cel_check_dotted(struct cel_work *w, struct cel_tree *t); /* a.b.c, if it is the name of a variable or a type. */
+int cel_becomes_unknown(struct cel_tree *t);                   /* Left to fail at evaluation. */
 /* cel_types.c */
 uint16_t cel_type_list(struct cel_work *w, uint16_t of);
 uint16_t cel_type_map(struct cel_work *w, uint16_t key, uint16_t value);

@@ -10,42 +10,6 @@
 
 static int parse_expr(struct cel_work *w, uint16_t *ret);
 
-/* --- tree --- */
-
-static int tree_new(struct cel_work *w, enum cel_op op, uint32_t offset, uint16_t *ret)
-{
-	if (w->n_tree == CEL_TREE_MAX)
-		return cel_fail(w, offset, "the condition is too long: more than %u parts", CEL_TREE_MAX);
-	w->tree[w->n_tree] = (struct cel_tree){.op = (uint8_t)op, .offset = offset};
-	*ret = (uint16_t)w->n_tree++;
-	return 0;
-}
-
-static void tree_add(struct cel_work *w, uint16_t parent, uint16_t child)
-{
-	struct cel_tree *p = &w->tree[parent];
-
-	if (p->n == 0)
-		p->first = child;
-	else
-		w->tree[p->last].next = child;
-	p->last = child;
-	p->n++;
-}
-
-/* A node over one or two others. */
-static int tree_over(struct cel_work *w, enum cel_op op, uint32_t offset, uint16_t a, uint16_t b, uint16_t *ret)
-{
-	int err = tree_new(w, op, offset, ret);
-
-	if (err != 0)
-		return err;
-	tree_add(w, *ret, a);
-	if (b != 0)
-		tree_add(w, *ret, b);
-	return 0;
-}
-
 /* --- tokens --- */
 
 static bool is_sign(const struct cel_work *w, const char *sign)
@@ -109,7 +73,7 @@ static int parse_list(struct cel_work *w, const char *close, uint16_t parent)
 		err = parse_expr(w, &child);
 		if (err != 0)
 			return err;
-		tree_add(w, parent, child);
+		cel_tree_add(w, parent, child);
 		if (w->tree[parent].n > CEL_CHILDREN_MAX)
 			return cel_fail(w, w->tree[parent].offset, "too many of them: at most %u", CEL_CHILDREN_MAX);
 		if (!is_sign(w, ","))
@@ -134,8 +98,8 @@ static int parse_map(struct cel_work *w, uint16_t parent)
 			err = parse_expr(w, &value);
 		if (err != 0)
 			return err;
-		tree_add(w, parent, key);
-		tree_add(w, parent, value);
+		cel_tree_add(w, parent, key);
+		cel_tree_add(w, parent, value);
 		if (w->tree[parent].n > CEL_CHILDREN_MAX)
 			return cel_fail(w, w->tree[parent].offset, "too many pairs");
 		if (!is_sign(w, ","))
@@ -148,7 +112,7 @@ static int parse_map(struct cel_work *w, uint16_t parent)
 static int parse_number(struct cel_work *w, bool negative, uint16_t *ret)
 {
 	const struct cel_token t = w->token;
-	int err = tree_new(w, t.kind == TOKEN_INT ? OP_INT : OP_UINT, t.offset, ret);
+	int err = cel_tree_new(w, t.kind == TOKEN_INT ? OP_INT : OP_UINT, t.offset, ret);
 
 	if (err != 0)
 		return err;
@@ -181,18 +145,18 @@ static int parse_name(struct cel_work *w, bool root, uint16_t *ret)
 	if (t.kind != TOKEN_NAME)
 		return unexpected(w, "a name");
 	if (!root && (text_is(t.t, "true") || text_is(t.t, "false") || text_is(t.t, "null"))) {
-		err = tree_new(w,
-		               text_is(t.t, "true")    ? OP_TRUE
-		               : text_is(t.t, "false") ? OP_FALSE
-		                                       : OP_NULL,
-		               t.offset, ret);
+		err = cel_tree_new(w,
+		                   text_is(t.t, "true")    ? OP_TRUE
+		                   : text_is(t.t, "false") ? OP_FALSE
+		                                           : OP_NULL,
+		                   t.offset, ret);
 		return err == 0 ? cel_next(w) : err;
 	}
 	if (is_keyword(t.t) || is_reserved(t.t))
 		return cel_fail(w, t.offset, "\"%.*s\" is a reserved word", (int)t.t.len, t.t.s);
 	err = cel_next(w);
 	if (err == 0)
-		err = tree_new(w, is_sign(w, "(") ? OP_CALL : OP_NAME, t.offset, ret);
+		err = cel_tree_new(w, is_sign(w, "(") ? OP_CALL : OP_NAME, t.offset, ret);
 	if (err != 0)
 		return err;
 	w->tree[*ret].as.t = t.t;
@@ -208,7 +172,7 @@ static int parse_primary(struct cel_work *w, uint16_t *ret)
 	if (t.kind == TOKEN_INT || t.kind == TOKEN_UINT)
 		return parse_number(w, false, ret);
 	if (t.kind == TOKEN_STRING || t.kind == TOKEN_BYTES) {
-		err = tree_new(w, t.kind == TOKEN_STRING ? OP_STRING : OP_BYTES, t.offset, ret);
+		err = cel_tree_new(w, t.kind == TOKEN_STRING ? OP_STRING : OP_BYTES, t.offset, ret);
 		if (err == 0)
 			w->tree[*ret].as.t = t.t;
 		return err == 0 ? cel_next(w) : err;
@@ -226,7 +190,7 @@ static int parse_primary(struct cel_work *w, uint16_t *ret)
 		err = parse_expr(w, ret);
 		return err == 0 ? expect(w, ")") : err;
 	}
-	err = tree_new(w, t.t.s[0] == '[' ? OP_LIST : OP_MAP, t.offset, ret);
+	err = cel_tree_new(w, t.t.s[0] == '[' ? OP_LIST : OP_MAP, t.offset, ret);
 	if (err != 0)
 		return err;
 	return t.t.s[0] == '[' ? parse_list(w, "]", *ret) : parse_map(w, *ret);
@@ -247,7 +211,7 @@ static int parse_dot(struct cel_work *w, uint16_t *ret)
 	if (err != 0)
 		return err;
 	bool call = t.kind == TOKEN_NAME && is_sign(w, "(");
-	err = tree_over(w, call ? OP_CALL : OP_SELECT, t.offset, *ret, 0, &node);
+	err = cel_tree_over(w, call ? OP_CALL : OP_SELECT, t.offset, *ret, 0, &node);
 	if (err != 0)
 		return err;
 	w->tree[node].as.t = t.t;
@@ -274,7 +238,7 @@ static int parse_member(struct cel_work *w, uint16_t *ret)
 			if (err == 0)
 				err = expect(w, "]");
 			if (err == 0)
-				err = tree_over(w, OP_INDEX, offset, *ret, index, ret);
+				err = cel_tree_over(w, OP_INDEX, offset, *ret, index, ret);
 		} else if (is_sign(w, "{") && (w->tree[*ret].op == OP_NAME || w->tree[*ret].op == OP_SELECT)) {
 			return cel_fail(w, offset, "messages are left out: a condition has lists and maps");
 		} else {
@@ -302,7 +266,7 @@ static int parse_unary(struct cel_work *w, uint16_t *ret)
 		return parse_number(w, true, ret);
 	err = parse_member(w, ret);
 	for (; err == 0 && n > 0; n--)
-		err = tree_over(w, sign[0] == '!' ? OP_NOT : OP_NEG, t.offset, *ret, 0, ret);
+		err = cel_tree_over(w, sign[0] == '!' ? OP_NOT : OP_NEG, t.offset, *ret, 0, ret);
 	return err;
 }
 
@@ -359,10 +323,10 @@ static int parse_level(struct cel_work *w, unsigned level, uint16_t *ret)
 		if (err != 0)
 			return err;
 		if (row != 0) {
-			tree_add(w, row, right);
+			cel_tree_add(w, row, right);
 			continue;
 		}
-		err = tree_over(w, op, offset, *ret, right, ret);
+		err = cel_tree_over(w, op, offset, *ret, right, ret);
 		if (level <= LEVEL_AND)
 			row = *ret;
 	}
@@ -387,9 +351,9 @@ static int parse_expr(struct cel_work *w, uint16_t *ret)
 		if (err == 0)
 			err = parse_expr(w, &no);
 		if (err == 0)
-			err = tree_over(w, OP_COND, offset, *ret, yes, ret);
+			err = cel_tree_over(w, OP_COND, offset, *ret, yes, ret);
 		if (err == 0)
-			tree_add(w, *ret, no);
+			cel_tree_add(w, *ret, no);
 	}
 	w->depth--;
 	return err;

@@ -15,7 +15,7 @@
 
 struct session {
 	struct cel_work *work;
-	struct cel_program program;
+	struct cel_program program, again;
 	struct cel_run run[1 + BINDINGS_MAX]; /* Values live in the run that made them: each binding has its own. */
 	struct cel_declaration declarations[CEL_VARIABLES_MAX];
 	struct cel_env env;
@@ -51,15 +51,14 @@ static struct cel_value variable(void *ctx, unsigned number)
 /* As a replica would: from its bytes. */
 static int through_bytes(struct session *s, uint16_t *root)
 {
-	static struct cel_program again;
 	size_t len;
 	int err = cel_write(&s->program, *root, s->bytes, sizeof(s->bytes), &len);
 
-	again.n = 0;
+	s->again.n = 0;
 	if (err == 0)
-		err = cel_read(&again, s->bytes, len, root);
+		err = cel_read(&s->again, s->bytes, len, root);
 	if (err == 0)
-		s->program = again;
+		s->program = s->again;
 	return err;
 }
 
