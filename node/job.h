@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "node/decide/command.h"
 #include "node/wire/messages.h"
 
 /*
