@@ -251,7 +251,7 @@ static void load_standing(struct state *s, struct reader *r, uint64_t slot)
 	reader_bin_exact(r, t->device, HASH_SIZE);
 	reader_bin_exact(r, t->rule, HASH_SIZE);
 	reader_bool(r, &t->approved);
-	t->credential = load_uint(r, PRINCIPAL_ID_MAX);
+	t->credential = load_uint(r, UINT64_MAX);
 	t->version = load_uint(r, ENTRIES_MAX);
 	if (r->err == 0 && (t->index == 0 || t->kind == 0))
 		r->err = CS_ERR_DAMAGED;
