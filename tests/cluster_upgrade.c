@@ -315,7 +315,9 @@ int main(void)
 		refused_for("builds", "node 3 has not said");
 		refused_for("digest", "node 3 has not said");
 	} else {
-		/* Both have it: on while they are mixed, then each reads the other's. */
+		/* Both have these: on while they are mixed, then each reads the other's. The old one lacks the newest.
+		 */
+		refused_for("decisions", "does not have the feature decisions");
 		digest_on();
 		roll(client, old_build, "back to old with digests");
 		roll(client, new_build, "to new with digests");
@@ -330,10 +332,11 @@ int main(void)
 	check_status(client);
 	if (lacks) {
 		digest_on();
-		decisions_on();
 		roll(client, new_build, "with digests, restarted");
 		too_old(client, cluster_leader(client) % NODES + 1);
 	}
+	decisions_on();
+	roll(client, new_build, "with a policy of version 2, restarted");
 	atomic_store(&stop, true);
 	for (unsigned i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
