@@ -190,5 +190,8 @@ void mmdb_write_file(const char *path, const struct mmdb_network *networks, unsi
 	size_t len = mmdb_write(bytes, networks, n, built_s);
 	FILE *f = fopen(path, "we");
 
-	assert(f != NULL && fwrite(bytes, 1, len, f) == len && fclose(f) == 0);
+	assert(f != NULL);
+	size_t written = fwrite(bytes, 1, len, f);
+	int closed = fclose(f);
+	assert(closed == 0 && written == len);
 }

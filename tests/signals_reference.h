@@ -1,5 +1,4 @@
-/* The signals of policies of version 2 in plain floating point, from lists of what happened: what decide's are held to.
- */
+/* The signals of policies of version 2 in plain floating point: what decide's are held to. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef TESTS_SIGNALS_REFERENCE_H
 #define TESTS_SIGNALS_REFERENCE_H
