@@ -42,28 +42,34 @@ static void sign(unsigned type, const struct admin_signature *a, const uint8_t *
 
 /* --- enrolment --- */
 
-/* Clients first, then the subjects' keys. */
+/* Who is number k: clients first, then approvers and the desk, then the subjects' keys. */
+static void describe(unsigned k, struct enrolment *e, char name[32], char subject[16])
+{
+	bool device = k > client_desk(), approver = !device && k > n_clients && k < client_desk();
+	unsigned number = device ? k - client_desk() - 1 : k;
+
+	snprintf(name, 32, device ? "key-%u" : approver ? "boss-%u" : "client-%u", number);
+	snprintf(subject, 16, device ? "ada-%u" : "boss-%u", number);
+	e->name = client_text(name);
+	e->roles = device ? ROLE_DEVICE : approver ? ROLE_APPROVE : k == client_desk() ? ROLE_SIGNAL : ROLE_DECIDE;
+	if (device || approver) {
+		e->sign_pub = device ? client_device_pub : clients[k].sign_pub;
+		e->subject_type = client_text("user");
+		e->subject_id = client_text(subject);
+	}
+	if (!device)
+		e->channel_pub = clients[k].channel_pub;
+}
+
 static void ask_enrolment(struct client *c)
 {
 	uint8_t payload[2048], sig[64];
-	bool device = enrolled >= n_clients;
 	char name[32], subject[16];
-	struct enrolment e = {.name = {.s = name}, .admin = signature_of(sig)};
-	unsigned k = device ? enrolled - n_clients : enrolled + 1;
+	struct enrolment e = {.admin = signature_of(sig)};
 	size_t len;
 
 	client_begin(c, WIRE_ENROLL);
-	snprintf(name, sizeof name, device ? "key-%u" : "client-%u", k);
-	snprintf(subject, sizeof subject, "ada-%u", k);
-	e.name.len = strlen(name);
-	e.roles = device ? ROLE_DEVICE : ROLE_DECIDE;
-	if (device) {
-		e.sign_pub = client_device_pub;
-		e.subject_type = client_text("user");
-		e.subject_id = client_text(subject);
-	} else {
-		e.channel_pub = clients[k].channel_pub;
-	}
+	describe(enrolled + 1, &e, name, subject);
 	if (enrolment_encode_signed(&e, payload, sizeof payload, &len))
 		os_fail(0, "the simulator made a bad enrolment");
 	sign(COMMAND_ENROLL, &e.admin, payload, len, sig);
@@ -163,7 +169,7 @@ static void ask_order(struct client *c)
 
 static bool all_enrolled(void)
 {
-	return enrolled == n_clients + CLUSTER_DEVICES;
+	return enrolled == client_desk() + CLUSTER_DEVICES;
 }
 
 void admin_next(struct client *c)
@@ -199,5 +205,5 @@ bool admin_refused(unsigned type, int err)
 
 bool admin_clients_enrolled(const struct client *c)
 {
-	return c->now.type == WIRE_ENROLL && enrolled == n_clients;
+	return c->now.type == WIRE_ENROLL && enrolled == client_desk();
 }

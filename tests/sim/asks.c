@@ -90,6 +90,8 @@ void asks_next(struct client *c)
 		ask_answer(c);
 	} else if (o && client_wall_ms() < wire_request_id_time(o->id) + GIVE_UP_MS) {
 		ask_check(c, o);
+	} else if (os_chance(150000)) {
+		persons_check_grant(c);
 	} else {
 		ask_decision(c);
 	}

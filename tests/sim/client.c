@@ -22,7 +22,7 @@
 #include "tests/sim/os.h"
 
 #define HISTORY_MAX 65536
-#define CLIENTS_ALL (CLUSTER_CLIENTS_MAX + 1)
+#define CLIENTS_ALL (CLUSTER_CLIENTS_MAX + CLUSTER_PERSONS + 1)
 
 struct client clients[CLIENTS_ALL];
 unsigned n_clients;
@@ -138,6 +138,8 @@ static void next(void *arg, uint64_t n)
 		return;
 	if (c->id == CLIENT_ADMIN)
 		admin_next(c);
+	else if (c->id > n_clients)
+		persons_next(c);
 	else
 		asks_next(c);
 }
@@ -165,22 +167,36 @@ static void keep(const struct client *c)
 	history[n_history++] = c->now;
 }
 
+/* The approvers hear of what waits. */
+static void take_digest(struct client *c, const struct entry *e)
+{
+	const uint8_t *skipped;
+	uint64_t verdict = 0;
+	struct reader r;
+	size_t len;
+
+	reader_init(&r, e->public_, e->public_len);
+	reader_array_exact(&r, e->kind == ENTRY_ANSWER ? 8 : 6);
+	reader_uint(&r, VERDICT_DENY, &verdict);
+	for (unsigned i = 1; i < 4; i++)
+		reader_skip(&r, &skipped, &len);
+	if (reader_bin_exact(&r, c->digest.b, HASH_SIZE))
+		os_fail(0, "an entry without a digest");
+	if (e->kind == ENTRY_DECISION && (verdict == VERDICT_DEFER || os_chance(50000)))
+		persons_waits(e->index, &c->digest);
+}
+
 /* [nonce bin 32, expiry ms, level, [method…]] of the body. */
 static void take_challenge(struct client *c, const struct entry *e, const struct field *f)
 {
 	struct reader r;
-	const uint8_t *skipped;
-	size_t len;
 
 	c->challenged = false;
-	if (!f || (e->kind != ENTRY_DECISION && e->kind != ENTRY_ANSWER))
+	if (e->kind != ENTRY_DECISION && e->kind != ENTRY_ANSWER)
 		return;
-	reader_init(&r, e->public_, e->public_len);
-	reader_array_exact(&r, e->kind == ENTRY_ANSWER ? 8 : 6);
-	for (unsigned i = 0; i < 4; i++)
-		reader_skip(&r, &skipped, &len);
-	if (reader_bin_exact(&r, c->digest.b, HASH_SIZE))
-		os_fail(0, "an entry without a digest");
+	take_digest(c, e);
+	if (!f)
+		return;
 	reader_init(&r, f->value, f->value_len);
 	reader_array_exact(&r, 4);
 	reader_bin_exact(&r, c->nonce, sizeof c->nonce);
@@ -228,6 +244,8 @@ static void acknowledged(struct client *c, const struct reply *r)
 	os_trace(0, "acknowledged", &c->now.index, sizeof c->now.index);
 	if (c->id == CLIENT_ADMIN)
 		admin_acknowledged(c);
+	else if (c->id > n_clients)
+		persons_acknowledged(c);
 	else
 		take_challenge(c, &e, body_find(fields, n, FIELD_CHALLENGE));
 	keep(c);
@@ -251,7 +269,12 @@ static void checked(const struct client *c, const struct reply *r)
 	if (reader_end(&b))
 		os_fail(r->node, "client %u got an answer to a check that cannot be read", c->id);
 	os_trace(0, "checked", &index, sizeof index);
-	if (index < c->repeat->index)
+	if (!c->repeat && !c->local && index <= c->revoked)
+		os_fail(r->node,
+		        "not linearizable: the grant of %" PRIu64
+		        " stands, though the grants of ada-%u ended at %" PRIu64,
+		        index, c->about, c->revoked);
+	if (c->repeat && index < c->repeat->index)
 		os_fail(r->node, "client %u checked what was decided at %" PRIu64 ", and was told of %" PRIu64, c->id,
 		        c->repeat->index, index);
 	if (!c->local && size <= c->now.floor)
@@ -264,7 +287,7 @@ static void done(struct client *c)
 	c->busy = false;
 	client_think(c);
 	if (c->id == CLIENT_ADMIN && admin_clients_enrolled(c))
-		for (unsigned i = 1; i <= n_clients; i++)
+		for (unsigned i = 1; i <= client_desk(); i++)
 			client_think(&clients[i]);
 }
 
@@ -293,7 +316,7 @@ static void refused(struct client *c, const struct reply *r)
 		return;
 	}
 	os_note(r->node, "client %u was refused: %s", c->id, err_text(r->err));
-	if (c->now.type == WIRE_CHECK && !c->local && r->err == CS_ERR_NOT_FOUND)
+	if (c->now.type == WIRE_CHECK && c->repeat && !c->local && r->err == CS_ERR_NOT_FOUND)
 		os_fail(r->node, "not linearizable: a check does not know the acknowledged entry %" PRIu64,
 		        c->repeat->index);
 	if (c->id == CLIENT_ADMIN && !admin_refused(c->now.type, r->err))
@@ -354,9 +377,11 @@ void clients_begin(unsigned n, uint64_t think_max, uint32_t lost)
 	lost_ppm = lost;
 	os_random_bytes(seed, sizeof seed);
 	crypto_sign_seed_keypair(client_device_pub, client_device_secret, seed);
-	for (unsigned i = 0; i <= n; i++) {
+	for (unsigned i = 0; i <= client_desk(); i++) {
 		clients[i].id = i;
 		os_random_bytes(clients[i].channel_pub, 32);
+		os_random_bytes(seed, sizeof seed);
+		crypto_sign_seed_keypair(clients[i].sign_pub, clients[i].sign_secret, seed);
 	}
 	memcpy(clients[CLIENT_ADMIN].channel_pub, cluster.admin_channel, 32);
 	client_think(&clients[CLIENT_ADMIN]);
@@ -374,7 +399,7 @@ void clients_stop(void)
 
 bool clients_idle(void)
 {
-	for (unsigned i = 0; i <= n_clients; i++)
+	for (unsigned i = 0; i <= client_desk(); i++)
 		if (clients[i].busy)
 			return false;
 	return true;

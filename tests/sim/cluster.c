@@ -50,7 +50,7 @@ static void make_genesis(void)
 	static uint8_t compiled[POLICY_COMPILED_SIZE_MAX];
 	static uint8_t pubs[CLUSTER_NODES_MAX + 1][2][32];
 	static char urls[CLUSTER_NODES_MAX + 1][64];
-	const char *yaml = policy_default_yaml();
+	const char *yaml = cluster_policy();
 	struct genesis g = {.origin = text(CLUSTER_ORIGIN),
 	                    .governance = text("single"),
 	                    .time_ms = CLUSTER_GENESIS_MS,

@@ -12,6 +12,8 @@
 #define CLUSTER_NODES_MAX   7
 #define CLUSTER_CLIENTS_MAX 8
 #define CLUSTER_DEVICES     2
+#define CLUSTER_APPROVERS   3 /* Clients that approve what waits; one more sends signals from outside. */
+#define CLUSTER_PERSONS     (CLUSTER_APPROVERS + 1)
 #define CLUSTER_GENESIS_MS  UINT64_C(1767571200000) /* Monday 2026-01-05, 00:00 UTC. */
 #define CLUSTER_ORIGIN      "sim.example-0123456789abcdef"
 #define CLUSTER_GENESIS_MAX 65536
@@ -39,6 +41,7 @@ struct cluster {
 extern struct cluster cluster;
 
 /* Keys, genesis, fresh disks; all nodes are started. */
+const char *cluster_policy(void); /* policy.c */
 void cluster_begin(unsigned n);
 /* One more node, as `countersign member prepare` leaves it: it begins with an empty log, and waits. */
 struct node *cluster_prepare(void);

@@ -18,6 +18,7 @@
 #include "tests/sim/cluster.h"
 #include "tests/sim/faults.h"
 #include "tests/sim/os.h"
+#include "tests/sim/verdicts.h"
 #include "tests/sim/voters.h"
 
 #define LOOK_NS     (50 * OS_MS)
@@ -117,6 +118,7 @@ struct ledger {
 	struct hash *leaves;
 	uint8_t (*ids)[16]; /* Of decisions; n_ids of them. */
 	size_t n_ids;
+	struct verdicts *verdicts;
 };
 
 static void take_entry(unsigned node, struct ledger *l, const struct store_view *v, uint64_t index)
@@ -133,6 +135,7 @@ static void take_entry(unsigned node, struct ledger *l, const struct store_view 
 	    entry_decode(&e, leaf, leaf_len) || body_decode(fields, &n, body, body_len) || body_check(&e, fields, n))
 		os_fail(node, "stored entry %" PRIu64 " is damaged", index);
 	hash_leaf(&l->leaves[index], leaf, leaf_len);
+	verdicts_entry(l->verdicts, &e, fields, n);
 	client = e.kind == ENTRY_DECISION ? body_find(fields, n, FIELD_CLIENT) : NULL;
 	if (!client)
 		return;
@@ -165,8 +168,10 @@ static void read_ledger(unsigned node, struct ledger *l)
 	if (!l->leaves || !l->ids)
 		os_fail(node, "out of memory");
 	checks_root(node, head.size, &head.root, "stored");
+	l->verdicts = verdicts_new(node, head.size);
 	for (uint64_t i = 0; i < head.size; i++)
 		take_entry(node, l, v, i);
+	verdicts_end(l->verdicts);
 	store_view_close(v);
 	store_close(s);
 }
