@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -65,7 +66,7 @@ struct watch {
 	const char *until_text;
 	uint64_t from, until, count, alert_risk;
 	bool json, follow;
-	bool started;  /* The cluster said how long its ledger is, where that was asked. */
+	bool started;  /* The cluster said how long its ledger is, and what waits. */
 	bool asked;    /* A question is out. */
 	bool done;     /* What was asked for was shown. */
 	bool closed;   /* That private fields are missing was said. */
@@ -143,8 +144,24 @@ static int take(struct watch *w, const struct cs_entry *e)
 	return code || ferror(stdout) ? EXIT_LOCAL : 0;
 }
 
+/* What waits since before the first entry that is read; a deny that may be released does not. */
+static void count_pending(struct watch *w, const char *text)
+{
+	json_t *rows = text ? json_loads(text, 0, NULL) : NULL, *row;
+	size_t i;
+
+	json_array_foreach(rows, i, row)
+	{
+		const char *verdict = json_string_value(json_object_get(row, "verdict"));
+		uint64_t index = (uint64_t)json_integer_value(json_object_get(row, "index"));
+		if (index < w->from && verdict && !strcmp(verdict, cs_verdict_text(CS_DEFER)))
+			watchcount_waits(&w->counts, index);
+	}
+	json_decref(rows);
+}
+
 /* The first answer tells where "from now on" and "until now" are. */
-static void start(struct watch *w, uint64_t size)
+static void start(struct watch *w, uint64_t size, const char *pending)
 {
 	w->started = true;
 	if (w->until_text && w->until == UNSET)
@@ -152,9 +169,10 @@ static void start(struct watch *w, uint64_t size)
 	if (w->from == UNSET)
 		w->from = size;
 	w->done = w->from > w->until;
+	count_pending(w, pending);
 }
 
-static int take_page(struct watch *w, const cs_page *page)
+static int take_page(struct watch *w, const cs_page *page, const char *pending)
 {
 	int code = 0;
 
@@ -165,7 +183,7 @@ static int take_page(struct watch *w, const cs_page *page)
 	}
 	w->cut_off = false;
 	if (!w->started) {
-		start(w, page->size);
+		start(w, page->size, pending);
 		return 0;
 	}
 	for (size_t i = 0; i < page->n && !code && !w->done && !interrupted; i++)
@@ -198,7 +216,7 @@ static void ask(struct watch *w)
 	if (w->started)
 		watchpull_ask(w->pull, w->from, PAGE_ENTRIES, WAIT_MS);
 	else
-		watchpull_ask(w->pull, 0, 1, 0);
+		watchpull_start(w->pull);
 }
 
 static void draw(struct watch *w)
@@ -237,8 +255,9 @@ static int follow(struct watch *w)
 		if (!watchpull_take(w->pull, &answer))
 			continue;
 		w->asked = false;
-		code = answer.err ? trouble(w, &answer) : take_page(w, answer.page);
+		code = answer.err ? trouble(w, &answer) : take_page(w, answer.page, answer.pending);
 		cs_page_free(answer.page);
+		free(answer.pending);
 	}
 	if (!w->screen.on || w->json)
 		return code;
@@ -254,7 +273,6 @@ static int check_words(struct watch *w)
 	if (w->until_text && strcmp(w->until_text, "now") != 0 && !tool_parse_index(w->until_text, &w->until))
 		return tool_fail(EXIT_USAGE, usage.command, "option --until: \"%s\" is neither an index nor \"now\"",
 		                 w->until_text);
-	w->started = w->from != UNSET && (!w->until_text || w->until != UNSET);
 	return watchfilter_parse(usage.command, &w->filter);
 }
 

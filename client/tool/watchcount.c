@@ -105,6 +105,11 @@ void watchcount_add(struct watchcount *c, const struct entryview *v, bool alert,
 	follow_open(c, v);
 }
 
+void watchcount_waits(struct watchcount *c, uint64_t index)
+{
+	open_add(&c->deferred, index, 0);
+}
+
 /* Entries a second, in tenths. */
 static uint64_t rate_tenths(const struct watchcount *c, uint64_t clock_ms)
 {

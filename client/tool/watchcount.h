@@ -35,6 +35,8 @@ struct watchcount {
 /* clock_ms: of the clock that never steps. */
 void watchcount_init(struct watchcount *c, uint64_t clock_ms);
 void watchcount_add(struct watchcount *c, const struct entryview *v, bool alert, uint64_t clock_ms);
+/* Waits since before the first entry that is added. */
+void watchcount_waits(struct watchcount *c, uint64_t index);
 /* now_ms: wall clock; what has expired by it is open no more. */
 void watchcount_text(struct watchcount *c, uint64_t clock_ms, uint64_t now_ms, char ret[WATCHCOUNT_TEXT_SIZE]);
 

@@ -22,6 +22,7 @@ struct watchpull {
 	enum stage stage;
 	uint64_t first;
 	unsigned count, wait_ms;
+	bool pending; /* Asked for, too. */
 	struct watchpage answer;
 };
 
@@ -35,12 +36,15 @@ static void wake(const struct watchpull *p)
 	while (n < 0 && errno == EINTR);
 }
 
-static void ask(struct watchpull *p, uint64_t first, unsigned count, unsigned wait_ms, struct watchpage *ret)
+static void ask(struct watchpull *p, uint64_t first, unsigned count, unsigned wait_ms, bool pending,
+                struct watchpage *ret)
 {
 	*ret = (struct watchpage){0};
 	ret->err = cs_entries(p->client, first, count, wait_ms, &ret->page);
 	if (ret->err)
 		snprintf(ret->text, sizeof ret->text, "%s", cs_last_error());
+	else if (pending && cs_pending(p->client, &ret->pending))
+		ret->pending = NULL; /* An older cluster, or not for this key: what comes is counted all the same. */
 }
 
 static void *run(void *ctx)
@@ -56,12 +60,14 @@ static void *run(void *ctx)
 		}
 		uint64_t first = p->first;
 		unsigned count = p->count, wait_ms = p->wait_ms;
+		bool pending = p->pending;
 
 		pthread_mutex_unlock(&p->lock);
-		ask(p, first, count, wait_ms, &answer);
+		ask(p, first, count, wait_ms, pending, &answer);
 		pthread_mutex_lock(&p->lock);
 		if (p->stage == STAGE_CLOSED) {
 			cs_page_free(answer.page);
+			free(answer.pending);
 			break;
 		}
 		p->answer = answer;
@@ -91,16 +97,27 @@ int watchpull_open(cs_client *client, int wake_fd, struct watchpull **ret)
 	return err;
 }
 
-void watchpull_ask(struct watchpull *p, uint64_t first, unsigned count, unsigned wait_ms)
+static void begin(struct watchpull *p, uint64_t first, unsigned count, unsigned wait_ms, bool pending)
 {
 	pthread_mutex_lock(&p->lock);
 	assert(p->stage == STAGE_IDLE);
+	p->pending = pending;
 	p->first = first;
 	p->count = count;
 	p->wait_ms = wait_ms;
 	p->stage = STAGE_ASKED;
 	pthread_cond_signal(&p->changed);
 	pthread_mutex_unlock(&p->lock);
+}
+
+void watchpull_start(struct watchpull *p)
+{
+	begin(p, 0, 1, 0, true);
+}
+
+void watchpull_ask(struct watchpull *p, uint64_t first, unsigned count, unsigned wait_ms)
+{
+	begin(p, first, count, wait_ms, false);
 }
 
 bool watchpull_take(struct watchpull *p, struct watchpage *ret)
@@ -120,8 +137,10 @@ bool watchpull_take(struct watchpull *p, struct watchpage *ret)
 void watchpull_close(struct watchpull *p)
 {
 	pthread_mutex_lock(&p->lock);
-	if (p->stage == STAGE_ANSWERED)
+	if (p->stage == STAGE_ANSWERED) {
 		cs_page_free(p->answer.page);
+		free(p->answer.pending);
+	}
 	p->stage = STAGE_CLOSED;
 	pthread_cond_signal(&p->changed);
 	pthread_mutex_unlock(&p->lock);
