@@ -1,5 +1,4 @@
-/* Approvals and ticks across kill -9 of the leader: nothing that was said is lost or doubled, what waits comes to its
- * end. */
+/* Approvals and ticks across kill -9 of the leader: nothing said is lost or doubled, what waits comes to its end. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 

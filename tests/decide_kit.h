@@ -21,7 +21,7 @@ struct kit {
 	uint64_t count;    /* Makes seeds, keys and request ids differ, the same in each run. */
 	uint64_t sequence; /* Administrator's. */
 	uint8_t admin_sk[64], device_sk[64];
-	uint8_t last_id[16]; /* Request id of the last command. */
+	uint8_t last_id[16];    /* Request id of the last command. */
 	const uint8_t *genesis; /* Its payload, until the next kit_new. */
 	size_t genesis_len;
 	uint8_t command[70000];

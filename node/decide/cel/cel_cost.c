@@ -1,5 +1,4 @@
-/* The most steps that an expression can take, from its tree: what the evaluator will count, with every size at its
- * bound. */
+/* The most steps that an expression can take, as the evaluator will count them, with every size at its bound. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 

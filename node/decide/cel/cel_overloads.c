@@ -1,5 +1,4 @@
-/* Functions and operators of CEL: their names, which types they take, and what they give (langdef.md, Standard
- * Definitions). */
+/* Functions and operators of CEL: names, which types they take, what they give (langdef.md, Standard Definitions). */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 

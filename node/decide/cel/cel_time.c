@@ -1,5 +1,4 @@
-/* CEL's timestamps and durations: RFC 3339, "1h30m", calendar fields, sums (langdef.md, Overflow and Date/Time
- * Functions). */
+/* CEL's timestamps and durations: RFC 3339, "1h30m", calendar fields, sums (langdef.md, Date/Time Functions). */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
