@@ -97,14 +97,41 @@ static void take_signals(struct whatif *w)
 		l->s[l->n++] = (struct signal_value){SIGNAL_SENSITIVE_ACTION, 1};
 }
 
-/* Level that the evidence of an answer reached: [method, …]. */
-static unsigned met_of(const struct entryview *v)
+/* [level, counter, the newest before, fell, by the leader, acr]: an acr is worth what the policy that is tried says. */
+static unsigned met_by_facts(const struct whatif *w, const struct field *f)
 {
-	const struct field *f = body_find(v->fields, v->n_fields, FIELD_EVIDENCE);
+	const struct policy_level *l = NULL;
+	struct text acr = {"", 0};
+	uint64_t level = 0, counter;
+	struct reader r;
+	bool flag;
+
+	reader_init(&r, f->value, f->value_len);
+	reader_array_exact(&r, 6);
+	reader_uint(&r, UINT8_MAX, &level);
+	reader_uint(&r, UINT64_MAX, &counter);
+	reader_uint(&r, UINT64_MAX, &counter);
+	reader_bool(&r, &flag);
+	reader_bool(&r, &flag);
+	codec_text(&r, 0, REQUEST_STR_SIZE_MAX, &acr);
+	if (reader_end(&r))
+		return 0;
+	if (acr.len)
+		l = policy_level_find(w->policy, acr);
+	return acr.len ? (l ? l->level : 0) : (unsigned)level;
+}
+
+/* Level that the evidence of an answer reached: [method, …], and by others than ed25519 what was found in it. */
+static unsigned met_of(const struct whatif *w, const struct entryview *v)
+{
+	const struct field *f = body_find(v->fields, v->n_fields, FIELD_EVIDENCE),
+	                   *facts = body_find(v->fields, v->n_fields, FIELD_EVIDENCE_FACTS);
 	struct text method = {"", 0};
 	struct reader r;
 	uint32_t n = 0;
 
+	if (facts)
+		return met_by_facts(w, facts);
 	if (!f)
 		return 0;
 	reader_init(&r, f->value, f->value_len);
@@ -154,7 +181,8 @@ static int evaluate_recorded(struct whatif *w, const struct entryview *v)
 	take_signals(w);
 	w->evaluation.now_ms = v->entry.time_ms;
 	w->evaluation.imported = v->entry.kind == ENTRY_IMPORTED;
-	evaluate_given(&w->evaluation, w->policy, &w->request, answer && w->then.outcome == ANSWER_MET ? met_of(v) : 0);
+	evaluate_given(&w->evaluation, w->policy, &w->request,
+	               answer && w->then.outcome == ANSWER_MET ? met_of(w, v) : 0);
 	policyresult_of_evaluation(&w->now, &w->evaluation, w->policy);
 	if (answer && w->then.outcome != ANSWER_MET)
 		w->now.verdict = VERDICT_DENY;

@@ -221,12 +221,20 @@ static void write_reason_admin(struct writer *w, const struct policy *p, unsigne
 	writer_cstr(w, text);
 }
 
+/* From version 2 on: what counted for nothing is among the signals, and no reason. */
+static bool is_reason(const struct policy *p, const struct evaluation *e, unsigned signal)
+{
+	return p->version == POLICY_VERSION_1 || e->weights[signal] != 0;
+}
+
 static void field_reasons(const struct apply *a, const struct evaluation *e)
 {
 	const struct policy *p = a->s->policy;
 	struct writer w = field_start(a);
-	uint32_t n = e->n_notes + e->signals.n;
+	uint32_t n = e->n_notes;
 
+	for (unsigned i = 0; i < e->signals.n; i++)
+		n += is_reason(p, e, i);
 	for (unsigned i = 0; i < e->n_rules; i++)
 		n += p->rules[e->rules[i]].reason_user.len > 0 || p->rules[e->rules[i]].reason_admin.len > 0;
 	writer_array(&w, n);
@@ -241,6 +249,8 @@ static void field_reasons(const struct apply *a, const struct evaluation *e)
 			codec_write_pair(&w, r->reason_user, r->reason_admin);
 	}
 	for (unsigned i = 0; i < e->signals.n; i++) {
+		if (!is_reason(p, e, i))
+			continue;
 		writer_array(&w, 2);
 		writer_cstr(&w, signal_reason_user(e->signals.s[i].id));
 		write_reason_admin(&w, p, e->signals.s[i].id);
