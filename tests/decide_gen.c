@@ -110,11 +110,10 @@ void gen_request(struct gen *g, struct request *ret)
 	static const char *const actions[] = {"deploy", "train", "read", "delete", "admin"};
 	static const char *const resources[] = {"fraud-7", "fraud-8", "atlas", "customers"};
 
-	*ret = (struct request){.subject_type = text("user"),
-	                        .subject_id = text(GEN_ONE_OF(g, subjects)),
-	                        .action = text(GEN_ONE_OF(g, actions)),
-	                        .resource_type = text("model"),
-	                        .resource_id = text(GEN_ONE_OF(g, resources))};
+	*ret = (struct request){.subject_type = text("user"), .resource_type = text("model")};
+	ret->subject_id = text(GEN_ONE_OF(g, subjects));
+	ret->action = text(GEN_ONE_OF(g, actions));
+	ret->resource_id = text(GEN_ONE_OF(g, resources));
 	random_context(g, ret);
 	if (gen_below(g, 3) != 0)
 		return;

@@ -28,7 +28,10 @@ struct gen_step {
 };
 extern const struct gen_step gen_steps_asks[], gen_steps_orders[], gen_steps_hostile[], gen_steps_verdicts[];
 
-/* A number below n: the same on every machine. */
+/*
+ * A number below n: the same on every machine. One draw in an expression, for compilers choose the order of arguments,
+ * operands and initialisers: two builds would draw differently.
+ */
 uint64_t gen_below(struct gen *g, uint64_t n);
 /* One of the texts. */
 #define GEN_ONE_OF(g, array) ((array)[gen_below(g, sizeof(array) / sizeof *(array))])

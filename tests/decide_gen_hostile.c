@@ -24,8 +24,10 @@ static void damage(struct gen *g)
 {
 	size_t len = g->last_len;
 
-	for (uint64_t n = gen_below(g, 4) + 1; n > 0; n--)
-		g->kit.command[gen_below(g, len)] ^= (uint8_t)(1 << gen_below(g, 8));
+	for (uint64_t n = gen_below(g, 4) + 1; n > 0; n--) {
+		uint8_t *byte = &g->kit.command[gen_below(g, len)];
+		*byte ^= (uint8_t)(1 << gen_below(g, 8));
+	}
 	if (gen_below(g, 3) == 0)
 		len = gen_below(g, len + 1);
 	decide_bytes(g, len);

@@ -16,9 +16,10 @@
 /* By root, or by both administrators where that is needed, mostly; at times a signature does not fit. */
 static void order(struct gen *g, unsigned type, const void *elements, size_t len, unsigned n)
 {
-	const struct signer signers[] = {
-	        {.name = "root", .sk = g->kit.admin_sk, .spoil = gen_below(g, 30) == 0 ? 1 : 0},
-	        {.name = "second", .sk = g->second_sk, .spoil = gen_below(g, 30) == 0 ? 1 : 0}};
+	struct signer signers[] = {{.name = "root", .sk = g->kit.admin_sk}, {.name = "second", .sk = g->second_sk}};
+
+	signers[0].spoil = gen_below(g, 30) == 0;
+	signers[1].spoil = gen_below(g, 30) == 0;
 	bool both = (state_thresholds(g->kit.s)->k[0] > 1 || type == COMMAND_GOVERNANCE) && gen_below(g, 10) != 0;
 
 	order_apply(&g->kit, type, gen_below(g, 30) == 0 ? KIT_GATEWAY : KIT_ADMIN, elements, len, n, signers,
@@ -88,9 +89,10 @@ static void member(struct gen *g)
 	uint8_t elements[1024], keys[3][32], sk[64];
 	char url[48], link[48];
 	uint64_t id = 1 + gen_below(g, 12);
-	struct member_order m = {.action = 1 + (unsigned)gen_below(g, 4), .id = id, .lost = gen_below(g, 4) == 0};
+	struct member_order m = {.action = 1 + (unsigned)gen_below(g, 4), .id = id};
 	size_t len;
 
+	m.lost = gen_below(g, 4) == 0;
 	snprintf(url, sizeof(url), "tcp://10.0.%u.%u:7101", (unsigned)gen_below(g, 2), (unsigned)id);
 	snprintf(link, sizeof(link), "10.0.%u.%u:7102", (unsigned)gen_below(g, 2), (unsigned)id);
 	if (m.action == MEMBER_ADD || m.action == MEMBER_ADDRESS) {
@@ -124,11 +126,12 @@ static void people(struct gen *g)
 		const char *name = GEN_ONE_OF(g, who);
 		unsigned kind = name[0] == 'u' ? PERSON_USER : name[0] == 'a' ? PERSON_AGENT : PERSON_SERVICE;
 		bool owned = kind != PERSON_USER || gen_below(g, 10) == 0;
+		const char *group = GEN_ONE_OF(g, groups), *owner = GEN_ONE_OF(g, owners),
+		           *whom = GEN_ONE_OF(g, for_whom);
 		if (gen_below(g, 3) == 0)
 			c[i] = change_of(PEOPLE_DISABLE + (unsigned)gen_below(g, 3), name);
 		else
-			c[i] = person_of(name, kind, GEN_ONE_OF(g, groups), owned ? GEN_ONE_OF(g, owners) : NULL,
-			                 owned ? GEN_ONE_OF(g, for_whom) : NULL);
+			c[i] = person_of(name, kind, group, owned ? owner : NULL, owned ? whom : NULL);
 	}
 	order_people(&g->kit, c, n);
 }

@@ -85,36 +85,51 @@ static void add_match(struct draft *d)
 /* A wait, a grant, or neither. */
 static void add_wait(struct draft *d)
 {
+	static const char *const scopes[] = {"*", "deploy*"}, *const binds[] = {"", "", "session", "session, device"};
 	static const char *const from[] = {"a0", "'a*'", "['a1', 'a2']", "'group:desk'"};
 
 	if (gen_below(d->g, 3) == 0)
 		add(d, "  verdict: defer\n  defer: {until: %us}\n", 1 + (unsigned)gen_below(d->g, 600));
-	else if (gen_below(d->g, 2) == 0)
-		add(d, "  verdict: defer\n  defer: {approvals: {needed: %d, from: %s, expires: %us}}\n",
-		    between(d->g, 1, 3), GEN_ONE_OF(d->g, from), 1 + (unsigned)gen_below(d->g, 3000));
-	if (gen_below(d->g, 3) == 0)
-		add(d, "  grant: {for: %us, scope: {action: '%s', resource: '*'}, bind: [%s]}\n",
-		    1 + (unsigned)gen_below(d->g, 900), gen_below(d->g, 2) == 0 ? "*" : "deploy*",
-		    gen_below(d->g, 2) == 0   ? ""
-		    : gen_below(d->g, 2) == 0 ? "session"
-		                              : "session, device");
+	else if (gen_below(d->g, 2) == 0) {
+		add(d, "  verdict: defer\n  defer: {approvals: {needed: %d, ", between(d->g, 1, 3));
+		add(d, "from: %s, ", GEN_ONE_OF(d->g, from));
+		add(d, "expires: %us}}\n", 1 + (unsigned)gen_below(d->g, 3000));
+	}
+	if (gen_below(d->g, 3) == 0) {
+		add(d, "  grant: {for: %us, ", 1 + (unsigned)gen_below(d->g, 900));
+		add(d, "scope: {action: '%s', resource: '*'}, ", GEN_ONE_OF(d->g, scopes));
+		add(d, "bind: [%s]}\n", GEN_ONE_OF(d->g, binds));
+	}
 }
 
 static void add_standing(struct draft *d)
 {
 	if (gen_below(d->g, 2) == 0)
 		add(d, "break_glass: {from: ['a*'], within: %us}\n", 1 + (unsigned)gen_below(d->g, 600));
-	if (gen_below(d->g, 2) == 0)
-		add(d, "grants: {revoke_risk: %d, revoke_outside: %s}\n", between(d->g, -2000, 6000),
-		    gen_below(d->g, 2) == 0 ? "MEDIUM" : "HIGH");
+	if (gen_below(d->g, 2) == 0) {
+		add(d, "grants: {revoke_risk: %d, ", between(d->g, -2000, 6000));
+		add(d, "revoke_outside: %s}\n", gen_below(d->g, 2) == 0 ? "MEDIUM" : "HIGH");
+	}
 }
 
 static void add_rule(struct draft *d, unsigned i, unsigned version)
 {
+	/* Errors and long ways among them: what is missing, what overflows, strings that repeat. */
+	static const char *const conditions[] = {
+	        "context.amount > 1000",
+	        "has(context.session) && context.session.startsWith('s1')",
+	        "context.amount * 9223372036854775807 > 0 || subject.id == 'ada'",
+	        "subject.id in ['ada', 'bob'] && !(action == 'read')",
+	        "context.device.matches('^l[1-3]$') ? context.mfa : 1 / size(resource.id) == 0",
+	        "['a', 'b', 'c'].exists(x, subject.id.contains(x)) || [1, 2, 3].all(n, n * n < 10)",
+	        "string(context.amount).size() > 3",
+	        "context.score % 7 == 0 && context.latitude < 0"};
 	static const char *const verdicts[] = {"deny", "step_up", "step_up", "risk"};
 
 	add(d, "- id: rule-%u\n", i);
 	add_match(d);
+	if (version >= 2 && gen_below(d->g, 3) == 0)
+		add(d, "  when: \"%s\"\n", GEN_ONE_OF(d->g, conditions));
 	add(d, "  weight: %d\n", between(d->g, -3000, 3000));
 	if (version >= 2 && gen_below(d->g, 3) == 0)
 		add_wait(d);
@@ -134,9 +149,11 @@ void gen_policy(struct gen *g, unsigned version, char *ret, size_t cap)
 	int step_up = between(g, -3000, 3000);
 	unsigned n = (unsigned)gen_below(g, gen_below(g, 8) == 0 ? 60 : 8);
 
-	add(&d, "version: %u\nname: random\nbias: %d\nthresholds: {step_up: %d, deny: %d}\nvalid_for: %us\n", version,
-	    between(g, -4000, 2000), step_up, step_up + between(g, 1, 6000), (unsigned)gen_below(g, 601));
-	add(&d, "rates: {subject: %d, client: %d}\n", between(g, 1, 20), between(g, 1, 200));
+	add(&d, "version: %u\nname: random\nbias: %d\n", version, between(g, -4000, 2000));
+	add(&d, "thresholds: {step_up: %d, deny: %d}\n", step_up, step_up + between(g, 1, 6000));
+	add(&d, "valid_for: %us\n", (unsigned)gen_below(g, 601));
+	add(&d, "rates: {subject: %d, ", between(g, 1, 20));
+	add(&d, "client: %d}\n", between(g, 1, 200));
 	add_weights(&d, version);
 	if (gen_below(g, 2) == 0)
 		add(&d, "sensitive: ['deploy*', delete]\n");

@@ -58,20 +58,22 @@ static uint64_t some_index(struct gen *g)
 static void say(struct gen *g)
 {
 	unsigned i = (unsigned)gen_below(g, 4), key = gen_below(g, 15) == 0 ? 3 - i : i;
+	unsigned what = 1 + (unsigned)gen_below(g, 3);
+	uint64_t index = some_index(g);
 	uint8_t pub[32], sk[64];
 
 	key_of(key, pub, sk);
-	kit_say(&g->kit, approvers[i], some_index(g), 1 + (unsigned)gen_below(g, 3), gen_below(g, 6) == 0 ? "" : "so",
-	        sk);
+	kit_say(&g->kit, approvers[i], index, what, gen_below(g, 6) == 0 ? "" : "so", sk);
 }
 
 static void end_grants(struct gen *g)
 {
 	uint8_t elements[256];
 	size_t len = 0;
-	struct grant_revoke r = {.one = gen_below(g, 2) == 0, .index = gen_recent(g), .reason = text("over")};
+	struct grant_revoke r = {.index = gen_recent(g), .reason = text("over")};
 	const struct signer signers[] = {{.name = "root", .sk = g->kit.admin_sk, .spoil = gen_below(g, 20) == 0}};
 
+	r.one = gen_below(g, 2) == 0;
 	if (!r.one) {
 		r.subject_type = text("user");
 		r.subject_id = text("ada");
@@ -88,12 +90,12 @@ static void signal_outside(struct gen *g)
 	const struct principal *p = state_principal_by_name(g->kit.s, "a1", 2);
 	struct outside o = {.event = 1 + (unsigned)gen_below(g, 4),
 	                    .subject_type = text("user"),
-	                    .subject_id = text(GEN_ONE_OF(g, subjects)),
 	                    .event_ms = g->kit.now_ms,
 	                    .reason = text("noticed")};
 	uint8_t payload[1024];
 	size_t len;
 
+	o.subject_id = text(GEN_ONE_OF(g, subjects));
 	if (o.event == OUTSIDE_RISK_LEVEL || o.event == OUTSIDE_ASSURANCE_LEVEL)
 		o.level = 1 + (unsigned)gen_below(g, 3);
 	o.about = o.event == OUTSIDE_SESSION_REVOKED ? ABOUT_SESSION : ABOUT_USER;
