@@ -13,7 +13,9 @@
 
 #include "ledger/bytes.h"
 #include "ledger/errors.h"
+#include "node/decide/command_verdicts.h"
 #include "node/decide/policy_form.h"
+#include "node/decide/signals.h"
 #include "node/evidence/verify.h"
 #include "tests/decide_kit.h"
 
@@ -31,6 +33,8 @@ static const char yaml[] = "version: 2\nthresholds: {step_up: 0, deny: 100000}\n
                            "  phr: {level: attested, methods: [webauthn]}\n"
                            "rules:\n  - {id: all, verdict: allow}\n"
                            "  - {id: up, match: {action: up}, verdict: step_up}\n"
+                           "  - {id: lease, match: {action: lease}, verdict: step_up,\n"
+                           "     grant: {for: 15m, scope: {action: lease, resource: '*'}, bind: []}}\n"
                            "  - {id: strong, match: {action: strong}, verdict: step_up, challenge: {acr: aal2}}\n"
                            "  - {id: made, match: {action: made}, verdict: step_up, challenge: {acr: phr}}\n";
 
@@ -670,6 +674,14 @@ static void feature_off(void **state)
 	kit_free(&k);
 }
 
+static void reload(void)
+{
+	struct state *copy = kit_reload(k.s, NULL);
+
+	state_free(k.s);
+	k.s = copy;
+}
+
 static void reloaded(void **state)
 {
 	struct field f;
@@ -681,15 +693,74 @@ static void reloaded(void **state)
 	assert_entry(by_key(step_up("strong"), 5, 7), ENTRY_ANSWER, VERDICT_ALLOW);
 	assert_entry(revoke("idp"), ENTRY_CREDENTIAL_REVOKED, 0);
 	assert_entry(enrol("idp", CREDENTIAL_ISSUER, NULL, data, issuer_data(data)), ENTRY_CREDENTIAL_ENROLLED, 0);
-	struct state *copy = kit_reload(k.s, NULL);
-	state_free(k.s);
-	k.s = copy;
+	reload();
 	assert_int_equal(state_credential_by_name(k.s, "ada-fido", 8)->counter, 7);
 	assert_entry(kit_ask_for(&k, "ada", "strong", "laptop", NULL), ENTRY_DECISION, VERDICT_ALLOW);
 	assert_entry(by_code(step_up_from("up", "other"), code_now()), ENTRY_ANSWER, VERDICT_DENY);
 	assert_entry(by_token(step_up_from("up", "other"), ",\"jti\":\"1\""), ENTRY_ANSWER, VERDICT_DENY);
 	assert_true(kit_field(&k, FIELD_EVIDENCE, &f));
 	assert_entry(revoke("ada-fido"), ENTRY_CREDENTIAL_REVOKED, 0);
+	kit_free(&k);
+}
+
+/* --- grants that credentials bought --- */
+
+static bool leased(void)
+{
+	struct check_result r;
+	struct request q;
+
+	kit_request(&q, "ada", "lease", "laptop", NULL);
+	return decide_check_grant(k.s, k.now_ms, &q, &r) == 0;
+}
+
+static void changed_outside(const char *credential)
+{
+	struct outside o = {.event = OUTSIDE_CREDENTIAL_CHANGE,
+	                    .about = ABOUT_USER,
+	                    .subject_type = text("user"),
+	                    .subject_id = text("ada"),
+	                    .credential = text(credential),
+	                    .event_ms = k.now_ms,
+	                    .reason = text("stolen")};
+	size_t n;
+
+	assert_int_equal(outside_encode(&o, payload, sizeof(payload), &n), 0);
+	assert_entry(
+	        kit_apply(&k, COMMAND_OUTSIDE, state_principal_by_name(k.s, "soc", 3)->id, NULL, payload, n, NULL, 0),
+	        ENTRY_OUTSIDE, 0);
+}
+
+/* Each survives a restart, and ends with what bought it and with nothing else. */
+static void grants(void **state)
+{
+	static const uint8_t channel[32] = {202};
+
+	(void)state;
+	start();
+	assert_int_equal(kit_enroll(&k, "soc", ROLE_SIGNAL, channel, NULL, NULL), DECIDE_ENTRY);
+	assert_entry(by_code(step_up("lease"), code_now()), ENTRY_ANSWER, VERDICT_ALLOW);
+	assert_true(leased());
+	reload();
+	assert_true(leased());
+	changed_outside("ada-fido");
+	assert_true(leased());
+	changed_outside("ada-totp");
+	assert_false(leased());
+	assert_entry(by_key(step_up("lease"), 1, 5), ENTRY_ANSWER, VERDICT_ALLOW);
+	assert_true(leased());
+	assert_entry(revoke("ada-totp"), ENTRY_CREDENTIAL_REVOKED, 0);
+	assert_true(leased());
+	assert_entry(revoke("ada-fido"), ENTRY_CREDENTIAL_REVOKED, 0);
+	assert_false(leased());
+	/* The same name and key again is another credential: what the first one bought is not its. */
+	assert_entry(enrol("ada-fido", CREDENTIAL_WEBAUTHN, "ada", data, webauthn_data(data, "ada-fido")),
+	             ENTRY_CREDENTIAL_ENROLLED, 0);
+	assert_false(leased());
+	assert_entry(by_token(step_up("lease"), ",\"jti\":\"1\""), ENTRY_ANSWER, VERDICT_ALLOW);
+	assert_true(leased());
+	changed_outside("ada-oidc");
+	assert_false(leased());
 	kit_free(&k);
 }
 
@@ -711,7 +782,7 @@ int main(void)
 	        cmocka_unit_test(codes),          cmocka_unit_test(locked),          cmocka_unit_test(keys),
 	        cmocka_unit_test(tokens),         cmocka_unit_test(lately),          cmocka_unit_test(moved),
 	        cmocka_unit_test(own_revocation), cmocka_unit_test(own_carried_out), cmocka_unit_test(enrolments_wrong),
-	        cmocka_unit_test(feature_off),    cmocka_unit_test(reloaded),
+	        cmocka_unit_test(feature_off),    cmocka_unit_test(reloaded),        cmocka_unit_test(grants),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);
