@@ -703,6 +703,56 @@ static void reloaded(void **state)
 	kit_free(&k);
 }
 
+/* --- a counter that fell --- */
+
+static void asked(const char *subject, bool fell)
+{
+	int64_t value = 0;
+
+	assert_entry(kit_ask_for(&k, subject, "see", "laptop", NULL), ENTRY_DECISION, VERDICT_ALLOW);
+	assert_int_equal(kit_signal(&k, SIGNAL_COUNTER_FELL, &value), fell);
+	assert_int_equal(value, fell);
+}
+
+/* It weighs in that very answer and from then on, until the key is revoked. */
+static void counter_fell(void **state)
+{
+	static const char cautious[] = "version: 2\nthresholds: {step_up: 0, deny: 5000}\n"
+	                               "rules:\n  - {id: up, match: {action: up}, verdict: step_up}\n"
+	                               "  - {id: copied, when: 'signals.counter_fell > 0', verdict: deny}\n";
+	int64_t value = 0;
+
+	(void)state;
+	start();
+	assert_entry(by_key(step_up("up"), 1, 5), ENTRY_ANSWER, VERDICT_ALLOW);
+	assert_false(kit_signal(&k, SIGNAL_COUNTER_FELL, &value));
+	asked("ada", false);
+	uint64_t open = step_up("up");
+	assert_entry(by_key(open, 1, 5), ENTRY_ANSWER, VERDICT_ALLOW);
+	assert_true(kit_signal(&k, SIGNAL_COUNTER_FELL, &value));
+	assert_int_equal(value, 1);
+	asked("ada", true);
+	asked("bob", false);
+	reload();
+	asked("ada", true);
+	assert_entry(by_key(step_up("up"), 1, 9), ENTRY_ANSWER, VERDICT_ALLOW); /* It rises again: one of two does. */
+	asked("ada", true);
+	assert_entry(revoke("ada-fido"), ENTRY_CREDENTIAL_REVOKED, 0);
+	asked("ada", false);
+	assert_entry(enrol("ada-fido", CREDENTIAL_WEBAUTHN, "ada", data, webauthn_data(data, "ada-fido")),
+	             ENTRY_CREDENTIAL_ENROLLED, 0);
+	asked("ada", false);
+	/* A policy may go further than to weigh it. */
+	assert_int_equal(kit_policy(&k, cautious), DECIDE_ENTRY);
+	assert_entry(by_key(step_up("up"), 1, 5), ENTRY_ANSWER, VERDICT_ALLOW);
+	assert_entry(by_key(step_up("up"), 1, 5), ENTRY_ANSWER, VERDICT_DENY);
+	/* Policies of version 1 know nothing of it. */
+	assert_int_equal(kit_policy(&k, kit_policy_1()), DECIDE_ENTRY);
+	assert_int_equal(kit_ask_for(&k, "ada", "see", "laptop", NULL), DECIDE_ENTRY);
+	assert_false(kit_signal(&k, SIGNAL_COUNTER_FELL, &value));
+	kit_free(&k);
+}
+
 /* --- grants that credentials bought --- */
 
 static bool leased(void)
@@ -783,6 +833,7 @@ int main(void)
 	        cmocka_unit_test(tokens),         cmocka_unit_test(lately),          cmocka_unit_test(moved),
 	        cmocka_unit_test(own_revocation), cmocka_unit_test(own_carried_out), cmocka_unit_test(enrolments_wrong),
 	        cmocka_unit_test(feature_off),    cmocka_unit_test(reloaded),        cmocka_unit_test(grants),
+	        cmocka_unit_test(counter_fell),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);

@@ -134,7 +134,8 @@ static void decide_anew(const struct apply *a, struct evaluation *e, const struc
 	/* What it waited for before the challenge counts, as long as that is remembered. */
 	if (d != NULL && (d->stage != DEFERRED_PASSED || a->now_ms >= d->expiry_ms))
 		d = NULL;
-	evaluate(e, a->s, q, u, a->asker, a->now_ms, a->now_ms, false, outcome == ANSWER_MET ? w->met : 0, d);
+	evaluate(e, a->s, q, u, a->asker, a->now_ms, a->now_ms, false,
+	         outcome == ANSWER_MET ? (struct proven){w->met, w->fell} : NOTHING_PROVEN, d);
 	if (outcome == ANSWER_FAILED)
 		evaluation_note(e, "The proof was not valid.",
 		                w->note != NULL && w->note[0] != 0 ? w->note : "answer: the evidence does not verify");
@@ -178,6 +179,8 @@ static void commit(struct apply *a, const struct account *k, const struct answer
 	if (outcome == ANSWER_MET && state_feature(a->s, FEATURE_DECISIONS))
 		recent_set(a->s, k->subject_key, k->request, w->met, a->now_ms);
 	struct subject *u = account_touch(a, k, a->out->index);
+	if (outcome == ANSWER_MET && w->fell)
+		history_fell(&u->history, w->credential->c.id);
 	if (outcome != ANSWER_MET)
 		counter_add(&u->profile.failures, a->now_ms, FAILURE_HALF_LIFE_MS);
 	else if (e->verdict == VERDICT_ALLOW) {

@@ -238,7 +238,7 @@ int apply_approval(struct apply *a)
 	with_vote.votes[with_vote.n_votes++] = (struct vote){
 	        .principal = a->asker->p.id, .version = a->asker->p.version, .index = a->s->head.size, .say = n.say};
 	const struct subject *known = account_of(&k, a, d, &q, principal_slot(a->s, d->principal));
-	evaluate(&e, a->s, &q, known, k.client, a->now_ms, a->now_ms, false, 0, &with_vote);
+	evaluate(&e, a->s, &q, known, k.client, a->now_ms, a->now_ms, false, NOTHING_PROVEN, &with_vote);
 	err = check_named_now(a, &e, &n);
 	if (err != 0)
 		return err;
@@ -297,7 +297,7 @@ int apply_defer_end(struct apply *a, struct deferred_slot *d)
 	uint8_t nonce[32];
 	const struct subject *known = account_of(&k, a, d, &q, client != NULL ? client : &nobody);
 
-	evaluate(&e, a->s, &q, known, k.client, a->now_ms, a->now_ms, false, 0, d);
+	evaluate(&e, a->s, &q, known, k.client, a->now_ms, a->now_ms, false, NOTHING_PROVEN, d);
 	k.evaluation = &e;
 	int cause = end_cause(a, d, client, &k, &e);
 	int err = prepare_end(a, &k, &e, nonce);

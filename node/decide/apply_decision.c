@@ -49,7 +49,7 @@ int apply_decision(struct apply *a)
 	bool own = state_feature(a->s, FEATURE_DECISIONS) && changes_credentials(&q);
 	unsigned lately =
 	        state_feature(a->s, FEATURE_DECISIONS) && !own ? recent_level(a->s, k.subject_key, &q, a->now_ms) : 0;
-	evaluate(&e, a->s, &q, known, a->asker, a->now_ms, a->now_ms, false, lately, NULL);
+	evaluate(&e, a->s, &q, known, a->asker, a->now_ms, a->now_ms, false, (struct proven){.level = lately}, NULL);
 	if (own && e.verdict == VERDICT_ALLOW) {
 		e.verdict = VERDICT_STEP_UP;
 		evaluation_note(&e, "Please prove that it is you.", "who changes their credentials always proves it");
@@ -107,7 +107,7 @@ int apply_import(struct apply *a)
 	if (err != 0)
 		return err;
 	const struct subject *known = account_init(&k, a->s, &q, i.request, i.request_len);
-	evaluate(&e, a->s, &q, known, a->asker, i.event_time_ms, a->now_ms, true, 0, NULL);
+	evaluate(&e, a->s, &q, known, a->asker, i.event_time_ms, a->now_ms, true, NOTHING_PROVEN, NULL);
 	evaluation_note(&e, "", "imported: a past event, scored as if it were asked; it permits nothing");
 	k.evaluation = &e;
 	k.import = &i;

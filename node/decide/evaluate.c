@@ -168,8 +168,14 @@ static void use_grant(struct evaluation *e, const struct state *s, const struct 
 	evaluation_note(e, "", "a grant meets the challenge's level");
 }
 
+/* Until the key is revoked: one that was enrolled anew has another id. */
+static bool counter_fell(const struct state *s, const struct subject *u)
+{
+	return u != NULL && u->history.fell != 0 && state_credential(s, CREDENTIAL_ID_MIN + u->history.fell) != NULL;
+}
+
 void evaluate(struct evaluation *ret, const struct state *s, const struct request *q, const struct subject *u,
-              const struct principal_slot *client, uint64_t event_ms, uint64_t now_ms, bool import, unsigned met,
+              const struct principal_slot *client, uint64_t event_ms, uint64_t now_ms, bool import, struct proven met,
               const struct deferred_slot *d)
 {
 	const struct policy *p = s->policy;
@@ -212,8 +218,9 @@ void evaluate(struct evaluation *ret, const struct state *s, const struct reques
 		                                               .event_ms = event_ms,
 		                                               .now_ms = now_ms,
 		                                               .outside_level = standing ? outside_level(s, &g) : 0,
+		                                               .counter_fell = met.fell || counter_fell(s, u),
 		                                               .import = import});
-	evaluate_as(ret, p, q, met, import ? NULL : &f);
+	evaluate_as(ret, p, q, met.level, import ? NULL : &f);
 	if (standing)
 		use_grant(ret, s, &g);
 	if (ret->further && q->place == NULL && ret->observation.value[FEATURE_ADDRESS] != 0)

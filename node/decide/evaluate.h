@@ -61,12 +61,18 @@ struct deferral {
 /* What this rule's defer waits for has come; else it is noted in e->awaited. f NULL: never. defer.c */
 bool defer_met(const struct deferral *f, struct evaluation *e, unsigned rule, const struct rule *r);
 
+/* The evidence that was verified for this very request: its level, 0: none; and whether its key counted backwards. */
+struct proven {
+	unsigned level;
+	bool fell;
+};
+#define NOTHING_PROVEN ((struct proven){0})
 /*
- * u: the subject, NULL if unknown. event_ms: when it happened; import: its velocity counts among imports. met: level of
- * the evidence that was verified for this very request; 0: none. d: the request has waited; NULL: it has not.
+ * u: the subject, NULL if unknown. event_ms: when it happened; import: its velocity counts among imports. d: the
+ * request has waited; NULL: it has not.
  */
 void evaluate(struct evaluation *ret, const struct state *s, const struct request *q, const struct subject *u,
-              const struct principal_slot *client, uint64_t event_ms, uint64_t now_ms, bool import, unsigned met,
+              const struct principal_slot *client, uint64_t event_ms, uint64_t now_ms, bool import, struct proven met,
               const struct deferred_slot *d);
 /*
  * What policy p makes of a request whose signals are known already: ret->signals (each once, numbers within the

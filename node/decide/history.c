@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "ledger/errors.h"
+#include "node/decide/decide.h"
 #include "node/decide/fixed.h"
 
 #define DAY_MS                UINT64_C(86400000)
@@ -20,6 +21,7 @@
 #define RATE_LEVELS_MAX       5               /* As the old velocity's: the weight is at its bound by then. */
 #define TRACE_SIZE            (4 + 4 + 2 + 1) /* In records. */
 #define SESSION_SIZE          12
+#define HISTORY_ELEMENTS      17 /* And an eighteenth, `fell`, where there is one. */
 
 static const uint8_t slots_of[TRACE_COUNT] = {
 #define TRACE_SLOTS_OF(name, slots) slots,
@@ -220,6 +222,12 @@ void history_train_import(struct history *h, const struct sight *v, uint64_t eve
 		learn_amount(&h->amounts, v->amount);
 }
 
+void history_fell(struct history *h, uint64_t credential_id)
+{
+	h->begun = true;
+	h->fell = (uint32_t)(credential_id - CREDENTIAL_ID_MIN);
+}
+
 /* --- records --- */
 
 static void write_traces(struct writer *w, const struct history *h)
@@ -249,6 +257,7 @@ static void write_sessions(struct writer *w, const struct history *h)
 
 void history_write(struct writer *w, const struct history *h)
 {
+	writer_array(w, h->fell != 0 ? HISTORY_ELEMENTS + 1 : HISTORY_ELEMENTS);
 	for (unsigned i = 0; i < RATE_COUNT; i++) {
 		writer_uint(w, h->rates[i].time_ms);
 		writer_uint(w, h->rates[i].value);
@@ -264,6 +273,8 @@ void history_write(struct writer *w, const struct history *h)
 		writer_uint(w, h->gain_day[k]);
 	write_sessions(w, h);
 	write_traces(w, h);
+	if (h->fell != 0)
+		writer_uint(w, h->fell);
 }
 
 static uint64_t read_uint(struct reader *r, uint64_t max)
@@ -304,8 +315,12 @@ static void read_tables(struct reader *r, struct history *ret)
 void history_read(struct reader *r, struct history *ret)
 {
 	const int64_t sum_max = (AMOUNT_MAX + 1) * AMOUNT_ONE * 2;
+	uint32_t n = 0;
 
 	memset(ret, 0, sizeof(*ret));
+	reader_array(r, HISTORY_ELEMENTS + 1, &n);
+	if (n < HISTORY_ELEMENTS && r->err == 0)
+		r->err = CS_ERR_MALFORMED;
 	ret->begun = true;
 	for (unsigned i = 0; i < RATE_COUNT; i++) {
 		ret->rates[i].time_ms = read_uint(r, UINT64_MAX);
@@ -321,4 +336,6 @@ void history_read(struct reader *r, struct history *ret)
 	for (unsigned k = 0; k < TRACE_COUNT; k++)
 		ret->gain_day[k] = (uint32_t)read_uint(r, UINT32_MAX);
 	read_tables(r, ret);
+	if (n > HISTORY_ELEMENTS)
+		ret->fell = (uint32_t)read_uint(r, UINT32_MAX);
 }

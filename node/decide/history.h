@@ -88,7 +88,8 @@ enum { RATE_HOUR, RATE_DAY, RATE_COUNT }; /* Half-lives of the further counters.
 #define RATE_DAY_MS  UINT64_C(86400000)
 
 struct history {
-	bool begun; /* Anything below is set: it has a record. */
+	bool begun;    /* Anything below is set: it has a record. */
+	uint32_t fell; /* Which credential counted backwards last, by its id above CREDENTIAL_ID_MIN; 0: none ever. */
 	struct rate rates[RATE_COUNT];
 	uint64_t place_ms; /* 0: no last place. Imports never move it. */
 	int32_t latitude, longitude;
@@ -110,11 +111,11 @@ void history_asked(struct history *h, uint64_t now_ms);
  * four deviations teach as four: one outlier does not move what is usual.
  */
 void history_train(struct history *h, const struct sight *v, uint64_t network, uint64_t now_ms, bool strong);
+void history_fell(struct history *h, uint64_t credential_id); /* Its counter did. */
 /* From an import: values and amounts while no decision has taught any; no place, no session, no proof. */
 void history_train_import(struct history *h, const struct sight *v, uint64_t event_ms, bool decided);
 
-#define HISTORY_ELEMENTS 17
-void history_write(struct writer *w, const struct history *h); /* Elements of an array that the caller has opened. */
+void history_write(struct writer *w, const struct history *h);
 void history_read(struct reader *r, struct history *ret);
 
 #endif

@@ -107,7 +107,9 @@
 	X(SIGNAL_OUTSIDE_7, 46, "outside_7", 0, 1000, "thousandths", "", "outside_7: a score from outside")            \
 	X(SIGNAL_OUTSIDE_8, 47, "outside_8", 0, 1000, "thousandths", "", "outside_8: a score from outside")            \
 	X(SIGNAL_OUTSIDE_RISK, 60, "outside_risk", 1200, 1, "", "Another system warns of you.",                        \
-	  "outside_risk: a warning from outside stands for the user, the device or the session; 2: HIGH")
+	  "outside_risk: a warning from outside stands for the user, the device or the session; 2: HIGH")              \
+	X(SIGNAL_COUNTER_FELL, 61, "counter_fell", 1500, 1, "", "Your security key may have been copied.",             \
+	  "counter_fell: a security key of the subject counted backwards and is still enrolled: it may have a double")
 
 enum signal {
 #define SIGNAL_ENUM(name, number, key, weight, user, admin) name = number,
@@ -118,7 +120,7 @@ enum signal {
 #undef SIGNAL_ENUM_2
 };
 #define SIGNAL_MAX_1 23 /* Highest number of policies of version 1. */
-#define SIGNAL_MAX   60 /* Highest number; some below it are none. */
+#define SIGNAL_MAX   61 /* Highest number; some below it are none. */
 
 const char *signal_key(unsigned id); /* "new_device"; NULL if unknown. */
 int32_t signal_default_weight(unsigned id);

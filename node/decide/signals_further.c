@@ -229,4 +229,5 @@ void signals_derive_further(struct signal_list *ret, const struct profile *p, co
 	outside_signals(ret, in);
 	if (in->outside_level > OUTSIDE_LOW)
 		signal_add(ret, SIGNAL_OUTSIDE_RISK, (int32_t)in->outside_level - OUTSIDE_LOW);
+	signal_add(ret, SIGNAL_COUNTER_FELL, in->counter_fell && !in->import);
 }

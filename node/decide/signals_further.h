@@ -19,6 +19,7 @@ struct further_input {
 	unsigned n_groups;
 	uint64_t event_ms, now_ms;
 	unsigned outside_level; /* enum outside_level, of warnings that stand. */
+	bool counter_fell;      /* Of a credential of the subject that is still the same. */
 	bool import;            /* A past event: no velocity, sessions or proof of today tell anything about it. */
 };
 /* After signals_derive, in ascending order of id. p, h NULL: the subject is unknown. */

@@ -93,7 +93,6 @@ static void load_history(struct state *s, struct reader *r, uint64_t slot)
 		r->err = CS_ERR_DAMAGED;
 		return;
 	}
-	reader_array_exact(r, RECORD_HISTORY_ELEMENTS);
 	history_read(r, &s->subjects[slot].history);
 	if (slot >= s->n_subjects)
 		s->n_subjects = (uint32_t)slot + 1;

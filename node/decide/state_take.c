@@ -80,7 +80,6 @@ static int emit_history(const struct state *s, uint32_t slot)
 		return 0;
 	if (!u->history.begun)
 		return emit(s, RECORD_HISTORY, slot, NULL, 0);
-	writer_array(&w, RECORD_HISTORY_ELEMENTS);
 	history_write(&w, &u->history);
 	return emit_written(s, RECORD_HISTORY, slot, &w);
 }
