@@ -184,6 +184,13 @@ pane_says()
 	pane capture-pane -p -e >"$out" && grep -q -- "$1" "$out"
 }
 
+# While a terminal that has become narrow is drawn anew its old line may lie over two rows.
+# shellcheck disable=SC2317
+pane_counts_once()
+{
+	[ "$(pane capture-pane -p | grep -c '/s  allow')" -eq 1 ]
+}
+
 escape=$(printf '\033')
 bottom="challenges $index  alerts $index"
 # The shell stays when watch has ended, so that its last words can be read.
@@ -191,8 +198,7 @@ pane new-session -d -x 100 -y 12 "$tool watch --from 4 --until $newest; $tool wa
 eventually 'the line at the bottom' pane_says "^$escape\[7m.*$bottom"
 pane resize-window -x 40 -y 12
 eventually 'the line is cut' pane_says "^$escape\[7m.*  d"
-checks=$((checks + 1))
-[ "$(pane capture-pane -p | grep -c '/s  allow')" -eq 1 ] || fail 'the line is there twice'
+eventually 'the line is there once' pane_counts_once
 pane resize-window -x 120 -y 12
 eventually 'the line is whole again' pane_says "^$escape\[7m.*$bottom"
 expect 2 decide --subject user:carol --action read --resource file:y
