@@ -1,0 +1,535 @@
+/* countersign audit: one visit. All entries since the last one are read, checked, and folded into the same tree. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "client/tool/audit.h"
+#include "client/tool/auditfacts.h"
+#include "client/tool/files.h"
+#include "client/tool/json.h"
+#include "client/tool/text.h"
+
+#define PAGE_ENTRIES 256 /* As many as one page of the library holds. */
+#define SHOW_MS      250
+
+static const struct usage usage = {
+        .command = "audit",
+        .arguments = "",
+        .about = "An auditor's visit. Reads every entry since the last visit, checks each, and folds them into the "
+                 "tree that\n"
+                 "the state file holds: a past that was rewritten, rolled back or forked does not lead to a checkpoint "
+                 "that\n"
+                 "the trust policy's quorum has cosigned. Private fields are checked and reported where they are open\n"
+                 "(keys with the audit role). The state is written when all held, whole or not at all.\n"
+                 "`countersign audit compare` holds two auditors' states against each other.\n",
+        .exits = "  0  all was checked and held, under a quorum's cosignatures\n"
+                 "  1  ALARM: the ledger contradicts itself, its past, or its signatures\n"
+                 "  2  the leader's claim only, or something could not be checked\n" TOOL_EXIT_TEXT,
+};
+
+struct visit {
+	struct auditcluster cluster;
+	struct auditstate state; /* As the last visit left it, then as this one goes on. */
+	struct auditstate last;
+	struct auditfacts *facts;
+	struct auditproof proof; /* Of the last entry that is to be checked. */
+	struct verify_audit fold;
+	struct verify_result *result;
+	uint64_t target, begun_ms, shown_ms, n_unknown;
+	int status;
+	char reason[512], expected[80], found[80];
+	bool has_bad;
+	uint64_t bad;
+};
+
+static int alarm_at(struct visit *v, uint64_t index, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static int alarm_at(struct visit *v, uint64_t index, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(v->reason, sizeof v->reason, format, args);
+	va_end(args);
+	v->status = AUDIT_ALARM;
+	v->has_bad = index != UINT64_MAX;
+	v->bad = index;
+	return AUDIT_ALARM;
+}
+
+static void hex(const struct hash *h, char ret[80])
+{
+	sodium_bin2hex(ret, 80, h->b, HASH_SIZE);
+}
+
+static int no_answer(struct visit *v, const char *what, int err)
+{
+	if (err == CS_E_REFUTED)
+		return alarm_at(v, UINT64_MAX, "%.400s", cs_last_error());
+	return tool_failed_call(usage.command, what, err);
+}
+
+/* Is what the last visit has seen still there? ret_size: the ledger's, as the node that answers has it. */
+static int reach(struct visit *v, uint64_t *ret_size)
+{
+	cs_page *page = NULL;
+	uint64_t seen = v->state.size;
+	struct auditproof p;
+	char text[256];
+	int err = cs_entries(v->cluster.source.client, seen ? seen - 1 : 0, 1, AUDIT_WAIT_MS, &page), code;
+	size_t n;
+
+	if (err)
+		return no_answer(v, "reading", err);
+	*ret_size = page->size;
+	n = page->n;
+	cs_page_free(page);
+	if (n)
+		return 0;
+	/* A node that lags is no rollback: nobody else may have the entry either. */
+	enum auditproof_ask ask = auditproof_ask(&v->cluster.source, seen ? seen - 1 : 0, &p, text, &code);
+	auditproof_close(&p);
+	if (ask != AUDITPROOF_MISSING)
+		return ask == AUDITPROOF_FALSE ? alarm_at(v, UINT64_MAX, "%s", text)
+		                               : tool_fail(EXIT_UNREACHABLE, usage.command,
+		                                           "entry %" PRIu64 ": the node that answers lags", seen - 1);
+	return alarm_at(v, *ret_size,
+	                "ROLLED BACK: the cluster shows %" PRIu64 " entries, and a quorum had cosigned %" PRIu64
+	                " at an earlier visit; entry %" PRIu64 " is the first that is missing",
+	                *ret_size, seen, *ret_size);
+}
+
+static int ask(struct visit *v, uint64_t index, struct auditproof *ret)
+{
+	char text[256];
+	int err;
+
+	switch (auditproof_ask(&v->cluster.source, index, ret, text, &err)) {
+	case AUDITPROOF_GOT:
+		return 0;
+	case AUDITPROOF_CLAIM:
+		v->status = AUDIT_UNDECIDED;
+		snprintf(v->reason, sizeof v->reason, "%s", text);
+		return 0;
+	case AUDITPROOF_FALSE:
+		return alarm_at(v, UINT64_MAX, "%s", text);
+	case AUDITPROOF_MISSING:
+		return tool_fail(AUDIT_UNDECIDED, usage.command,
+		                 "no checkpoint covers entry %" PRIu64 " yet: could not tell", index);
+	case AUDITPROOF_FAILED:
+		break;
+	}
+	return tool_failed_call(usage.command, "proving", err);
+}
+
+/* The cluster's tree must begin with the one that the last visit has folded. */
+static int hold_past(struct visit *v)
+{
+	const struct auditstate *s = &v->state;
+	struct auditrange r;
+	struct auditproof p;
+	struct hash root;
+	int code = ask(v, s->size - 1, &p);
+
+	auditstate_root(s, &root);
+	if (!code && !hash_equal(&root, &p.root)) {
+		auditproof_narrow(&v->cluster.source, s, &p, &r);
+		hex(&s->last_leaf, v->expected);
+		hex(&p.leaf, v->found);
+		code = alarm_at(v, r.high - 1,
+		                "%s: the cluster's first %" PRIu64 " entries are not those of the last visit; entries "
+		                "before %" PRIu64 " are the same, the first that differs is one of %" PRIu64
+		                " to %" PRIu64 ", and entry %" PRIu64 " is known to",
+		                p.size == s->size ? "FORKED at equal size" : "REWRITTEN", s->size, r.low, r.low,
+		                r.high - 1, r.high - 1);
+	}
+	auditproof_close(&p);
+	return code;
+}
+
+/* How far this visit goes, and the proof that shows it. */
+static int aim(struct visit *v, uint64_t to_size)
+{
+	uint64_t size = 0;
+	int code = reach(v, &size);
+
+	if (!code && v->state.size)
+		code = hold_past(v);
+	if (code)
+		return code;
+	if (to_size && (to_size > size || to_size < v->state.size))
+		return tool_fail(EXIT_USAGE, usage.command,
+		                 "option --to-size: the ledger has %" PRIu64 " entries, and %" PRIu64
+		                 " are checked already",
+		                 size, v->state.size);
+	size = size < v->state.size ? v->state.size : size;
+	v->target = to_size ? to_size : size;
+	if (!v->target)
+		return tool_fail(EXIT_UNREACHABLE, usage.command, "the ledger has no entry yet");
+	code = ask(v, v->target - 1, &v->proof);
+	if (!code && !to_size)
+		v->target = v->proof.size;
+	return code;
+}
+
+static void progress(struct visit *v)
+{
+	uint64_t now_ms = text_clock_ms(), done = v->fold.size - v->last.size, all = v->target - v->last.size;
+
+	if (now_ms < v->begun_ms + SHOW_MS || now_ms < v->shown_ms + SHOW_MS || !isatty(STDERR_FILENO))
+		return;
+	v->shown_ms = now_ms;
+	fprintf(stderr, "\r\033[K%" PRIu64 " of %" PRIu64 " entries (%.0f %%), %.0f a second", done, all,
+	        all ? 100.0 * (double)done / (double)all : 100.0,
+	        1000.0 * (double)done / (double)(now_ms - v->begun_ms));
+	fflush(stderr);
+}
+
+static int take(struct visit *v, const struct cs_entry *e)
+{
+	uint64_t index = v->fold.size;
+	struct entryview view;
+	int err;
+
+	if (!verify_audit_entry(&v->fold, e->leaf, e->leaf_size, NULL)) {
+		snprintf(v->expected, sizeof v->expected, "%s", v->result->expected);
+		snprintf(v->found, sizeof v->found, "%s", v->result->found);
+		return alarm_at(v, index, "%.400s", v->result->reason);
+	}
+	if (!index && memcmp(v->fold.last_leaf, v->cluster.file.genesis.b, HASH_SIZE) != 0)
+		return alarm_at(v, 0, "ANOTHER LEDGER: entry 0 is not the genesis that the cluster file names");
+	err = entryview_open(&view, e);
+	if (err)
+		return alarm_at(v, index, "entry %" PRIu64 ": %s", index,
+		                err == CS_E_REFUTED ? "a private field does not open its commitment"
+		                                    : "its public fields are not those of its kind");
+	v->n_unknown += !entryview_kind_known(view.entry.kind);
+	auditfacts_add(v->facts, &v->state, &view);
+	return 0;
+}
+
+static int read_entries(struct visit *v)
+{
+	unsigned empty = 0;
+	int code = 0;
+
+	while (v->fold.size < v->target && !code) {
+		uint64_t left = v->target - v->fold.size;
+		cs_page *page = NULL;
+		int err = cs_entries(v->cluster.source.client, v->fold.size,
+		                     left < PAGE_ENTRIES ? (unsigned)left : PAGE_ENTRIES, AUDIT_WAIT_MS, &page);
+
+		if (err)
+			return no_answer(v, "reading", err);
+		empty = page->n ? 0 : empty + 1;
+		for (size_t i = 0; i < page->n && v->fold.size < v->target && !code; i++)
+			code = take(v, &page->entries[i]);
+		cs_page_free(page);
+		progress(v);
+		if (empty == 2)
+			return tool_fail(EXIT_UNREACHABLE, usage.command,
+			                 "entries from %" PRIu64 " on: the node that answers lags", v->fold.size);
+	}
+	return code;
+}
+
+/* The fold goes on from the state: the library's own begins at 0. */
+static void begin_fold(struct visit *v)
+{
+	verify_audit_begin(&v->fold, v->cluster.policy, v->proof.note, v->proof.note_len, v->result);
+	v->fold.size = v->state.size;
+	v->fold.time_ms = v->state.time_ms;
+	memcpy(v->fold.last_leaf, v->state.last_leaf.b, HASH_SIZE);
+	for (unsigned i = 0; i < AUDITSTATE_LEVELS; i++)
+		memcpy(v->fold.frontier[i], v->state.frontier[i].b, HASH_SIZE);
+}
+
+static void end_fold(struct visit *v)
+{
+	struct auditstate *s = &v->state;
+
+	s->size = v->fold.size;
+	s->time_ms = v->fold.time_ms;
+	memcpy(s->last_leaf.b, v->fold.last_leaf, HASH_SIZE);
+	for (unsigned i = 0; i < AUDITSTATE_LEVELS; i++)
+		memcpy(s->frontier[i].b, v->fold.frontier[i], HASH_SIZE);
+	s->note_size = v->proof.size;
+	s->note_len = v->proof.note_len;
+	memcpy(s->note, v->proof.note, s->note_len + 1);
+	auditstate_visited(s, text_now_ms());
+}
+
+/*
+ * The entries that came are chained, but lead to another root: the first that differs from the one that the cosigned
+ * checkpoint covers. Behind it all differ, since each has the hash of the one before.
+ */
+static uint64_t first_wrong(struct visit *v)
+{
+	uint64_t low = v->last.size, high = v->target - 1;
+
+	while (low < high) {
+		uint64_t at = low + (high - low) / 2;
+		cs_page *page = NULL;
+		struct auditproof p = {0};
+		struct hash leaf;
+		char text[256];
+		int err;
+		bool known = !cs_entries(v->cluster.source.client, at, 1, 0, &page) && page->n;
+
+		if (known)
+			hash_leaf(&leaf, page->entries[0].leaf, page->entries[0].leaf_size);
+		cs_page_free(page);
+		known = known && auditproof_ask(&v->cluster.source, at, &p, text, &err) == AUDITPROOF_GOT;
+		auditproof_close(&p);
+		if (!known)
+			break;
+		if (hash_equal(&leaf, &p.leaf))
+			low = at + 1;
+		else
+			high = at;
+	}
+	return high;
+}
+
+static int hold_roots(struct visit *v)
+{
+	const struct hash *wanted = v->target == v->proof.size ? &v->proof.size_root : &v->proof.root;
+	struct hash root;
+
+	auditstate_root(&v->state, &root);
+	if (hash_equal(&root, wanted))
+		return 0;
+	hex(wanted, v->expected);
+	hex(&root, v->found);
+	return alarm_at(v, first_wrong(v),
+	                "the entries that the cluster gives do not lead to the root that it has signed for %" PRIu64
+	                " entries",
+	                v->target);
+}
+
+static int check(struct visit *v, uint64_t to_size)
+{
+	int code = aim(v, to_size);
+
+	if (code)
+		return code;
+	begin_fold(v);
+	v->begun_ms = text_clock_ms();
+	code = read_entries(v);
+	if (v->shown_ms)
+		fputs("\r\033[K", stderr);
+	if (code)
+		return code;
+	end_fold(v);
+	return hold_roots(v);
+}
+
+/* --- the report --- */
+
+static void line(json_t *list, const char *mark, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static void line(json_t *list, const char *mark, const char *format, ...)
+{
+	char text[256];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	json_array_append_new(list, json_pack("{s:s, s:s}", "mark", mark, "text", text));
+}
+
+/* The verifier's about the checkpoint, then what this visit adds; after an alarm its reason says the rest. */
+static json_t *check_lines(const struct visit *v)
+{
+	static const char *const marks[] = {"held", "bad", "unchecked"};
+	const struct verify_result *r = v->result;
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < r->n_lines; i++)
+		line(list, marks[r->lines[i].mark], "%.250s", r->lines[i].text);
+	if (v->status == AUDIT_ALARM)
+		return list;
+	if (v->last.size)
+		line(list, "held", "the %" PRIu64 " entries of the last visit are how this tree begins", v->last.size);
+	if (v->last.size < v->state.size)
+		line(list, "held",
+		     "entries %" PRIu64 " to %" PRIu64
+		     ": canonical, each in its place and chained to the one before, times "
+		     "in order, private fields as committed",
+		     v->last.size, v->state.size - 1);
+	line(list, "held",
+	     "the root over all %" PRIu64 " entries, as folded here, is what the checkpoint of size %" PRIu64 " covers",
+	     v->state.size, v->proof.size);
+	if (v->n_unknown)
+		line(list, "unchecked", "%" PRIu64 " entries are of kinds that this build does not know", v->n_unknown);
+	return list;
+}
+
+static json_t *state_json(const struct auditstate *s)
+{
+	json_t *verdicts = json_object();
+	char text[80];
+	struct hash root;
+
+	auditstate_root(s, &root);
+	hex(&root, text);
+	for (int i = CS_ALLOW; i <= CS_DENY; i++)
+		json_object_set_new(verdicts, cs_verdict_text(i), json_integer((json_int_t)s->n_verdicts[i]));
+	return json_pack("{s:I, s:s, s:I, s:i, s:o}", "size", (json_int_t)s->size, "root", text, "visited_ms",
+	                 (json_int_t)(s->n_visits ? s->visits[s->n_visits - 1].at_ms : 0), "visits_kept",
+	                 (int)s->n_visits, "verdicts", verdicts);
+}
+
+static json_t *report(const struct visit *v)
+{
+	static const char *const outcomes[] = {"verified", "refuted", "could not tell"};
+	json_t *o = json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:s, s:I}", "format", "countersign/audit-report/v1",
+	                      "outcome", outcomes[v->status], "status", v->status, "reason", v->reason, "origin",
+	                      v->cluster.file.origin, "governance", v->state.governance, "trust", v->cluster.trust,
+	                      "made_ms", (json_int_t)text_now_ms());
+
+	json_object_set_new(o, "last_visit", v->last.size ? state_json(&v->last) : json_null());
+	json_object_set_new(o, "state", state_json(&v->state));
+	json_object_set_new(o, "checkpoint_size", json_integer((json_int_t)v->proof.size));
+	json_object_set_new(o, "checkpoint", json_string(v->proof.note));
+	json_object_set_new(o, "checks", check_lines(v));
+	if (v->has_bad)
+		json_object_set_new(o, "bad_index", json_integer((json_int_t)v->bad));
+	if (*v->expected) {
+		json_object_set_new(o, "expected", json_string(v->expected));
+		json_object_set_new(o, "found", json_string(v->found));
+	}
+	json_object_set_new(o, "facts", auditfacts_json(v->facts));
+	return o;
+}
+
+static int write_report(const json_t *o, const char *json_path, const char *html_path)
+{
+	char *text = json_path ? json_dumps(o, JSON_INDENT(2)) : NULL, *html;
+	size_t size;
+	int err = 0;
+
+	if (json_path)
+		err = text ? files_replace(json_path, text, strlen(text), 0600) : ENOMEM;
+	free(text);
+	if (err)
+		return tool_fail(EXIT_LOCAL, usage.command, "%s: %s", json_path, strerror(err));
+	if (!html_path)
+		return 0;
+	html = audithtml_make(o, &size);
+	err = html ? files_replace(html_path, html, size, 0600) : ENOMEM;
+	free(html);
+	return err ? tool_fail(EXIT_LOCAL, usage.command, "%s: %s", html_path, strerror(err)) : 0;
+}
+
+/* A state under keys that the policy does not know, or another's, is no past to go on from. */
+static int load(struct visit *v, const char *path)
+{
+	int there, code = auditstate_load(usage.command, path, &v->state, &there);
+
+	if (code || !there)
+		return code;
+	if (strcmp(v->state.origin, v->cluster.file.origin) != 0)
+		return tool_fail(EXIT_USAGE, usage.command,
+		                 "%s: refused: it is the state of another ledger, %s, and this is %s", path,
+		                 v->state.origin, v->cluster.file.origin);
+	verify_checkpoint(v->cluster.policy, v->state.note, v->state.note_len, v->result);
+	if (v->result->outcome == VERIFY_REFUTED)
+		return tool_fail(EXIT_USAGE, usage.command, "%s: refused: its checkpoint does not hold: %s", path,
+		                 v->result->reason);
+	v->last = v->state;
+	return 0;
+}
+
+static int conclude(struct visit *v, const char *path)
+{
+	if (v->status == AUDIT_HELD && v->n_unknown) {
+		v->status = AUDIT_UNDECIDED;
+		snprintf(v->reason, sizeof v->reason,
+		         "%" PRIu64
+		         " entries are of kinds that this build does not know: what they say was not looked at",
+		         v->n_unknown);
+		return auditstate_save(usage.command, path, &v->state);
+	}
+	if (v->status != AUDIT_HELD)
+		return 0;
+	snprintf(v->reason, sizeof v->reason,
+	         "entries %" PRIu64 " to %" PRIu64 " were checked, each one, and continue %s", v->last.size,
+	         v->state.size - 1, v->last.size ? "what the last visit saw" : "the genesis");
+	if (v->last.size == v->state.size)
+		snprintf(v->reason, sizeof v->reason,
+		         "nothing new: all %" PRIu64 " entries are those of the last visit", v->state.size);
+	return auditstate_save(usage.command, path, &v->state);
+}
+
+static int run(struct visit *v, const char *path, uint64_t to_size, const char *json_path, const char *html_path)
+{
+	int code = load(v, path), err;
+	json_t *o;
+
+	if (code)
+		return code;
+	snprintf(v->state.origin, sizeof v->state.origin, "%s", v->cluster.file.origin);
+	code = check(v, to_size);
+	/* Without an answer there is nothing to report. */
+	if (code && v->status != AUDIT_ALARM)
+		return code;
+	code = conclude(v, path);
+	o = report(v);
+	auditreport_print(o);
+	err = write_report(o, json_path, html_path);
+	json_decref(o);
+	if (v->status == AUDIT_ALARM)
+		return AUDIT_ALARM;
+	return code ? code : err ? err : v->status;
+}
+
+int auditvisit_run(int argc, char **argv)
+{
+	struct tool_access access = {.timeout_ms = 10000};
+	const char *trust = NULL, *state = NULL, *html = NULL, *json = NULL;
+	uint64_t to_size = 0;
+	const struct option options[] = {
+	        TOOL_ACCESS_OPTIONS(&access),
+	        {"state", OPTION_TEXT, &state, "FILE", "what was checked so far; made by the first visit", 0, 0},
+	        {"trust", OPTION_TEXT, &trust, "POLICY", "whose signatures count (default: the cluster file's policy)",
+	         0, 0},
+	        {"report", OPTION_TEXT, &html, "FILE.html", "the report as one page, to read and to print", 0, 0},
+	        {"json", OPTION_TEXT, &json, "FILE", "the report as JSON", 0, 0},
+	        {"to-size", OPTION_NUMBER, &to_size, "N", "the first N entries only", 1, INT64_MAX},
+	        {NULL, OPTION_FLAG, NULL, NULL, NULL, 0, 0},
+	};
+	unsigned n;
+	int code = options_parse(&usage, options, argc, argv, &n);
+
+	if (code != OPTIONS_GO_ON)
+		return code;
+	if (!state)
+		return tool_fail(EXIT_USAGE, usage.command,
+		                 "option --state FILE is missing: what one visit saw, the next one needs");
+	struct visit *v = calloc(1, sizeof *v);
+	if (v) {
+		v->facts = auditfacts_new();
+		v->result = calloc(1, sizeof *v->result);
+	}
+	if (!v || !v->facts || !v->result)
+		code = tool_fail(EXIT_LOCAL, usage.command, "out of memory");
+	else
+		code = auditcluster_open(usage.command, &access, trust, &v->cluster);
+	if (!code)
+		code = run(v, state, to_size, json, html);
+	if (v) {
+		auditcluster_close(&v->cluster);
+		auditproof_close(&v->proof);
+		auditfacts_free(v->facts);
+		free(v->result);
+	}
+	free(v);
+	return code;
+}

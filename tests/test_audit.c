@@ -1,0 +1,276 @@
+/* Tests of countersign audit: the state file, the fold that it keeps, and where two histories part. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/tool/auditfacts.h"
+#include "client/tool/auditproof.h"
+#include "client/tool/auditstate.h"
+#include "client/tool/tool.h"
+#include "ledger/errors.h"
+#include "tests/naive_tree.h"
+
+/* The tool's own says it on stderr. */
+int tool_fail(int code, const char *command, const char *format, ...)
+{
+	(void)command;
+	(void)format;
+	return code;
+}
+
+bool tool_parse_index(const char *text, uint64_t *ret)
+{
+	return sscanf(text, "%lu", ret) == 1;
+}
+
+static void add(struct auditstate *s, uint64_t salt)
+{
+	struct hash h;
+	unsigned level = 0;
+	uint64_t bytes[2] = {s->size, salt};
+
+	hash_leaf(&h, bytes, sizeof bytes);
+	s->last_leaf = h;
+	for (; s->size >> level & 1; level++)
+		hash_node(&h, &s->frontier[level], &h);
+	s->frontier[level] = h;
+	s->size++;
+	s->n_kinds[2]++;
+}
+
+/* From `from` on the leaves are others. */
+static void make(struct auditstate *s, uint64_t size, uint64_t from)
+{
+	memset(s, 0, sizeof *s);
+	snprintf(s->origin, sizeof s->origin, "acme-0123456789abcdef");
+	snprintf(s->governance, sizeof s->governance, "2 of 3");
+	s->note_len = (size_t)snprintf(s->note, sizeof s->note, "a note\n");
+	while (s->size < size) {
+		add(s, s->size >= from);
+		s->time_ms += 7;
+		if (s->size % 5 == 0 || s->size == size)
+			auditstate_visited(s, s->time_ms);
+	}
+	s->note_size = size;
+	s->n_verdicts[1] = size;
+}
+
+static void test_state_whole(void **unused)
+{
+	struct auditstate *s = malloc(sizeof *s), *back = malloc(sizeof *back);
+	uint8_t *buf = malloc(AUDITSTATE_SIZE_MAX), *again = malloc(AUDITSTATE_SIZE_MAX);
+	const char *reason;
+	size_t len, len_again;
+
+	(void)unused;
+	for (uint64_t size = 1; size <= 1000; size += 37) {
+		make(s, size, UINT64_MAX);
+		assert_int_equal(auditstate_encode(s, buf, &len), CS_OK);
+		assert_int_equal(auditstate_decode(back, buf, len, &reason), CS_OK);
+		assert_int_equal(back->size, size);
+		assert_string_equal(back->governance, s->governance);
+		assert_int_equal(auditstate_encode(back, again, &len_again), CS_OK);
+		assert_int_equal(len_again, len);
+		assert_memory_equal(again, buf, len);
+	}
+	free(again);
+	free(buf);
+	free(back);
+	free(s);
+}
+
+/* The largest there can be fits. */
+static void test_state_full(void **unused)
+{
+	struct auditstate *s = calloc(1, sizeof *s);
+	uint8_t *buf = malloc(AUDITSTATE_SIZE_MAX);
+	size_t len;
+
+	(void)unused;
+	memset(s->origin, 'o', sizeof s->origin - 1);
+	memset(s->governance, 'g', sizeof s->governance - 1);
+	memset(s->note, 'n', sizeof s->note - 1);
+	s->note_len = sizeof s->note - 1;
+	s->size = s->note_size = s->time_ms = ((uint64_t)1 << 62) - 1;
+	for (unsigned i = 0; i < AUDITSTATE_KINDS; i++)
+		s->n_kinds[i] = UINT64_MAX;
+	for (unsigned i = 0; i < 5; i++)
+		s->n_verdicts[i] = UINT64_MAX;
+	s->n_visits = AUDITSTATE_VISITS_MAX;
+	for (unsigned i = 0; i < AUDITSTATE_VISITS_MAX; i++)
+		s->visits[i].size = s->visits[i].at_ms = UINT64_MAX;
+	assert_int_equal(auditstate_encode(s, buf, &len), CS_OK);
+	free(buf);
+	free(s);
+}
+
+static void test_state_flips(void **unused)
+{
+	struct auditstate *s = malloc(sizeof *s), *back = malloc(sizeof *back);
+	uint8_t *buf = malloc(AUDITSTATE_SIZE_MAX);
+	const char *reason;
+	size_t len;
+
+	(void)unused;
+	make(s, 23, UINT64_MAX);
+	assert_int_equal(auditstate_encode(s, buf, &len), CS_OK);
+	for (size_t bit = 0; bit < 8 * len; bit++) {
+		buf[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		assert_true(auditstate_decode(back, buf, len, &reason) < 0);
+		assert_non_null(reason);
+		buf[bit / 8] ^= (uint8_t)(1 << bit % 8);
+	}
+	for (size_t n = 0; n < len; n++)
+		assert_true(auditstate_decode(back, buf, n, &reason) < 0);
+	free(buf);
+	free(back);
+	free(s);
+}
+
+/* Whoever writes the hash anew is still held to what the parts say of each other. */
+static void refused(struct auditstate *s)
+{
+	struct auditstate *back = malloc(sizeof *back);
+	uint8_t *buf = malloc(AUDITSTATE_SIZE_MAX);
+	const char *reason;
+	size_t len;
+
+	assert_int_equal(auditstate_encode(s, buf, &len), CS_OK);
+	assert_true(auditstate_decode(back, buf, len, &reason) < 0);
+	free(buf);
+	free(back);
+}
+
+static void test_state_contradictions(void **unused)
+{
+	struct auditstate *s = malloc(sizeof *s);
+
+	(void)unused;
+	make(s, 23, UINT64_MAX);
+	s->frontier[2].b[3] ^= 1;
+	refused(s);
+	make(s, 23, UINT64_MAX);
+	s->n_kinds[7]++;
+	refused(s);
+	make(s, 23, UINT64_MAX);
+	s->note_size = 22;
+	refused(s);
+	make(s, 23, UINT64_MAX);
+	s->visits[1].size = s->visits[0].size;
+	refused(s);
+	make(s, 23, UINT64_MAX);
+	s->n_visits--;
+	refused(s);
+	make(s, 23, UINT64_MAX);
+	s->size++;
+	refused(s);
+	free(s);
+}
+
+static void test_root(void **unused)
+{
+	struct auditstate *s = malloc(sizeof *s);
+	struct hash *leaves = calloc(300, sizeof *leaves), root, naive;
+
+	(void)unused;
+	memset(s, 0, sizeof *s);
+	for (unsigned n = 1; n <= 300; n++) {
+		add(s, 0);
+		leaves[n - 1] = s->last_leaf;
+		auditstate_root(s, &root);
+		naive_root(leaves, n, &naive);
+		assert_memory_equal(&root, &naive, sizeof root);
+	}
+	free(leaves);
+	free(s);
+}
+
+/* The range holds the place where the leaves begin to differ, and ends before the size. */
+static void test_part(void **unused)
+{
+	struct auditstate *a = malloc(sizeof *a), *b = malloc(sizeof *b);
+	struct auditrange r;
+
+	(void)unused;
+	for (uint64_t size = 1; size < 70; size++) {
+		make(a, size, UINT64_MAX);
+		assert_false(auditproof_part(a->frontier, a->frontier, size, &r));
+		for (uint64_t from = 0; from < size; from++) {
+			make(b, size, from);
+			assert_true(auditproof_part(a->frontier, b->frontier, size, &r));
+			assert_true(r.low <= from && from < r.high && r.high <= size);
+		}
+	}
+	free(b);
+	free(a);
+}
+
+/* Visits are thinned out, never out of order, and the newest is always there. */
+static void test_visits(void **unused)
+{
+	struct auditstate *s = malloc(sizeof *s);
+
+	(void)unused;
+	memset(s, 0, sizeof *s);
+	for (uint64_t n = 1; n <= 2000; n++) {
+		add(s, 0);
+		auditstate_visited(s, n);
+		assert_true(s->n_visits <= AUDITSTATE_VISITS_MAX);
+		assert_int_equal(s->visits[s->n_visits - 1].size, n);
+		for (unsigned i = 1; i < s->n_visits; i++)
+			assert_true(s->visits[i - 1].size < s->visits[i].size);
+	}
+	free(s);
+}
+
+/* Many entries over a long time: the chart keeps every one of them in its bounds. */
+static void test_timeline(void **unused)
+{
+	struct auditfacts *f = auditfacts_new();
+	struct auditstate *s = calloc(1, sizeof *s);
+	struct entryview v = {0};
+	json_int_t sum = 0;
+	json_t *o, *b;
+	size_t i;
+
+	(void)unused;
+	v.entry.kind = ENTRY_DECISION;
+	v.verdict = CS_ALLOW;
+	for (uint64_t n = 0; n < 5000; n++) {
+		v.entry.index = n;
+		v.entry.time_ms += 1 + n * n % 100003;
+		auditfacts_add(f, s, &v);
+	}
+	o = auditfacts_json(f);
+	const json_t *list = json_object_get(json_object_get(o, "timeline"), "buckets");
+	assert_in_range(json_array_size(list), AUDITFACTS_BUCKETS / 2, AUDITFACTS_BUCKETS);
+	json_array_foreach(list, i, b) sum += json_integer_value(json_object_get(b, "allow"));
+	assert_int_equal(sum, 5000);
+	assert_int_equal(s->n_kinds[ENTRY_DECISION], 5000);
+	assert_int_equal(json_array_size(json_object_get(o, "gaps")), AUDITFACTS_TOP);
+	json_decref(o);
+	auditfacts_free(f);
+	free(s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(test_state_whole), cmocka_unit_test(test_state_full),
+	        cmocka_unit_test(test_state_flips), cmocka_unit_test(test_state_contradictions),
+	        cmocka_unit_test(test_root),        cmocka_unit_test(test_part),
+	        cmocka_unit_test(test_visits),      cmocka_unit_test(test_timeline),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
