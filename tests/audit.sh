@@ -106,6 +106,18 @@ expect 0 audit compare "$state" --node 2
 expect 4 audit compare "$state"
 expect 8 audit compare "$state" "$folder/none"
 
+echo "# one subject's history, and its bundles"
+expect 0 history --subject user:alice --out "$folder/alice"
+says '2 entries of user:alice, one unbroken chain that begins at entry 4'
+expect 0 verify "$folder/alice/4.json" --trust "$c/trust.policy"
+expect 0 verify "$folder/alice/5.json" --trust "$c/trust.policy"
+expect 0 history --subject user:bob
+says '3 entries of user:bob'
+expect 8 history --subject user:alice --out "$folder/alice"
+expect 7 history --subject user:nobody
+expect 4 history --subject nobody
+COUNTERSIGN_KEY=$folder/blind.key expect 7 history --subject user:bob
+
 echo "# without a quorum in the policy it is a claim, and no state is written"
 sed 's/^quorum .*/quorum none/' "$c/trust.policy" >"$folder/claim.policy"
 expect 2 audit --state "$folder/claim" --trust "$folder/claim.policy"

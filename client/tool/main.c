@@ -40,6 +40,7 @@ static const struct tool_command commands[] = {
         {"prove", "write the proof of an entry to a file", prove_run},
         {"verify", "check such a file offline, trusting no server", verify_run},
         {"audit", "check all that is new, and that the past stayed what it was", audit_run},
+        {"history", "one subject's entries, walked back by their chain and proven", history_run},
         {"import", "put past events of an audit log through the policy", import_run},
         {NULL, NULL, NULL},
 };
