@@ -11,8 +11,8 @@
 
 /*
  * The files verify*.c share nothing with those that make entries, trees, notes and bundles but the constants of
- * ledger/format.h. Everything here is a pure function of its arguments: no files, no clock, no network, no globals.
- * Call sodium_init once in the process before.
+ * ledger/format.h, and SHA-256's block function (verify_hash.c says why). Everything here is a pure function of its
+ * arguments: no files, no clock, no network, no globals. Call sodium_init once in the process before.
  */
 
 /* Numbers are the exit status of the tool. */
@@ -113,6 +113,10 @@ bool verify_tree_inclusion(uint64_t index, uint64_t size, const uint8_t *leaf_ha
 bool verify_tree_consistency(uint64_t old_size, uint64_t new_size, const uint8_t *old_root, const uint8_t *new_root,
                              const uint8_t *proof, size_t n);
 
+#define VERIFY_TILE_HEIGHT 8 /* C2SP tlog-tiles: a tile's hashes are the roots of subtrees of 256^L leaves. */
+#define VERIFY_TILE_WIDTH  (1 << VERIFY_TILE_HEIGHT)
+#define VERIFY_TILE_LEVELS 8 /* 256^8 leaves. */
+
 /*
  * A whole ledger, entry by entry, against a checkpoint: each leaf canonical, its index, its chain to the one before,
  * times never going back, and the root over all of them. Names the first bad index.
@@ -121,10 +125,14 @@ struct verify_audit {
 	struct verify_result *result;           /* Borrowed until the end. */
 	bool stopped;                           /* The result is final. */
 	uint64_t size;                          /* Entries taken in. */
+	uint64_t skipped;                       /* Of them the first so many: hashes only. */
 	uint64_t time_ms;                       /* Of the last one. */
 	uint8_t last_leaf[VERIFY_HASH_SIZE];    /* Its leaf hash. */
 	uint8_t frontier[64][VERIFY_HASH_SIZE]; /* [l]: root of the full subtree of 2^l leaves, where bit l of size is
 	                                           set. */
+	/* NULL, or told of each full subtree of 2^height leaves that an entry completes, height a multiple of 8. */
+	void (*subtree)(void *ctx, unsigned height, const uint8_t *hash);
+	void *subtree_ctx;
 };
 
 /* Checks the checkpoint first. Entries then come in order from index 0. result is filled by the end. */

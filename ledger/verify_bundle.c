@@ -6,7 +6,6 @@
 
 #include <inttypes.h>
 #include <jansson.h>
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,20 +68,6 @@ static bool bundle_read(json_t *doc, struct bundle *ret)
 	       verify_base64(entry, ret->entry_bytes, sizeof ret->entry_bytes, &ret->entry.len);
 }
 
-/* FORMAT.md: SHA-256(domain with its NUL || kind || salt || value). */
-static void commitment_make(unsigned kind, const uint8_t salt[SALT_SIZE], struct verify_slice value,
-                            uint8_t ret[VERIFY_HASH_SIZE])
-{
-	crypto_hash_sha256_state state;
-
-	crypto_hash_sha256_init(&state);
-	crypto_hash_sha256_update(&state, (const uint8_t *)FORMAT_FIELD_DOMAIN, sizeof FORMAT_FIELD_DOMAIN);
-	crypto_hash_sha256_update(&state, (const uint8_t[]){(uint8_t)kind}, 1);
-	crypto_hash_sha256_update(&state, salt, SALT_SIZE);
-	crypto_hash_sha256_update(&state, value.p, value.len);
-	crypto_hash_sha256_final(&state, ret);
-}
-
 static const uint8_t *commitment_of(const struct verify_leaf *leaf, unsigned kind)
 {
 	for (unsigned i = 0; i < leaf->n_fields; i++)
@@ -124,7 +109,7 @@ static bool field_check(json_t *field, struct bundle *b, const struct verify_lea
 	const uint8_t *commitment = commitment_of(leaf, *kind);
 	if (!commitment)
 		return field_bad(r, leaf, verify_field_kind_name(*kind), "the entry has no commitment to one");
-	commitment_make(*kind, salt, value, made);
+	verify_commitment(*kind, salt, value, made);
 	if (memcmp(made, commitment, sizeof made) != 0) {
 		verify_bad_hash(r, commitment, made);
 		return field_bad(r, leaf, verify_field_kind_name(*kind), "it does not open its commitment");

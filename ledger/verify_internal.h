@@ -77,11 +77,28 @@ const char *verify_entry_kind_name(uint64_t kind);      /* "unknown kind" for ot
 const char *verify_field_kind_name(unsigned kind);
 unsigned verify_field_kind_of(const char *name); /* 0: no such name. */
 
-/* --- verify_tree.c --- */
+/*
+ * A body (FORMAT.md: Private fields) against its leaf: each field opens the commitment of its kind. *ret_missing: so
+ * many of the leaf's commitments have no field. False: *ret_why says why.
+ */
+bool verify_body_check(const struct verify_leaf *leaf, struct verify_slice body, unsigned *ret_missing,
+                       const char **ret_why);
+
+/* --- verify_hash.c --- */
 
 void verify_leaf_hash(struct verify_slice entry, uint8_t ret[VERIFY_HASH_SIZE]);
 void verify_node_hash(const uint8_t *left, const uint8_t *right, uint8_t ret[VERIFY_HASH_SIZE]);
 void verify_empty_root(uint8_t ret[VERIFY_HASH_SIZE]);
+/* FORMAT.md: SHA-256(domain with its NUL || kind || salt || value). */
+void verify_commitment(unsigned kind, const uint8_t salt[SALT_SIZE], struct verify_slice value,
+                       uint8_t ret[VERIFY_HASH_SIZE]);
+
+/* --- verify_tree.c --- */
+
+bool verify_audit_bad(struct verify_audit *a, const char *why); /* Refutes at the entry that comes next. */
+/* An entry of which only the hash is at hand: none but such may come before it. */
+void verify_audit_hash(struct verify_audit *a, const uint8_t *leaf_hash);
+void verify_audit_root(const struct verify_audit *a, uint8_t ret[VERIFY_HASH_SIZE]); /* Over the entries so far. */
 
 /* --- verify_note.c --- */
 

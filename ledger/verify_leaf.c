@@ -195,6 +195,56 @@ bool verify_leaf_parse(struct verify_slice bytes, struct verify_leaf *ret, const
 	return true;
 }
 
+static const uint8_t *commitment_find(const struct verify_leaf *leaf, uint64_t kind)
+{
+	for (unsigned i = 0; i < leaf->n_fields; i++)
+		if (leaf->fields[i].kind == kind)
+			return leaf->fields[i].commitment;
+	return NULL;
+}
+
+/* [kind, salt, value]: opens its commitment, or why not. */
+static const char *body_field(struct cursor *c, const struct verify_leaf *leaf, uint64_t *before)
+{
+	struct item salt, value;
+	uint64_t n, kind;
+	uint8_t made[VERIFY_HASH_SIZE];
+
+	if (!array_take(c, 3, 3, &n) || !uint_take(c, FIELD_KIND_MAX, &kind) || kind <= *before ||
+	    !item_take(c, &salt) || salt.type != ITEM_BIN || salt.n != SALT_SIZE || !item_take(c, &value) ||
+	    value.type != ITEM_BIN)
+		return "its body is not canonical";
+	*before = kind;
+	const uint8_t *commitment = commitment_find(leaf, kind);
+	if (!commitment)
+		return "its body has a field that the leaf has no commitment to";
+	verify_commitment((unsigned)kind, salt.data, (struct verify_slice){value.data, (size_t)value.n}, made);
+	return memcmp(made, commitment, sizeof made) == 0 ? NULL : "a field of its body does not open its commitment";
+}
+
+bool verify_body_check(const struct verify_leaf *leaf, struct verify_slice body, unsigned *ret_missing,
+                       const char **ret_why)
+{
+	struct cursor c = {.rest = body, .nodes_left = LIMIT_MSGPACK_NODES_MAX};
+	uint64_t n = 0, before = 0;
+
+	*ret_why = "its body is not canonical";
+	if (body.len > LIMIT_BODY_SIZE_MAX || (body.len > 0 && !array_take(&c, 0, LIMIT_FIELD_COUNT_MAX, &n)))
+		return false;
+	for (uint64_t i = 0; i < n; i++) {
+		const char *bad = body_field(&c, leaf, &before);
+
+		if (bad) {
+			*ret_why = bad;
+			return false;
+		}
+	}
+	if (c.rest.len != 0)
+		return false;
+	*ret_missing = leaf->n_fields - (unsigned)n; /* Each is of a kind of its own, and all of the leaf's. */
+	return true;
+}
+
 bool verify_value_canonical(struct verify_slice value)
 {
 	struct cursor c = {.rest = value, .nodes_left = LIMIT_MSGPACK_NODES_MAX};

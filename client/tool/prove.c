@@ -1,9 +1,11 @@
-/* countersign prove: writes an entry's proof, cosigned by a quorum, to a file for offline verification. */
+/* countersign prove: writes an entry's proof, cosigned by a quorum, to files for offline verification. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
 #include <errno.h>
 #include <inttypes.h>
+#include <jansson.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,13 +18,61 @@ static const struct usage usage = {
         .arguments = "INDEX",
         .about = "Writes one file with the entry, the fields that are open to you and its inclusion proof, under the\n"
                  "newest checkpoint that a quorum has cosigned. `countersign verify` checks it without any server.\n"
-                 "Whoever gets the file sees those fields.\n",
+                 "Whoever gets the file sees those fields. --tlog-proof and --entry write the same without fields, in "
+                 "the\n"
+                 "public form that other tools read.\n",
         .exits = "  0  written, cosigned by a quorum\n  2  written, but it is the leader's claim only\n" TOOL_EXIT_TEXT,
         .n_min = 1,
         .n_max = 1,
 };
 
-static int prove(cs_client *client, uint64_t index, uint64_t wait_ms, const char *path)
+/* Where each form of the proof goes; NULL: nowhere. */
+struct outputs {
+	const char *bundle, *tlog_proof, *entry;
+};
+
+static int write_new(const char *path, const void *bytes, size_t size)
+{
+	int err = files_write(path, bytes, size, 0644);
+
+	return err ? tool_fail(EXIT_LOCAL, usage.command, "%s: %s", path, strerror(err)) : 0;
+}
+
+/* The two files that strangers' tools take: the proof as it stands in the bundle, and the bytes that it is about. */
+static int write_parts(const char *bundle, const struct outputs *out)
+{
+	json_t *doc = json_loads(bundle, 0, NULL);
+	const char *proof = json_string_value(json_object_get(doc, "proof"));
+	const char *base64 = json_string_value(json_object_get(doc, "entry"));
+	size_t base64_len = base64 ? strlen(base64) : 0, len = 0;
+	uint8_t *entry = malloc(base64_len + 1);
+	int code = 0;
+
+	if (!proof || !base64 || !entry ||
+	    sodium_base642bin(entry, base64_len + 1, base64, base64_len, NULL, &len, NULL,
+	                      sodium_base64_VARIANT_ORIGINAL))
+		code = tool_fail(EXIT_LOCAL, usage.command, "the bundle cannot be taken apart");
+	if (!code && out->tlog_proof)
+		code = write_new(out->tlog_proof, proof, strlen(proof));
+	if (!code && out->entry)
+		code = write_new(out->entry, entry, len);
+	free(entry);
+	json_decref(doc);
+	return code;
+}
+
+static int write_all(const char *bundle, const struct outputs *out)
+{
+	int code = 0;
+
+	if (out->bundle)
+		code = write_new(out->bundle, bundle, strlen(bundle));
+	else if (!out->tlog_proof && !out->entry)
+		puts(bundle);
+	return !code && (out->tlog_proof || out->entry) ? write_parts(bundle, out) : code;
+}
+
+static int prove(cs_client *client, uint64_t index, uint64_t wait_ms, const struct outputs *out)
 {
 	char *bundle = NULL, what[40];
 	bool quorum = false;
@@ -31,13 +81,11 @@ static int prove(cs_client *client, uint64_t index, uint64_t wait_ms, const char
 	snprintf(what, sizeof what, "entry %" PRIu64, index);
 	if (err)
 		return tool_failed_call(usage.command, what, err);
-	if (path)
-		err = files_write(path, bundle, strlen(bundle), 0644);
-	else
-		puts(bundle);
+	int code = write_all(bundle, out);
 	free(bundle);
-	if (err)
-		return tool_fail(EXIT_LOCAL, usage.command, "%s: %s", path, strerror(err));
+	if (code)
+		return code;
+	const char *path = out->bundle ? out->bundle : out->tlog_proof ? out->tlog_proof : out->entry;
 	fprintf(stderr, "%s: %s%s%s\n", what,
 	        quorum ? "cosigned by a quorum" : "the leader's claim only, no quorum cosigned it yet",
 	        path ? ", written to " : "", path ? path : "");
@@ -47,11 +95,15 @@ static int prove(cs_client *client, uint64_t index, uint64_t wait_ms, const char
 int prove_run(int argc, char **argv)
 {
 	struct tool_access access = {.timeout_ms = 10000};
-	const char *path = NULL;
+	struct outputs out = {0};
 	uint64_t wait_ms = 2000, index;
 	const struct option options[] = {
 	        TOOL_ACCESS_OPTIONS(&access),
-	        {"out", OPTION_TEXT, &path, "FILE", "where to (a new file; default: standard output)", 0, 0},
+	        {"out", OPTION_TEXT, &out.bundle, "FILE", "where to (a new file; default: standard output)", 0, 0},
+	        {"tlog-proof", OPTION_TEXT, &out.tlog_proof, "FILE",
+	         "the proof alone, as c2sp.org/tlog-proof has it (a new file)", 0, 0},
+	        {"entry", OPTION_TEXT, &out.entry, "FILE", "the entry's bytes, which that proof is about (a new file)",
+	         0, 0},
 	        {"wait", OPTION_NUMBER, &wait_ms, "MS", "longest wait for cosignatures (default: 2000)", 0, 60000},
 	        {NULL, OPTION_FLAG, NULL, NULL, NULL, 0, 0},
 	};
@@ -66,7 +118,7 @@ int prove_run(int argc, char **argv)
 	code = tool_open(usage.command, &access, 0, &client);
 	if (code)
 		return code;
-	code = prove(client, index, wait_ms, path);
+	code = prove(client, index, wait_ms, &out);
 	cs_close(client);
 	return code;
 }

@@ -16,15 +16,19 @@
 #include "client/tool/result.h"
 #include "client/tool/text.h"
 #include "client/tool/tool.h"
+#include "client/tool/verifywhole.h"
 
 static const struct usage usage = {
         .command = "verify",
         .arguments = "FILE",
         .about =
-                "Checks a bundle of `countersign prove`, a .tlog-proof (with --entry), or a checkpoint, against the "
-                "keys\n"
-                "of a trust policy that you got another way than the file. No server is asked, and no key in the file\n"
-                "is believed. Without a quorum of cosignatures it is the leader's claim only: exit code 2.\n",
+                "Checks a bundle of `countersign prove`, a .tlog-proof (with --entry), a checkpoint, or a whole "
+                "ledger:\n"
+                "a folder of `countersign export`, or a node's folder or a copy of its ledger (data.mdb), which may "
+                "be\n"
+                "in use. What counts are the keys of a trust policy that you got another way than the data. No server\n"
+                "is asked, and no key in the data is believed. Without a quorum of cosignatures it is the leader's\n"
+                "claim only: exit code 2.\n",
         .exits = "  0  verified\n  1  refuted: something in it is false\n  2  could not tell, an unreadable file "
                  "included\n"
                  "  4  the command line cannot be understood\n",
@@ -144,19 +148,27 @@ static int verify_bytes(const struct verify_policy *policy, const char *bytes, s
 	return 0;
 }
 
-static int verify(const char *path, const char *entry_path, const struct verify_policy *policy, bool json)
+static int verify(const char *path, const char *entry_path, const struct verify_policy *policy,
+                  const struct verifywhole *whole, bool json)
 {
 	struct verify_result *r = malloc(sizeof *r);
 	char *bytes = NULL;
-	size_t size;
-	int code, err = files_read(path, FORMAT_BUNDLE_SIZE_MAX, &bytes, &size);
+	size_t size = 0;
+	bool is_whole = verifywhole_is(path);
+	int code = 0, err = is_whole ? 0 : files_read(path, FORMAT_BUNDLE_SIZE_MAX, &bytes, &size);
 
 	if (err || !r) {
 		free(r);
 		free(bytes);
 		return tool_fail(VERIFY_UNDECIDED, usage.command, "%s: %s", path, strerror(err ? err : ENOMEM));
 	}
-	code = verify_bytes(policy, bytes, size, entry_path, r);
+	if (is_whole)
+		code = verifywhole_run(usage.command, path, policy, whole, r);
+	else if (verifywhole_asked(whole))
+		code = tool_fail(EXIT_USAGE, usage.command,
+		                 "%s is no whole ledger: --old, --from and --bodies are for one", path);
+	else
+		code = verify_bytes(policy, bytes, size, entry_path, r);
 	if (!code) {
 		if (!json) {
 			if (is_bundle(bytes, size) && r->outcome != VERIFY_REFUTED) {
@@ -177,11 +189,19 @@ static int verify(const char *path, const char *entry_path, const struct verify_
 int verify_run(int argc, char **argv)
 {
 	const char *trust = NULL, *entry = NULL;
+	struct verifywhole whole = {0};
 	bool json = false;
 	const struct option options[] = {
 	        {"trust", OPTION_TEXT, &trust, "POLICY", "the trust policy (tlog-policy): whose signatures count", 0,
 	         0},
 	        {"entry", OPTION_TEXT, &entry, "FILE", "the entry's bytes, for a .tlog-proof", 0, 0},
+	        {"old", OPTION_TEXT, &whole.old_path, "CHECKPOINT",
+	         "of a whole ledger: an older checkpoint, from which it must have grown", 0, 0},
+	        {"from", OPTION_NUMBER, &whole.from, "N",
+	         "of an export folder: entries before this one may be missing; only their hashes are looked at", 0,
+	         INT64_MAX},
+	        {"bodies", OPTION_FLAG, &whole.bodies, NULL,
+	         "of a node's ledger: also the private fields, against what their entries commit to", 0, 0},
 	        {"json", OPTION_FLAG, &json, NULL, "as JSON", 0, 0},
 	        {NULL, OPTION_FLAG, NULL, NULL, NULL, 0, 0},
 	};
@@ -196,7 +216,7 @@ int verify_run(int argc, char **argv)
 		                 "option --trust POLICY is missing: no key that came with the data counts");
 	code = read_policy(trust, &policy);
 	if (!code)
-		code = verify(argv[0], entry, policy, json);
+		code = verify(argv[0], entry, policy, &whole, json);
 	verify_policy_free(policy);
 	return code;
 }

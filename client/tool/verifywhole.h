@@ -1,0 +1,20 @@
+/* countersign verify, of a whole ledger: which kind it is, its progress on a terminal. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLIENT_TOOL_VERIFYWHOLE_H
+#define CLIENT_TOOL_VERIFYWHOLE_H
+
+#include "ledger/verify_whole.h"
+
+struct verifywhole {
+	const char *old_path; /* NULL: no older checkpoint. */
+	uint64_t from;
+	bool bodies;
+};
+
+bool verifywhole_asked(const struct verifywhole *w); /* Some option that only a whole ledger has. */
+bool verifywhole_is(const char *path);               /* A folder, or a store's file: not one proof. */
+/* Fills r. 0, or the exit code after a message: nothing was verified. */
+int verifywhole_run(const char *command, const char *path, const struct verify_policy *policy,
+                    const struct verifywhole *w, struct verify_result *r);
+
+#endif
