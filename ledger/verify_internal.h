@@ -5,6 +5,9 @@
 
 #include "ledger/verify.h"
 
+#define VERIFY_KEY_ED25519     0x01 /* signed-note's types. */
+#define VERIFY_KEY_COSIGNATURE 0x04
+
 #define VERIFY_COSIGNATURE_SIZE (8 + 64) /* tlog-cosignature: u64 time and an Ed25519 signature. */
 
 /* Bytes of somebody else's, not NUL-terminated. */

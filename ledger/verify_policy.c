@@ -11,9 +11,7 @@
 
 #include "ledger/errors.h"
 
-#define WORDS_MAX       (VERIFY_POLICY_NAMES_MAX + 3) /* "group", its name and its need, and every name there is. */
-#define KEY_ED25519     0x01                          /* signed-note's types. */
-#define KEY_COSIGNATURE 0x04
+#define WORDS_MAX (VERIFY_POLICY_NAMES_MAX + 3) /* "group", its name and its need, and every name there is. */
 
 struct line {
 	struct verify_slice words[WORDS_MAX];
@@ -76,8 +74,8 @@ static const char *vkey_parse(struct verify_slice s, uint8_t type, struct verify
 	if (!verify_base64_exact(rest, typed, sizeof typed))
 		return "not an Ed25519 key";
 	if (typed[0] != type)
-		return type == KEY_ED25519 ? "a log's key must be of type 01 (Ed25519)"
-		                           : "a witness's key must be of type 04 (cosignature/v1)";
+		return type == VERIFY_KEY_ED25519 ? "a log's key must be of type 01 (Ed25519)"
+		                                  : "a witness's key must be of type 04 (cosignature/v1)";
 	crypto_hash_sha256_init(&state);
 	crypto_hash_sha256_update(&state, name.p, name.len);
 	crypto_hash_sha256_update(&state, (const uint8_t *)"\n", 1);
@@ -120,7 +118,7 @@ static const char *log_line(struct verify_policy *p, const struct line *l)
 		return "expected: log <vkey> [url]";
 	if (p->n_logs == VERIFY_POLICY_LOGS_MAX)
 		return "too many logs";
-	const char *bad = vkey_parse(l->words[1], KEY_ED25519, &key);
+	const char *bad = vkey_parse(l->words[1], VERIFY_KEY_ED25519, &key);
 	if (bad)
 		return bad;
 	for (unsigned i = 0; i < p->n_logs; i++)
@@ -156,7 +154,7 @@ static const char *witness_line(struct verify_policy *p, const struct line *l)
 		return "expected: witness <name> <vkey> [url]";
 	const char *bad = name_define(p, l->words[1], &n);
 	if (!bad)
-		bad = vkey_parse(l->words[2], KEY_COSIGNATURE, &n->key);
+		bad = vkey_parse(l->words[2], VERIFY_KEY_COSIGNATURE, &n->key);
 	if (bad)
 		return bad;
 	/* The message that is cosigned does not name its signer: one key must not count for two. */

@@ -61,6 +61,7 @@ int show_run(int argc, char **argv);
 int prove_run(int argc, char **argv);
 int verify_run(int argc, char **argv);
 int export_run(int argc, char **argv);
+int trust_run(int argc, char **argv);
 int watch_run(int argc, char **argv);
 int audit_run(int argc, char **argv);
 int history_run(int argc, char **argv);

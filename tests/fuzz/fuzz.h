@@ -55,7 +55,8 @@ typedef void (*fuzz_fn)(const uint8_t *bytes, size_t len);
 	X(proof, 4096)        /* a proof with its entry, */                                                            \
 	X(checkpoint, 2048)   /* a checkpoint, */                                                                      \
 	X(trust, 4096)        /* a trust policy, */                                                                    \
-	X(audit, 4096)        /* a whole ledger. */
+	X(audit, 4096)        /* a whole ledger, */                                                                    \
+	X(tiles, 8192)        /* one in an export's form. */
 
 #define FUZZ_LOG_SECTORS 24 /* In a segment of target log. */
 

@@ -7,6 +7,7 @@
 
 #include "ledger/entry.h"
 #include "ledger/errors.h"
+#include "ledger/verify_whole.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/verify_fixture.h"
 
@@ -184,4 +185,54 @@ void fuzz_audit(const uint8_t *bytes, size_t len)
 	verify_audit_end(&a);
 	check_result(&result);
 	FUZZ_DEMAND(result.outcome != VERIFY_VERIFIED || taken == size);
+}
+
+struct tiles {
+	const uint8_t *hashes;
+	size_t len;
+};
+
+static enum verify_got tiles_get(void *ctx, unsigned level, uint64_t n, unsigned width, uint8_t *ret)
+{
+	const struct tiles *t = ctx;
+
+	FUZZ_DEMAND(level == 0 && n == 0); /* Of a ledger this small. */
+	if (t->len < (size_t)width * VERIFY_HASH_SIZE)
+		return VERIFY_GOT_BAD;
+	memcpy(ret, t->hashes, (size_t)width * VERIFY_HASH_SIZE);
+	return VERIFY_GOT;
+}
+
+/* An export's files: the checkpoint's size, the length of the entry bundle, that, and then the tile. */
+void fuzz_tiles(const uint8_t *bytes, size_t len)
+{
+	static struct verify_whole w;
+	static const struct verify_whole_options none;
+	const struct fixture *f = fixture();
+	struct verify_bundled entries[FIXTURE_ENTRIES];
+	char note[LIMIT_NOTE_SIZE_MAX];
+
+	if (len < 3)
+		return;
+	unsigned size = bytes[0] % FIXTURE_ENTRIES + 1;
+	size_t bundle = (size_t)bytes[1] << 8 | bytes[2];
+	if (bundle > len - 3)
+		bundle = len - 3;
+	struct tiles tiles = {bytes + 3 + bundle, len - 3 - bundle};
+	size_t note_len = fixture_checkpoint(f, size, (struct fixture_signers){.logs = 1, .cosigners = 3}, note);
+	memset(&w, 0, sizeof w);
+	w.tile = tiles_get;
+	w.ctx = &tiles;
+	w.options = &none;
+	if (!verify_bundle_split(bytes + 3, bundle, size, entries))
+		return;
+	FUZZ_DEMAND(verify_whole_begin(&w, f->policy, note, note_len, &result));
+	if (verify_whole_entries(&w, entries, size))
+		verify_whole_end(&w);
+	check_result(&result);
+	if (result.outcome != VERIFY_VERIFIED)
+		return;
+	for (unsigned i = 0; i < size; i++)
+		FUZZ_DEMAND(entries[i].len == f->entry[i].leaf_len &&
+		            memcmp(entries[i].p, f->entry[i].leaf, entries[i].len) == 0);
 }

@@ -1,0 +1,17 @@
+/* The verifier's trust policy as it was understood: in words, and written anew as C2SP tlog-policy. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef LEDGER_VERIFY_SHOW_H
+#define LEDGER_VERIFY_SHOW_H
+
+#include <stdio.h>
+
+#include "ledger/verify.h"
+
+/* Whose signatures count, in sentences. */
+void verify_policy_words(const struct verify_policy *p, FILE *f);
+/* A policy that means the same: keys, groups as numbers of members, quorum; without comments and addresses. */
+void verify_policy_write(const struct verify_policy *p, FILE *f);
+/* So many of so many members of the quorum; 0 of 0: none is asked for. */
+void verify_policy_count(const struct verify_policy *p, unsigned *ret_need, unsigned *ret_of);
+
+#endif
