@@ -14,7 +14,8 @@
  * extensions, without which a whole ledger takes five times as long. What goes through it is laid out here, and it is
  * used only if it agrees with libsodium in this process.
  */
-#define BLOCK_SIZE 64
+#define BLOCK_SIZE          64
+#define COMMITMENT_SIZE_MAX 1024 /* What is committed to at once; a longer value goes to libsodium. */
 
 static bool extensions;
 
@@ -108,7 +109,20 @@ void verify_commitment(unsigned kind, const uint8_t salt[SALT_SIZE], struct veri
                        uint8_t ret[VERIFY_HASH_SIZE])
 {
 	crypto_hash_sha256_state state;
+	uint8_t message[COMMITMENT_SIZE_MAX], *p = message;
 
+	if (extensions && value.len <= sizeof message - sizeof FORMAT_FIELD_DOMAIN - 1 - SALT_SIZE) {
+		memcpy(p, FORMAT_FIELD_DOMAIN, sizeof FORMAT_FIELD_DOMAIN);
+		p += sizeof FORMAT_FIELD_DOMAIN;
+		*p++ = (uint8_t)kind;
+		memcpy(p, salt, SALT_SIZE);
+		p += SALT_SIZE;
+		if (value.len > 0)
+			memcpy(p, value.p, value.len);
+		p += value.len;
+		hash(message[0], (struct verify_slice){message + 1, (size_t)(p - message) - 1}, ret);
+		return;
+	}
 	crypto_hash_sha256_init(&state);
 	crypto_hash_sha256_update(&state, (const uint8_t *)FORMAT_FIELD_DOMAIN, sizeof FORMAT_FIELD_DOMAIN);
 	crypto_hash_sha256_update(&state, (const uint8_t[]){(uint8_t)kind}, 1);

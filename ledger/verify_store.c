@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <lmdb.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,7 +15,7 @@
 
 #define FORMAT_NAME     "countersign/store/v1" /* FORMAT.md: Store. */
 #define DATABASES_MAX   8                      /* Six, and room for more of a later build. */
-#define RENEW_TILES     64                     /* An old view keeps pages from being used again: renewed by then. */
+#define RENEW_TILES     8                      /* An old view keeps pages from being used again: renewed by then. */
 #define HEAD_SIZE_BYTES 8                      /* What is read of "head": the ledger's size. */
 
 struct lmdb {
@@ -60,6 +61,14 @@ static enum verify_got store_tile(void *ctx, unsigned level, uint64_t n, unsigne
 	return VERIFY_GOT;
 }
 
+static bool unreadable(struct lmdb *s, uint64_t index)
+{
+	char what[40];
+
+	snprintf(what, sizeof what, "entry %" PRIu64, index);
+	return verify_whole_missing(&s->whole, what);
+}
+
 static bool bad_at(struct lmdb *s, uint64_t index, const char *why)
 {
 	s->whole.audit.stopped = true;
@@ -83,7 +92,7 @@ static bool body_walk(struct lmdb *s, uint64_t index, struct verify_slice leaf_b
 		return true;
 	}
 	if (rc)
-		return bad_at(s, index, "its body cannot be read");
+		return unreadable(s, index);
 	if (!verify_leaf_parse(leaf_bytes, &leaf, &why) ||
 	    !verify_body_check(&leaf, (struct verify_slice){value.mv_data, value.mv_size}, &missing, &why))
 		return bad_at(s, index, why);
@@ -105,7 +114,7 @@ static bool tile_walk(struct lmdb *s, uint64_t first, unsigned width)
 		if (rc == MDB_NOTFOUND)
 			return bad_at(s, first + i, "it is missing: the checkpoint covers it");
 		if (rc)
-			return bad_at(s, first + i, "it cannot be read");
+			return unreadable(s, first + i);
 		s->slices[i] = (struct verify_bundled){value.mv_data, value.mv_size};
 	}
 	if (!verify_whole_entries(&s->whole, s->slices, width))
@@ -154,7 +163,11 @@ static int databases_open(struct lmdb *s)
 		rc = mdb_dbi_open(s->txn, "tiles", 0, &s->tiles);
 	if (!rc)
 		rc = mdb_dbi_open(s->txn, "checkpoints", 0, &s->checkpoints);
-	return rc;
+	if (rc)
+		return rc;
+	rc = mdb_txn_commit(s->txn); /* What makes the handles last beyond it. */
+	s->txn = NULL;
+	return rc ? rc : mdb_txn_begin(s->env, NULL, MDB_RDONLY, &s->txn);
 }
 
 static bool meta_get(const struct lmdb *s, const char *name, MDB_val *ret)
