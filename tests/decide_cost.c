@@ -182,7 +182,7 @@ static void measure(const char *name, int bias, bool strange, unsigned verdict)
 			n_signals = count_signals();
 	}
 	qsort(took, MEASURED, sizeof(took[0]), by_size);
-	printf("decide in process, %-28s %u rules, %2u signals: p50 %.1f us, p99 %.1f us, at most %.1f us\n", name,
+	printf("decide in process, %-28s %d rules, %2u signals: p50 %.1f us, p99 %.1f us, at most %.1f us\n", name,
 	       RULES, n_signals, (double)took[MEASURED / 2] / 1e3, (double)took[MEASURED * 99 / 100] / 1e3,
 	       (double)took[MEASURED - 1] / 1e3);
 	assert_true(!strange || n_signals >= SIGNALS_LEAST);
@@ -219,7 +219,7 @@ static void measure_memory(void)
 		assert_int_equal(kit.out->outcome, DECIDE_ENTRY);
 	}
 	after = resident_kib();
-	printf("a subject: %zu bytes, of them profile %zu and history %zu; %u subjects, with all other tables: %lu "
+	printf("a subject: %zu bytes, of them profile %zu and history %zu; %d subjects, with all other tables: %lu "
 	       "MiB\n",
 	       sizeof(struct subject), sizeof(struct profile), sizeof(struct history), SUBJECTS,
 	       (after - before) / 1024);

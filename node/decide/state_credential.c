@@ -159,7 +159,9 @@ static void set_data(struct state *s, struct credential_slot *c, const void *dat
 	assert(s->credential_spare != NULL && len > 0 && len <= CREDENTIAL_DATA_SIZE_MAX);
 	memcpy(s->credential_spare, data, len);
 	uint8_t *fitted = realloc(s->credential_spare, len);
-	c->data = fitted != NULL ? fitted : s->credential_spare;
+	if (fitted != NULL)
+		s->credential_spare = fitted;
+	c->data = s->credential_spare;
 	s->credential_spare = NULL;
 	c->c.data = c->data;
 	c->c.data_len = len;
