@@ -403,6 +403,48 @@ static void reloaded(void **state)
 	kit_free(&kit);
 }
 
+/* How many wait for this approver, and whether a name of the policy is among what is needed. */
+static unsigned pending(const char *who, const char *named, bool *ret_named)
+{
+	static uint8_t buf[65536];
+	const struct principal *p = state_principal_by_name(kit.s, who, strlen(who));
+	struct writer w;
+	bool more;
+
+	writer_init(&w, buf, sizeof(buf));
+	unsigned n = state_write_pending(kit.s, kit.now_ms, p->id, 0, &w, &more);
+	assert_int_equal(w.err, 0);
+	*ret_named = memmem(buf, w.len, named, strlen(named)) != NULL;
+	return n;
+}
+
+/* Only rules whose conditions hold ask for anybody, as the approval itself finds. */
+static void pending_by_conditions(void **state)
+{
+	static const char by_device[] =
+	        "version: 2\nbias: -9000\nthresholds: {step_up: 0, deny: 5000}\nrules:\n- {id: by-risk, verdict: "
+	        "risk}\n"
+	        "- {id: always, match: {action: deploy}, verdict: defer, defer: {approvals: {needed: 1, from: "
+	        "[boss-1]}}}\n"
+	        "- {id: odd, match: {action: deploy}, when: 'context.device == \"tablet\"', verdict: defer,\n"
+	        "   defer: {approvals: {needed: 1, from: [boss-2]}}}\n";
+	bool named;
+
+	(void)state;
+	setup_with(by_device, NULL);
+	uint64_t index = ask("deploy");
+	assert_int_equal(pending("boss-1", "boss-2", &named), 1);
+	assert_false(named);
+	assert_int_equal(pending("boss-2", "boss-2", &named), 0);
+	assert_refused(say("boss-2", index, SAY_APPROVE), CS_ERR_NOT_PERMITTED);
+	assert_int_equal(kit_ask_for(&kit, "ada", "deploy", "tablet", "192.0.2.10"), DECIDE_ENTRY);
+	assert_int_equal(pending("boss-1", "boss-2", &named), 2);
+	assert_true(named);
+	assert_int_equal(pending("boss-2", "boss-2", &named), 1);
+	assert_int_equal(say("boss-2", kit.out->index, SAY_APPROVE), DECIDE_ENTRY);
+	kit_free(&kit);
+}
+
 /* Where the feature is off nothing of it is there. */
 static void feature_off(void **state)
 {
@@ -419,10 +461,11 @@ static void feature_off(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(two_approve),  cmocka_unit_test(wrong_ways),   cmocka_unit_test(one_rejects),
-	        cmocka_unit_test(decided_anew), cmocka_unit_test(until_a_time), cmocka_unit_test(break_glass),
-	        cmocka_unit_test(tables_full),  cmocka_unit_test(reloaded),     cmocka_unit_test(feature_off)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(two_approve),  cmocka_unit_test(wrong_ways),
+	                                   cmocka_unit_test(one_rejects),  cmocka_unit_test(decided_anew),
+	                                   cmocka_unit_test(until_a_time), cmocka_unit_test(break_glass),
+	                                   cmocka_unit_test(tables_full),  cmocka_unit_test(reloaded),
+	                                   cmocka_unit_test(feature_off),  cmocka_unit_test(pending_by_conditions)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

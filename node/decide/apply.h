@@ -182,6 +182,8 @@ int check_approval(const struct state *s, uint64_t now_ms, uint64_t principal, c
                    const struct deferred_slot **ret, const struct refusal *why); /* apply_approval.c */
 /* A rule that matches the request names this approver. */
 bool approver_named(const struct state *s, const struct principal *p, const struct request *q);
+/* One of those that hold by what is known now does. */
+bool approver_named_now(const struct state *s, const struct principal *p, const struct evaluation *e);
 int check_grant_revoke(const struct state *s, uint64_t now_ms, const struct grant_revoke *g,
                        const struct refusal *why); /* apply_standing.c */
 /* Is the credential one of the subject's, and does the evidence hold? What the leader finds and decide looks at again.

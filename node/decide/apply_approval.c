@@ -147,18 +147,19 @@ static void decide_anew(const struct apply *a, struct account *k, struct evaluat
 	}
 }
 
-/* A rule that asks for approvals, and whose conditions hold by what is known now, names the approver. */
+bool approver_named_now(const struct state *s, const struct principal *p, const struct evaluation *e)
+{
+	for (unsigned i = 0; i < e->n_rules; i++) {
+		const struct rule *r = &s->policy->rules[e->rules[i]];
+		if (r->verdict == VERDICT_DEFER && r->defer.needed > 0 && approver_listed(s, p, r->defer.from))
+			return true;
+	}
+	return false;
+}
+
 static int check_named_now(const struct apply *a, const struct evaluation *e, const struct approval *n)
 {
-	const struct policy *y = a->s->policy;
-
-	for (unsigned i = 0; i < e->n_rules; i++) {
-		const struct rule *r = &y->rules[e->rules[i]];
-		if (r->verdict == VERDICT_DEFER && r->defer.needed > 0 &&
-		    approver_listed(a->s, &a->asker->p, r->defer.from))
-			return 0;
-	}
-	if (n->say == SAY_BREAK_GLASS)
+	if (n->say == SAY_BREAK_GLASS || approver_named_now(a->s, &a->asker->p, e))
 		return 0;
 	return refuse(&a->why, CS_ERR_NOT_PERMITTED, "the policy does not name %s for this request", a->asker->p.name);
 }

@@ -102,32 +102,67 @@ static void write_or_nil(struct writer *w, uint64_t v)
 		writer_nil(w);
 }
 
-/* Auditors see all; who asked, their own; an approver, what they may decide. */
-static bool may_see(const struct state *s, const struct principal *p, const struct deferred_slot *d,
-                    const struct request *q)
+/* What is asked about a request that waits. */
+struct look {
+	const struct state *s;
+	uint64_t now_ms;
+	const struct deferred_slot *d;
+	struct request q;
+	bool evaluated;
+	struct evaluation e;
+};
+
+/* As the next word about it would find it. */
+static const struct evaluation *evaluated(struct look *l)
 {
+	static const struct principal_slot nobody;
+	const struct principal_slot *client = principal_slot(l->s, l->d->principal);
+	uint8_t key[HASH_SIZE];
+
+	if (l->evaluated)
+		return &l->e;
+	subject_key(key, l->q.subject_type, l->q.subject_id);
+	evaluate(&l->e, l->s, &l->q, subject_find(l->s, key), client != NULL ? client : &nobody, l->now_ms, l->now_ms,
+	         false, NOTHING_PROVEN, l->d);
+	l->evaluated = true;
+	return &l->e;
+}
+
+/* By its `match` first: most have nothing to do with who asks. */
+static bool named_now(struct look *l, const struct principal *p)
+{
+	return approver_named(l->s, p, &l->q) && approver_named_now(l->s, p, evaluated(l));
+}
+
+/* Auditors see all; who asked, their own; an approver, what they may decide. */
+static bool may_see(struct look *l, const struct principal *p)
+{
+	const struct state *s = l->s;
+	const struct deferred_slot *d = l->d;
+
 	if (p->roles & ROLE_AUDIT)
 		return true;
 	if (d->principal == p->id)
 		return true;
-	return (p->roles & ROLE_APPROVE) != 0 && !approver_is_own(s, p, q, d->principal) &&
-	       (approver_listed(s, p, s->policy->break_glass.from) ||
-	        (d->stage == DEFERRED_OPEN && approver_named(s, p, q)));
+	return (p->roles & ROLE_APPROVE) != 0 && !approver_is_own(s, p, &l->q, d->principal) &&
+	       (approver_listed(s, p, s->policy->break_glass.from) || (d->stage == DEFERRED_OPEN && named_now(l, p)));
 }
 
-/* [[needed, have, [name or pattern…]]…] of the rules that match and ask for approvals. */
-static void write_needs(struct writer *w, const struct state *s, const struct deferred_slot *d, const struct request *q)
+/* [[needed, have, [name or pattern…]]…] of the rules that hold and ask for approvals. */
+static void write_needs(struct writer *w, struct look *l)
 {
+	const struct state *s = l->s;
 	const struct policy *p = s->policy;
+	const struct deferred_slot *d = l->d;
+	const struct evaluation *e = evaluated(l);
 	uint8_t rules[POLICY_RULES_MAX];
-	struct parties parties;
 	uint32_t n = 0;
 
-	parties_look(&parties, s, q);
-	for (unsigned i = 0; i < p->n_rules && d->stage == DEFERRED_OPEN; i++)
-		if (p->rules[i].verdict == VERDICT_DEFER && p->rules[i].defer.needed > 0 &&
-		    policy_rule_matches(p, &p->rules[i], q, &parties))
-			rules[n++] = (uint8_t)i;
+	for (unsigned i = 0; i < e->n_rules && d->stage == DEFERRED_OPEN; i++) {
+		const struct rule *r = &p->rules[e->rules[i]];
+		if (r->verdict == VERDICT_DEFER && r->defer.needed > 0)
+			rules[n++] = e->rules[i];
+	}
 	writer_array(w, n);
 	for (uint32_t i = 0; i < n; i++) {
 		const struct rule_defer *r = &p->rules[rules[i]].defer;
@@ -150,9 +185,10 @@ static void write_votes(struct writer *w, const struct state *s, const struct de
 	}
 }
 
-static void write_waiting(struct writer *w, const struct state *s, const struct deferred_slot *d,
-                          const struct request *q)
+static void write_waiting(struct writer *w, struct look *l)
 {
+	const struct state *s = l->s;
+	const struct deferred_slot *d = l->d;
 	const struct principal *client = state_principal(s, d->principal);
 
 	writer_array(w, 11);
@@ -165,7 +201,7 @@ static void write_waiting(struct writer *w, const struct state *s, const struct 
 	writer_cstr(w, client != NULL ? client->name : "");
 	writer_bin(w, d->request, d->request_len);
 	writer_bin(w, d->blind, sizeof(d->blind));
-	write_needs(w, s, d, q);
+	write_needs(w, l);
 	write_votes(w, s, d);
 }
 
@@ -173,7 +209,7 @@ unsigned state_write_pending(const struct state *s, uint64_t now_ms, uint64_t pr
                              struct writer *w, bool *ret_more)
 {
 	const struct principal *p = state_principal(s, principal);
-	uint64_t now = at(s, now_ms);
+	struct look l = {.s = s, .now_ms = at(s, now_ms)};
 	unsigned n = 0;
 
 	*ret_more = false;
@@ -181,17 +217,19 @@ unsigned state_write_pending(const struct state *s, uint64_t now_ms, uint64_t pr
 		return 0;
 	for (uint32_t slot = list_oldest(&s->deferred_list); slot != NO_SLOT; slot = s->deferred[slot].all.newer - 1) {
 		const struct deferred_slot *d = &s->deferred[slot];
-		struct request q;
-		if (d->index <= after || d->stage > DEFERRED_DENIED || now >= d->expiry_ms)
+		if (d->index <= after || d->stage > DEFERRED_DENIED || l.now_ms >= d->expiry_ms)
 			continue;
-		int err = request_decode(&q, d->request, d->request_len);
+		l.d = d;
+		l.evaluated = false;
+		int err = request_decode(&l.q, d->request, d->request_len);
 		assert(err == 0); /* It was decided once. */
-		if (!may_see(s, p, d, &q))
+		l.q.place = d->place.looked ? &d->place : NULL;
+		if (!may_see(&l, p))
 			continue;
 		*ret_more = half_full(w);
 		if (*ret_more)
 			return n;
-		write_waiting(w, s, d, &q);
+		write_waiting(w, &l);
 		n++;
 	}
 	return n;
