@@ -110,8 +110,19 @@ check_left_overs()
 	complain_of "white space at the end of a line" '[ 	]+$' '*.c' '*.h' '*.sh' '*.inc' '*.md' bootstrap
 }
 
+# The library's man page names every function of its header.
+check_manual()
+{
+	local f=client/countersign.h name
+	[ -f "$f" ] || return 0
+	while read -r name; do
+		grep -qw "$name" client/countersign.3 || complain "$f: client/countersign.3 does not name $name"
+	done < <(sed -n 's/^[a-z][a-z_0-9 *]*[ *]\(cs_[a-z_]*\)(.*/\1/p' "$f")
+}
+
 check_first_lines
 check_includes
 check_layers
 check_left_overs
+check_manual
 exit $broken

@@ -131,6 +131,7 @@ self_test()
 	plant headers ledger/Makefile.inc 'one_CFLAGS = -I\x24(top_srcdir)/ledger'
 	plant headers ledger/debug.c "$top#define NDEBUG"
 	plant headers ledger/unfinished.c "$top/* TO""DO */"
+	plant headers client/countersign.h "$top\nint cs_unknown(int a);"
 	plant headers ledger/space.c "$top\nint bad; "
 	plant format ledger/spaces.c "$top\nint bad( void ) { return 1; }"
 	plant shellcheck words.sh '#!/bin/sh\n# Bad.\n# SPDX-License-Identifier: Apache-2.0\nrm \x241'
