@@ -216,11 +216,12 @@ static void tick(struct gen *g)
 	kit_apply(&g->kit, COMMAND_TICK, 0, NULL, "\x90", 1, NULL, 0);
 }
 
-const struct gen_step gen_steps_asks[] = {{10, ask}, {2, ask_again}, {1, import}, {3, answer}, {1, tick}, {0, NULL}};
+const struct gen_step gen_steps_asks[] = {{10, ask}, {3, ask_again}, {1, import}, {3, answer}, {1, tick}, {0, NULL}};
 
 /* --- what comes next --- */
 
-static const struct gen_step *const steps[] = {gen_steps_asks, gen_steps_orders, gen_steps_hostile, gen_steps_verdicts};
+static const struct gen_step *const steps[] = {gen_steps_asks, gen_steps_orders, gen_steps_hostile, gen_steps_verdicts,
+                                               gen_steps_credentials};
 
 static const struct gen_step *choose(struct gen *g)
 {

@@ -26,7 +26,8 @@ struct gen_step {
 	unsigned weight;
 	void (*run)(struct gen *g);
 };
-extern const struct gen_step gen_steps_asks[], gen_steps_orders[], gen_steps_hostile[], gen_steps_verdicts[];
+extern const struct gen_step gen_steps_asks[], gen_steps_orders[], gen_steps_hostile[], gen_steps_verdicts[],
+        gen_steps_credentials[];
 
 /*
  * A number below n: the same on every machine. One draw in an expression, for compilers choose the order of arguments,
@@ -48,6 +49,8 @@ void gen_policy(struct gen *g, unsigned version, char *ret, size_t cap);
 void gen_request(struct gen *g, struct request *ret);
 /* The newest entry's index, or one of the 80 before it. */
 uint64_t gen_recent(struct gen *g);
+/* By root, or by both administrators where that is needed, mostly; at times a signature does not fit. */
+void gen_order(struct gen *g, unsigned type, const void *elements, size_t len, unsigned n);
 /* Enrolled keys besides the kit's are called p0 to p5. */
 const struct principal *gen_client(struct gen *g);
 void gen_name(struct gen *g, char ret[8]);

@@ -13,8 +13,7 @@
 #include "tests/decide_gen.h"
 #include "tests/order_kit.h"
 
-/* By root, or by both administrators where that is needed, mostly; at times a signature does not fit. */
-static void order(struct gen *g, unsigned type, const void *elements, size_t len, unsigned n)
+void gen_order(struct gen *g, unsigned type, const void *elements, size_t len, unsigned n)
 {
 	struct signer signers[] = {{.name = "root", .sk = g->kit.admin_sk}, {.name = "second", .sk = g->second_sk}};
 
@@ -68,7 +67,7 @@ static void feature(struct gen *g)
 
 	writer_init(&w, elements, sizeof(elements));
 	writer_cstr(&w, GEN_ONE_OF(g, names));
-	order(g, COMMAND_FEATURE, elements, w.len, 1);
+	gen_order(g, COMMAND_FEATURE, elements, w.len, 1);
 }
 
 static void build(struct gen *g)
@@ -110,7 +109,7 @@ static void member(struct gen *g)
 	if (m.action == MEMBER_ROLE)
 		m.role = 1 + (unsigned)gen_below(g, 2);
 	assert_int_equal(member_order_encode_signed(&m, elements, sizeof(elements), &len), 0);
-	order(g, COMMAND_MEMBER, elements, len, 9);
+	gen_order(g, COMMAND_MEMBER, elements, len, 9);
 }
 
 static void people(struct gen *g)
@@ -151,7 +150,7 @@ static void govern(struct gen *g)
 	}
 	governance_all(&o.thresholds, gen_below(g, 4) == 0 ? 3 : 3 - k);
 	assert_int_equal(governance_order_encode_signed(&o, elements, sizeof(elements), &len), 0);
-	order(g, COMMAND_GOVERNANCE, elements, len, 1);
+	gen_order(g, COMMAND_GOVERNANCE, elements, len, 1);
 }
 
 const struct gen_step gen_steps_orders[] = {{2, enroll}, {2, remove_one}, {1, policy}, {1, feature}, {1, build},

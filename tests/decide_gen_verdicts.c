@@ -66,14 +66,28 @@ static void say(struct gen *g)
 	kit_say(&g->kit, approvers[i], index, what, gen_below(g, 6) == 0 ? "" : "so", sk);
 }
 
+/* A grant that stands, or a warning; else any entry. */
+static uint64_t some_grant(struct gen *g)
+{
+	const struct state *s = g->kit.s;
+	uint32_t slot = list_newest(&s->standing_list);
+
+	for (uint64_t n = gen_below(g, 3); n > 0 && slot != NO_SLOT && s->standing[slot].all.older != 0; n--)
+		slot = s->standing[slot].all.older - 1;
+	return slot == NO_SLOT ? gen_recent(g) : s->standing[slot].index;
+}
+
 static void end_grants(struct gen *g)
 {
 	uint8_t elements[256];
 	size_t len = 0;
-	struct grant_revoke r = {.index = gen_recent(g), .reason = text("over")};
+	struct grant_revoke r = {.reason = text("over")};
 	const struct signer signers[] = {{.name = "root", .sk = g->kit.admin_sk, .spoil = gen_below(g, 20) == 0}};
 
+	if (list_newest(&g->kit.s->standing_list) == NO_SLOT && gen_below(g, 4) != 0)
+		return; /* Grants are rare: orders to end them mostly wait for one. */
 	r.one = gen_below(g, 2) == 0;
+	r.index = some_grant(g);
 	if (!r.one) {
 		r.subject_type = text("user");
 		r.subject_id = text("ada");
@@ -120,4 +134,4 @@ static void tick_if_due(struct gen *g)
 }
 
 const struct gen_step gen_steps_verdicts[] = {
-        {4, say}, {2, enrol}, {1, dismiss}, {1, end_grants}, {1, signal_outside}, {2, tick_if_due}, {0, NULL}};
+        {4, say}, {2, enrol}, {1, dismiss}, {4, end_grants}, {1, signal_outside}, {2, tick_if_due}, {0, NULL}};
