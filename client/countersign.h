@@ -374,8 +374,9 @@ int cs_credentials(cs_client *client, char **ret_json);
 
 /*
  * Orders by several administrators. Where governance asks for more signatures than one, cs_enroll, cs_remove,
- * cs_policy_set, cs_member_…, cs_feature_enable, cs_people_change and cs_governance_set fail with CS_E_NOT_PERMITTED
- * and say how many it takes of whom; unless further keys were given, or the order is signed elsewhere:
+ * cs_policy_set, cs_member_…, cs_feature_enable, cs_people_change, cs_governance_set, and the administrator's
+ * cs_credential_enroll and cs_credential_revoke, fail with CS_E_NOT_PERMITTED and say how many it takes of whom; unless
+ * further keys were given, or the order is signed elsewhere:
  */
 /* Signs all further orders of this client with this key file's sign key, too. */
 int cs_sign_with(cs_client *client, const char *key_file);
@@ -394,7 +395,7 @@ struct cs_signature {
 };
 /*
  * From now on orders are handed to the keeper (which copies them; NULL: sent again), and the calls that make them
- * return CS_E_KEPT.
+ * return CS_E_KEPT; but cs_credential_enroll CS_E_INVALID, for its order names only the hash of what is enrolled.
  */
 typedef void (*cs_order_keeper)(void *context, const struct cs_order *order);
 int cs_orders_keep(cs_client *client, cs_order_keeper keeper, void *context);

@@ -81,6 +81,10 @@ struct authority_room {
 static int authorise(cs_client *client, unsigned type, const uint8_t *elements, size_t len,
                      const struct cs_request *allowed, struct authority_room *room, struct authority *ret)
 {
+	if (allowed == NULL && type == COMMAND_CREDENTIAL_ENROL && orders_kept(client)) {
+		last_error_set("an enrolment cannot be kept: its order names only the hash of what is enrolled");
+		return CS_ERR_INVALID;
+	}
 	if (allowed == NULL) {
 		ret->by_admin = true;
 		return order_sign(client, type, elements, len, &ret->admin, &room->signatures);

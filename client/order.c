@@ -77,6 +77,11 @@ int cs_orders_keep(cs_client *client, cs_order_keeper keeper, void *context)
 	return CS_OK;
 }
 
+bool orders_kept(const cs_client *c)
+{
+	return c->orders != NULL && c->orders->keeper != NULL;
+}
+
 /* --- signatures --- */
 
 /* Order of names as orders have them: by their bytes, the shorter first. */
@@ -212,9 +217,9 @@ static int refuse_few(const struct governance_view *g, unsigned class, unsigned 
 
 	names_text(g, names);
 	last_error_set(
-	        "it needs %u of %u administrators (%s), and has %u signature%s: sign with --sign-with KEYFILE too, "
-	        "or let each sign it: countersign order make",
-	        g->thresholds.k[class], g->administrators, names, n, n > 1 ? "s" : "");
+	        "needs %u of %u administrators' signatures (%s), has %u: sign with --sign-with KEYFILE too, or let "
+	        "each sign it: countersign order make",
+	        g->thresholds.k[class], g->administrators, names, n);
 	return CS_ERR_NOT_PERMITTED;
 }
 
@@ -262,7 +267,7 @@ int order_sign(cs_client *c, unsigned command_type, const void *signed_elements,
 
 	if (err < 0)
 		return err;
-	if (c->orders != NULL && c->orders->keeper != NULL) {
+	if (orders_kept(c)) {
 		c->orders->keeper(c->orders->keeper_ctx, &o);
 		last_error_set("the order was kept, and not sent");
 		return CS_E_KEPT;
@@ -282,10 +287,15 @@ static unsigned wire_of(unsigned command_type)
 {
 	static const struct {
 		unsigned command, wire;
-	} types[] = {{COMMAND_ENROLL, WIRE_ENROLL},         {COMMAND_REMOVE, WIRE_REMOVE},
-	             {COMMAND_POLICY_SET, WIRE_POLICY_SET}, {COMMAND_MEMBER, WIRE_MEMBER},
-	             {COMMAND_FEATURE, WIRE_FEATURE},       {COMMAND_PEOPLE, WIRE_PEOPLE},
-	             {COMMAND_GOVERNANCE, WIRE_GOVERNANCE}};
+	} types[] = {{COMMAND_ENROLL, WIRE_ENROLL},
+	             {COMMAND_REMOVE, WIRE_REMOVE},
+	             {COMMAND_POLICY_SET, WIRE_POLICY_SET},
+	             {COMMAND_MEMBER, WIRE_MEMBER},
+	             {COMMAND_FEATURE, WIRE_FEATURE},
+	             {COMMAND_PEOPLE, WIRE_PEOPLE},
+	             {COMMAND_GOVERNANCE, WIRE_GOVERNANCE},
+	             {COMMAND_GRANT_REVOKE, WIRE_GRANT_REVOKE},
+	             {COMMAND_CREDENTIAL_REVOKE, WIRE_CREDENTIAL_REVOKE}};
 
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
 		if (types[i].command == command_type)

@@ -27,6 +27,7 @@ int order_send(struct call *call, int err, size_t len, cs_result **ret);
 int order_signatures(const struct cs_signature *s, size_t n, struct admin_signature *ret);
 int order_body(const struct cs_order *o, const struct admin_signature *sig, void *buf, size_t cap, size_t *ret_len);
 void orders_close(cs_client *c);
+bool orders_kept(const cs_client *c); /* By cs_orders_keep: none is sent. */
 
 /* The reply to WIRE_PEOPLE_LIST without a slot. */
 struct governance_view {

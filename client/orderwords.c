@@ -11,6 +11,8 @@
 #include "client/client_internal.h"
 #include "client/order.h"
 #include "ledger/errors.h"
+#include "node/decide/command_verdicts.h"
+#include "node/decide/credential.h"
 #include "node/decide/people_order.h"
 #include "node/decide/policy.h"
 
@@ -222,6 +224,40 @@ static int people_words(FILE *f, const uint8_t *body, size_t len)
 	return CS_OK;
 }
 
+static int grant_revoke_words(FILE *f, const uint8_t *body, size_t len)
+{
+	struct grant_revoke g;
+	int err = grant_revoke_decode(&g, body, len);
+
+	if (err < 0)
+		return err;
+	if (g.one) {
+		fprintf(f, "end the grant of entry %" PRIu64, g.index);
+	} else {
+		fprintf(f, "end all grants of ");
+		put_typed(f, g.subject_type, g.subject_id);
+	}
+	fprintf(f, ": ");
+	put_text(f, g.reason);
+	fprintf(f, "\n");
+	return CS_OK;
+}
+
+static int credential_revocation_words(FILE *f, const uint8_t *body, size_t len)
+{
+	struct credential_revocation v;
+	int err = credential_revocation_decode(&v, body, len);
+
+	if (err < 0)
+		return err;
+	fprintf(f, "end the credential \"");
+	put_text(f, v.name);
+	fprintf(f, "\": ");
+	put_text(f, v.reason);
+	fprintf(f, "\n");
+	return CS_OK;
+}
+
 static int words(FILE *f, unsigned type, const uint8_t *body, size_t len)
 {
 	switch (type) {
@@ -239,6 +275,10 @@ static int words(FILE *f, unsigned type, const uint8_t *body, size_t len)
 		return people_words(f, body, len);
 	case COMMAND_GOVERNANCE:
 		return governance_words(f, body, len);
+	case COMMAND_GRANT_REVOKE:
+		return grant_revoke_words(f, body, len);
+	case COMMAND_CREDENTIAL_REVOKE:
+		return credential_revocation_words(f, body, len);
 	default:
 		last_error_set("an order of type %u is none that this tool can read: do not sign it", type);
 		return CS_ERR_VERSION;

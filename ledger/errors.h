@@ -10,7 +10,7 @@
 	X(CS_ERR_MALFORMED, -2, "malformed")                                                                           \
 	X(CS_ERR_TOO_LARGE, -3, "too large")                                                                           \
 	X(CS_ERR_UNAUTHENTICATED, -4, "unauthenticated: the key is not enrolled, or its proof failed")                 \
-	X(CS_ERR_NOT_PERMITTED, -5, "not permitted for this principal's roles")                                        \
+	X(CS_ERR_NOT_PERMITTED, -5, "not permitted")                                                                   \
 	X(CS_ERR_NOT_LEADER, -6, "not the leader")                                                                     \
 	X(CS_ERR_NO_QUORUM, -7, "no quorum")                                                                           \
 	X(CS_ERR_OVERLOADED, -8, "overloaded: try again later")                                                        \

@@ -180,7 +180,7 @@ expect 4 decide "$@" --wait forever
 expect 0 decide "$@" --id "$id"
 expect 7 decide --subject user:mallory --action deploy --resource model:fraud-v7 --id "$id"
 expect 7 decide "$@" --key "$folder/loader.key"
-says 'not permitted'
+says 'decide needs the role decide'
 expect 2 decide --subject user:bob --action deploy --resource model:x --save "$folder/bob.json"
 bob=$(sed -n 's/^  "index": \([0-9]*\).*/\1/p' "$folder/bob.json")
 expect 1 answer --index "$bob" --device-key "$folder/alice.key"

@@ -49,7 +49,7 @@ expect 0 governance show --key "$one"
 says '2 of 3'
 says 'admin, admin-2, admin-3'
 expect 7 enroll --key "$one" --name gateway --roles decide,audit --new-key "$folder/gateway.key"
-says 'needs 2 of 3 administrators (admin, admin-2, admin-3)'
+says ": needs 2 of 3 administrators' signatures (admin, admin-2, admin-3), has 1"
 expect 7 enroll --key "$one" --sign-with "$one" --name gateway --roles decide --new-key "$folder/gateway.key"
 expect 4 enroll --key "$one" --sign-with "$folder/none" --name gateway --roles decide --new-key "$folder/gateway.key"
 expect 0 enroll --key "$one" --sign-with "$two" --name gateway --roles decide,audit --new-key "$folder/gateway.key"
@@ -98,7 +98,7 @@ expect 0 people import "$folder/people.csv" --key "$one" --dry-run
 says '4 new'
 says 'nothing was sent'
 expect 7 people import "$folder/people.csv" --key "$one"
-says 'needs 2 of 3 administrators'
+says "needs 2 of 3 administrators' signatures"
 expect 0 people import "$folder/people.csv" --key "$one" --sign-with "$two"
 says '4 new, 0 changed, 0 as they are, 0 removed: 2 orders'
 expect 0 people import "$folder/people.csv" --key "$one" --sign-with "$two"
@@ -167,7 +167,7 @@ expect 1 order sign "$folder/order" --key "$two"
 says 'not signed'
 expect 0 order sign "$folder/order" --key "$two" --yes
 expect 7 order submit "$folder/order" --key "$one"
-says 'needs 2 of the 3'
+says 'needs 2 of 3'
 expect 0 order sign "$folder/order" --key "$three" --yes
 expect 0 order show "$folder/order"
 says 'signed by admin-2'
@@ -194,6 +194,27 @@ says 'membership changed'
 expect 0 order submit "$folder/feature" --key "$three"
 says 'feature enabled'
 
+# --- credentials: by two of three, and their end by an order that was signed elsewhere ---
+
+totp()
+{
+	"$tool" credential enroll --name ada-totp --kind totp --subject user:ada --key "$one" "$@"
+}
+totp >"$out" 2>&1 && fail 'a credential was enrolled by one of three'
+says "needs 2 of 3 administrators' signatures"
+totp --sign-with "$two" >"$out" 2>&1 || fail 'a credential enrolled by two'
+expect 7 order make credential enroll --name x --kind oidc --issuer y --sub z --subject user:ada -o "$folder/no" --key "$one"
+says 'cannot be kept'
+expect 0 order make credential revoke ada-totp --reason lost -o "$folder/credential" --key "$one"
+expect 0 order sign "$folder/credential" --key "$two" --yes
+says 'end the credential "ada-totp": lost'
+expect 7 order submit "$folder/credential" --key "$one"
+says 'needs 2 of 3'
+expect 0 order sign "$folder/credential" --key "$three" --yes
+expect 0 order submit "$folder/credential" --key "$one"
+expect 0 credential list --key "$gateway"
+grep -q ada-totp "$out" && fail 'the credential that an order revoked is still there'
+
 # --- governance: nobody lowers the guard alone, and what was signed before is void ---
 
 expect 0 order make remove gateway --reason test -o "$folder/stale" --key "$one"
@@ -201,7 +222,7 @@ expect 0 order sign "$folder/stale" --key "$one" --yes
 expect 0 order sign "$folder/stale" --key "$two" --yes
 expect 7 governance set all=1 --key "$one"
 expect 7 governance set policy=3 --key "$one" --sign-with "$two"
-says 'needs 3 of the 3'
+says 'needs 3 of 3'
 expect 7 governance set all=4 --key "$one" --sign-with "$two" --sign-with "$three"
 says 'can never come from 3'
 expect 0 governance set policy=3 people=1 --key "$one" --sign-with "$two" --sign-with "$three"

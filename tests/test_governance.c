@@ -105,12 +105,12 @@ static void two_of_four(void **state)
 
 	(void)state;
 	begin();
-	refused(set_all(2, &root, 1), CS_ERR_NOT_PERMITTED, "1 signature: it needs 2 of the 4");
+	refused(set_all(2, &root, 1), CS_ERR_NOT_PERMITTED, "needs 2 of 4 administrators' signatures, has 1");
 	assert_int_equal(set_all(2, both, 2), DECIDE_ENTRY);
 	assert_int_equal(kit.out->kind, ENTRY_GOVERNANCE);
 	assert_int_equal(state_governance(kit.s), 2);
 	reload();
-	refused(feature(&root, 1), CS_ERR_NOT_PERMITTED, "needs 2 of the 4");
+	refused(feature(&root, 1), CS_ERR_NOT_PERMITTED, "needs 2 of 4");
 	assert_int_equal(feature(both, 2), DECIDE_ENTRY);
 	assert_true(state_feature(kit.s, FEATURE_BUILDS));
 	refused(set_all(2, both, 2), CS_ERR_EXISTS, "in force");
@@ -208,17 +208,17 @@ static void classes_are_apart(void **state)
 
 	(void)state;
 	begin();
-	refused(set(1, GOVERNANCE_POLICY, 3, three, 2), CS_ERR_NOT_PERMITTED, "needs 3 of the 4");
+	refused(set(1, GOVERNANCE_POLICY, 3, three, 2), CS_ERR_NOT_PERMITTED, "needs 3 of 4");
 	assert_int_equal(set(1, GOVERNANCE_POLICY, 3, three, 3), DECIDE_ENTRY);
 	assert_int_equal(feature(&root, 1), DECIDE_ENTRY);
 	assert_int_equal(kit_enroll(&kit, "reader", ROLE_AUDIT, channel, NULL, NULL), DECIDE_ENTRY);
 	kit_key(&kit, pub, sk);
 	channel[0]++;
 	refused(kit_enroll(&kit, "dave", ROLE_ADMINISTER, channel, pub, NULL), CS_ERR_NOT_PERMITTED, "needs 3 of");
-	refused(remove_by("carol", &root, 1), CS_ERR_NOT_PERMITTED, "needs 3 of the 4");
-	refused(remove_by("carol", three, 2), CS_ERR_NOT_PERMITTED, "needs 3 of the 4");
+	refused(remove_by("carol", &root, 1), CS_ERR_NOT_PERMITTED, "needs 3 of 4");
+	refused(remove_by("carol", three, 2), CS_ERR_NOT_PERMITTED, "needs 3 of 4");
 	/* Lowering takes as many as what is lowered. */
-	refused(set_all(1, three, 2), CS_ERR_NOT_PERMITTED, "needs 3 of the 4");
+	refused(set_all(1, three, 2), CS_ERR_NOT_PERMITTED, "needs 3 of 4");
 	assert_int_equal(set_all(1, three, 3), DECIDE_ENTRY);
 	assert_int_equal(state_governance(kit.s), 3);
 	kit_free(&kit);

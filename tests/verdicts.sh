@@ -171,7 +171,10 @@ says "outside signal"
 as gateway 2 decide --subject user:ada --action tune --resource model:m2 --context session=s1 --context device=d1
 prove 2
 COUNTERSIGN_KEY=$admin
-expect 0 grant revoke --subject user:ada --reason "over"
+expect 0 order make grant revoke --subject user:ada --reason "over" -o "$folder/order"
+expect 0 order sign "$folder/order" --key "$admin" --yes
+says "end all grants of user:ada: over"
+expect 0 order submit "$folder/order"
 says "grant revoked"
 expect 7 grant revoke --subject user:ada --reason "over"
 as soc 7 signal nothing-known --subject user:ada

@@ -166,7 +166,7 @@ static int revoke_run(int argc, char **argv)
 	struct order_words w = {0};
 	const char *reason = "";
 	const struct option options[] = {
-	        TOOL_ACCESS_OPTIONS(&access),
+	        TOOL_ADMIN_OPTIONS(&access),
 	        {"reason", OPTION_TEXT, &reason, "TEXT", "why; private", 0, 0},
 	        ORDER_OPTIONS(&w),
 	        {NULL, OPTION_FLAG, NULL, NULL, NULL, 0, 0},

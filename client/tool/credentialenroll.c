@@ -239,7 +239,7 @@ int credentialenroll_run(int argc, char **argv)
 	struct tool_access access = {.timeout_ms = TOOL_TIMEOUT_MS_DEFAULT};
 	struct words w = {.algorithm = 1, .digits = 6, .skew_ms = 30000};
 	const struct option options[] = {
-	        TOOL_ACCESS_OPTIONS(&access),
+	        TOOL_ADMIN_OPTIONS(&access),
 	        {"name", OPTION_TEXT, &w.name, "NAME", "the credential's name", 0, 0},
 	        {"kind", OPTION_TEXT, &w.kind, "KIND", "webauthn, totp, oidc, oidc-issuer, attestation-root", 0, 0},
 	        ORDER_OPTIONS(&w.order),

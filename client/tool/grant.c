@@ -125,7 +125,7 @@ static int revoke_run(int argc, char **argv)
 	const char *subject = NULL, *reason = NULL;
 	bool json = false;
 	const struct option options[] = {
-	        TOOL_ACCESS_OPTIONS(&access),
+	        TOOL_ADMIN_OPTIONS(&access),
 	        {"subject", OPTION_TEXT, &subject, "TYPE:ID", "all of this subject's, in place of INDEX", 0, 0},
 	        {"reason", OPTION_TEXT, &reason, "TEXT", "why", 0, 0},
 	        {"json", OPTION_FLAG, &json, NULL, "as JSON", 0, 0},

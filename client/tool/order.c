@@ -39,6 +39,8 @@ static const struct tool_command makers[] = {
         {"member", "of `member add`, `member promote`, …", member_run},
         {"feature", "of `feature enable`", feature_run},
         {"governance", "of `governance set`", governance_run},
+        {"grant", "of `grant revoke`", grant_run},
+        {"credential", "of `credential revoke`", credential_run},
         {NULL, NULL, NULL},
 };
 

@@ -95,6 +95,8 @@ int tool_failed_call(const char *command, const char *what, int code)
 		return 0;
 	if (!*detail || !strcmp(detail, text))
 		return tool_fail(tool_exit_of(code), command, "%s: %s", what, text);
+	if (code == CS_E_NOT_PERMITTED) /* What is lacking says it all. */
+		return tool_fail(tool_exit_of(code), command, "%s: %s", what, detail);
 	return tool_fail(tool_exit_of(code), command, "%s: %s (%s)", what, text, detail);
 }
 

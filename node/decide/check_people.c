@@ -131,8 +131,8 @@ int check_signers(const struct state *s, const struct admin_signature *sig, unsi
 {
 	if (sig->n_more + 1 >= needed)
 		return 0;
-	return refuse(why, CS_ERR_NOT_PERMITTED, "the order has %u signature%s: it needs %u of the %u administrators",
-	              sig->n_more + 1, sig->n_more > 0 ? "s" : "", needed, state_administrators(s));
+	return refuse(why, CS_ERR_NOT_PERMITTED, "needs %u of %u administrators' signatures, has %u", needed,
+	              state_administrators(s), sig->n_more + 1);
 }
 
 int check_governance(const struct state *s, const struct governance_order *o, const struct refusal *why)
