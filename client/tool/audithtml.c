@@ -133,7 +133,9 @@ static const char style[] =
         "@media print{:root{--paper:#fff;--card:#fff;--ink:#000;--soft:#444;--line:#bbb;--allow:#2f7d5b;--step:#2f6db5;"
         "--defer:#8a6bbf;--deny:#c4472f;--good:#fff;--bad:#fff;--unsure:#fff;--accent:#2b4a6f}body{font-size:10.5pt}"
         "main{max-width:none;padding:0}*{-webkit-print-color-adjust:exact;print-color-adjust:exact}.verdict,.warn{"
-        "border:1px solid;border-left-width:6px}figure,.card,tr,.verdict{break-inside:avoid}h2{break-after:avoid}"
+        "border-style:solid;border-width:1px 1px 1px "
+        "6px}.cards{grid-template-columns:repeat(3,1fr)}td.meter{width:90px}th:first-child,td:first-child:not(.r){min-"
+        "width:10em}figure,.card,tr,.verdict{break-inside:avoid}h2{break-after:avoid}"
         "thead{display:table-header-group}@page{size:A4;margin:16mm 14mm}}\n";
 
 static void head(FILE *f, const json_t *r)
