@@ -134,7 +134,8 @@ static const char style[] =
         "--defer:#8a6bbf;--deny:#c4472f;--good:#fff;--bad:#fff;--unsure:#fff;--accent:#2b4a6f}body{font-size:10.5pt}"
         "main{max-width:none;padding:0}*{-webkit-print-color-adjust:exact;print-color-adjust:exact}.verdict,.warn{"
         "border-style:solid;border-width:1px 1px 1px "
-        "6px}.cards{grid-template-columns:repeat(3,1fr)}td.meter{width:90px}th:first-child,td:first-child:not(.r){min-"
+        "6px}.cards{grid-template-columns:repeat(3,1fr)}td.meter{width:90px}th:first-child:not(.r),td:first-child:not(."
+        "r){min-"
         "width:10em}figure,.card,tr,.verdict{break-inside:avoid}h2{break-after:avoid}"
         "thead{display:table-header-group}@page{size:A4;margin:16mm 14mm}}\n";
 
