@@ -173,9 +173,10 @@ if ! command -v tmux >/dev/null; then
 	exit 0
 fi
 
+# An account without a login has no shell that tmux could start; and this one goes on when what it runs is interrupted.
 pane()
 {
-	tmux -S "$folder/tmux" -f /dev/null "$@" 2>/dev/null
+	SHELL=/bin/bash tmux -S "$folder/tmux" -f /dev/null "$@" 2>/dev/null
 }
 
 # shellcheck disable=SC2317
