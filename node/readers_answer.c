@@ -223,6 +223,8 @@ static bool serve_entries(struct reading_room *r, struct item *it)
 static bool choose_note(struct reading_room *r, struct item *it)
 {
 	struct board_note note;
+	struct wire_status s;
+	char url[WIRE_URL_SIZE_MAX];
 
 	if (it->note)
 		return true;
@@ -232,7 +234,10 @@ static bool choose_note(struct reading_room *r, struct item *it)
 	it->quorum = note.size > it->index;
 	if (!it->quorum) {
 		if (!it->repeat && clock_mono_ns() < it->until_ns) {
-			r->o.want_cosigned(r->o.ctx, it->index + 1);
+			/* Not for an entry that may never be: what is wanted only grows, and would be out of reach. */
+			board_status(r->o.board, &s, url);
+			if (s.size > it->index)
+				r->o.want_cosigned(r->o.ctx, it->index + 1);
 			return false;
 		}
 		board_leader_note(r->o.board, &note);
