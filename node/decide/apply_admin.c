@@ -122,8 +122,8 @@ int apply_genesis(struct apply *a)
 
 	policy_swap(s);
 	if (s->policy->version != POLICY_VERSION_1) {
-		s->features.on |= FEATURE_BIT(FEATURE_DECISIONS);
-		s->features.since[FEATURE_DECISIONS] = 0;
+		s->features.on |= FEATURE_BIT(FEATURE_DECISIONS) | FEATURE_BIT(FEATURE_RECORDS);
+		s->features.since[FEATURE_DECISIONS] = s->features.since[FEATURE_RECORDS] = 0;
 		s->features_dirty = true;
 	}
 	set_text(s->origin, sizeof(s->origin), g.origin);

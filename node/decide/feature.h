@@ -17,7 +17,8 @@
 #define FEATURE_SWITCHES(X)                                                                                            \
 	X(FEATURE_BUILDS, 1, "builds", "the ledger names the build of each leader that decides")                       \
 	X(FEATURE_DIGEST, 2, "digest", "snapshots of the log carry the state's digest")                                \
-	X(FEATURE_DECISIONS, 3, "decisions", "policies of version 2 and all that they can ask for")
+	X(FEATURE_DECISIONS, 3, "decisions", "policies of version 2 and all that they can ask for")                    \
+	X(FEATURE_RECORDS, 4, "records", "orders about the ledger itself: who read it, holds, erasures, new keys")
 
 enum feature_switch {
 #define FEATURE_ENUM(name, number, text, about) name = number,
