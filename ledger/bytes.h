@@ -3,9 +3,11 @@
 #ifndef LEDGER_BYTES_H
 #define LEDGER_BYTES_H
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /*
  * A pull reader over bytes that nobody vouches for. Only the canonical encoding is accepted (msgpack specification,
@@ -74,11 +76,46 @@ int writer_end(const struct writer *w, size_t *ret_len);
 bool utf8_valid(const void *s, size_t len);
 
 /* Big-endian integers in plain byte strings (hash inputs, frames). */
-void put_u16be(uint8_t *p, uint16_t v);
-void put_u32be(uint8_t *p, uint32_t v);
-void put_u64be(uint8_t *p, uint64_t v);
-uint16_t get_u16be(const uint8_t *p);
-uint32_t get_u32be(const uint8_t *p);
-uint64_t get_u64be(const uint8_t *p);
+static inline void put_u16be(uint8_t *p, uint16_t v)
+{
+	v = htobe16(v);
+	memcpy(p, &v, sizeof v);
+}
+
+static inline void put_u32be(uint8_t *p, uint32_t v)
+{
+	v = htobe32(v);
+	memcpy(p, &v, sizeof v);
+}
+
+static inline void put_u64be(uint8_t *p, uint64_t v)
+{
+	v = htobe64(v);
+	memcpy(p, &v, sizeof v);
+}
+
+static inline uint16_t get_u16be(const uint8_t *p)
+{
+	uint16_t v;
+
+	memcpy(&v, p, sizeof v);
+	return be16toh(v);
+}
+
+static inline uint32_t get_u32be(const uint8_t *p)
+{
+	uint32_t v;
+
+	memcpy(&v, p, sizeof v);
+	return be32toh(v);
+}
+
+static inline uint64_t get_u64be(const uint8_t *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, sizeof v);
+	return be64toh(v);
+}
 
 #endif

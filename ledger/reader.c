@@ -39,29 +39,19 @@ static size_t left(const struct reader *r)
 	return (size_t)(r->end - r->pos);
 }
 
-/* msgpack specification, "Formats": what each first byte announces. */
-static enum value_type type_of(uint8_t b)
-{
-	if (b <= 0x7f || b >= 0xe0 || (b >= 0xcc && b <= 0xd3))
-		return VALUE_INT;
-	if ((b & 0xf0) == 0x90 || b == 0xdc || b == 0xdd)
-		return VALUE_ARRAY;
-	if ((b & 0xe0) == 0xa0 || (b >= 0xd9 && b <= 0xdb))
-		return VALUE_STR;
-	if (b >= 0xc4 && b <= 0xc6)
-		return VALUE_BIN;
-	if (b == 0xc0)
-		return VALUE_NIL;
-	if (b == 0xc2 || b == 0xc3)
-		return VALUE_BOOL;
-	return VALUE_NONE;
-}
+/* msgpack specification, "Formats": what each first byte announces; VALUE_NONE: nothing that is read here. */
+static const uint8_t types[256] = {
+        [0x00 ... 0x7f] = VALUE_INT, [0x90 ... 0x9f] = VALUE_ARRAY, [0xa0 ... 0xbf] = VALUE_STR,
+        [0xc0] = VALUE_NIL,          [0xc2 ... 0xc3] = VALUE_BOOL,  [0xc4 ... 0xc6] = VALUE_BIN,
+        [0xcc ... 0xd3] = VALUE_INT, [0xd9 ... 0xdb] = VALUE_STR,   [0xdc ... 0xdd] = VALUE_ARRAY,
+        [0xe0 ... 0xff] = VALUE_INT,
+};
 
 enum value_type reader_peek(const struct reader *r)
 {
 	if (r->err != 0 || r->open[r->depth] == 0 || r->pos == r->end)
 		return VALUE_NONE;
-	return type_of(*r->pos);
+	return types[*r->pos];
 }
 
 /* Big-endian unsigned integer of size bytes; false if they are not there. */
@@ -338,12 +328,68 @@ static int skip_head(struct reader *r)
 	return 0;
 }
 
+/* True and the bytes that it takes if it is a short text. */
+static bool short_text(const uint8_t *p, size_t n, size_t *ret_len)
+{
+	size_t head = *p == 0xd9 ? 2 : 1, len;
+
+	if (*p > 0xd9 || n < head)
+		return false;
+	len = head == 2 ? p[1] : *p & 0x1f;
+	if (len > n - head || (head == 2 && len < 32) || !utf8_valid(p + head, len))
+		return false;
+	*ret_len = head + len;
+	return true;
+}
+
+/* The forms that most values have, at once. False: another, or wrong; nothing is read. */
+static bool skip_short(struct reader *r)
+{
+	size_t len = 1;
+	uint32_t n;
+
+	if (r->pos == r->end || r->open[r->depth] == 0 || r->nodes >= LIMIT_MSGPACK_NODES_MAX)
+		return false;
+	switch (types[*r->pos]) {
+	case VALUE_INT:
+		if (*r->pos > 0x7f && *r->pos < 0xe0)
+			return false;
+		break;
+	case VALUE_STR:
+		if (!short_text(r->pos, left(r), &len))
+			return false;
+		break;
+	case VALUE_ARRAY:
+		n = *r->pos & 0x0f;
+		if (*r->pos > 0x9f || n >= left(r) || r->depth == LIMIT_MSGPACK_DEPTH_MAX)
+			return false;
+		if (n == 0)
+			break;
+		r->pos++;
+		r->nodes++;
+		r->open[r->depth]--;
+		r->open[++r->depth] = n;
+		return true;
+	case VALUE_NIL:
+	case VALUE_BOOL:
+		break;
+	default:
+		return false;
+	}
+	r->pos += len;
+	r->nodes++;
+	count(r);
+	return true;
+}
+
 int reader_skip(struct reader *r, const uint8_t **ret, size_t *ret_len)
 {
 	const uint8_t *start = r->pos;
 	unsigned depth = r->depth;
 
 	do {
+		if (r->err == 0 && skip_short(r))
+			continue;
 		if (skip_head(r) != 0)
 			return r->err;
 	} while (r->depth > depth);

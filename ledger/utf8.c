@@ -36,13 +36,38 @@ static size_t char_len(const uint8_t *p, size_t n)
 	return len;
 }
 
-/* Most texts are: eight bytes at once, none of them 0 or above 127. */
-static bool eight_ascii(const uint8_t *p)
+/* None of them 0 or above 127. The second term: a byte that is 0 borrows. */
+static bool ascii_8(const uint8_t *p)
 {
 	uint64_t v, ones = UINT64_C(0x0101010101010101), highs = ones << 7;
 
 	memcpy(&v, p, 8);
-	return (v & highs) == 0 && ((v - ones) & ~v & highs) == 0; /* The second: a byte that is 0 borrows. */
+	return (v & highs) == 0 && ((v - ones) & ~v & highs) == 0;
+}
+
+static bool ascii_4(const uint8_t *p)
+{
+	uint32_t v, ones = UINT32_C(0x01010101), highs = ones << 7;
+
+	memcpy(&v, p, 4);
+	return (v & highs) == 0 && ((v - ones) & ~v & highs) == 0;
+}
+
+/* Most texts are: many bytes at once, the last ones with some before them a second time. */
+static bool ascii(const uint8_t *p, size_t len)
+{
+	if (len >= 8) {
+		for (size_t i = 0; i + 8 < len; i += 8)
+			if (!ascii_8(p + i))
+				return false;
+		return ascii_8(p + len - 8);
+	}
+	if (len >= 4)
+		return ascii_4(p) && ascii_4(p + len - 4);
+	for (size_t i = 0; i < len; i++)
+		if (p[i] == 0 || p[i] > 0x7f)
+			return false;
+	return true;
 }
 
 bool utf8_valid(const void *s, size_t len)
@@ -50,8 +75,10 @@ bool utf8_valid(const void *s, size_t len)
 	const uint8_t *p = s;
 	size_t step;
 
+	if (ascii(p, len))
+		return true;
 	for (size_t i = 0; i < len; i += step) {
-		if (len - i >= 8 && eight_ascii(p + i)) {
+		if (len - i >= 8 && ascii_8(p + i)) {
 			step = 8;
 			continue;
 		}

@@ -1,4 +1,4 @@
-/* Writes canonical msgpack into a bounded buffer, and big-endian integers into plain byte strings. */
+/* Writes canonical msgpack into a bounded buffer. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
@@ -126,37 +126,4 @@ int writer_end(const struct writer *w, size_t *ret_len)
 	if (w->err == 0)
 		*ret_len = w->len;
 	return w->err;
-}
-
-void put_u16be(uint8_t *p, uint16_t v)
-{
-	p[0] = (uint8_t)(v >> 8);
-	p[1] = (uint8_t)v;
-}
-
-void put_u32be(uint8_t *p, uint32_t v)
-{
-	put_u16be(p, (uint16_t)(v >> 16));
-	put_u16be(p + 2, (uint16_t)v);
-}
-
-void put_u64be(uint8_t *p, uint64_t v)
-{
-	put_u32be(p, (uint32_t)(v >> 32));
-	put_u32be(p + 4, (uint32_t)v);
-}
-
-uint16_t get_u16be(const uint8_t *p)
-{
-	return (uint16_t)(p[0] << 8 | p[1]);
-}
-
-uint32_t get_u32be(const uint8_t *p)
-{
-	return (uint32_t)get_u16be(p) << 16 | get_u16be(p + 2);
-}
-
-uint64_t get_u64be(const uint8_t *p)
-{
-	return (uint64_t)get_u32be(p) << 32 | get_u32be(p + 4);
 }
