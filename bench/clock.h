@@ -1,4 +1,4 @@
-/* The one clock of all measurements. */
+/* The one clock of all measurements, and the time of day. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef BENCH_CLOCK_H
 #define BENCH_CLOCK_H
@@ -15,6 +15,15 @@ static inline uint64_t clock_ns(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
+}
+
+/* POSIX milliseconds. */
+static inline uint64_t clock_real_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / NS_PER_MS;
 }
 
 /* Sleeps until that time; returns at once if it is over. */

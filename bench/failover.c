@@ -199,6 +199,7 @@ static int kill_one(struct run *r, unsigned k, uint64_t *seed)
 		return fail("no node leads");
 	r->out->kills[k].node = leader;
 	r->killed_ns[k] = clock_ns();
+	r->out->kills[k].at_ms = clock_real_ms();
 	if (r->out->silent ? cluster_stop_node(r->cluster, leader) : cluster_kill(r->cluster, leader))
 		return -1;
 	if (!await_answer(r, clock_ns()))

@@ -13,9 +13,11 @@
 #define FAILOVER_KILLS   100
 #define FAILOVER_MAX     1000
 #define FAILOVER_CLIENTS 4
+#define FAILOVER_SLOW_NS UINT64_C(500000000) /* The goal: a kill that took longer is named. */
 
 struct failover_kill {
 	uint64_t node;
+	uint64_t at_ms;   /* POSIX time of the kill: what the nodes say of it is found by that. */
 	uint64_t gap_ns;  /* The longest time without an answer, from the kill until the node is started again. */
 	uint64_t call_ns; /* The call that took longest, of those that ended in it. */
 };

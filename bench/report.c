@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "bench/clock.h"
 
@@ -182,6 +183,17 @@ static double millis(uint64_t ns)
 	return micros(ns) / 1000;
 }
 
+static void print_slow_kill(FILE *to, unsigned i, const struct failover_kill *k)
+{
+	time_t seconds = (time_t)(k->at_ms / 1000);
+	char text[32];
+	struct tm tm;
+
+	strftime(text, sizeof text, "%H:%M:%S", gmtime_r(&seconds, &tm));
+	fprintf(to, "    kill %u, of node %" PRIu64 " at %s.%03u UTC: %.1f\n", i + 1, k->node, text,
+	        (unsigned)(k->at_ms % 1000), millis(k->gap_ns));
+}
+
 static void print_failover(FILE *to, const struct failover *f)
 {
 	fprintf(to, "\n%-44s %9s %9s %9s\n",
@@ -192,6 +204,9 @@ static void print_failover(FILE *to, const struct failover *f)
 	        millis(failover_gap_ns(f, 0.5)), millis(failover_gap_ns(f, 0.99)), millis(failover_gap_ns(f, 1)), f->n);
 	fprintf(to, "  %-42s %9.1f %9.1f %9.1f\n", "longest call of each kill", millis(failover_call_ns(f, 0.5)),
 	        millis(failover_call_ns(f, 0.99)), millis(failover_call_ns(f, 1)));
+	for (unsigned i = 0; i < f->n; i++)
+		if (f->kills[i].gap_ns > FAILOVER_SLOW_NS)
+			print_slow_kill(to, i, &f->kills[i]);
 	fprintf(to, "  election_timeout_ms %u, heartbeat_ms %u; longest time without an answer otherwise: %.1f\n",
 	        f->election_timeout_ms, f->heartbeat_ms, millis(f->other_gap_ns));
 	fprintf(to,
