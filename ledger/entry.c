@@ -138,8 +138,11 @@ static void write_leaf(const struct entry_builder *b, struct writer *w)
 	}
 }
 
-/* What the caller wrote as public may be no array, or too deep: nothing may be logged that nobody can read. */
-static int leaf_check(const uint8_t *leaf, size_t len)
+/*
+ * What the caller wrote as public may be no array, several values, or too deep: nothing may be logged that nobody can
+ * read. The commitments behind it are as written here.
+ */
+static int leaf_check(const uint8_t *leaf, size_t len, size_t public_len)
 {
 	const uint8_t *skipped;
 	size_t skipped_len;
@@ -152,8 +155,7 @@ static int leaf_check(const uint8_t *leaf, size_t len)
 	if (r.err == 0 && reader_peek(&r) != VALUE_ARRAY)
 		return CS_ERR_MALFORMED;
 	reader_skip(&r, &skipped, &skipped_len);
-	reader_skip(&r, &skipped, &skipped_len); /* The commitments. */
-	return reader_end(&r);
+	return r.err == 0 && skipped_len != public_len ? CS_ERR_MALFORMED : r.err;
 }
 
 int entry_builder_finish(struct entry_builder *b, uint8_t *leaf, size_t *ret_leaf_len, uint8_t *body,
@@ -174,7 +176,7 @@ int entry_builder_finish(struct entry_builder *b, uint8_t *leaf, size_t *ret_lea
 	writer_raw(&body_writer, b->body.base, b->body.len);
 	if (leaf_writer.err != 0 || body_writer.err != 0)
 		return CS_ERR_TOO_LARGE;
-	b->err = leaf_check(leaf, leaf_writer.len);
+	b->err = leaf_check(leaf, leaf_writer.len, b->public_.len);
 	if (b->err != 0)
 		return b->err;
 	*ret_leaf_len = leaf_writer.len;
