@@ -31,7 +31,8 @@
 	X(ENTRY_GRANT_REVOKED, 15, "grant revoked")                                                                    \
 	X(ENTRY_OUTSIDE, 16, "outside signal")                                                                         \
 	X(ENTRY_CREDENTIAL_ENROLLED, 19, "credential enrolled")                                                        \
-	X(ENTRY_CREDENTIAL_REVOKED, 20, "credential revoked")
+	X(ENTRY_CREDENTIAL_REVOKED, 20, "credential revoked")                                                          \
+	X(ENTRY_STATE_DIGEST, 27, "state digest")
 
 /* Kinds of private fields; numbers are for ever. */
 #define FIELD_KIND_LIST(X)                                                                                             \
@@ -73,6 +74,9 @@
 #define FORMAT_PROOF_HEAD "c2sp.org/tlog-proof@v1"
 /* "format" of the one JSON file for people. */
 #define FORMAT_BUNDLE "countersign/bundle/v1"
+/* The same with other entries that the first one rests on, each with its own proof. */
+#define FORMAT_BUNDLE_2        "countersign/bundle/v2"
+#define FORMAT_BUNDLE_SUPPORTS 8 /* As many at most. */
 /*
  * The largest bundle: entry and private values in base64 (4/3 of 2 * 64 KiB), a rendering of each value of at most
  * FORMAT_FIELD_TEXT_SIZE_MAX, a proof; the rest is room for JSON's own escapes.

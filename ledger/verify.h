@@ -30,8 +30,8 @@ enum verify_mark {
 
 /* Two texts of a line: a key's name and what it is said of. */
 #define VERIFY_TEXT_SIZE_MAX (LIMIT_KEY_NAME_SIZE_MAX + 192)
-/* Lines of one result: each field, each signature line, and a dozen more. */
-#define VERIFY_LINES_MAX (LIMIT_FIELD_COUNT_MAX + VERIFY_SIGNATURES_MAX + 16)
+/* Lines of one result: each field, each signature line, supporting entries, and a dozen more. */
+#define VERIFY_LINES_MAX (LIMIT_FIELD_COUNT_MAX + VERIFY_SIGNATURES_MAX + 24)
 /* Signature lines that are looked at: 7 nodes sign and cosign, and as many witnesses as a quorum could want. */
 #define VERIFY_SIGNATURES_MAX 64
 #define VERIFY_HASH_SIZE      32
@@ -102,7 +102,10 @@ enum verify_entry {
 void verify_tlog_proof(const struct verify_policy *p, const void *proof, size_t proof_len, const void *entry,
                        size_t entry_len, enum verify_entry how, struct verify_result *ret);
 
-/* A bundle (ledger/bundle.h): the proof inside it, and each disclosed field against its commitment in the entry. */
+/*
+ * A bundle (ledger/bundle.h): the proof inside it, and each disclosed field against its commitment in the entry; so too
+ * each entry that supports the first. What their fields mean is not looked at.
+ */
 void verify_bundle(const struct verify_policy *p, const void *json, size_t len, struct verify_result *ret);
 
 /* --- the tree's arithmetic (RFC 9162 2.1.3.2, 2.1.4.2); hashes of VERIFY_HASH_SIZE bytes, one after the other --- */

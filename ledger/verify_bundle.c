@@ -10,6 +10,7 @@
 #include <string.h>
 
 struct bundle {
+	json_t *supports; /* Borrowed; NULL: the format has none. */
 	uint64_t index;
 	struct verify_slice entry; /* Into entry_bytes. */
 	json_t *fields;            /* Borrowed from the document, like proof. */
@@ -51,21 +52,34 @@ static bool string_get(json_t *object, const char *name, struct verify_slice *re
 	return true;
 }
 
-static bool bundle_read(json_t *doc, struct bundle *ret)
+/* The four members that every entry has, whatever else is beside them. */
+static bool entry_read(json_t *doc, struct bundle *ret)
 {
-	static const char *const names[] = {"format", "index", "entry", "fields", "proof"};
-	struct verify_slice format, entry;
+	struct verify_slice entry;
 	json_t *index = json_object_get(doc, "index");
 
-	if (!members_are(doc, names, sizeof names / sizeof names[0], 0) || !string_get(doc, "format", &format) ||
-	    !verify_slice_is(format, FORMAT_BUNDLE) || !json_is_integer(index) || json_integer_value(index) < 0 ||
-	    !string_get(doc, "entry", &entry) || !string_get(doc, "proof", &ret->proof))
+	if (!json_is_integer(index) || json_integer_value(index) < 0 || !string_get(doc, "entry", &entry) ||
+	    !string_get(doc, "proof", &ret->proof))
 		return false;
 	ret->index = (uint64_t)json_integer_value(index);
 	ret->fields = json_object_get(doc, "fields");
 	ret->entry.p = ret->entry_bytes;
 	return json_is_array(ret->fields) &&
 	       verify_base64(entry, ret->entry_bytes, sizeof ret->entry_bytes, &ret->entry.len);
+}
+
+static bool bundle_read(json_t *doc, struct bundle *ret)
+{
+	static const char *const names[] = {"format", "index", "entry", "fields", "proof", "supports"};
+	struct verify_slice format;
+
+	if (!string_get(doc, "format", &format))
+		return false;
+	bool second = verify_slice_is(format, FORMAT_BUNDLE_2);
+	ret->supports = second ? json_object_get(doc, "supports") : NULL;
+	return (second || verify_slice_is(format, FORMAT_BUNDLE)) &&
+	       members_are(doc, names, second ? 6 : 5, 0) && (!second || json_is_array(ret->supports)) &&
+	       entry_read(doc, ret);
 }
 
 static const uint8_t *commitment_of(const struct verify_leaf *leaf, unsigned kind)
@@ -138,23 +152,89 @@ static bool fields_check(struct bundle *b, const struct verify_leaf *leaf, struc
 	return true;
 }
 
+/* Entry, fields and proof, once they are read. */
+static bool entry_check(const struct verify_policy *p, struct bundle *b, struct verify_leaf *leaf,
+                        struct verify_result *r)
+{
+	uint8_t leaf_hash[VERIFY_HASH_SIZE];
+
+	if (!verify_entry_leaf(b->entry, leaf, r))
+		return false;
+	if (leaf->index != b->index) {
+		verify_bad_number(r, b->index, leaf->index);
+		return verify_refute(r, "bundle: its index is not the entry's");
+	}
+	if (!fields_check(b, leaf, r))
+		return false;
+	verify_leaf_hash(b->entry, leaf_hash);
+	return verify_proof(p, b->proof, leaf_hash, &leaf->index, r);
+}
+
+/* --- entries that the first one rests on: each is proven as that is, and said in one line --- */
+
+static bool support_bad(struct verify_result *r, const struct verify_result *of, const struct bundle *b)
+{
+	r->has_bad_index = of->has_bad_index;
+	r->bad_index = of->bad_index;
+	memcpy(r->expected, of->expected, sizeof r->expected);
+	memcpy(r->found, of->found, sizeof r->found);
+	return verify_refute(r, "supporting entry %" PRIu64 ": %.160s", b->index, of->reason);
+}
+
+/* *undecided: its proof is the leader's claim only, or the like. */
+static bool support_check(const struct verify_policy *p, json_t *doc, struct bundle *b, struct verify_result *own,
+                          struct verify_result *r, bool *undecided)
+{
+	static const char *const names[] = {"index", "entry", "fields", "proof"};
+	struct verify_leaf leaf;
+
+	verify_result_init(own);
+	if (!members_are(doc, names, 4, 0) || !entry_read(doc, b))
+		return verify_refute(r, "bundle: a supporting entry is malformed");
+	if (entry_check(p, b, &leaf, own))
+		verify_conclude(own);
+	if (own->outcome == VERIFY_REFUTED)
+		return support_bad(r, own, b);
+	if (!own->has_checkpoint || strcmp(own->origin, r->origin) != 0)
+		return verify_refute(r, "supporting entry %" PRIu64 ": it is of another ledger", b->index);
+	if (own->size == r->size && memcmp(own->root, r->root, sizeof r->root) != 0)
+		return verify_refute(r, "supporting entry %" PRIu64 ": its tree is another of the same size", b->index);
+	*undecided |= own->outcome == VERIFY_UNDECIDED;
+	verify_say(r, VERIFY_MARK_HELD, "supporting entry %" PRIu64 ", %s: in the tree of size %" PRIu64
+	           ", its %zu disclosed fields open their commitments", b->index, verify_entry_kind_name(leaf.kind),
+	           own->size, json_array_size(b->fields));
+	return true;
+}
+
+static bool supports_check(const struct verify_policy *p, struct bundle *b, struct verify_result *r)
+{
+	struct bundle *each = calloc(1, sizeof *each);
+	struct verify_result *own = calloc(1, sizeof *own);
+	bool ok = each && own, undecided = false;
+	json_t *doc;
+	size_t i;
+
+	if (!ok)
+		verify_undecided(r, "out of memory");
+	else if (json_array_size(b->supports) > FORMAT_BUNDLE_SUPPORTS)
+		ok = verify_refute(r, "bundle: more than %d supporting entries", FORMAT_BUNDLE_SUPPORTS);
+	json_array_foreach(b->supports, i, doc)
+		ok = ok && support_check(p, doc, each, own, r, &undecided);
+	free(each);
+	free(own);
+	if (ok && undecided)
+		return verify_undecided(r, "a supporting entry is the leader's claim only");
+	return ok;
+}
+
 static bool bundle_check(const struct verify_policy *p, json_t *doc, struct bundle *b, struct verify_result *r)
 {
 	struct verify_leaf leaf;
-	uint8_t leaf_hash[VERIFY_HASH_SIZE];
 
 	if (!bundle_read(doc, b))
-		return verify_refute(r, "bundle: not a " FORMAT_BUNDLE ", or with members that it must not have");
-	if (!verify_entry_leaf(b->entry, &leaf, r))
-		return false;
-	if (leaf.index != b->index) {
-		verify_bad_number(r, b->index, leaf.index);
-		return verify_refute(r, "bundle: its index is not the entry's");
-	}
-	if (!fields_check(b, &leaf, r))
-		return false;
-	verify_leaf_hash(b->entry, leaf_hash);
-	return verify_proof(p, b->proof, leaf_hash, &leaf.index, r);
+		return verify_refute(r, "bundle: not a " FORMAT_BUNDLE " or " FORMAT_BUNDLE_2
+		                        ", or with members that it must not have");
+	return entry_check(p, b, &leaf, r) && (!b->supports || supports_check(p, b, r));
 }
 
 void verify_bundle(const struct verify_policy *p, const void *json, size_t len, struct verify_result *ret)

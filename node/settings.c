@@ -213,6 +213,12 @@ KEY(key_link, return get_address(rd, n, key, s->link_host, &s->link_port);)
 KEY(key_election, return get_unsigned(rd, n, key, 50, 60000, &s->election_timeout_ms);)
 KEY(key_heartbeat, return get_unsigned(rd, n, key, 5, 10000, &s->heartbeat_ms);)
 KEY(key_batch, return get_unsigned(rd, n, key, 1, 256, &s->batch_commands_max);)
+/* Each is an entry too: below 16 they would be about each other. */
+KEY(key_state_digest, int err = get_unsigned(rd, n, key, 0, 1u << 30, &s->state_digest_entries); if (!err)
+    err = s->state_digest_entries && s->state_digest_entries < 16
+                  ? fail(rd, n, "must be 0 (none), or from 16 to 1073741824", key)
+                  : 0;
+    return err;)
 KEY(key_snapshot, return get_unsigned(rd, n, key, 16, 1u << 20, &s->snapshot_entries);)
 KEY(key_contexts, return get_unsigned(rd, n, key, 1, 8192, &s->contexts);)
 KEY(key_map, uint64_t mib; int err = get_number(rd, n, key, 16, 1 << 20, &mib); if (!err) s->map_size = mib << 20;
@@ -317,6 +323,7 @@ static const struct key top_keys[] = {
         {"batch_commands_max", key_batch, false},
         {"contexts", key_contexts, false},
         {"snapshot_entries", key_snapshot, false},
+        {"state_digest_entries", key_state_digest, false},
         {"map_size_mib", key_map, false},
         {"disk_reserve_mib", key_reserve, false},
         {"geo", key_geo, false},
@@ -345,6 +352,7 @@ static int read_document(struct reading *rd, struct fy_document *doc)
 	                     .batch_commands_max = 256,
 	                     .contexts = 1024,
 	                     .snapshot_entries = 16384,
+	                     .state_digest_entries = 65536,
 	                     .disk_reserve = UINT64_C(512) << 20,
 	                     .log_level = LOG_LEVEL_INFO};
 	int err;

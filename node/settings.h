@@ -37,6 +37,7 @@ struct settings {
 	unsigned batch_commands_max; /* Commands in one Raft entry. */
 	unsigned contexts;           /* Requests in flight at once. */
 	unsigned snapshot_entries;   /* Raft entries between snapshots; half as many are kept behind one. */
+	unsigned state_digest_entries; /* Ledger entries between state digests; 0: none (node/core/digest.h). */
 	uint64_t map_size;           /* LMDB's address space, bytes. */
 	uint64_t disk_reserve;       /* Bytes to be left free for the data folder: node/space.h. */
 	/* Databases of addresses (node/geo.h); "": none. */

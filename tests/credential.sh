@@ -75,6 +75,13 @@ export COUNTERSIGN_CLUSTER
 admin=$acme/admin.key
 gateway=$folder/gateway.key
 expect 0 enroll --key "$admin" --name gateway --roles decide --new-key "$gateway"
+auditor=$folder/auditor.key
+expect 0 enroll --key "$admin" --name auditor --roles audit --new-key "$auditor"
+# The entry that the last command printed.
+index_of()
+{
+	sed -n 's/^entry *\([0-9][0-9]*\),.*/\1/p' "$out" | head -1
+}
 
 n=0
 # step_up ACTION: a challenge of Ada's, saved in $challenge.
@@ -96,6 +103,7 @@ says "the code is wrong"
 step_up up
 otp=$(oathtool --totp -b "$secret")
 expect 0 answer --key "$gateway" --challenge "$challenge" --method totp --credential ada-totp --code "$otp"
+code_index=$(index_of)
 step_up up
 expect 1 answer --key "$gateway" --challenge "$challenge" --method totp --credential ada-totp --code "$otp"
 says "was used already"
@@ -135,6 +143,7 @@ says "too old, or it does not say"
 step_up strong
 token EdDSA ",\"acr\":\"aal2\",\"auth_time\":$(date +%s),\"jti\":\"j-1\""
 by_token 0
+token_index=$(index_of)
 step_up strong
 token EdDSA ",\"acr\":\"aal2\",\"auth_time\":$(date +%s),\"jti\":\"j-1\""
 by_token 1
@@ -172,6 +181,15 @@ expect 7 credential enroll --key "$gateway" --name x --kind totp --subject user:
 expect 4 answer --key "$gateway" --challenge "$challenge" --method totp --device-key "$admin"
 expect 0 credential challenge --name ada-fido --subject user:ada
 [ "$(wc -c <"$out")" -eq 44 ] || fail "a challenge has 43 characters"
+
+echo "# proofs for others, and all of it once more"
+expect 0 prove "$token_index" --key "$auditor" --evidence --out "$folder/oidc.json"
+expect 0 verify "$folder/oidc.json" --trust "$acme/trust.policy"
+says "ID token's signature by its issuer verifies under ada-oidc"
+expect 0 prove "$code_index" --key "$auditor" --evidence --out "$folder/totp.json"
+expect 0 verify "$folder/totp.json" --trust "$acme/trust.policy"
+says "the leader vouches for it"
+expect 0 replay "$acme/node-1"
 "$tool" cluster status "$acme" >"$out" 2>&1
 if grep -q "not cosigning" "$out"; then fail "a follower found evidence that does not verify"; fi
 echo "$checks checks"

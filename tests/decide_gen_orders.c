@@ -61,7 +61,7 @@ static void policy(struct gen *g)
 
 static void feature(struct gen *g)
 {
-	static const char *const names[] = {"builds", "digest", "decisions", "no-such-feature"};
+	static const char *const names[] = {"builds", "digest", "decisions", "records", "no-such-feature"};
 	uint8_t elements[64];
 	struct writer w;
 
@@ -80,6 +80,18 @@ static void build(struct gen *g)
 
 	assert_int_equal(build_encode(&b, payload, sizeof(payload), &len), 0);
 	kit_apply(&g->kit, COMMAND_BUILD, 0, NULL, payload, len, NULL, 0);
+}
+
+/* A digest of some size, told by a leader that nobody checks here: decide takes its word. */
+static void state_digest(struct gen *g)
+{
+	struct state_digest d = {.size = gen_recent(g)};
+	uint8_t payload[64];
+	size_t len;
+
+	d.digest.b[0] = (uint8_t)gen_below(g, 256);
+	assert_int_equal(state_digest_encode(&d, payload, sizeof(payload), &len), 0);
+	kit_apply(&g->kit, COMMAND_STATE_DIGEST, 0, NULL, payload, len, NULL, 0);
 }
 
 /* Any action with any node: what the roster takes of it is up to decide. */
@@ -153,5 +165,5 @@ static void govern(struct gen *g)
 	gen_order(g, COMMAND_GOVERNANCE, elements, len, 1);
 }
 
-const struct gen_step gen_steps_orders[] = {{2, enroll}, {2, remove_one}, {1, policy}, {1, feature}, {1, build},
+const struct gen_step gen_steps_orders[] = {{2, enroll}, {2, remove_one}, {1, policy}, {1, feature}, {1, build}, {1, state_digest},
                                             {2, member}, {2, people},     {1, govern}, {0, NULL}};

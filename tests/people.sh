@@ -236,6 +236,7 @@ says 'fewer would be left'
 # --- all of it comes back from the disk ---
 
 expect 0 cluster down "$c"
+expect 0 replay "$c/node-1"
 expect 0 cluster up "$c"
 expect 0 governance show --key "$one"
 says '3 of 3'

@@ -42,7 +42,7 @@ static void judge(struct evaluation *e, const char *yaml)
 	memset(e, 0, sizeof(*e));
 	e->signals = (struct signal_list){.n = 1, .s = {{SIGNAL_NEW_DEVICE, 1}}};
 	e->now_ms = UINT64_C(1707172215250);
-	evaluate_given(e, &policy, &q, 0);
+	evaluate_given(e, &policy, &q, 0, false);
 }
 
 static void assert_verdict(const char *yaml, unsigned verdict, unsigned n_rules)

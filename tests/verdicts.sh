@@ -179,4 +179,8 @@ says "grant revoked"
 expect 7 grant revoke --subject user:ada --reason "over"
 as soc 7 signal nothing-known --subject user:ada
 
+# All of it comes out again.
+expect 0 cluster down "$acme"
+expect 0 replay "$acme/node-1"
+
 echo "$checks checks"

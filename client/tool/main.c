@@ -39,6 +39,7 @@ static const struct tool_command commands[] = {
         {"watch", "follow the ledger as it grows", watch_run},
         {"prove", "write the proof of an entry to a file", prove_run},
         {"verify", "check such a file, an export or a ledger offline, trusting no server", verify_run},
+        {"replay", "decide a ledger once more, from its signals and from history", replay_run},
         {"trust", "whose signatures count", trust_run},
         {"export", "write the ledger as a folder that other tools check", export_run},
         {"audit", "check all that is new, and that the past stayed what it was", audit_run},

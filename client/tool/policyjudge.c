@@ -149,7 +149,7 @@ static int play_given(const char *command, const struct policycases *f, const st
 		if (k->signals.s[i].value)
 			e->signals.s[e->signals.n++] = k->signals.s[i];
 	e->now_ms = k->at_ms;
-	evaluate_given(e, j->policy, &q, k->met);
+	evaluate_given(e, j->policy, &q, k->met, false);
 	policyresult_of_evaluation(&j->found, e, j->policy);
 	return 0;
 }

@@ -13,7 +13,8 @@
 
 static bool tells_verdict(unsigned kind)
 {
-	return kind == ENTRY_DECISION || kind == ENTRY_IMPORTED || kind == ENTRY_ANSWER;
+	return kind == ENTRY_DECISION || kind == ENTRY_IMPORTED || kind == ENTRY_ANSWER || kind == ENTRY_APPROVAL ||
+	       kind == ENTRY_DEFER_ENDED;
 }
 
 static void read_rules(struct reader *r, struct policyresult *ret)

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "client/tool/entryfacts.h"
 #include "client/tool/policyrequest.h"
 #include "client/tool/policywhatif.h"
 #include "client/tool/tool.h"
@@ -41,38 +42,10 @@ static const struct whatif_pending *pending_find(const struct whatif *w, uint64_
 
 /* --- what an entry must have --- */
 
-/* What the request and its signals are made of: missing ones are erased, not empty. */
-static bool all_there(const struct entryview *v)
-{
-	for (unsigned i = 0; i < v->entry.n_fields; i++) {
-		unsigned kind = v->entry.fields[i].kind;
-		bool needed = kind != FIELD_BLIND && kind != FIELD_REASONS && kind != FIELD_CHALLENGE &&
-		              kind != FIELD_SUBJECT_CHAIN && kind != FIELD_ACTOR_CHAIN && kind != FIELD_TEXT;
-		if (needed && !body_find(v->fields, v->n_fields, kind))
-			return false;
-	}
-	return true;
-}
-
 static int unreadable(const struct whatif *w, const struct entryview *v, int err)
 {
 	return tool_fail(err == CS_ERR_NOMEM ? EXIT_LOCAL : EXIT_REFUTED, w->command,
 	                 "entry %" PRIu64 " cannot be read: %s", v->entry.index, err_text(err));
-}
-
-/* The client that asked; len 0: its field is of a form that is not known here. */
-static struct text client_of(const struct entryview *v)
-{
-	const struct field *f = body_find(v->fields, v->n_fields, FIELD_CLIENT);
-	struct text name = {"", 0};
-	struct reader r;
-
-	if (!f)
-		return name;
-	reader_init(&r, f->value, f->value_len);
-	reader_array_exact(&r, 2);
-	codec_text(&r, 1, PRINCIPAL_NAME_SIZE_MAX, &name);
-	return name;
 }
 
 /* --- from the signals as recorded --- */
@@ -97,84 +70,10 @@ static void take_signals(struct whatif *w)
 		l->s[l->n++] = (struct signal_value){SIGNAL_SENSITIVE_ACTION, 1};
 }
 
-/* [level, counter, the newest before, fell, by the leader, acr]: an acr is worth what the policy that is tried says. */
-static unsigned met_by_facts(const struct whatif *w, const struct field *f)
-{
-	const struct policy_level *l = NULL;
-	struct text acr = {"", 0};
-	uint64_t level = 0, counter;
-	struct reader r;
-	bool flag;
-
-	reader_init(&r, f->value, f->value_len);
-	reader_array_exact(&r, 6);
-	reader_uint(&r, UINT8_MAX, &level);
-	reader_uint(&r, UINT64_MAX, &counter);
-	reader_uint(&r, UINT64_MAX, &counter);
-	reader_bool(&r, &flag);
-	reader_bool(&r, &flag);
-	codec_text(&r, 0, REQUEST_STR_SIZE_MAX, &acr);
-	if (reader_end(&r))
-		return 0;
-	if (acr.len)
-		l = policy_level_find(w->policy, acr);
-	return acr.len ? (l ? l->level : 0) : (unsigned)level;
-}
-
-/* Level that the evidence of an answer reached: [method, …], and by others than ed25519 what was found in it. */
-static unsigned met_of(const struct whatif *w, const struct entryview *v)
-{
-	const struct field *f = body_find(v->fields, v->n_fields, FIELD_EVIDENCE),
-	                   *facts = body_find(v->fields, v->n_fields, FIELD_EVIDENCE_FACTS);
-	struct text method = {"", 0};
-	struct reader r;
-	uint32_t n = 0;
-
-	if (facts)
-		return met_by_facts(w, facts);
-	if (!f)
-		return 0;
-	reader_init(&r, f->value, f->value_len);
-	reader_array(&r, LIMIT_MSGPACK_NODES_MAX, &n);
-	codec_text(&r, 1, 64, &method);
-	return r.err ? 0 : method_level(method_parse(method));
-}
-
-/* What the table of people said of them then. */
-static int take_parties(struct whatif *w, const struct entryview *v)
-{
-	const struct field *f = body_find(v->fields, v->n_fields, FIELD_GROUPS);
-	struct reader r;
-
-	memset(&w->evaluation.parties, 0, sizeof w->evaluation.parties);
-	if (!f)
-		return 0;
-	reader_init(&r, f->value, f->value_len);
-	parties_read(&r, &w->evaluation.parties, &w->request);
-	return reader_end(&r);
-}
-
-/* [what opens, index of the grant that counted or nil, …]: it stood in for evidence or approvals. */
-static bool grant_counted(const struct entryview *v)
-{
-	const struct field *f = body_find(v->fields, v->n_fields, FIELD_GRANT);
-	const uint8_t *skipped;
-	struct reader r;
-	uint32_t n = 0;
-	size_t len;
-
-	if (!f)
-		return false;
-	reader_init(&r, f->value, f->value_len);
-	reader_array(&r, LIMIT_MSGPACK_NODES_MAX, &n);
-	reader_skip(&r, &skipped, &len);
-	return reader_peek(&r) == VALUE_INT;
-}
-
 static int evaluate_recorded(struct whatif *w, const struct entryview *v)
 {
 	bool answer = v->entry.kind == ENTRY_ANSWER;
-	int err = take_parties(w, v);
+	int err = entryfacts_parties(&w->evaluation.parties, &w->request, v->fields, v->n_fields);
 
 	if (err)
 		return err;
@@ -182,11 +81,12 @@ static int evaluate_recorded(struct whatif *w, const struct entryview *v)
 	w->evaluation.now_ms = v->entry.time_ms;
 	w->evaluation.imported = v->entry.kind == ENTRY_IMPORTED;
 	evaluate_given(&w->evaluation, w->policy, &w->request,
-	               answer && w->then.outcome == ANSWER_MET ? met_of(w, v) : 0);
+	               answer && w->then.outcome == ANSWER_MET ? entryfacts_met(w->policy, v->fields, v->n_fields) : 0,
+	               false);
 	policyresult_of_evaluation(&w->now, &w->evaluation, w->policy);
 	if (answer && w->then.outcome != ANSWER_MET)
 		w->now.verdict = VERDICT_DENY;
-	if ((w->now.verdict == VERDICT_STEP_UP || w->now.verdict == VERDICT_DEFER) && grant_counted(v)) {
+	if ((w->now.verdict == VERDICT_STEP_UP || w->now.verdict == VERDICT_DEFER) && entryfacts_granted(v->fields, v->n_fields)) {
 		w->now.verdict = w->then.verdict;
 		w->granted++;
 	}
@@ -244,7 +144,7 @@ static int refused(struct whatif *w)
 
 static int play_decision(struct whatif *w, const struct entryview *v)
 {
-	struct text client = client_of(v);
+	struct text client = entryfacts_client(v->fields, v->n_fields, NULL);
 
 	if (policylab_decide(w->lab, v->entry.time_ms, client, &w->request))
 		return refused(w);
@@ -272,7 +172,7 @@ static int play_answer(struct whatif *w, const struct entryview *v)
 		w->unasked += !p && v->entry.index >= w->from;
 		return 0;
 	}
-	if (policylab_answer(w->lab, v->entry.time_ms, client_of(v), p->lab, &w->request, proofs[w->then.outcome]))
+	if (policylab_answer(w->lab, v->entry.time_ms, entryfacts_client(v->fields, v->n_fields, NULL), p->lab, &w->request, proofs[w->then.outcome]))
 		return refused(w);
 	int err = count(w, TALLY_ANSWER, v);
 	if (!err && w->now.verdict == VERDICT_STEP_UP)
@@ -297,7 +197,7 @@ static int play_import(struct whatif *w, const struct entryview *v)
 	reader_uint(&r, UINT64_MAX, &event_ms);
 	if (reader_end(&r))
 		return r.err;
-	if (policylab_import(w->lab, v->entry.time_ms, client_of(v), &w->request, event_ms))
+	if (policylab_import(w->lab, v->entry.time_ms, entryfacts_client(v->fields, v->n_fields, NULL), &w->request, event_ms))
 		return refused(w);
 	return count(w, TALLY_IMPORT, v);
 }
@@ -321,7 +221,7 @@ static bool of_no_account(unsigned kind)
 {
 	return kind == ENTRY_GENESIS || kind == ENTRY_POLICY_SET || kind == ENTRY_ENROLLED || kind == ENTRY_REMOVED ||
 	       kind == ENTRY_TICK || kind == ENTRY_MEMBER || kind == ENTRY_FEATURE || kind == ENTRY_BUILD ||
-	       kind == ENTRY_GOVERNANCE;
+	       kind == ENTRY_GOVERNANCE || kind == ENTRY_STATE_DIGEST;
 }
 
 /* What an order says of people is said in the lab, too. False: it could not be. */
@@ -358,7 +258,7 @@ int whatif_entry(void *ctx, const struct entryview *v, const struct cs_entry *ra
 		w->closed++;
 		return 0;
 	}
-	if (!all_there(v)) {
+	if (!entryfacts_all_there(&v->entry, v->fields, v->n_fields)) {
 		w->erased++;
 		return 0;
 	}

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "client/tool/files.h"
+#include "client/tool/proveevidence.h"
 #include "client/tool/tool.h"
 
 static const struct usage usage = {
@@ -20,7 +21,8 @@ static const struct usage usage = {
                  "newest checkpoint that a quorum has cosigned. `countersign verify` checks it without any server.\n"
                  "Whoever gets the file sees those fields. --tlog-proof and --entry write the same without fields, in "
                  "the\n"
-                 "public form that other tools read.\n",
+                 "public form that other tools read. With --evidence the bundle of an answer that met its challenge also has what\n"
+                 "the person's own proof can be checked against: the challenge, and the credential's enrolment.\n",
         .exits = "  0  written, cosigned by a quorum\n  2  written, but it is the leader's claim only\n" TOOL_EXIT_TEXT,
         .n_min = 1,
         .n_max = 1,
@@ -72,7 +74,7 @@ static int write_all(const char *bundle, const struct outputs *out)
 	return !code && (out->tlog_proof || out->entry) ? write_parts(bundle, out) : code;
 }
 
-static int prove(cs_client *client, uint64_t index, uint64_t wait_ms, const struct outputs *out)
+static int prove(cs_client *client, uint64_t index, uint64_t wait_ms, bool evidence, const struct outputs *out)
 {
 	char *bundle = NULL, what[40];
 	bool quorum = false;
@@ -81,7 +83,9 @@ static int prove(cs_client *client, uint64_t index, uint64_t wait_ms, const stru
 	snprintf(what, sizeof what, "entry %" PRIu64, index);
 	if (err)
 		return tool_failed_call(usage.command, what, err);
-	int code = write_all(bundle, out);
+	int code = evidence ? proveevidence(usage.command, client, (unsigned)wait_ms, &bundle, &quorum) : 0;
+	if (!code)
+		code = write_all(bundle, out);
 	free(bundle);
 	if (code)
 		return code;
@@ -97,12 +101,16 @@ int prove_run(int argc, char **argv)
 	struct tool_access access = {.timeout_ms = 10000};
 	struct outputs out = {0};
 	uint64_t wait_ms = 2000, index;
+	bool evidence = false;
 	const struct option options[] = {
 	        TOOL_ACCESS_OPTIONS(&access),
 	        {"out", OPTION_TEXT, &out.bundle, "FILE", "where to (a new file; default: standard output)", 0, 0},
 	        {"tlog-proof", OPTION_TEXT, &out.tlog_proof, "FILE",
 	         "the proof alone, as c2sp.org/tlog-proof has it (a new file)", 0, 0},
 	        {"entry", OPTION_TEXT, &out.entry, "FILE", "the entry's bytes, which that proof is about (a new file)",
+	         0, 0},
+	        {"evidence", OPTION_FLAG, &evidence, NULL,
+	         "of an answer: with the challenge and the credential's enrolment, so that the person's proof can be checked",
 	         0, 0},
 	        {"wait", OPTION_NUMBER, &wait_ms, "MS", "longest wait for cosignatures (default: 2000)", 0, 60000},
 	        {NULL, OPTION_FLAG, NULL, NULL, NULL, 0, 0},
@@ -118,7 +126,7 @@ int prove_run(int argc, char **argv)
 	code = tool_open(usage.command, &access, 0, &client);
 	if (code)
 		return code;
-	code = prove(client, index, wait_ms, &out);
+	code = prove(client, index, wait_ms, evidence, &out);
 	cs_close(client);
 	return code;
 }

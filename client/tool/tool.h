@@ -60,6 +60,7 @@ int signal_run(int argc, char **argv);
 int show_run(int argc, char **argv);
 int prove_run(int argc, char **argv);
 int verify_run(int argc, char **argv);
+int replay_run(int argc, char **argv);
 int export_run(int argc, char **argv);
 int trust_run(int argc, char **argv);
 int watch_run(int argc, char **argv);

@@ -16,6 +16,8 @@
 #include "client/tool/result.h"
 #include "client/tool/text.h"
 #include "client/tool/tool.h"
+#include "client/tool/verifyidentity.h"
+#include "client/tool/verifyview.h"
 #include "client/tool/verifywhole.h"
 
 static const struct usage usage = {
@@ -36,42 +38,9 @@ static const struct usage usage = {
         .n_max = 1,
 };
 
-static int read_policy(const char *path, struct verify_policy **ret)
-{
-	char reason[256] = "", *text = NULL;
-	size_t size;
-	int err = files_read(path, VERIFY_POLICY_SIZE_MAX, &text, &size);
-
-	if (err)
-		return tool_fail(VERIFY_UNDECIDED, usage.command, "%s: %s", path, strerror(err));
-	err = verify_policy_parse(text, size, ret, reason, sizeof reason);
-	free(text);
-	return err ? tool_fail(VERIFY_UNDECIDED, usage.command, "%s: %s", path, *reason ? reason : cs_strerror(err))
-	           : 0;
-}
-
 static bool is_bundle(const char *bytes, size_t size)
 {
 	return size && bytes[0] == '{';
-}
-
-static const char *const outcome_words[] = {"verified", "refuted", "could not tell"};
-static const char *const mark_words[] = {"held", "BAD", "not checked"};
-
-static void print(const struct verify_result *r)
-{
-	static const enum text_tint tints[] = {TINT_GREEN, TINT_RED, TINT_YELLOW};
-	static const enum text_tint mark_tints[] = {TINT_NONE, TINT_RED, TINT_YELLOW};
-
-	for (unsigned i = 0; i < r->n_lines; i++)
-		printf("%s%-12s%s %s\n", text_on(stdout, mark_tints[r->lines[i].mark]), mark_words[r->lines[i].mark],
-		       text_off(stdout), r->lines[i].text);
-	if (r->has_bad_index)
-		printf("%-12s %" PRIu64 "\n", "bad entry", r->bad_index);
-	if (*r->expected)
-		printf("%-12s %s\n%-12s %s\n", "expected", r->expected, "found", r->found);
-	printf("%s%s%s: %s\n", text_on(stdout, tints[r->outcome]), outcome_words[r->outcome], text_off(stdout),
-	       r->reason);
 }
 
 static json_t *to_json(const struct verify_result *r, const char *bytes, size_t size)
@@ -83,7 +52,7 @@ static json_t *to_json(const struct verify_result *r, const char *bytes, size_t 
 	for (unsigned i = 0; i < r->n_lines; i++)
 		json_array_append_new(
 		        lines, json_pack("{s:s, s:s}", "mark", marks[r->lines[i].mark], "text", r->lines[i].text));
-	o = json_pack("{s:s, s:i, s:s, s:o}", "outcome", outcome_words[r->outcome], "status", (int)r->outcome, "reason",
+	o = json_pack("{s:s, s:i, s:s, s:o}", "outcome", verifyview_outcome(r), "status", (int)r->outcome, "reason",
 	              r->reason, "checks", lines);
 	if (r->has_checkpoint)
 		json_object_set_new(o, "checkpoint",
@@ -132,6 +101,8 @@ static int verify_bytes(const struct verify_policy *policy, const char *bytes, s
 
 	if (is_bundle(bytes, size)) {
 		verify_bundle(policy, bytes, size, r);
+		if (r->outcome != VERIFY_REFUTED)
+			verifyidentity(bytes, size, r);
 		check_texts(bytes, size, r);
 	} else if (size > head && !memcmp(bytes, FORMAT_PROOF_HEAD, head)) {
 		if (!entry_path)
@@ -175,7 +146,7 @@ static int verify(const char *path, const char *entry_path, const struct verify_
 				bundleview_print(bytes, size);
 				putchar('\n');
 			}
-			print(r);
+			verifyview_print(r);
 		} else {
 			code = result_dump(usage.command, to_json(r, bytes, size), true);
 		}
@@ -214,7 +185,7 @@ int verify_run(int argc, char **argv)
 	if (!trust)
 		return tool_fail(EXIT_USAGE, usage.command,
 		                 "option --trust POLICY is missing: no key that came with the data counts");
-	code = read_policy(trust, &policy);
+	code = verifyview_policy(usage.command, trust, &policy);
 	if (!code)
 		code = verify(argv[0], entry, policy, &whole, json);
 	verify_policy_free(policy);

@@ -3,6 +3,7 @@
 #ifndef CLIENT_TOOL_VERIFYWHOLE_H
 #define CLIENT_TOOL_VERIFYWHOLE_H
 
+#include "client/tool/files.h"
 #include "ledger/verify_whole.h"
 
 struct verifywhole {
@@ -16,5 +17,9 @@ bool verifywhole_is(const char *path);               /* A folder, or a store's f
 /* Fills r. 0, or the exit code after a message: nothing was verified. */
 int verifywhole_run(const char *command, const char *path, const struct verify_policy *policy,
                     const struct verifywhole *w, struct verify_result *r);
+/* The folder of the store that path names: its file, its folder, or the node's folder above. False: there is none. */
+bool verifywhole_store(const char *path, char ret[FILES_PATH_SIZE]);
+/* From now on a store that leads LMDB astray ends the process as "could not tell". */
+void verifywhole_catch_damage(void);
 
 #endif

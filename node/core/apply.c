@@ -87,6 +87,8 @@ static void apply_command(struct core *c, const struct batch *b, const uint8_t *
 	oc->entry = c->entries->n;
 	if (entries_add(c->entries, out->leaf, out->leaf_len, out->body, out->body_len, &out->leaf_hash))
 		core_fatal(c, "out of memory");
+	if (out->kind == ENTRY_STATE_DIGEST)
+		digest_entry(c, out);
 	if (out->has_evidence)
 		proving_entry(c, out); /* A corrupt leader cannot invent a person (decisions.md: Flow, 3). */
 }
@@ -141,7 +143,7 @@ static void apply_batch(struct core *c, raft_index index, raft_term term, const 
 	entries_seal(c->entries);
 	*c->applied_last = c->entries;
 	c->applied_last = &c->entries->next;
-	digest_applied(c, index);
+	digest_applied(c, index, head.size);
 }
 
 /* A batch of another leader, or of before a restart: copied, for libraft's entry is gone when the snapshot cuts the

@@ -1,23 +1,30 @@
-/* The state's digest at the same Raft indexes on every node: who differs from the others stops. */
+/* The state's digest at the same places on every node: who differs from the others stops; some become entries. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
 #include "node/core/digest.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "ledger/errors.h"
 #include "node/core/core_internal.h"
 #include "node/log.h"
 
 /* So long a member that differs from the leader waits for what the others say: perhaps it is the leader that errs. */
 #define PATIENCE_NS UINT64_C(2000000000)
 
-void digest_applied(struct core *c, raft_index index)
+void digest_applied(struct core *c, raft_index index, uint64_t size_before)
 {
-	if (index % DIGEST_INTERVAL == 0 && c->writer)
-		c->digests.due = index;
+	uint64_t each = c->o.settings->state_digest_entries, size = tree_size(c->tree);
+	bool becomes_entry = each > 0 && size / each > size_before / each && state_feature(c->state, FEATURE_RECORDS);
+
+	if (!c->writer || (index % DIGEST_INTERVAL != 0 && !becomes_entry))
+		return;
+	c->digests.due = index;
+	c->digests.due_size = becomes_entry ? size : 0;
 }
 
 void digest_take(struct core *c)
@@ -28,7 +35,22 @@ void digest_take(struct core *c)
 		return;
 	c->digests.due = 0;
 	c->digests.awaited = due;
+	c->digests.awaited_size = c->digests.due_size;
 	apply_take_state(c, due, false);
+}
+
+/* Ours and that of the ledger are of the same entries. */
+static void compare_entry(struct core *c)
+{
+	const struct digests *d = &c->digests;
+	char why[160];
+
+	if (d->entry.size == 0 || d->entry.size != d->size || hash_equal(&d->entry.digest, &d->ours))
+		return;
+	snprintf(why, sizeof why,
+	         "the state of %" PRIu64 " entries has another digest here than entry %" PRIu64 " says", d->size,
+	         d->entry.index);
+	core_halt(c->o.settings->data_path, why);
 }
 
 _Noreturn static void halt(struct core *c, const char *whom)
@@ -95,6 +117,7 @@ void digest_stored(struct core *c)
 	if (!d->awaited || !ledger_writer_state_digest(c->writer, d->awaited, &digest))
 		return;
 	d->index = f.chunk.from = d->awaited;
+	d->size = d->awaited_size;
 	d->ours = digest;
 	d->awaited = 0;
 	d->differs_ns = 0;
@@ -102,6 +125,7 @@ void digest_stored(struct core *c)
 		if (c->members.list[i].id != c->id)
 			peers_send(c, c->members.list[i].id, &f);
 	compare(c);
+	compare_entry(c);
 }
 
 void digest_told(struct core *c, uint64_t from, const struct frame_chunk *ch)
@@ -131,4 +155,51 @@ void digest_beat(struct core *c)
 	compare(c); /* The leader may be another by now. */
 	if (c->digests.differs_ns && clock_mono_ns() - c->digests.differs_ns >= PATIENCE_NS)
 		halt(c, "its leader");
+}
+
+/* --- those that become entries --- */
+
+bool digest_due(struct core *c)
+{
+	return c->digests.size > state_digested(c->state) && state_feature(c->state, FEATURE_RECORDS) &&
+	       c->room.level < SPACE_LOW;
+}
+
+void digest_add(struct core *c, struct batch_writer *w)
+{
+	static const uint8_t no_facts[1] = {0x90}, zero_seed[SEED_SIZE], zero_id[WIRE_REQUEST_ID_SIZE];
+	const struct state_digest d = {.size = c->digests.size, .digest = c->digests.ours};
+	uint8_t payload[64], *at;
+	struct command cmd = {.type = COMMAND_STATE_DIGEST,
+	                      .seed = zero_seed,
+	                      .request_id = zero_id,
+	                      .payload = payload,
+	                      .facts = no_facts,
+	                      .facts_len = sizeof no_facts};
+	size_t room = batch_room(w, &at), len = 0;
+	int err = state_digest_encode(&d, payload, sizeof payload, &cmd.payload_len);
+
+	if (!err)
+		err = command_encode(&cmd, at, room, &len);
+	assert(!err); /* A batch that has but few commands yet has room for it. */
+	batch_add(w, len);
+}
+
+void digest_entry(struct core *c, const struct decide_out *out)
+{
+	struct entry e;
+	struct state_digest d = {0};
+	struct reader r;
+	int err = entry_decode(&e, out->leaf, out->leaf_len);
+
+	assert(err == 0); /* It was made just now. */
+	reader_init(&r, e.public_, e.public_len);
+	reader_array_exact(&r, 3);
+	reader_uint(&r, UINT64_MAX, &d.size);
+	reader_bin_exact(&r, d.digest.b, HASH_SIZE);
+	assert(r.err == 0);
+	c->digests.entry.size = d.size;
+	c->digests.entry.index = out->index;
+	c->digests.entry.digest = d.digest;
+	compare_entry(c);
 }

@@ -456,13 +456,18 @@ void propose_pump(struct core *c)
 	}
 	if (time_ms < head.time_ms)
 		time_ms = head.time_ms; /* Never backwards, whoever led before. */
-	if ((!turns_count(c->pending) && !features_build_due(c) && !ticks_due(c, time_ms)) || clocks_hold(c))
+	if ((!turns_count(c->pending) && !features_build_due(c) && !digest_due(c) && !ticks_due(c, time_ms)) ||
+	    clocks_hold(c))
 		return;
 	batch_begin(&w, c->scratch, BATCH_SIZE_MAX);
 	f->genesis = f->member = false;
 	f->n = 0;
 	if (features_build_due(c)) {
 		features_add_build(c, &w); /* First: what follows is decided by this build. */
+		f->jobs[f->n++] = NULL;
+	}
+	if (digest_due(c)) {
+		digest_add(c, &w);
 		f->jobs[f->n++] = NULL;
 	}
 	ticks_add(c, &w, time_ms);

@@ -26,6 +26,7 @@ struct apply {
 	struct state *s;
 	const struct command *c;
 	struct decide_out *out;
+	const struct recall *recall;  /* NULL: what comes of the seed is made of it. */
 	struct principal_slot *asker; /* NULL: genesis and ticks. */
 	uint64_t now_ms;              /* The entry's time. */
 	struct hash request_hash;
@@ -47,6 +48,7 @@ int apply_policy_set(struct apply *a);
 int apply_member(struct apply *a);
 int apply_feature(struct apply *a);
 int apply_build(struct apply *a);
+int apply_state_digest(struct apply *a);
 int apply_people(struct apply *a);
 int apply_governance(struct apply *a);
 int apply_approval(struct apply *a);
@@ -55,6 +57,12 @@ int apply_grant_revoke(struct apply *a);
 int apply_outside(struct apply *a);
 int apply_credential_enrol(struct apply *a);
 int apply_credential_revoke(struct apply *a);
+
+/* --- what was drawn and is known again (recall.c); false, or nothing: make it of the seed --- */
+
+void recall_salts(const struct apply *a);
+bool recall_blind(const struct apply *a, uint8_t ret[32]);
+bool recall_nonce(const struct apply *a, uint8_t ret[32]);
 
 /* --- the entry (apply_entry.c) --- */
 

@@ -107,6 +107,8 @@ static int check_totp(const struct state *s, const struct credential_order *o, c
 	struct credential_totp t;
 	unsigned n = 0;
 
+	if (o->data_hash != NULL)
+		return 0; /* It was looked at when it was enrolled. */
 	if (credential_totp_read(&t, o->data, o->data_len) != 0 || !names_member(&t.sealed, s, &n) || n != s->roster.n)
 		return refuse(why, CS_ERR_CONFLICT,
 		              "the secret must be sealed to each of the %u members, and to nobody else: fetch who they "
@@ -261,7 +263,10 @@ static void field_enrolment(const struct apply *a, const struct credential_order
 	writer_cstr(&w, credential_kind_text(o->kind));
 	codec_write_text(&w, o->name);
 	if (o->kind == CREDENTIAL_TOTP) {
-		hash_bytes(&h, o->data, o->data_len);
+		if (o->data_hash != NULL)
+			h = *o->data_hash;
+		else
+			hash_bytes(&h, o->data, o->data_len);
 		writer_bin(&w, h.b, HASH_SIZE);
 	} else {
 		writer_bin(&w, o->data, o->data_len);
@@ -334,6 +339,7 @@ int apply_credential_enrol(struct apply *a)
 
 	if (err != 0)
 		return refuse(&a->why, err, "the enrolment: %s", err_text(err));
+	o.data_hash = a->recall != NULL && o.kind == CREDENTIAL_TOTP ? a->recall->sealed : NULL;
 	err = check_order(a->s, a->now_ms, a->c->principal, &o, &p, &a->why);
 	if (err == 0 && o.kind == CREDENTIAL_WEBAUTHN)
 		err = registration_facts(a, &o, &f);

@@ -8,7 +8,8 @@
 
 static void blind(const struct apply *a, struct account *k)
 {
-	derive(k->blind, a->c->seed, "countersign/blind/v1");
+	if (!recall_blind(a, k->blind))
+		derive(k->blind, a->c->seed, "countersign/blind/v1");
 	request_digest(&k->digest, k->blind, k->request_bytes, k->request_len);
 }
 

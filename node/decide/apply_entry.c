@@ -17,6 +17,8 @@ struct entry_builder *entry_start(struct apply *a, enum entry_kind kind)
 	struct entry_builder *b = a->s->builder;
 
 	entry_builder_init(b, a->s->head.size, kind, a->now_ms, &a->s->head.last_leaf, a->c->seed);
+	if (a->recall != NULL)
+		recall_salts(a);
 	return b;
 }
 
@@ -441,7 +443,8 @@ int challenge_prepare(const struct apply *a, struct account *k, uint8_t nonce[32
 		return refuse(&a->why, CS_ERR_OVERLOADED, "%s: try again later", bound);
 	if (!challenge_reserve(a->s))
 		return refuse(&a->why, CS_ERR_NOMEM, "out of memory");
-	derive(nonce, a->c->seed, "countersign/nonce/v1");
+	if (!recall_nonce(a, nonce))
+		derive(nonce, a->c->seed, "countersign/nonce/v1");
 	k->nonce = nonce;
 	k->challenge_expiry_ms = a->now_ms + k->evaluation->challenge.expiry_ms;
 	return 0;

@@ -35,7 +35,9 @@ enum command_type {
 	COMMAND_GOVERNANCE = 16,
 	COMMAND_CREDENTIAL_ENROL = 17,
 	COMMAND_CREDENTIAL_REVOKE = 18,
-	COMMAND_TYPE_MAX = COMMAND_CREDENTIAL_REVOKE, /* Above it: a later build's. */
+	/* Where the feature `records` is on. */
+	COMMAND_STATE_DIGEST = 25,
+	COMMAND_TYPE_MAX = COMMAND_STATE_DIGEST, /* Above it: a later build's. */
 };
 
 /* Roles of principals, a bit each; public in entries, for ever. */
@@ -266,6 +268,17 @@ struct build {
 };
 int build_encode(const struct build *b, void *buf, size_t cap, size_t *ret_len);
 int build_decode(struct build *ret, const void *bytes, size_t len);
+
+/*
+ * What a leader has found its state's digest to be (ledger/multiset.h), where the feature `records` is on: [entries of
+ * the ledger that the state is made of, digest bin32]. Followers have computed their own at the same place.
+ */
+struct state_digest {
+	uint64_t size;
+	struct hash digest;
+};
+int state_digest_encode(const struct state_digest *d, void *buf, size_t cap, size_t *ret_len);
+int state_digest_decode(struct state_digest *ret, const void *bytes, size_t len);
 
 /*
  * Genesis, entry 0, the same on every node and known to `init`: [origin, time ms, governance str, [[name, channel key

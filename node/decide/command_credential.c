@@ -50,7 +50,10 @@ int credential_order_encode_signed(const struct credential_order *o, void *buf, 
 	struct writer w;
 	struct hash h;
 
-	hash_bytes(&h, o->data, o->data_len);
+	if (o->data_hash != NULL)
+		h = *o->data_hash;
+	else
+		hash_bytes(&h, o->data, o->data_len);
 	writer_init(&w, buf, cap);
 	codec_write_text(&w, o->name);
 	writer_uint(&w, o->kind);

@@ -139,6 +139,7 @@ struct credential_order {
 	const uint8_t *data;
 	size_t data_len;
 	struct authority authority;
+	const struct hash *data_hash; /* Of no encoding: where data stand in for others (recall), theirs. NULL. */
 };
 #define CREDENTIAL_SIGNED_SIZE_MAX 1024
 int credential_order_encode_signed(const struct credential_order *o, void *buf, size_t cap, size_t *ret_len);

@@ -103,13 +103,31 @@ static int apply_client(struct apply *a)
 	}
 }
 
+/* What the node itself sends, once there is a genesis. */
+static int apply_own(struct apply *a)
+{
+	switch (a->c->type) {
+	case COMMAND_BUILD:
+		return apply_build(a);
+	case COMMAND_STATE_DIGEST:
+		return apply_state_digest(a);
+	default:
+		return apply_tick(a);
+	}
+}
+
+static bool is_own(unsigned type)
+{
+	return type == COMMAND_GENESIS || type == COMMAND_TICK || type == COMMAND_BUILD || type == COMMAND_STATE_DIGEST;
+}
+
 static int apply(struct apply *a)
 {
 	int err = facts_empty(a);
 
 	if (err != 0)
 		return err;
-	bool own = a->c->type == COMMAND_GENESIS || a->c->type == COMMAND_TICK || a->c->type == COMMAND_BUILD;
+	bool own = is_own(a->c->type);
 	if (own && a->c->principal != 0)
 		return refuse(&a->why, CS_ERR_NOT_PERMITTED, "only the node itself sends commands of type %u",
 		              a->c->type);
@@ -118,15 +136,19 @@ static int apply(struct apply *a)
 	if (a->s->head.size == 0)
 		return refuse(&a->why, CS_ERR_NOT_READY, "there is no genesis yet");
 	challenges_purge(a->s, a->now_ms, a->c->principal);
-	if (a->c->type == COMMAND_BUILD)
-		return apply_build(a);
-	return own ? apply_tick(a) : apply_client(a);
+	return own ? apply_own(a) : apply_client(a);
 }
 
 void decide(struct state *s, uint64_t time_ms, const void *command, size_t len, struct decide_out *out)
 {
+	decide_again(s, time_ms, command, len, NULL, out);
+}
+
+void decide_again(struct state *s, uint64_t time_ms, const void *command, size_t len, const struct recall *r,
+                  struct decide_out *out)
+{
 	struct command c;
-	struct apply a = {.s = s, .c = &c, .out = out, .why = {out->text, sizeof(out->text)}};
+	struct apply a = {.s = s, .c = &c, .recall = r, .out = out, .why = {out->text, sizeof(out->text)}};
 	int err = command_decode(&c, command, len);
 
 	out_clear(out);

@@ -164,6 +164,8 @@ bool state_recorded(const struct state *s, uint64_t principal, const uint8_t req
 /* After a load that gave CS_ERR_VERSION: what the records have that this build does not. Borrowed. */
 const char *state_newer_text(const struct state *s);
 
+/* How many entries the newest state digest in the ledger is about; 0: there is none. */
+uint64_t state_digested(const struct state *s);
 const char *state_origin(const struct state *s); /* "" before genesis. */
 void state_policy_hash(const struct state *s, struct hash *ret);
 uint64_t state_governance(const struct state *s);                 /* Version, from 1 at genesis. */
@@ -217,6 +219,23 @@ struct decide_out {
  * the request of a challenge that is opened.
  */
 void decide(struct state *s, uint64_t time_ms, const void *command, size_t len, struct decide_out *out);
+
+/*
+ * What a body has kept of its command's seed, for making the entry again once the seed is gone: salts of its fields, the
+ * blind, a challenge's nonce. Borrowed.
+ */
+struct recall {
+	const struct field *fields;
+	unsigned n_fields;
+	/* A TOTP credential's sealed data are not at hand, but their hash is; NULL: the command has all. */
+	const struct hash *sealed;
+};
+/*
+ * The same function, of a command put together again from its entry (replay): the same bytes must come out. Whatever a
+ * field is missing for is made of the command's seed.
+ */
+void decide_again(struct state *s, uint64_t time_ms, const void *command, size_t len, const struct recall *r,
+                  struct decide_out *out);
 
 /*
  * The leader's part before it proposes: checks that need no log, so that what cannot succeed never enters it (roles of

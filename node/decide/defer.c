@@ -45,7 +45,7 @@ static bool approved(const struct deferral *f, struct evaluation *e, unsigned ru
 
 bool defer_met(const struct deferral *f, struct evaluation *e, unsigned rule, const struct rule *r)
 {
-	if (f == NULL)
-		return false;
+	if (f == NULL || f->met)
+		return f != NULL;
 	return r->defer.until_ms > 0 ? time_has_come(f, &r->defer, &e->awaited) : approved(f, e, rule, r);
 }

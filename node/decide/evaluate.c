@@ -150,9 +150,11 @@ static void take_groups(struct evaluation *e)
 		e->groups[e->n_groups] = group_value(p->groups[e->n_groups]);
 }
 
-void evaluate_given(struct evaluation *ret, const struct policy *p, const struct request *q, unsigned met)
+void evaluate_given(struct evaluation *ret, const struct policy *p, const struct request *q, unsigned met, bool waited)
 {
-	evaluate_as(ret, p, q, met, NULL);
+	const struct deferral come = {.met = true};
+
+	evaluate_as(ret, p, q, met, waited ? &come : NULL);
 }
 
 /* A grant stands in for the evidence that bought it, up to its level. */

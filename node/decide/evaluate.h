@@ -57,6 +57,7 @@ struct deferral {
 	const struct deferred_slot *d; /* NULL: it is new. */
 	const struct grant_query *g;   /* NULL: no grant may count. */
 	uint64_t now_ms;
+	bool met; /* It has come, however: nothing of the others is looked at. */
 };
 /* What this rule's defer waits for has come; else it is noted in e->awaited. f NULL: never. defer.c */
 bool defer_met(const struct deferral *f, struct evaluation *e, unsigned rule, const struct rule *r);
@@ -77,10 +78,10 @@ void evaluate(struct evaluation *ret, const struct state *s, const struct reques
 /*
  * What policy p makes of a request whose signals are known already: ret->signals (each once, numbers within the
  * list's), ret->parties (all zero: nobody is in the table of people), ret->now_ms and ret->imported are given, all else
- * but the observation is filled in.
+ * but the observation is filled in. waited: whatever rules defer for has come.
  * For whoever asks what another policy would say.
  */
-void evaluate_given(struct evaluation *ret, const struct policy *p, const struct request *q, unsigned met);
+void evaluate_given(struct evaluation *ret, const struct policy *p, const struct request *q, unsigned met, bool waited);
 /* What subject and world learn of a policy of version 2 (learn.c): from any request; from what was allowed. */
 void learn_asked(struct state *s, struct subject *u, const struct evaluation *e, uint64_t now_ms);
 void learn_allowed(struct state *s, struct subject *u, const struct evaluation *e, uint64_t now_ms, bool strong);

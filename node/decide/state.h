@@ -137,9 +137,12 @@ struct state {
 	char origin[LIMIT_ORIGIN_SIZE_MAX + 1];
 	char newer[160]; /* What a load met that is a later build's. */
 	uint64_t governance;
-	bool head_dirty, policy_dirty, has_policy, roster_dirty, features_dirty, governance_dirty;
+	bool head_dirty, policy_dirty, has_policy, roster_dirty, features_dirty, governance_dirty, digested_dirty;
 	struct governance thresholds;
 	struct feature_state features;
+	struct { /* The newest state digest: entries that it is about, and its own index. Size 0: none. */
+		uint64_t size, index;
+	} digested;
 	struct roster roster;
 	struct policy *policy, *policy_new; /* The new one is loaded aside, then they change places. */
 

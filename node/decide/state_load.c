@@ -314,6 +314,15 @@ static void load_features(struct state *s, struct reader *r)
 	load_cstr(r, s->features.build, sizeof(s->features.build));
 }
 
+static void load_digested(struct state *s, struct reader *r)
+{
+	reader_array_exact(r, 2);
+	s->digested.size = load_uint(r, ENTRIES_MAX);
+	s->digested.index = load_uint(r, ENTRIES_MAX);
+	if (r->err == 0 && (s->digested.size == 0 || s->digested.index < s->digested.size))
+		r->err = CS_ERR_DAMAGED;
+}
+
 static int load_policy(struct state *s, const void *value, size_t len)
 {
 	int err = policy_load(s->policy, value, len);
@@ -359,6 +368,9 @@ int state_load(struct state *s, const void *key, size_t key_len, const void *val
 		break;
 	case RECORD_PRINCIPAL:
 		load_principal(s, &r, number);
+		break;
+	case RECORD_DIGESTED:
+		load_digested(s, &r);
 		break;
 	case RECORD_GOVERNANCE:
 		governance_read(&r, &s->thresholds);
@@ -409,6 +421,8 @@ int state_loaded(struct state *s)
 	int err;
 
 	if (s->head.size > 0 && (!s->has_policy || s->origin[0] == 0))
+		return CS_ERR_DAMAGED;
+	if (s->digested.size > 0 && s->digested.index >= s->head.size)
 		return CS_ERR_DAMAGED;
 	if (s->head.size == 0 && (s->n_subjects > 0 || s->n_principals > 0 || s->has_policy || s->roster.n > 0 ||
 	                          s->features.on != 0 || s->n_people > 0))

@@ -288,6 +288,16 @@ static int take_features(const struct state *s)
 	return emit_written(s, RECORD_FEATURES, 0, &w);
 }
 
+static int take_digested(const struct state *s)
+{
+	struct writer w = writer_of(s);
+
+	writer_array(&w, 2);
+	writer_uint(&w, s->digested.size);
+	writer_uint(&w, s->digested.index);
+	return emit_written(s, RECORD_DIGESTED, 0, &w);
+}
+
 static void keep_error(struct state *s, int err)
 {
 	if (err && !s->take_err)
@@ -340,7 +350,7 @@ size_t state_dirty(const struct state *s)
 	size_t per_subject = state_feature(s, FEATURE_DECISIONS) ? 2 : 1;
 
 	return (size_t)s->head_dirty + (size_t)s->policy_dirty + (size_t)s->roster_dirty + (size_t)s->features_dirty +
-	       (size_t)s->governance_dirty + s->marked_people.n_changed + s->world.n_dirty_pages +
+	       (size_t)s->governance_dirty + (size_t)s->digested_dirty + s->marked_people.n_changed + s->world.n_dirty_pages +
 	       (size_t)s->world.totals_dirty + per_subject * s->marked_subjects.n_changed + s->n_dirty_principals +
 	       s->n_dirty_credentials + s->n_dirty_used + s->marked_challenges.n_changed +
 	       s->marked_deferred.n_changed + s->marked_standing.n_changed + s->n_dirty_pages;
@@ -364,6 +374,8 @@ static int take_at_once(struct state *s)
 		err = take_features(s);
 	if (err == 0 && s->governance_dirty)
 		err = take_governance(s);
+	if (err == 0 && s->digested_dirty)
+		err = take_digested(s);
 	if (err == 0)
 		err = credentials_take(s, emit_further);
 	if (err == 0)
@@ -380,7 +392,8 @@ static int take_at_once(struct state *s)
 	}
 	if (err == 0)
 		err = take_world(s);
-	s->head_dirty = s->policy_dirty = s->roster_dirty = s->features_dirty = s->governance_dirty = false;
+	s->head_dirty = s->policy_dirty = s->roster_dirty = s->features_dirty = s->governance_dirty =
+	        s->digested_dirty = false;
 	s->n_dirty_principals = s->n_dirty_pages = 0;
 	return err;
 }

@@ -37,6 +37,7 @@ typedef void (*fuzz_fn)(const uint8_t *bytes, size_t len);
 	X(settings, 2048)     /* A node's settings. */                                                                 \
 	X(keys, 1024)         /* A key file. */                                                                        \
 	X(cluster, 2048)      /* A cluster file. */                                                                    \
+	X(statefile, 4096)    /* A state in a file, as replay reads it. */                                             \
 	X(cloudtrail, 4096)   /* Logs that are imported: */                                                            \
 	X(authlog, 2048)      /* doors' words, by syslog, */                                                           \
 	X(journal, 2048)      /* and from the journal, */                                                              \

@@ -198,7 +198,7 @@ static void match_rules(const struct policy *p)
 		(void)policy_rule_matches(p, &p->rules[i], &q, NULL);
 	(void)policy_is_sensitive(p, q.action);
 	memset(&e, 0, sizeof e);
-	evaluate_given(&e, p, &q, 0);
+	evaluate_given(&e, p, &q, 0, false);
 	FUZZ_DEMAND(e.verdict >= VERDICT_ALLOW && e.verdict <= VERDICT_DENY);
 }
 

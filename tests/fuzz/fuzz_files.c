@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "client/tool/replaystate.h"
 #include "node/settings.h"
 #include "node/wire/keyfile.h"
 #include "tests/fuzz/fuzz.h"
@@ -78,4 +79,20 @@ void fuzz_cluster(const uint8_t *bytes, size_t len)
 	if (!err)
 		FUZZ_DEMAND(c.n_nodes > 0 && c.n_nodes <= CLUSTER_NODES_MAX && c.origin[0] && c.trust_path[0]);
 	check_reason(&f, err, reason);
+}
+
+/* The digest that it says it has makes a change of it a refusal: records must come in with their sum right. */
+void fuzz_statefile(const uint8_t *bytes, size_t len)
+{
+	struct replaystate records = {0};
+	struct state_head head;
+	struct state *s = NULL;
+	struct file f;
+
+	file_make(&f, bytes, len);
+	int err = replaystate_read(&records, f.path, &head);
+	if (!err && replaystate_load(&records, NULL, 0, &s) == 0)
+		state_free(s);
+	replaystate_close(&records);
+	close(f.fd);
 }

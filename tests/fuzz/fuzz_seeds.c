@@ -11,6 +11,7 @@
 
 #include "ledger/bytes.h"
 #include "ledger/entry.h"
+#include "ledger/multiset.h"
 #include "node/core/batch.h"
 #include "node/core/frame.h"
 #include "node/core/snapshot.h"
@@ -462,6 +463,31 @@ static void seed_files(void)
 	          "\"}\n  - {id: 2, url: \"tcp://[::1]:7102\", channel: \"" KEY32 "\"}\n");
 }
 
+/* No record; and one that makes up no state. */
+static void seed_statefile(void)
+{
+	static const char magic[] = "countersign/state/v1\n";
+	static const uint8_t key[9] = {'h'};
+	uint8_t bytes[256] = {0}, *p = bytes + sizeof magic - 1, *end;
+	struct multiset sum = {0};
+	struct hash digest;
+
+	memcpy(bytes, magic, sizeof magic - 1);
+	multiset_digest(&sum, &digest);
+	memcpy(p + 40, digest.b, HASH_SIZE);
+	seed("statefile", "empty", bytes, sizeof magic - 1 + 80);
+	put_u64be(p, 7);
+	put_u64be(p + 72, 1);
+	end = p + 80;
+	memcpy(end, key, sizeof key);
+	put_u32be(end + 9, 2);
+	memcpy(end + 13, "\x91\x02", 2);
+	multiset_add(&sum, key[0], end + 13, 2);
+	multiset_digest(&sum, &digest);
+	memcpy(p + 40, digest.b, HASH_SIZE);
+	seed("statefile", "one", bytes, (size_t)(end + 15 - bytes));
+}
+
 /* --- the ledger and its verifier --- */
 
 static void seed_ledger(void)
@@ -536,6 +562,7 @@ int main(int argc, char **argv)
 	seed("genesis", "one", buf, len);
 	seed_policies();
 	seed_files();
+	seed_statefile();
 	seed_ledger();
 	seeds_of_log();
 	seeds_of_evidence();

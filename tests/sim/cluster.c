@@ -92,6 +92,7 @@ static void make_settings(struct node *n)
 	*s = (struct settings){.election_timeout_ms = swarm.election_timeout_ms,
 	                       .heartbeat_ms = swarm.heartbeat_ms,
 	                       .snapshot_entries = swarm.snapshot_entries,
+	                       .state_digest_entries = 32,
 	                       .batch_commands_max = swarm.batch_commands_max,
 	                       .contexts = 64,
 	                       .map_size = 1 << 30,
