@@ -20,7 +20,7 @@ trap 'exit 99' HUP INT TERM
 
 cat >"$folder/policy.yaml" <<'YAML'
 version: 2
-thresholds: {step_up: 100000, deny: 100000}
+thresholds: {step_up: 99999, deny: 100000}
 rules:
   - {id: all, verdict: allow}
   - {id: up, match: {action: up}, verdict: step_up}

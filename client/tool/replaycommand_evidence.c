@@ -42,12 +42,12 @@ static struct told told_of(struct making *m)
  */
 static const uint16_t earlier_s[] = {0, 1, 2, 5, 10, 20, 40, 60};
 
-static void verify_as_of_then(struct evidence *e, bool met, uint64_t at_ms)
+static void verify_as_of_then(struct evidence *e, bool held, uint64_t at_ms)
 {
 	for (unsigned i = 0; i < sizeof earlier_s / sizeof earlier_s[0]; i++) {
 		e->now_ms = at_ms - earlier_s[i] * UINT64_C(1000);
 		evidence_verify(e, NULL);
-		if (e->method != METHOD_OIDC || e->found.verified == met)
+		if (e->method != METHOD_OIDC || e->found.verified == held)
 			break;
 	}
 	e->now_ms = at_ms;
@@ -73,15 +73,15 @@ static void why_as_told(struct making *m, struct evidence *e)
 }
 
 /* A code nobody can look at again: that it was good is the leader's word. */
-static void take_word(struct evidence *e, const struct told *t, bool met)
+static void take_word(struct evidence *e, const struct told *t)
 {
 	memset(&e->found, 0, sizeof e->found);
-	e->found.verified = met;
+	e->found.verified = t->level > 0;
 	e->found.level = (unsigned)t->level;
 	e->found.counter = t->counter;
 }
 
-static int facts_of_answer(struct making *m, const struct told *t, uint64_t version, unsigned outcome)
+static int facts_of_answer(struct making *m, const struct told *t, uint64_t version)
 {
 	struct replaycommand *c = m->c;
 	struct evidence *e = &c->evidence;
@@ -95,10 +95,11 @@ static int facts_of_answer(struct making *m, const struct told *t, uint64_t vers
 		e->credential = e->version = 0;
 		memset(&e->found, 0, sizeof e->found);
 	}
+	/* A proof that holds may fail all the same: its token was used, or is of a person who proved themselves long ago. */
 	if (e->method == METHOD_TOTP)
-		take_word(e, t, outcome == ANSWER_MET);
+		take_word(e, t);
 	else if (e->method)
-		verify_as_of_then(e, outcome != ANSWER_FAILED, m->e->e.time_ms);
+		verify_as_of_then(e, t->level > 0, m->e->e.time_ms);
 	if (!e->found.verified) {
 		e->version = version;
 		why_as_told(m, e);
@@ -110,7 +111,7 @@ static int facts_of_answer(struct making *m, const struct told *t, uint64_t vers
 void making_answer(struct making *m)
 {
 	struct reader r = making_open(m, FIELD_EVIDENCE, 4);
-	uint64_t version = 0, outcome = making_public_number(m, 7);
+	uint64_t version = 0;
 	struct told t = told_of(m);
 
 	writer_array(&m->w, 4);
@@ -122,7 +123,7 @@ void making_answer(struct making *m)
 	if (reader_end(&r))
 		m->err = CS_ERR_MALFORMED;
 	if (!m->err && !m->w.err)
-		m->err = facts_of_answer(m, &t, version, (unsigned)outcome);
+		m->err = facts_of_answer(m, &t, version);
 }
 
 /* --- credentials --- */
