@@ -22,6 +22,12 @@ struct replay_made {
  */
 void replay_record(struct replay_made *into);
 void replay_made_free(struct replay_made *m);
+/*
+ * For tests of decide: setup and teardown of one that makes ledgers for other reasons. Each of them is replayed, and must
+ * come out again. Nothing happens where the tool is not built.
+ */
+int replay_setup(void **state);
+int replay_teardown(void **state);
 
 /* An entry's parts as they are to be: public and fields replaced where not NULL. */
 struct replay_alteration {

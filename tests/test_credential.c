@@ -18,6 +18,7 @@
 #include "node/decide/signals.h"
 #include "node/evidence/verify.h"
 #include "tests/decide_kit.h"
+#include "tests/replay_kit.h"
 
 #define RP     "example.org"
 #define ORIGIN "https://example.org"
@@ -826,14 +827,16 @@ static int setup(void **state)
 	return 0;
 }
 
+/* What they make comes out again. */
+#define REPLAYED(f) cmocka_unit_test_setup_teardown(f, replay_setup, replay_teardown)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(codes),          cmocka_unit_test(locked),          cmocka_unit_test(keys),
-	        cmocka_unit_test(tokens),         cmocka_unit_test(lately),          cmocka_unit_test(moved),
-	        cmocka_unit_test(own_revocation), cmocka_unit_test(own_carried_out), cmocka_unit_test(enrolments_wrong),
-	        cmocka_unit_test(feature_off),    cmocka_unit_test(reloaded),        cmocka_unit_test(grants),
-	        cmocka_unit_test(counter_fell),
+	        REPLAYED(codes),          REPLAYED(locked),          REPLAYED(keys),
+	        REPLAYED(tokens),         REPLAYED(lately),          REPLAYED(moved),
+	        REPLAYED(own_revocation), REPLAYED(own_carried_out), REPLAYED(enrolments_wrong),
+	        REPLAYED(feature_off),    REPLAYED(reloaded),        REPLAYED(grants),
+	        REPLAYED(counter_fell),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);

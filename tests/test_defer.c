@@ -15,6 +15,7 @@
 #include "node/decide/command_verdicts.h"
 #include "node/decide/state.h"
 #include "tests/decide_kit.h"
+#include "tests/replay_kit.h"
 
 #define POLICY_HEAD                                                                                                    \
 	"version: 2\nbias: -9000\nthresholds: {step_up: 0, deny: 5000}\n"                                              \
@@ -459,13 +460,15 @@ static void feature_off(void **state)
 	kit_free(&kit);
 }
 
+/* What they make comes out again. */
+#define REPLAYED(f) cmocka_unit_test_setup_teardown(f, replay_setup, replay_teardown)
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(two_approve),  cmocka_unit_test(wrong_ways),
-	                                   cmocka_unit_test(one_rejects),  cmocka_unit_test(decided_anew),
-	                                   cmocka_unit_test(until_a_time), cmocka_unit_test(break_glass),
-	                                   cmocka_unit_test(tables_full),  cmocka_unit_test(reloaded),
-	                                   cmocka_unit_test(feature_off),  cmocka_unit_test(pending_by_conditions)};
+	const struct CMUnitTest tests[] = {REPLAYED(two_approve),  REPLAYED(wrong_ways),
+	                                   REPLAYED(one_rejects),  REPLAYED(decided_anew),
+	                                   REPLAYED(until_a_time), REPLAYED(break_glass),
+	                                   cmocka_unit_test(tables_full),  REPLAYED(reloaded),
+	                                   REPLAYED(feature_off),  REPLAYED(pending_by_conditions)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

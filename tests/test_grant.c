@@ -16,6 +16,7 @@
 #include "node/decide/signals.h"
 #include "node/decide/state.h"
 #include "tests/order_kit.h"
+#include "tests/replay_kit.h"
 
 static const char policy[] =
         "version: 2\nbias: -9000\nthresholds: {step_up: 0, deny: 5000}\ngrants: {revoke_risk: 1000, revoke_outside: "
@@ -367,11 +368,13 @@ static void tables_full(void **state)
 	kit_free(&kit);
 }
 
+/* What they make comes out again. */
+#define REPLAYED(f) cmocka_unit_test_setup_teardown(f, replay_setup, replay_teardown)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(bought_by_evidence), cmocka_unit_test(bought_by_approvals), cmocka_unit_test(ended),
-	        cmocka_unit_test(of_the_disabled),    cmocka_unit_test(from_outside),        cmocka_unit_test(warnings),
+	        REPLAYED(bought_by_evidence), REPLAYED(bought_by_approvals), REPLAYED(ended),
+	        REPLAYED(of_the_disabled),    REPLAYED(from_outside),        REPLAYED(warnings),
 	        cmocka_unit_test(tables_full)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
