@@ -77,9 +77,8 @@ static bool bundle_read(json_t *doc, struct bundle *ret)
 		return false;
 	bool second = verify_slice_is(format, FORMAT_BUNDLE_2);
 	ret->supports = second ? json_object_get(doc, "supports") : NULL;
-	return (second || verify_slice_is(format, FORMAT_BUNDLE)) &&
-	       members_are(doc, names, second ? 6 : 5, 0) && (!second || json_is_array(ret->supports)) &&
-	       entry_read(doc, ret);
+	return (second || verify_slice_is(format, FORMAT_BUNDLE)) && members_are(doc, names, second ? 6 : 5, 0) &&
+	       (!second || json_is_array(ret->supports)) && entry_read(doc, ret);
 }
 
 static const uint8_t *commitment_of(const struct verify_leaf *leaf, unsigned kind)
@@ -200,9 +199,10 @@ static bool support_check(const struct verify_policy *p, json_t *doc, struct bun
 	if (own->size == r->size && memcmp(own->root, r->root, sizeof r->root) != 0)
 		return verify_refute(r, "supporting entry %" PRIu64 ": its tree is another of the same size", b->index);
 	*undecided |= own->outcome == VERIFY_UNDECIDED;
-	verify_say(r, VERIFY_MARK_HELD, "supporting entry %" PRIu64 ", %s: in the tree of size %" PRIu64
-	           ", its %zu disclosed fields open their commitments", b->index, verify_entry_kind_name(leaf.kind),
-	           own->size, json_array_size(b->fields));
+	verify_say(r, VERIFY_MARK_HELD,
+	           "supporting entry %" PRIu64 ", %s: in the tree of size %" PRIu64
+	           ", its %zu disclosed fields open their commitments",
+	           b->index, verify_entry_kind_name(leaf.kind), own->size, json_array_size(b->fields));
 	return true;
 }
 
@@ -218,8 +218,7 @@ static bool supports_check(const struct verify_policy *p, struct bundle *b, stru
 		verify_undecided(r, "out of memory");
 	else if (json_array_size(b->supports) > FORMAT_BUNDLE_SUPPORTS)
 		ok = verify_refute(r, "bundle: more than %d supporting entries", FORMAT_BUNDLE_SUPPORTS);
-	json_array_foreach(b->supports, i, doc)
-		ok = ok && support_check(p, doc, each, own, r, &undecided);
+	json_array_foreach(b->supports, i, doc) ok = ok && support_check(p, doc, each, own, r, &undecided);
 	free(each);
 	free(own);
 	if (ok && undecided)

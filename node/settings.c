@@ -214,10 +214,10 @@ KEY(key_election, return get_unsigned(rd, n, key, 50, 60000, &s->election_timeou
 KEY(key_heartbeat, return get_unsigned(rd, n, key, 5, 10000, &s->heartbeat_ms);)
 KEY(key_batch, return get_unsigned(rd, n, key, 1, 256, &s->batch_commands_max);)
 /* Each is an entry too: below 16 they would be about each other. */
-KEY(key_state_digest, int err = get_unsigned(rd, n, key, 0, 1u << 30, &s->state_digest_entries); if (!err)
-    err = s->state_digest_entries && s->state_digest_entries < 16
-                  ? fail(rd, n, "must be 0 (none), or from 16 to 1073741824", key)
-                  : 0;
+KEY(key_state_digest, int err = get_unsigned(rd, n, key, 0, 1u << 30, &s->state_digest_entries);
+    if (!err) err = s->state_digest_entries && s->state_digest_entries < 16
+                            ? fail(rd, n, "must be 0 (none), or from 16 to 1073741824", key)
+                            : 0;
     return err;)
 KEY(key_snapshot, return get_unsigned(rd, n, key, 16, 1u << 20, &s->snapshot_entries);)
 KEY(key_contexts, return get_unsigned(rd, n, key, 1, 8192, &s->contexts);)

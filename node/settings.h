@@ -34,12 +34,12 @@ struct settings {
 		uint8_t channel_pub[32];
 	} peers[LINK_PEERS_MAX];
 	unsigned election_timeout_ms, heartbeat_ms;
-	unsigned batch_commands_max; /* Commands in one Raft entry. */
-	unsigned contexts;           /* Requests in flight at once. */
-	unsigned snapshot_entries;   /* Raft entries between snapshots; half as many are kept behind one. */
+	unsigned batch_commands_max;   /* Commands in one Raft entry. */
+	unsigned contexts;             /* Requests in flight at once. */
+	unsigned snapshot_entries;     /* Raft entries between snapshots; half as many are kept behind one. */
 	unsigned state_digest_entries; /* Ledger entries between state digests; 0: none (node/core/digest.h). */
-	uint64_t map_size;           /* LMDB's address space, bytes. */
-	uint64_t disk_reserve;       /* Bytes to be left free for the data folder: node/space.h. */
+	uint64_t map_size;             /* LMDB's address space, bytes. */
+	uint64_t disk_reserve;         /* Bytes to be left free for the data folder: node/space.h. */
 	/* Databases of addresses (node/geo.h); "": none. */
 	char geo_city_path[SETTINGS_PATH_SIZE_MAX], geo_network_path[SETTINGS_PATH_SIZE_MAX];
 	int log_level;

@@ -165,5 +165,5 @@ static void govern(struct gen *g)
 	gen_order(g, COMMAND_GOVERNANCE, elements, len, 1);
 }
 
-const struct gen_step gen_steps_orders[] = {{2, enroll}, {2, remove_one}, {1, policy}, {1, feature}, {1, build}, {1, state_digest},
-                                            {2, member}, {2, people},     {1, govern}, {0, NULL}};
+const struct gen_step gen_steps_orders[] = {{2, enroll},       {2, remove_one}, {1, policy}, {1, feature}, {1, build},
+                                            {1, state_digest}, {2, member},     {2, people}, {1, govern},  {0, NULL}};

@@ -1,4 +1,5 @@
-/* A ledger made by the real decide, put into a store: as it came, or with an entry altered and all behind it chained anew. */
+/* A ledger made by the real decide, put into a store: as it came, or with an entry altered and all behind it chained
+ * anew. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
@@ -204,8 +205,7 @@ int replay_tool(const char *arguments, json_t **ret)
 	json_error_t where;
 	FILE *f;
 
-	snprintf(command, sizeof(command), "%s replay %s --json 2>&1", tool(),
-	         arguments);
+	snprintf(command, sizeof(command), "%s replay %s --json 2>&1", tool(), arguments);
 	f = popen(command, "r");
 	assert_non_null(f);
 	*ret = json_loadf(f, 0, &where);

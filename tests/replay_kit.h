@@ -1,4 +1,5 @@
-/* A ledger made by the real decide, put into a store: as it came, or with an entry altered and all behind it chained anew. */
+/* A ledger made by the real decide, put into a store: as it came, or with an entry altered and all behind it chained
+ * anew. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef TESTS_REPLAY_KIT_H
 #define TESTS_REPLAY_KIT_H
@@ -23,8 +24,8 @@ struct replay_made {
 void replay_record(struct replay_made *into);
 void replay_made_free(struct replay_made *m);
 /*
- * For tests of decide: setup and teardown of one that makes ledgers for other reasons. Each of them is replayed, and must
- * come out again. Nothing happens where the tool is not built.
+ * For tests of decide: setup and teardown of one that makes ledgers for other reasons. Each of them is replayed, and
+ * must come out again. Nothing happens where the tool is not built.
  */
 int replay_setup(void **state);
 int replay_teardown(void **state);

@@ -464,11 +464,11 @@ static void feature_off(void **state)
 #define REPLAYED(f) cmocka_unit_test_setup_teardown(f, replay_setup, replay_teardown)
 int main(void)
 {
-	const struct CMUnitTest tests[] = {REPLAYED(two_approve),  REPLAYED(wrong_ways),
-	                                   REPLAYED(one_rejects),  REPLAYED(decided_anew),
-	                                   REPLAYED(until_a_time), REPLAYED(break_glass),
-	                                   cmocka_unit_test(tables_full),  REPLAYED(reloaded),
-	                                   REPLAYED(feature_off),  REPLAYED(pending_by_conditions)};
+	const struct CMUnitTest tests[] = {REPLAYED(two_approve),         REPLAYED(wrong_ways),
+	                                   REPLAYED(one_rejects),         REPLAYED(decided_anew),
+	                                   REPLAYED(until_a_time),        REPLAYED(break_glass),
+	                                   cmocka_unit_test(tables_full), REPLAYED(reloaded),
+	                                   REPLAYED(feature_off),         REPLAYED(pending_by_conditions)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

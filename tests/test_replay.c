@@ -1,4 +1,5 @@
-/* Replay: a ledger comes out again byte for byte; whatever is changed in it is named; erasure, and going on behind it. */
+/* Replay: a ledger comes out again byte for byte; whatever is changed in it is named; erasure, and going on behind it.
+ */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
@@ -260,8 +261,9 @@ static void public_elements(void **state)
 	} cases[] = {{0, "\x04", 1, "verdict"},
 	             {1, "\x07", 1, "risk"},
 	             {3, "\x91\xa5never", 7, "rules"},
-	             {5, "\x91\x92\xa6"
-	                 "custom\xa1x",
+	             {5,
+	              "\x91\x92\xa6"
+	              "custom\xa1x",
 	              11, "obligations"}};
 
 	uint64_t index = first_decision + 3;
@@ -363,9 +365,9 @@ static void erased_and_resumed(void **state)
 	(void)state;
 	replay_store(&made, folder);
 	json_t *o = run(0, "--save-state %s", path);
-	assert_int_equal(json_integer_value(json_object_get(
-	                         json_object_get(json_object_get(o, "history"), "saved"), "entries")),
-	                 last);
+	assert_int_equal(
+	        json_integer_value(json_object_get(json_object_get(json_object_get(o, "history"), "saved"), "entries")),
+	        last);
 	json_decref(o);
 	json_decref(run(8, "--save-state %s", path)); /* It is there already. */
 	replay_erase(folder, gone);
@@ -390,7 +392,8 @@ static void erased_and_resumed(void **state)
 	/* A byte of it, and another ledger's. */
 	snprintf(copy, sizeof(copy), "%s/bad", folder);
 	snprintf(arguments, sizeof(arguments),
-	         "cp '%s' '%s' && printf '\\377' | dd of='%s' bs=1 seek=1500 conv=notrunc 2>/dev/null", path, copy, copy);
+	         "cp '%s' '%s' && printf '\\377' | dd of='%s' bs=1 seek=1500 conv=notrunc 2>/dev/null", path, copy,
+	         copy);
 	assert_int_equal(system(arguments), 0);
 	json_decref(run(2, "--state %s", copy));
 	snprintf(arguments, sizeof(arguments), "head -c 400 '%s' >'%s'", path, copy);
@@ -444,13 +447,10 @@ static void digests_as_entries(void **state)
 #define REPLAY_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 int main(void)
 {
-	const struct CMUnitTest tests[] = {REPLAY_TEST(comes_out_again),
-	                                   REPLAY_TEST(a_signal),
-	                                   REPLAY_TEST(signals_of_another_history),
-	                                   REPLAY_TEST(a_digest),
-	                                   REPLAY_TEST(erased_and_resumed),
-	                                   REPLAY_TEST(digests_as_entries),
-	                                   REPLAY_TEST(public_elements)};
+	const struct CMUnitTest tests[] = {
+	        REPLAY_TEST(comes_out_again), REPLAY_TEST(a_signal),           REPLAY_TEST(signals_of_another_history),
+	        REPLAY_TEST(a_digest),        REPLAY_TEST(erased_and_resumed), REPLAY_TEST(digests_as_entries),
+	        REPLAY_TEST(public_elements)};
 
 	if (access(getenv("COUNTERSIGN") ? getenv("COUNTERSIGN") : "./countersign", X_OK) != 0)
 		return 77;

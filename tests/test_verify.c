@@ -372,6 +372,76 @@ static void test_bundle_members(void **state)
 	free(json);
 }
 
+/* {"index", "entry", "fields", "proof"} of the entry, under a checkpoint of that size and so many cosigners. */
+static json_t *support(uint64_t index, uint64_t size, unsigned cosigners)
+{
+	char note[LIMIT_NOTE_SIZE_MAX];
+	static char proof[FORMAT_PROOF_SIZE_MAX];
+	size_t len;
+
+	fixture_checkpoint(&fixture, size, (struct fixture_signers){.logs = 1, .cosigners = cosigners}, note);
+	fixture_proof(&fixture, index, size, note, proof);
+	char *json = fixture_bundle(&fixture, index, ALL_KINDS, proof, &len);
+	json_t *doc = json_loads(json, 0, NULL);
+	free(json);
+	json_object_del(doc, "format");
+	return doc;
+}
+
+/* Entries that another rests on: each is held against the tree as that is, and none may be false. */
+static void test_bundle_supports(void **state)
+{
+	char *json = good_bundle(ALL_KINDS);
+	json_t *doc = json_loads(json, 0, NULL), *list = json_array(), *first = support(2, SIZE, 3);
+
+	(void)state;
+	free(json);
+	json_object_set_new(doc, "supports", list);
+	assert_int_equal(json_outcome(doc), VERIFY_REFUTED); /* The first format has none. */
+	json_object_set_new(doc, "format", json_string(FORMAT_BUNDLE_2));
+	assert_int_equal(json_outcome(doc), VERIFY_VERIFIED);
+	json_array_append_new(list, first);
+	json_array_append_new(list, support(7, SIZE - 2, 3)); /* Under an older tree. */
+	assert_int_equal(json_outcome(doc), VERIFY_VERIFIED);
+	assert_true(says(VERIFY_MARK_HELD, "supporting entry 2"));
+	assert_true(says(VERIFY_MARK_HELD, "supporting entry 7"));
+	json_array_append_new(list, support(8, SIZE, 0)); /* Which nobody cosigned. */
+	assert_int_equal(json_outcome(doc), VERIFY_UNDECIDED);
+	json_array_remove(list, 2);
+	for (unsigned i = 0; i + 2 < FORMAT_BUNDLE_SUPPORTS; i++)
+		json_array_append_new(list, support(i, SIZE, 3));
+	assert_int_equal(json_outcome(doc), VERIFY_VERIFIED);
+	json_array_append_new(list, support(9, SIZE, 3));
+	assert_int_equal(json_outcome(doc), VERIFY_REFUTED); /* One too many. */
+	while (json_array_size(list) > 1)
+		json_array_remove(list, 1);
+
+	json_object_set_new(first, "note", json_string(""));
+	assert_int_equal(json_outcome(doc), VERIFY_REFUTED);
+	json_object_del(first, "note");
+	json_object_set_new(first, "index", json_integer(3));
+	assert_int_equal(json_outcome(doc), VERIFY_REFUTED);
+	json_object_set_new(first, "index", json_integer(2));
+	json_t *other = support(3, SIZE, 3);
+	json_object_set(first, "proof", json_object_get(other, "proof"));
+	assert_int_equal(json_outcome(doc), VERIFY_REFUTED);
+	assert_true(says(VERIFY_MARK_BAD, "supporting entry 2"));
+	json_object_set(first, "proof", json_object_get(doc, "proof"));
+	assert_int_equal(json_outcome(doc), VERIFY_REFUTED);
+	json_decref(other);
+	other = support(2, SIZE, 3);
+	json_object_set(first, "proof", json_object_get(other, "proof"));
+	assert_int_equal(json_outcome(doc), VERIFY_VERIFIED);
+	json_t *field = json_array_get(json_object_get(first, "fields"), 0);
+	json_object_set_new(field, "value", json_string("oWE="));
+	assert_int_equal(json_outcome(doc), VERIFY_REFUTED);
+	assert_true(says(VERIFY_MARK_BAD, "does not open its commitment"));
+	json_object_set_new(doc, "supports", json_object());
+	assert_int_equal(json_outcome(doc), VERIFY_REFUTED);
+	json_decref(other);
+	json_decref(doc);
+}
+
 /* A value that opens its commitment but is not canonical has two readings: refused. */
 static void test_value_not_canonical(void **state)
 {
@@ -820,6 +890,7 @@ int main(void)
 	        cmocka_unit_test(test_malformed_notes),
 	        cmocka_unit_test(test_bundle),
 	        cmocka_unit_test(test_bundle_members),
+	        cmocka_unit_test(test_bundle_supports),
 	        cmocka_unit_test(test_value_not_canonical),
 	        cmocka_unit_test(test_audit),
 	        cmocka_unit_test(test_audit_flips),

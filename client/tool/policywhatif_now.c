@@ -86,7 +86,8 @@ static int evaluate_recorded(struct whatif *w, const struct entryview *v)
 	policyresult_of_evaluation(&w->now, &w->evaluation, w->policy);
 	if (answer && w->then.outcome != ANSWER_MET)
 		w->now.verdict = VERDICT_DENY;
-	if ((w->now.verdict == VERDICT_STEP_UP || w->now.verdict == VERDICT_DEFER) && entryfacts_granted(v->fields, v->n_fields)) {
+	if ((w->now.verdict == VERDICT_STEP_UP || w->now.verdict == VERDICT_DEFER) &&
+	    entryfacts_granted(v->fields, v->n_fields)) {
 		w->now.verdict = w->then.verdict;
 		w->granted++;
 	}
@@ -172,7 +173,8 @@ static int play_answer(struct whatif *w, const struct entryview *v)
 		w->unasked += !p && v->entry.index >= w->from;
 		return 0;
 	}
-	if (policylab_answer(w->lab, v->entry.time_ms, entryfacts_client(v->fields, v->n_fields, NULL), p->lab, &w->request, proofs[w->then.outcome]))
+	if (policylab_answer(w->lab, v->entry.time_ms, entryfacts_client(v->fields, v->n_fields, NULL), p->lab,
+	                     &w->request, proofs[w->then.outcome]))
 		return refused(w);
 	int err = count(w, TALLY_ANSWER, v);
 	if (!err && w->now.verdict == VERDICT_STEP_UP)
@@ -197,7 +199,8 @@ static int play_import(struct whatif *w, const struct entryview *v)
 	reader_uint(&r, UINT64_MAX, &event_ms);
 	if (reader_end(&r))
 		return r.err;
-	if (policylab_import(w->lab, v->entry.time_ms, entryfacts_client(v->fields, v->n_fields, NULL), &w->request, event_ms))
+	if (policylab_import(w->lab, v->entry.time_ms, entryfacts_client(v->fields, v->n_fields, NULL), &w->request,
+	                     event_ms))
 		return refused(w);
 	return count(w, TALLY_IMPORT, v);
 }

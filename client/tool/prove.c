@@ -21,7 +21,8 @@ static const struct usage usage = {
                  "newest checkpoint that a quorum has cosigned. `countersign verify` checks it without any server.\n"
                  "Whoever gets the file sees those fields. --tlog-proof and --entry write the same without fields, in "
                  "the\n"
-                 "public form that other tools read. With --evidence the bundle of an answer that met its challenge also has what\n"
+                 "public form that other tools read. With --evidence the bundle of an answer that met its challenge "
+                 "also has what\n"
                  "the person's own proof can be checked against: the challenge, and the credential's enrolment.\n",
         .exits = "  0  written, cosigned by a quorum\n  2  written, but it is the leader's claim only\n" TOOL_EXIT_TEXT,
         .n_min = 1,
@@ -110,7 +111,8 @@ int prove_run(int argc, char **argv)
 	        {"entry", OPTION_TEXT, &out.entry, "FILE", "the entry's bytes, which that proof is about (a new file)",
 	         0, 0},
 	        {"evidence", OPTION_FLAG, &evidence, NULL,
-	         "of an answer: with the challenge and the credential's enrolment, so that the person's proof can be checked",
+	         "of an answer: with the challenge and the credential's enrolment, so that the person's proof can be "
+	         "checked",
 	         0, 0},
 	        {"wait", OPTION_NUMBER, &wait_ms, "MS", "longest wait for cosignatures (default: 2000)", 0, 60000},
 	        {NULL, OPTION_FLAG, NULL, NULL, NULL, 0, 0},

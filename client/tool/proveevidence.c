@@ -113,8 +113,7 @@ static int find_issuer(struct proving *p, struct text name, uint64_t end, uint64
 	}
 	if (err)
 		return tool_failed_call(p->command, "reading", err);
-	return found ? 0
-	             : tool_fail(EXIT_REFUSED, p->command, "no entry pins the issuer %.*s", (int)name.len, name.s);
+	return found ? 0 : tool_fail(EXIT_REFUSED, p->command, "no entry pins the issuer %.*s", (int)name.len, name.s);
 }
 
 /* Of an OIDC credential: the keys that its issuer had then. */
@@ -143,8 +142,9 @@ static int choose(struct proving *p)
 	struct reader r;
 
 	if (p->answer.e.kind != ENTRY_ANSWER)
-		return tool_fail(EXIT_USAGE, p->command, "entry %" PRIu64 " is a %s: --evidence is for challenge answers",
-		                 p->answer.e.index, entry_kind_text(p->answer.e.kind));
+		return tool_fail(EXIT_USAGE, p->command,
+		                 "entry %" PRIu64 " is a %s: --evidence is for challenge answers", p->answer.e.index,
+		                 entry_kind_text(p->answer.e.kind));
 	if (!f)
 		return closed(p, p->answer.e.index);
 	reader_init(&r, f->value, f->value_len);

@@ -32,7 +32,8 @@ static const struct usage usage = {
                  "as `countersign verify --bodies` does; without it that is said to be unchecked.\n",
         .exits = "  0  the same\n"
                  "  1  something differs, or the ledger is refuted\n"
-                 "  2  could not tell: fields are missing, or nothing proves the state that it began from\n" TOOL_EXIT_TEXT,
+                 "  2  could not tell: fields are missing, or nothing proves the state that it began "
+                 "from\n" TOOL_EXIT_TEXT,
         .n_min = 1,
         .n_max = 1,
 };
@@ -217,12 +218,12 @@ int replay_run(int argc, char **argv)
 {
 	struct words w = {.to = INT64_MAX, .level = 2};
 	const struct option options[] = {
-	        {"trust", OPTION_TEXT, &w.trust, "POLICY", "check chain, tree and private fields first, by this trust policy",
-	         0, 0},
+	        {"trust", OPTION_TEXT, &w.trust, "POLICY",
+	         "check chain, tree and private fields first, by this trust policy", 0, 0},
 	        {"from", OPTION_NUMBER, &w.from, "N", "what counts begins with this entry (default: 0)", 0, INT64_MAX},
 	        {"to", OPTION_NUMBER, &w.to, "N", "and ends with this one (default: the newest)", 0, INT64_MAX},
-	        {"level", OPTION_NUMBER, &w.level, "N", "1: verdicts from their signals only; 2: history too (default)", 1,
-	         2},
+	        {"level", OPTION_NUMBER, &w.level, "N", "1: verdicts from their signals only; 2: history too (default)",
+	         1, 2},
 	        {"state", OPTION_TEXT, &w.state, "FILE", "go on from this state behind what is erased", 0, 0},
 	        {"save-state", OPTION_TEXT, &w.save, "FILE",
 	         "write the state of the last digest on the way, to go on from another time (a new file)", 0, 0},

@@ -13,8 +13,9 @@
 
 enum replay_outcome { REPLAY_SAME = 0, REPLAY_DIFFERS = 1, REPLAY_UNDECIDED = 2 }; /* The exit codes. */
 
-#define REPLAY_SPANS_MAX 8 /* From genesis, what is erased, from the state that was given, what is erased behind it. */
-#define REPLAY_WHY_SIZE  192
+#define REPLAY_SPANS_MAX 8 /* From genesis, what is erased, from the state that was given, what is erased behind it.   \
+	                    */
+#define REPLAY_WHY_SIZE 192
 
 /* Entries that history was played through, or could not be. */
 struct replay_span {
@@ -32,8 +33,8 @@ struct replay {
 	const char *state_path, *save_path;
 
 	struct replayledger ledger;
-	struct replay_entry entry; /* At hand. */
-	struct hash last;          /* Leaf hash of the one before it. */
+	struct replay_entry entry;            /* At hand. */
+	struct hash last;                     /* Leaf hash of the one before it. */
 	const struct verify_result *verified; /* Of the store's chain and tree; NULL: not looked at. */
 
 	/* Level 1. */
@@ -47,11 +48,11 @@ struct replay {
 	struct decide_out *out;
 	unsigned n_spans;
 	struct replay_span spans[REPLAY_SPANS_MAX];
-	bool from_state;            /* It began, or went on, from the state that was given. */
-	bool exact;                 /* The state is the ledger's to the byte: digests can be held against it. */
+	bool from_state; /* It began, or went on, from the state that was given. */
+	bool exact;      /* The state is the ledger's to the byte: digests can be held against it. */
 	uint64_t n_digests, n_digests_passed; /* Held; not comparable. */
-	uint64_t proven_by;         /* from_state: the first digest's entry that the state led to; 0: none yet. */
-	struct replaystate given;   /* The state of state_path. */
+	uint64_t proven_by;       /* from_state: the first digest's entry that the state led to; 0: none yet. */
+	struct replaystate given; /* The state of state_path. */
 	struct state_head given_head;
 	struct state *stored; /* The store's own state, once it was asked for what is in no entry. */
 	bool saved;

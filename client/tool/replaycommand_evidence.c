@@ -95,7 +95,8 @@ static int facts_of_answer(struct making *m, const struct told *t, uint64_t vers
 		e->credential = e->version = 0;
 		memset(&e->found, 0, sizeof e->found);
 	}
-	/* A proof that holds may fail all the same: its token was used, or is of a person who proved themselves long ago. */
+	/* A proof that holds may fail all the same: its token was used, or is of a person who proved themselves long
+	 * ago. */
 	if (e->method == METHOD_TOTP)
 		take_word(e, t);
 	else if (e->method)

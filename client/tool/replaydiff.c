@@ -134,8 +134,7 @@ static const char *what_differs(const json_t *o)
 	for (unsigned i = 0; ours && ledger && i < sizeof order / sizeof order[0]; i++)
 		if (!json_equal(json_object_get(ours, order[i]), json_object_get(ledger, order[i])))
 			return order[i];
-	const char *part = json_string_value(
-	        json_object_get(json_array_get(json_object_get(o, "parts"), 0), "part"));
+	const char *part = json_string_value(json_object_get(json_array_get(json_object_get(o, "parts"), 0), "part"));
 	return part ? part : "bytes";
 }
 

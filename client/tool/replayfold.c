@@ -60,8 +60,9 @@ static int read_given(struct replay *r)
 		return tool_fail(err == CS_ERR_NOMEM ? EXIT_LOCAL : REPLAY_UNDECIDED, r->command, "%s: %s",
 		                 r->state_path, err_text(err));
 	if (r->given_head.size == 0 || r->given_head.size > r->ledger.size)
-		return tool_fail(REPLAY_UNDECIDED, r->command, "%s: it is of %" PRIu64 " entries, the ledger has %" PRIu64,
-		                 r->state_path, r->given_head.size, r->ledger.size);
+		return tool_fail(REPLAY_UNDECIDED, r->command,
+		                 "%s: it is of %" PRIu64 " entries, the ledger has %" PRIu64, r->state_path,
+		                 r->given_head.size, r->ledger.size);
 	return 0;
 }
 

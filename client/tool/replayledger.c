@@ -103,8 +103,8 @@ static int digest_add(struct replayledger *l, const struct replay_entry *e)
 	return 0;
 }
 
-int replayledger_digests(struct replayledger *l, uint64_t to, void (*progress)(void *ctx, uint64_t done, uint64_t total),
-                         void *ctx, uint64_t *ret_index)
+int replayledger_digests(struct replayledger *l, uint64_t to,
+                         void (*progress)(void *ctx, uint64_t done, uint64_t total), void *ctx, uint64_t *ret_index)
 {
 	struct replay_entry *e = malloc(sizeof *e);
 	int err = e ? 0 : CS_ERR_NOMEM;

@@ -17,7 +17,7 @@ struct replay_digest {
 struct replayledger {
 	struct store *store;
 	struct store_view *view;
-	uint64_t size, read; /* Entries at the beginning; how many were read with this view. */
+	uint64_t size, read;           /* Entries at the beginning; how many were read with this view. */
 	struct replay_digest *digests; /* Ascending. */
 	size_t n_digests, cap_digests;
 };
@@ -44,8 +44,8 @@ int replayledger_go_on(struct replayledger *l);
  */
 int replayledger_entry(struct replayledger *l, uint64_t index, struct replay_entry *ret);
 /* Reads all leaves up to `to` for the digests among them. CS_ERR_*, *ret_index the entry. */
-int replayledger_digests(struct replayledger *l, uint64_t to, void (*progress)(void *ctx, uint64_t done, uint64_t total),
-                         void *ctx, uint64_t *ret_index);
+int replayledger_digests(struct replayledger *l, uint64_t to,
+                         void (*progress)(void *ctx, uint64_t done, uint64_t total), void *ctx, uint64_t *ret_index);
 /* The one about so many entries; NULL. */
 const struct replay_digest *replayledger_digest(const struct replayledger *l, uint64_t size);
 /* The first that is about at least so many; NULL. */

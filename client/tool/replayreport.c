@@ -39,14 +39,15 @@ static enum replay_outcome outcome_of(const struct replay *r, const char **ret_w
 		*ret_why = "the ledger is refuted";
 		return REPLAY_DIFFERS;
 	}
-	*ret_why = r->n_erased                                ? "private fields are missing"
-	           : unplayed(r)                              ? "history could not be played through all of it"
-	           : state_unproven(r)                        ? "no digest in the ledger proves the state that it began from"
+	*ret_why = r->n_erased         ? "private fields are missing"
+	           : unplayed(r)       ? "history could not be played through all of it"
+	           : state_unproven(r) ? "no digest in the ledger proves the state that it began from"
 	           : r->verified && r->verified->outcome != 0 ? "chain and tree could not be told"
 	                                                      : NULL;
 	if (*ret_why)
 		return REPLAY_UNDECIDED;
-	*ret_why = r->level > 1 ? "every entry came out again, byte for byte" : "every verdict follows from its signals";
+	*ret_why =
+	        r->level > 1 ? "every entry came out again, byte for byte" : "every verdict follows from its signals";
 	return REPLAY_SAME;
 }
 
@@ -85,11 +86,10 @@ static void print_difference(const json_t *d)
 	if (refused)
 		printf("%-12s no entry: %s\n", "ours", refused);
 	print_side("the ledger", json_object_get(d, "ledger"));
-	json_array_foreach(json_object_get(d, "parts"), i, part)
-	        printf("%-12s %s\n%-12s   ours        %s\n%-12s   the ledger  %s\n", "part",
-	               json_string_value(json_object_get(part, "part")), "",
-	               json_string_value(json_object_get(part, "ours")), "",
-	               json_string_value(json_object_get(part, "ledger")));
+	json_array_foreach(json_object_get(d, "parts"), i, part) printf(
+	        "%-12s %s\n%-12s   ours        %s\n%-12s   the ledger  %s\n", "part",
+	        json_string_value(json_object_get(part, "part")), "", json_string_value(json_object_get(part, "ours")),
+	        "", json_string_value(json_object_get(part, "ledger")));
 }
 
 static void print_verified(const struct replay *r)
@@ -128,17 +128,19 @@ static void print_level_2(const struct replay *r)
 			       "not checked", s->first, s->end - 1, s->first, s->why);
 	}
 	if (r->n_digests)
-		printf("%-12s %" PRIu64 " state digests of the ledger are those of the state that came out\n", "digests",
-		       r->n_digests);
+		printf("%-12s %" PRIu64 " state digests of the ledger are those of the state that came out\n",
+		       "digests", r->n_digests);
 	if (r->n_digests_passed)
 		printf("%-12s %" PRIu64 " state digests: a sealed TOTP secret is in no entry, and not in this store\n",
 		       "not checked", r->n_digests_passed);
 	if (r->proven_by)
-		printf("%-12s the state that was given is the one whose digest, or that of a later one from it, is entry "
+		printf("%-12s the state that was given is the one whose digest, or that of a later one from it, is "
+		       "entry "
 		       "%" PRIu64 "\n",
 		       "state", r->proven_by);
 	else if (r->from_state)
-		printf("%-12s the state that was given: no digest in the ledger is of it, or behind it\n", "not checked");
+		printf("%-12s the state that was given: no digest in the ledger is of it, or behind it\n",
+		       "not checked");
 	if (r->saved)
 		printf("%-12s written to %s: of %" PRIu64 " entries\n", "state", r->save_path, r->saved_size);
 }
@@ -166,8 +168,8 @@ static json_t *history_json(const struct replay *r)
 
 	for (unsigned i = 0; i < r->n_spans; i++) {
 		const struct replay_span *s = &r->spans[i];
-		json_t *span = json_pack("{s:I, s:I, s:b}", "from", (json_int_t)s->first, "to", (json_int_t)(s->end - 1),
-		                         "recomputed", (int)s->played);
+		json_t *span = json_pack("{s:I, s:I, s:b}", "from", (json_int_t)s->first, "to",
+		                         (json_int_t)(s->end - 1), "recomputed", (int)s->played);
 		if (!s->played)
 			json_object_set_new(span, "why", json_string(s->why));
 		json_array_append_new(spans, span);
@@ -176,20 +178,24 @@ static json_t *history_json(const struct replay *r)
 	              "digests_unchecked", (json_int_t)r->n_digests_passed, "began_from",
 	              r->from_state ? "state" : "genesis");
 	if (r->from_state)
-		json_object_set_new(o, "state_proven_by", r->proven_by ? json_integer((json_int_t)r->proven_by) : json_null());
+		json_object_set_new(o, "state_proven_by",
+		                    r->proven_by ? json_integer((json_int_t)r->proven_by) : json_null());
 	if (r->saved)
-		json_object_set_new(o, "saved", json_pack("{s:s, s:I}", "file", r->save_path, "entries", (json_int_t)r->saved_size));
+		json_object_set_new(
+		        o, "saved",
+		        json_pack("{s:s, s:I}", "file", r->save_path, "entries", (json_int_t)r->saved_size));
 	return o;
 }
 
 static json_t *to_json(const struct replay *r, enum replay_outcome outcome, const char *why)
 {
-	json_t *o = json_pack(
-	        "{s:s, s:i, s:s, s:{s:s, s:I, s:I, s:I}, s:{s:I, s:I, s:I, s:I, s:I}}", "outcome", outcome_words[outcome],
-	        "status", (int)outcome, "reason", why, "ledger", "folder", r->folder, "size", (json_int_t)r->ledger.size,
-	        "from", (json_int_t)r->from, "to", (json_int_t)(r->to - 1), "verdicts", "same", (json_int_t)r->n_same,
-	        "erased", (json_int_t)r->n_erased, "waited", (json_int_t)r->verdicts.n_waited, "granted",
-	        (json_int_t)r->verdicts.n_granted, "proven_lately", (json_int_t)r->verdicts.n_proven_lately);
+	json_t *o =
+	        json_pack("{s:s, s:i, s:s, s:{s:s, s:I, s:I, s:I}, s:{s:I, s:I, s:I, s:I, s:I}}", "outcome",
+	                  outcome_words[outcome], "status", (int)outcome, "reason", why, "ledger", "folder", r->folder,
+	                  "size", (json_int_t)r->ledger.size, "from", (json_int_t)r->from, "to",
+	                  (json_int_t)(r->to - 1), "verdicts", "same", (json_int_t)r->n_same, "erased",
+	                  (json_int_t)r->n_erased, "waited", (json_int_t)r->verdicts.n_waited, "granted",
+	                  (json_int_t)r->verdicts.n_granted, "proven_lately", (json_int_t)r->verdicts.n_proven_lately);
 
 	json_object_set_new(o, "verified",
 	                    r->verified ? json_pack("{s:s, s:s}", "outcome", verifyview_outcome(r->verified), "reason",

@@ -26,7 +26,8 @@ struct replaystate {
 };
 
 void replaystate_close(struct replaystate *r);
-/* As a state_record_fn, ctx being the replaystate: a record set, or (value NULL) gone. CS_ERR_NOMEM, CS_ERR_MALFORMED. */
+/* As a state_record_fn, ctx being the replaystate: a record set, or (value NULL) gone. CS_ERR_NOMEM, CS_ERR_MALFORMED.
+ */
 int replaystate_put(void *ctx, const void *key, size_t key_len, const void *value, size_t value_len);
 /* A state out of the records; payload: of the genesis. CS_ERR_DAMAGED, CS_ERR_VERSION, CS_ERR_NOMEM. */
 int replaystate_load(const struct replaystate *r, const void *genesis, size_t genesis_len, struct state **ret);

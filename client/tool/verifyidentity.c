@@ -45,8 +45,10 @@ static void unchecked(struct identity *d, const char *why)
 
 static void missing(struct identity *d, const char *what, uint64_t index)
 {
-	verify_say(d->r, VERIFY_MARK_UNCHECKED, "identity: not checked: %s, entry %" PRIu64
-	    ", is not in the bundle, or its fields are not (countersign prove --evidence)", what, index);
+	verify_say(d->r, VERIFY_MARK_UNCHECKED,
+	           "identity: not checked: %s, entry %" PRIu64
+	           ", is not in the bundle, or its fields are not (countersign prove --evidence)",
+	           what, index);
 }
 
 /* --- the entries --- */
@@ -192,16 +194,16 @@ static void conclude(struct identity *d, const char *what)
 	char why[VERIFY_TEXT_SIZE_MAX];
 
 	if (!d->evidence.found.verified) {
-		snprintf(why, sizeof why, "the person's %s does not verify under %.*s as enrolled at entry %" PRIu64 "%s%s",
-		         what, (int)c->len, c->s, d->version, *d->evidence.found.why ? ": " : "",
-		         d->evidence.found.why);
+		snprintf(why, sizeof why,
+		         "the person's %s does not verify under %.*s as enrolled at entry %" PRIu64 "%s%s", what,
+		         (int)c->len, c->s, d->version, *d->evidence.found.why ? ": " : "", d->evidence.found.why);
 		refute(d, why);
 		return;
 	}
 	verify_say(d->r, VERIFY_MARK_HELD,
-	    "identity: %.*s %.*s answered the challenge of entry %" PRIu64
-	    ": the %s verifies under %.*s, enrolled for that person at entry %" PRIu64,
-	    (int)t->len, t->s, (int)id->len, id->s, d->challenge, what, (int)c->len, c->s, d->version);
+	           "identity: %.*s %.*s answered the challenge of entry %" PRIu64
+	           ": the %s verifies under %.*s, enrolled for that person at entry %" PRIu64,
+	           (int)t->len, t->s, (int)id->len, id->s, d->challenge, what, (int)c->len, c->s, d->version);
 }
 
 static void check_ed25519(struct identity *d)
@@ -230,8 +232,8 @@ static bool registered_key(struct identity *d, const struct bundleentry *s)
 	if (ok) {
 		g->method = METHOD_WEBAUTHN;
 		g->registers = true;
-		g->message_len = register_message(g->message, d->r->origin, d->credential, d->subject_type,
-		                                  d->subject_id);
+		g->message_len =
+		        register_message(g->message, d->r->origin, d->credential, d->subject_type, d->subject_id);
 		hash_bytes(&g->bound, g->message, g->message_len);
 		evidence_verify(g, NULL);
 		if (g->found.verified) {

@@ -24,8 +24,8 @@ struct core;
 #endif
 
 /*
- * So too where a batch brings the ledger to a multiple of the setting state_digest_entries, or beyond it: the leader puts
- * that digest into the ledger, for replay to resume from, and every other node holds its own against it.
+ * So too where a batch brings the ledger to a multiple of the setting state_digest_entries, or beyond it: the leader
+ * puts that digest into the ledger, for replay to resume from, and every other node holds its own against it.
  */
 
 struct digests {
@@ -52,8 +52,8 @@ bool digest_due(struct core *c);                         /* Leader: there is one
 void digest_add(struct core *c, struct batch_writer *w); /* Into a batch. */
 struct decide_out;
 void digest_entry(struct core *c, const struct decide_out *out); /* One is an entry now. */
-void digest_take(struct core *c);                      /* Before the next one, and at the end of the step. */
-void digest_stored(struct core *c);                    /* The writer has stored more. */
+void digest_take(struct core *c);                                /* Before the next one, and at the end of the step. */
+void digest_stored(struct core *c);                              /* The writer has stored more. */
 void digest_told(struct core *c, uint64_t from, const struct frame_chunk *ch);
 void digest_beat(struct core *c);
 

@@ -221,8 +221,8 @@ struct decide_out {
 void decide(struct state *s, uint64_t time_ms, const void *command, size_t len, struct decide_out *out);
 
 /*
- * What a body has kept of its command's seed, for making the entry again once the seed is gone: salts of its fields, the
- * blind, a challenge's nonce. Borrowed.
+ * What a body has kept of its command's seed, for making the entry again once the seed is gone: salts of its fields,
+ * the blind, a challenge's nonce. Borrowed.
  */
 struct recall {
 	const struct field *fields;

@@ -350,9 +350,9 @@ size_t state_dirty(const struct state *s)
 	size_t per_subject = state_feature(s, FEATURE_DECISIONS) ? 2 : 1;
 
 	return (size_t)s->head_dirty + (size_t)s->policy_dirty + (size_t)s->roster_dirty + (size_t)s->features_dirty +
-	       (size_t)s->governance_dirty + (size_t)s->digested_dirty + s->marked_people.n_changed + s->world.n_dirty_pages +
-	       (size_t)s->world.totals_dirty + per_subject * s->marked_subjects.n_changed + s->n_dirty_principals +
-	       s->n_dirty_credentials + s->n_dirty_used + s->marked_challenges.n_changed +
+	       (size_t)s->governance_dirty + (size_t)s->digested_dirty + s->marked_people.n_changed +
+	       s->world.n_dirty_pages + (size_t)s->world.totals_dirty + per_subject * s->marked_subjects.n_changed +
+	       s->n_dirty_principals + s->n_dirty_credentials + s->n_dirty_used + s->marked_challenges.n_changed +
 	       s->marked_deferred.n_changed + s->marked_standing.n_changed + s->n_dirty_pages;
 }
 
