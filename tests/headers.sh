@@ -73,7 +73,7 @@ allowed()
 	node/decide/*) echo '^(node/decide|ledger)/' ;;
 	node/wire/*) echo '^(node/wire|ledger)/' ;;
 	node/*) echo '^(node|ledger)/' ;;
-	client/tool/*) echo '^(client|node/wire|node/decide|ledger)/' ;;
+	client/tool/*) echo '^(client|node/wire|node/decide|ledger)/|^node/evidence/verify\.h$' ;;
 	client/*) echo '^(client/[a-z_]*\.h$|node/wire/|node/decide/|ledger/)' ;;
 	bench/*) echo '^(bench/|client/countersign\.h$|node/wire/|ledger/)' ;;
 	*) echo . ;;

@@ -1,5 +1,4 @@
-/* A ledger made by the real decide, put into a store: as it came, or with an entry altered and all behind it chained
- * anew. */
+/* A ledger made by the real decide, put into a store: as it came, or altered and chained anew. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef TESTS_REPLAY_KIT_H
 #define TESTS_REPLAY_KIT_H

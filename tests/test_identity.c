@@ -62,9 +62,8 @@ static json_t *entry_json(const struct replay_made *m, uint64_t index, unsigned 
 	assert_int_equal(body_decode(f, &n, m->e[index].body, m->e[index].body_len), 0);
 	for (unsigned i = 0; i < n; i++)
 		if (f[i].kind != hidden)
-			json_array_append_new(fields,
-			                      json_pack("{s:s, s:o}", "kind", field_kind_text(f[i].kind), "value",
-			                                json_bytes(f[i].value, f[i].value_len)));
+			json_array_append_new(fields, json_pack("{s:s, s:o}", "kind", field_kind_text(f[i].kind),
+			                                        "value", json_bytes(f[i].value, f[i].value_len)));
 	return json_pack("{s:o, s:o}", "entry", json_bytes(m->e[index].leaf, m->e[index].leaf_len), "fields", fields);
 }
 
@@ -103,7 +102,8 @@ static void holds(void **state)
 	assert_says(VERIFY_VERIFIED, VERIFY_MARK_HELD,
 	            "user ada answered the challenge of entry 5: the Ed25519 signature verifies under ada-key");
 	look(&made, 1, 0);
-	assert_says(VERIFY_VERIFIED, VERIFY_MARK_UNCHECKED, "the credential's enrolment, entry 3, is not in the bundle");
+	assert_says(VERIFY_VERIFIED, VERIFY_MARK_UNCHECKED,
+	            "the credential's enrolment, entry 3, is not in the bundle");
 	look(&made, 0, 0);
 	assert_says(VERIFY_VERIFIED, VERIFY_MARK_UNCHECKED, "what opened the challenge, entry 5");
 	look(&made, 2, FIELD_EVIDENCE);
@@ -151,12 +151,14 @@ static void lies(void **state)
 		assert_says(VERIFY_REFUTED, VERIFY_MARK_BAD, "does not verify under ada-key");
 	}
 	/* Another person's answer, or enrolment. */
-	lie_in_field(answer_at, FIELD_SUBJECT, (const uint8_t *)"\x92\xa4user\xa3"
-	                                                        "bob",
+	lie_in_field(answer_at, FIELD_SUBJECT,
+	             (const uint8_t *)"\x92\xa4user\xa3"
+	                              "bob",
 	             10);
 	assert_says(VERIFY_REFUTED, VERIFY_MARK_BAD, "of another person");
-	lie_in_field(enrolment, FIELD_SUBJECT, (const uint8_t *)"\x92\xa4user\xa3"
-	                                                        "bob",
+	lie_in_field(enrolment, FIELD_SUBJECT,
+	             (const uint8_t *)"\x92\xa4user\xa3"
+	                              "bob",
 	             10);
 	assert_says(VERIFY_REFUTED, VERIFY_MARK_BAD, "of another person");
 	/* Another request than the one that was signed for. */

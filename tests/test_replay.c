@@ -1,5 +1,4 @@
-/* Replay: a ledger comes out again byte for byte; whatever is changed in it is named; erasure, and going on behind it.
- */
+/* Replay: a ledger comes out again byte for byte; what is changed in it is named; going on behind what is erased. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 

@@ -13,9 +13,8 @@
 
 enum replay_outcome { REPLAY_SAME = 0, REPLAY_DIFFERS = 1, REPLAY_UNDECIDED = 2 }; /* The exit codes. */
 
-#define REPLAY_SPANS_MAX 8 /* From genesis, what is erased, from the state that was given, what is erased behind it.   \
-	                    */
-#define REPLAY_WHY_SIZE 192
+#define REPLAY_SPANS_MAX 8 /* Played, erased, played from the state that was given, erased. */
+#define REPLAY_WHY_SIZE  192
 
 /* Entries that history was played through, or could not be. */
 struct replay_span {

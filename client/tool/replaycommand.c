@@ -367,8 +367,6 @@ int replaycommand_make(struct replaycommand *c, const struct state *s, const str
 	return err;
 }
 
-/* --- for replaycommand_evidence.c --- */
-
 /*
  * The request that led to this entry, and the id that it was first asked with: answers, approvals and ends name what
  * they are about.
