@@ -49,7 +49,7 @@ void replay_erase(const char *folder, uint64_t index); /* The body goes. */
 /* A canonical array with element i replaced by these bytes; returns its length. */
 size_t replay_with_element(const uint8_t *array, size_t len, unsigned i, const void *bytes, size_t bytes_len,
                            uint8_t *ret, size_t cap);
-/* `countersign replay ARGUMENTS --json`: its exit code, and what it says (NULL: no JSON). */
+/* `countersign replay ARGUMENTS --json`: its exit code, and what it says; a message that is no JSON as {"said"}. */
 int replay_tool(const char *arguments, json_t **ret);
 
 #endif
