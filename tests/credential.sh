@@ -69,6 +69,9 @@ rules:
   - {id: strong, match: {action: strong}, verdict: step_up, challenge: {acr: aal2}}
 YAML
 expect 0 init "$acme" --name acme --nodes 3 --policy "$folder/policy.yaml"
+for node in "$acme"/node-*/countersignd.yaml; do
+	echo "state_digest_entries: 16" >>"$node"
+done
 expect 0 cluster up "$acme"
 COUNTERSIGN_CLUSTER=$acme/cluster.yaml
 export COUNTERSIGN_CLUSTER

@@ -41,6 +41,9 @@ expect 4 init "$folder/x" --admins 3 --threshold 2 --policy "$folder/v1.yaml"
 says 'version 2'
 file open.yaml 'version: 2' 'bias: -4000' 'thresholds: {step_up: 9000, deny: 9500}' 'rules:' '- {id: all, verdict: allow}'
 expect 0 init "$c" --admins 3 --threshold 2 --policy "$folder/open.yaml"
+for node in "$c"/node-*/countersignd.yaml; do
+	echo "state_digest_entries: 16" >>"$node"
+done
 says 'Governance  2 of 3'
 says 'admin-3.key'
 expect 0 cluster up "$c"
@@ -237,6 +240,7 @@ says 'fewer would be left'
 
 expect 0 cluster down "$c"
 expect 0 replay "$c/node-1"
+says "state digests of the ledger are those of the state that came out"
 expect 0 cluster up "$c"
 expect 0 governance show --key "$one"
 says '3 of 3'
