@@ -163,8 +163,8 @@ void checkpoint_forget(struct core *c)
  */
 static bool may_cosign(const struct core *c)
 {
-	return raft_last_applied((struct raft *)&c->raft) >= c->last_at_start && !c->evidence_bad && !c->clock_ahead &&
-	       c->entries_unproven == 0;
+	return raft_last_applied((struct raft *)&c->raft) >= c->last_at_start && !c->evidence_bad && !c->digests.bad &&
+	       !c->clock_ahead && c->entries_unproven == 0;
 }
 
 static bool cosign(struct core *c, uint64_t size, const struct hash *root, char *line, size_t cap, size_t *ret_len)

@@ -39,18 +39,21 @@ void digest_take(struct core *c)
 	apply_take_state(c, due, false);
 }
 
-/* Ours and that of the ledger are of the same entries. */
+/*
+ * Ours and that of the ledger are of the same entries. Who of the two errs the exchange with the others tells, and
+ * stops them; that the ledger has a false one stays true whoever it was, and nobody is to cosign it.
+ */
 static void compare_entry(struct core *c)
 {
-	const struct digests *d = &c->digests;
-	char why[160];
+	struct digests *d = &c->digests;
 
 	if (d->entry.size == 0 || d->entry.size != d->size || hash_equal(&d->entry.digest, &d->ours))
 		return;
-	snprintf(why, sizeof why,
-	         "the state of %" PRIu64 " entries has another digest here than entry %" PRIu64 " says", d->size,
-	         d->entry.index);
-	core_halt(c->o.settings->data_path, why);
+	if (!d->bad)
+		log_error("the state of %" PRIu64 " entries has another digest here than entry %" PRIu64
+		          " says: this node cosigns nothing more",
+		          d->size, d->entry.index);
+	d->bad = true;
 }
 
 _Noreturn static void halt(struct core *c, const char *whom)

@@ -38,6 +38,7 @@ struct digests {
 		uint64_t size, index;
 		struct hash digest;
 	} entry;
+	bool bad; /* It is another than ours. */
 	struct digest_heard {
 		uint64_t id;
 		raft_index index;

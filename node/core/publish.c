@@ -76,6 +76,8 @@ void publish_status(struct core *c)
 	snprintf(s.role, sizeof s.role, "%s", publish_role(c));
 	if (c->evidence_bad)
 		health = "evidence that does not verify: not cosigning";
+	else if (c->digests.bad)
+		health = "a state digest that is not its own: not cosigning";
 	else if (clocks_health(c, clock, sizeof clock)) /* It says whose clock is wrong. */
 		health = clock;
 	else if (c->clock_ahead)

@@ -13,7 +13,7 @@
 
 #define REMEMBERED 65536
 
-static bool skip_duplicate;
+static bool skip_duplicate, false_digest;
 static uint8_t remembered[REMEMBERED][16];
 
 int __wrap_check_request_id(const struct state *s, uint64_t now_ms, uint64_t principal,
@@ -22,6 +22,8 @@ int __wrap_check_request_id(const struct state *s, uint64_t now_ms, uint64_t pri
 int __real_check_request_id(const struct state *s, uint64_t now_ms, uint64_t principal,
                             const uint8_t id[REQUEST_ID_SIZE], const struct hash *hash, struct recorded *ret_recorded,
                             const struct refusal *why);
+int __wrap_state_digest_encode(const struct state_digest *d, void *buf, size_t cap, size_t *ret_len);
+int __real_state_digest_encode(const struct state_digest *d, void *buf, size_t cap, size_t *ret_len);
 int __wrap_crypto_sign_verify_detached(const unsigned char *sig, const unsigned char *m, unsigned long long len,
                                        const unsigned char *pub);
 int __real_crypto_sign_verify_detached(const unsigned char *sig, const unsigned char *m, unsigned long long len,
@@ -35,6 +37,8 @@ bool plant(const char *name)
 		env_applied_apart = true;
 	else if (strcmp(name, "skip-duplicate") == 0)
 		skip_duplicate = true;
+	else if (strcmp(name, "false-digest") == 0)
+		false_digest = true;
 	else
 		return false;
 	return true;
@@ -47,6 +51,15 @@ int __wrap_check_request_id(const struct state *s, uint64_t now_ms, uint64_t pri
 	int err = __real_check_request_id(s, now_ms, principal, id, hash, ret_recorded, why);
 
 	return err == CS_ERR_EXISTS && skip_duplicate ? 0 : err;
+}
+
+/* A leader that tells another state than it has. */
+int __wrap_state_digest_encode(const struct state_digest *d, void *buf, size_t cap, size_t *ret_len)
+{
+	struct state_digest told = *d;
+
+	told.digest.b[0] ^= false_digest;
+	return __real_state_digest_encode(&told, buf, cap, ret_len);
 }
 
 /* The same note is verified by every node: whether a signature is good does not change. */

@@ -217,7 +217,7 @@ static void usage(FILE *to)
 	      "faults.\n"
 	      "\n"
 	      "  --without-guard K   turn guard K of node/CONSENSUS.md off (1 to 13; of 2 the hold)\n"
-	      "  --plant BUG         ack-before-sync, applied-apart, skip-duplicate\n"
+	      "  --plant BUG         ack-before-sync, applied-apart, skip-duplicate, false-digest\n"
 	      "  --jobs J            seeds at once (the number of cores)\n"
 	      "  --hashes            print each seed's trace hash: the same seed gives the same one\n"
 	      "  --verbose           print the trace (for one seed)\n"

@@ -4,6 +4,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "node/log.h"
 #include "node/stopping.h"
@@ -25,6 +26,9 @@ void log_line(enum log_level level, const char *format, ...)
 	va_list ap;
 
 	(void)level;
+	/* Here nobody lies, but for a bug that is planted. */
+	if (strstr(format, "cosigns nothing more"))
+		os_fail(p ? p->id : 0, "it finds the leader false: %s", format);
 	if (!os_verbose)
 		return;
 	fprintf(stderr, "%11.6f %u | ", (double)os_now / 1e9, p ? p->id : 0);
