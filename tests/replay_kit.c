@@ -6,6 +6,7 @@
 
 #include <lmdb.h>
 #include <setjmp.h>
+#include <sodium.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -149,6 +150,14 @@ size_t replay_with_element(const uint8_t *array, size_t len, unsigned i, const v
 	return w.len;
 }
 
+static json_t *json_of(const void *bytes, size_t len)
+{
+	static char text[2 * LIMIT_BODY_SIZE_MAX];
+
+	sodium_bin2base64(text, sizeof(text), bytes, len, sodium_base64_VARIANT_ORIGINAL);
+	return json_string(text);
+}
+
 /* --- in a store --- */
 
 void replay_store(const struct replay_made *m, const char *folder)
@@ -189,6 +198,26 @@ void replay_erase(const char *folder, uint64_t index)
 	assert_int_equal(mdb_del(txn, dbi, &key, NULL), 0);
 	assert_int_equal(mdb_txn_commit(txn), 0);
 	mdb_env_close(env);
+}
+
+json_t *replay_entry_json(const struct replay_made *m, uint64_t index, unsigned hidden)
+{
+	struct field f[LIMIT_FIELD_COUNT_MAX];
+	json_t *fields = json_array();
+	unsigned n;
+
+	assert_true(index < m->n);
+	assert_int_equal(body_decode(f, &n, m->e[index].body, m->e[index].body_len), 0);
+	for (unsigned i = 0; i < n; i++)
+		if (f[i].kind != hidden)
+			json_array_append_new(fields, json_pack("{s:s, s:o}", "kind", field_kind_text(f[i].kind),
+			                                        "value", json_of(f[i].value, f[i].value_len)));
+	return json_pack("{s:o, s:o}", "entry", json_of(m->e[index].leaf, m->e[index].leaf_len), "fields", fields);
+}
+
+const struct replay_made *replay_passed(void)
+{
+	return &passing;
 }
 
 static const char *tool(void)

@@ -46,6 +46,10 @@ void replay_graft(const struct replay_made *m, uint64_t index, const struct made
 void replay_store(const struct replay_made *m, const char *folder);
 void replay_erase(const char *folder, uint64_t index); /* The body goes. */
 
+/* {"entry", "fields"} of a bundle, without the field of that kind (0: with all). */
+json_t *replay_entry_json(const struct replay_made *m, uint64_t index, unsigned hidden);
+const struct replay_made *replay_passed(void); /* Since replay_setup. */
+
 /* A canonical array with element i replaced by these bytes; returns its length. */
 size_t replay_with_element(const uint8_t *array, size_t len, unsigned i, const void *bytes, size_t bytes_len,
                            uint8_t *ret, size_t cap);

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "client/tool/verifyidentity.h"
 #include "ledger/bytes.h"
 #include "ledger/errors.h"
 #include "node/decide/command_verdicts.h"
@@ -417,11 +418,45 @@ static void locked(void **state)
 	kit_free(&k);
 }
 
+/* Whoever gets the newest answer in a bundle, with these entries, is told whose proof it is. Nothing if none is made.
+ */
+static void identified(uint64_t challenge, const char *credential, const char *issuer, enum verify_outcome outcome,
+                       const char *says)
+{
+	static struct verify_result result;
+	const struct replay_made *m = replay_passed();
+	const char *const names[] = {credential, issuer};
+	json_t *doc, *list = json_array();
+
+	if (m->n == 0)
+		return;
+	doc = replay_entry_json(m, k.out->index, 0);
+	json_array_append_new(list, replay_entry_json(m, challenge, 0));
+	for (unsigned i = 0; i < 2 && names[i] != NULL; i++)
+		json_array_append_new(
+		        list,
+		        replay_entry_json(m, state_credential_by_name(k.s, names[i], strlen(names[i]))->version, 0));
+	json_object_set_new(doc, "supports", list);
+	char *json = json_dumps(doc, 0);
+	memset(&result, 0, sizeof(result));
+	result.has_checkpoint = true;
+	snprintf(result.origin, sizeof(result.origin), "%s", KIT_ORIGIN);
+	verifyidentity(json, strlen(json), &result);
+	if (result.outcome != outcome || result.n_lines != 1 || strstr(result.lines[0].text, says) == NULL)
+		fail_msg("outcome %d, %u lines: %s, not %s", result.outcome, result.n_lines, result.lines[0].text,
+		         says);
+	free(json);
+	json_decref(doc);
+}
+
 static void keys(void **state)
 {
 	(void)state;
 	start();
-	assert_entry(by_key(step_up("up"), 1, 5), ENTRY_ANSWER, VERDICT_ALLOW);
+	uint64_t first = step_up("up");
+	assert_entry(by_key(first, 1, 5), ENTRY_ANSWER, VERDICT_ALLOW);
+	identified(first, "ada-fido", NULL, VERIFY_VERIFIED, "the WebAuthn assertion verifies under ada-fido");
+	identified(first, "ada-totp", NULL, VERIFY_VERIFIED, "the credential's enrolment, entry");
 	assert_true(k.out->has_evidence);
 	assert_entry(by_key(step_up("strong"), 5, 6), ENTRY_ANSWER, VERDICT_ALLOW);
 	k.now_ms += 400000;
@@ -452,7 +487,10 @@ static void tokens(void **state)
 {
 	(void)state;
 	start();
-	assert_entry(by_token(step_up("up"), ",\"jti\":\"1\""), ENTRY_ANSWER, VERDICT_ALLOW);
+	uint64_t first = step_up("up");
+	assert_entry(by_token(first, ",\"jti\":\"1\""), ENTRY_ANSWER, VERDICT_ALLOW);
+	identified(first, "ada-oidc", "idp", VERIFY_VERIFIED, "the ID token's signature by its issuer verifies");
+	identified(first, "ada-oidc", NULL, VERIFY_VERIFIED, "the issuer's pinned keys are not in the bundle");
 	assert_entry(by_token(step_up("up"), ",\"jti\":\"1\""), ENTRY_ANSWER, VERDICT_DENY);
 	assert_entry(by_token(step_up("up"), ",\"jti\":\"2\""), ENTRY_ANSWER, VERDICT_ALLOW);
 	k.now_ms += 100000; /* The token would have expired by now: so may its jti. */

@@ -11,7 +11,6 @@
 
 #include <cmocka.h>
 
-#include "client/tool/json.h"
 #include "client/tool/verifyidentity.h"
 #include "ledger/bytes.h"
 #include "tests/replay_kit.h"
@@ -52,30 +51,18 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* {"entry", "fields"}: what verifyidentity reads; that it is in the tree is verify_bundle's matter. */
-static json_t *entry_json(const struct replay_made *m, uint64_t index, unsigned hidden)
-{
-	struct field f[LIMIT_FIELD_COUNT_MAX];
-	json_t *fields = json_array();
-	unsigned n;
-
-	assert_int_equal(body_decode(f, &n, m->e[index].body, m->e[index].body_len), 0);
-	for (unsigned i = 0; i < n; i++)
-		if (f[i].kind != hidden)
-			json_array_append_new(fields, json_pack("{s:s, s:o}", "kind", field_kind_text(f[i].kind),
-			                                        "value", json_bytes(f[i].value, f[i].value_len)));
-	return json_pack("{s:o, s:o}", "entry", json_bytes(m->e[index].leaf, m->e[index].leaf_len), "fields", fields);
-}
-
-/* supports: so many of the two, and what is hidden of the answer. */
+/*
+ * supports: so many of the two, and what is hidden of the answer. That all of it is in the tree is verify_bundle's
+ * matter.
+ */
 static void look(const struct replay_made *m, unsigned supports, unsigned hidden)
 {
-	json_t *doc = entry_json(m, answer_at, hidden), *list = json_array();
+	json_t *doc = replay_entry_json(m, answer_at, hidden), *list = json_array();
 
 	if (supports > 0)
-		json_array_append_new(list, entry_json(m, challenge, 0));
+		json_array_append_new(list, replay_entry_json(m, challenge, 0));
 	if (supports > 1)
-		json_array_append_new(list, entry_json(m, enrolment, 0));
+		json_array_append_new(list, replay_entry_json(m, enrolment, 0));
 	json_object_set_new(doc, "supports", list);
 	char *json = json_dumps(doc, 0);
 	memset(&result, 0, sizeof(result));
