@@ -124,12 +124,12 @@ int exportfile_write(int fd, const char *path, const void *bytes, size_t len)
 	return err;
 }
 
-void exportfile_remove_partials(int fd, unsigned level, uint64_t n, unsigned keep)
+void exportfile_remove_partials(int fd, const char *partial, unsigned keep)
 {
 	char path[TILEPATH_SIZE], kept[16];
 	const struct dirent *e;
 
-	tilepath(level, n, 1, path);
+	snprintf(path, sizeof path, "%s", partial);
 	*strrchr(path, '/') = 0; /* The folder of the partials. */
 	int folder = openat(fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (folder < 0)

@@ -38,8 +38,7 @@ bool verifywhole_is(const char *path)
 	return stat(path, &st) == 0 && (S_ISDIR(st.st_mode) || is_store_file(path));
 }
 
-/* The folder of the store that path names: its file, its folder, or the node's folder above. */
-static bool store_folder(const char *path, char ret[FILES_PATH_SIZE])
+bool verifywhole_store(const char *path, char ret[FILES_PATH_SIZE])
 {
 	static const char *const below[] = {"", "/ledger", "/data/ledger"};
 	char file[FILES_PATH_SIZE];
@@ -91,7 +90,7 @@ int verifywhole_run(const char *command, const char *path, const struct verify_p
 	struct verify_whole_options options = {
 	        .from = w->from, .bodies = w->bodies, .progress = progress_show, .progress_ctx = &progress};
 	char folder[FILES_PATH_SIZE], *old = NULL;
-	bool store = store_folder(path, folder);
+	bool store = verifywhole_store(path, folder);
 
 	if (store ? w->from > 0 : w->bodies)
 		return tool_fail(EXIT_USAGE, command, "%s: %s", path,
