@@ -365,6 +365,7 @@ static void live(struct kit *k)
 	kit_new(k, NULL, NULL);
 	for (unsigned i = 0; i < 5; i++) {
 		assert_int_equal(kit_ask_for(k, "bob", "read", "bob-laptop", "198.51.100.7"), DECIDE_ENTRY);
+		k->now_ms += KIT_HOUR_MS;
 		assert_int_equal(kit_ask_for(k, "ada", "read", "ada-laptop", "198.51.100.8"), DECIDE_ENTRY);
 		if (k->out->verdict == VERDICT_STEP_UP)
 			kit_answer(k, KIT_GATEWAY, k->out->index, "ada-key", k->device_sk);
@@ -409,8 +410,8 @@ static void carried(void **state)
 	assert_string_equal(state_origin(s), "kit.example-fedcba9876543210");
 	assert_int_equal(s->n_challenges, 0);
 	assert_int_equal(s->n_answers, 0);
-	assert_non_null(state_principal_by_name(s, "admin", 5));
-	assert_int_equal(state_principal_by_name(s, "admin", 5)->version, STATE_EARLIER);
+	assert_non_null(state_principal_by_name(s, "root", 4));
+	assert_int_equal(state_principal_by_name(s, "root", 4)->version, STATE_EARLIER);
 	/* Its records are a state that loads. */
 	copy = kit_reload(s, NULL);
 	state_free(s);
@@ -420,7 +421,7 @@ static void carried(void **state)
 	k.s = s;
 	k.now_ms = head.time_ms + 60000;
 	uint64_t before = size;
-	assert_int_equal(kit_ask_for(&k, "bob", "read", "bob-laptop", "198.51.100.7"), DECIDE_ENTRY);
+	assert_int_equal(kit_ask_for(&k, "ada", "read", "ada-laptop", "198.51.100.8"), DECIDE_ENTRY);
 	assert_int_equal(k.out->index, 1);
 	assert_false(kit_signal(&k, SIGNAL_NEW_DEVICE, &value));
 	struct field f;
@@ -433,8 +434,8 @@ static void carried(void **state)
 	reader_uint(&reader, UINT64_MAX, &count);
 	assert_int_equal(reader_end(&reader), 0);
 	assert_true(previous >= STATE_EARLIER && previous - STATE_EARLIER < before);
-	assert_int_equal(count, 5);
-	assert_int_equal(kit_ask_for(&k, "bob", "read", "bobs-other-laptop", "198.51.100.7"), DECIDE_ENTRY);
+	assert_true(count >= 5); /* And answers. */
+	assert_int_equal(kit_ask_for(&k, "ada", "read", "adas-other-laptop", "198.51.100.8"), DECIDE_ENTRY);
 	assert_true(kit_signal(&k, SIGNAL_NEW_DEVICE, &value));
 	/* A request id of before the restore is refused, whether it was answered then or not. */
 	uint8_t id[16] = {0};

@@ -21,11 +21,12 @@ static const struct usage usage = {
         .arguments = "",
         .about = "Copies a ledger with its private fields and the state, out of a node's folder while the node runs (or\n"
                  "does not), into a folder from which `countersign restore` makes a cluster again. All of it is of one\n"
-                 "moment, checked while it is written, and ends in a manifest that your key signs. The next backup into\n"
-                 "the same folder adds what is new. It may be killed at any moment: the backup of before stays good, and\n"
-                 "the next run goes on. Private fields are sealed under one key a subject, in the file --keys, without\n"
-                 "which nothing private can be read again: keep it apart, and keep old copies of it for a short time\n"
-                 "only. Needs no more than to read the ledger's folder and to write its lock.mdb.\n",
+                 "moment, not before the command's start where the node runs; it is checked while it is written, and\n"
+                 "ends in a manifest that your key signs. The next backup into the same folder adds what is new. It may\n"
+                 "be killed at any moment: the backup of before stays good, and the next run goes on. Private fields are\n"
+                 "sealed under one key a subject, in the file --keys, without which nothing private can be read again:\n"
+                 "keep it apart, and old copies of it for a short time only. It needs no more than to read the ledger's\n"
+                 "folder and to write its lock.mdb.\n",
         .exits = "  0  written, or nothing is new\n"
                  "  2  no quorum has cosigned a checkpoint over the state: nothing was written\n" TOOL_EXIT_TEXT,
 };
@@ -160,7 +161,7 @@ static int open_parts(struct run *r)
 
 int backup_run(int argc, char **argv)
 {
-	struct run r = {.o = {.wait_ms = 30000}};
+	struct run r = {.o = {.wait_ms = 15000}};
 	const struct option options[] = {
 	        {"node", OPTION_TEXT, &r.o.node, "FOLDER", "a node's folder, or its ledger's (data.mdb)", 0, 0},
 	        {"to", OPTION_TEXT, &r.o.dir, "DIR", "the backup's folder (made if there is none)", 0, 0},
@@ -173,7 +174,7 @@ int backup_run(int argc, char **argv)
 	        {"cluster", OPTION_TEXT, &r.o.access.cluster, "FILE", "the cluster file (default: $COUNTERSIGN_CLUSTER)",
 	         0, 0},
 	        {"wait", OPTION_NUMBER, &r.o.wait_ms, "MS",
-	         "longest wait for a state and a checkpoint that belong together (default: 30000)", 0, 600000},
+	         "longest wait for a state of now, and a checkpoint over it (default: 15000)", 0, 600000},
 	        {NULL, OPTION_FLAG, NULL, NULL, NULL, 0, 0},
 	};
 	unsigned n;

@@ -191,6 +191,21 @@ int backupread_files(struct backupread *r, const char *archive)
 
 /* --- entries --- */
 
+int backupread_compare(const struct backupread *r, const struct shown *s, uint64_t size, const struct hash *root)
+{
+	struct hash theirs;
+	int err = shown_root(s, size, &theirs);
+
+	if (err == CS_ERR_NOT_FOUND || (!err && hash_equal(root, &theirs)))
+		return 0;
+	if (err)
+		return tool_fail(EXIT_USAGE, r->command, "%s: its tiles do not lead to its checkpoint", s->path);
+	return tool_fail(RESTORE_REFUTED, r->command,
+	                 "ALARM: %s contradicts the backup: its first %" PRIu64
+	                 " entries have another root. There are two histories of %s",
+	                 s->path, size, r->manifest.origin);
+}
+
 struct walk {
 	struct backupread *r;
 	const struct shown *shown;
@@ -205,22 +220,12 @@ static int check_shown(struct walk *w)
 {
 	const struct shown *s = w->shown;
 	uint64_t size = tree_size(w->tree);
-	struct hash own, theirs;
+	struct hash own;
 
-	if (!s->there || (size != s->checkpoint.size && size != w->r->manifest.size))
+	if (!s->there || size != s->checkpoint.size)
 		return 0;
-	int err = shown_root(s, size, &theirs);
-	if (err == CS_ERR_NOT_FOUND)
-		return 0;
-	if (err)
-		return tool_fail(EXIT_USAGE, w->r->command, "%s: its tiles do not lead to its checkpoint", s->path);
 	tree_root(w->tree, &own);
-	if (hash_equal(&own, &theirs))
-		return 0;
-	return tool_fail(RESTORE_REFUTED, w->r->command,
-	                 "ALARM: %s contradicts the backup: its first %" PRIu64
-	                 " entries have another root. There are two histories of %s",
-	                 s->path, size, w->r->manifest.origin);
+	return backupread_compare(w->r, s, size, &own);
 }
 
 static int take_body(struct walk *w, const struct entry *e, const uint8_t **p, const uint8_t *end)

@@ -38,6 +38,8 @@ int backupread_open(struct backupread *r, const char *keys_path);
 void backupread_close(struct backupread *r); /* A zeroed one with fd -1 is fine. */
 /* Each file of the list. archive: a folder that gets a copy of what an export has; NULL: none. */
 int backupread_files(struct backupread *r, const char *archive);
+/* Whether the checkpoint shown has this root of the first size entries, if it can tell. 0 or the exit code. */
+int backupread_compare(const struct backupread *r, const struct shown *s, uint64_t size, const struct hash *root);
 /* Each entry with its body, from 0; shown: another checkpoint of this ledger, held against the entries. */
 int backupread_entries(struct backupread *r, const struct shown *shown);
 /* The state, carried over; held against the entries; and who signed the manifest. */

@@ -51,6 +51,9 @@ static int check_loss(const struct backupread *r, const struct shown *s, const s
 		                 s->checkpoint.origin);
 	if (s->checkpoint.size <= r->manifest.size)
 		return 0;
+	int code = backupread_compare(r, s, r->manifest.size, &r->manifest.root);
+	if (code)
+		return code;
 	fprintf(stderr,
 	        "countersign restore: the backup ends at entry %" PRIu64 "; %s shows %" PRIu64
 	        " more, which would be lost\n",

@@ -19,7 +19,8 @@
 #include "node/decide/codec.h"
 #include "node/decide/state_records.h"
 
-#define NAP_MS 50 /* Nothing tells another process that the store has grown. */
+#define NAP_MS    50   /* Nothing tells another process that the store has grown. */
+#define SETTLE_MS 2500 /* A member stores what is decided within two seconds (node/daemon.c), and hears of it before. */
 
 int backupsource_open(struct backupsource *s, const char *path)
 {
@@ -145,31 +146,41 @@ static bool tail_harmless(const struct backupsource *s)
 
 enum found { FOUND, FOUND_NOT, FOUND_FALSE };
 
-static enum found checkpoint_find(struct backupsource *s, struct verify_result *r)
+static enum found checkpoint_take(struct backupsource *s, const void *text, size_t len, struct verify_result *r)
 {
-	uint64_t size = s->state_size;
-	const void *text;
 	struct note n;
-	size_t len;
 
-	for (; !store_view_checkpoint(s->view, size, &size, &text, &len); size++) {
-		if (len > sizeof s->note)
-			continue;
-		verify_checkpoint(s->trust, text, len, r);
-		if (r->outcome == VERIFY_REFUTED)
-			return FOUND_FALSE;
-		if (r->outcome != VERIFY_VERIFIED)
-			continue;
-		memcpy(s->note, text, len);
-		s->note_len = len;
-		if (note_parse(&n, s->note, len) || checkpoint_parse(&s->checkpoint, n.text, n.text_len))
-			return FOUND_FALSE;
-		return FOUND;
-	}
-	return FOUND_NOT;
+	if (len > sizeof s->note)
+		return FOUND_NOT;
+	verify_checkpoint(s->trust, text, len, r);
+	if (r->outcome != VERIFY_VERIFIED)
+		return r->outcome == VERIFY_REFUTED ? FOUND_FALSE : FOUND_NOT;
+	memcpy(s->note, text, len);
+	s->note_len = len;
+	return note_parse(&n, s->note, len) || checkpoint_parse(&s->checkpoint, n.text, n.text_len) ? FOUND_FALSE : FOUND;
 }
 
-static int choose_once(struct backupsource *s, struct verify_result *r, const char **ret_lacks)
+/* The newest, if what came after the state may be left out of it; else the first that covers the state. */
+static enum found checkpoint_find(struct backupsource *s, struct verify_result *r)
+{
+	enum found found = FOUND_NOT;
+	const void *text;
+	uint64_t size;
+	size_t len;
+
+	if (store_view_checkpoint_last(s->view, &size, &text, &len) || size < s->state_size)
+		return FOUND_NOT;
+	found = checkpoint_take(s, text, len, r);
+	if (found == FOUND_FALSE || (found == FOUND && tail_harmless(s)))
+		return found;
+	size = s->state_size;
+	for (found = FOUND_NOT; found == FOUND_NOT && !store_view_checkpoint(s->view, size, &size, &text, &len); size++)
+		found = checkpoint_take(s, text, len, r);
+	return found;
+}
+
+/* wanted: entries that the state should have, where the node writes it soon; *ret_lacks NULL: that alone is missing. */
+static int choose_once(struct backupsource *s, struct verify_result *r, const uint64_t *wanted, const char **ret_lacks)
 {
 	int err = store_view_renew(s->view);
 
@@ -190,6 +201,10 @@ static int choose_once(struct backupsource *s, struct verify_result *r, const ch
 	case FOUND:
 		break;
 	}
+	if (s->state_size < *wanted) {
+		*ret_lacks = NULL;
+		return OPTIONS_GO_ON;
+	}
 	*ret_lacks = "rules or enrolments are being changed all the time";
 	return tail_harmless(s) ? 0 : OPTIONS_GO_ON;
 }
@@ -198,19 +213,30 @@ int backupsource_choose(struct backupsource *s, uint64_t wait_ms)
 {
 	static const struct timespec nap = {.tv_nsec = NAP_MS * 1000000L};
 	struct verify_result *r = malloc(sizeof *r);
-	uint64_t began = text_now_ms();
+	uint64_t began = text_now_ms(), wanted;
 	const char *lacks = "";
+	struct store_head head;
 	int code = r ? OPTIONS_GO_ON : tool_fail(EXIT_LOCAL, s->command, "out of memory");
 
+	store_view_release(s->view);
+	while (text_now_ms() - began < (wait_ms < SETTLE_MS ? wait_ms : SETTLE_MS))
+		nanosleep(&nap, NULL);
+	int err = store_view_renew(s->view);
+	if (err && code == OPTIONS_GO_ON)
+		code = tool_fail(EXIT_LOCAL, s->command, "%s: %s", s->path, err_text(err));
+	store_view_head(s->view, &head);
+	wanted = head.size;
 	while (code == OPTIONS_GO_ON) {
-		code = choose_once(s, r, &lacks);
+		code = choose_once(s, r, &wanted, &lacks);
 		if (code != OPTIONS_GO_ON)
 			break;
 		store_view_release(s->view);
-		if (text_now_ms() - began > wait_ms)
-			code = tool_fail(2, s->command, "%s: %s: nothing was written", s->path, lacks);
-		else
+		if (text_now_ms() - began <= wait_ms)
 			nanosleep(&nap, NULL);
+		else if (!lacks)
+			wanted = 0; /* The node does not run, or not well: what it has written must do. */
+		else
+			code = tool_fail(2, s->command, "%s: %s: nothing was written", s->path, lacks);
 	}
 	free(r);
 	return code;

@@ -28,9 +28,10 @@ struct backupsource {
 int backupsource_open(struct backupsource *s, const char *path);
 void backupsource_close(struct backupsource *s); /* A zeroed one is fine. */
 /*
- * Finds a state and a checkpoint that belong together: the state as last written back, and the first stored checkpoint
- * over all its entries that a quorum by the trust policy has cosigned; between the two nothing but decisions and their
- * like. Waits up to wait_ms for such. The view then stands at that moment, until it is renewed. 0 or the exit code.
+ * Finds a state and a checkpoint that belong together: the state as last written back, with all that was decided when
+ * this was called (a node writes it within seconds), and a stored checkpoint over all its entries that a quorum by
+ * the trust policy has cosigned; between the two nothing but decisions and their like. Waits up to wait_ms for such, and
+ * then does without the first condition. The view then stands at that moment, until it is renewed. 0 or the exit code.
  */
 int backupsource_choose(struct backupsource *s, uint64_t wait_ms);
 /* Whether the state has an auditor or administrator with this signing key: a restore takes no one else's word. */
