@@ -73,7 +73,7 @@ ask 2 ada ada-laptop
 expect 2 decide --subject user:ada --action read --resource repo:main --context device=ada-laptop \
 	--context ip=198.51.100.20 --save "$folder/challenge.json"
 expect 0 answer --challenge "$folder/challenge.json" --device-key "$folder/ada.key"
-for i in 1 2 3; do ask 0 ada ada-laptop; done
+for _ in 1 2 3; do ask 0 ada ada-laptop; done
 expect 0 prove 4 --out "$folder/old.json" --wait 10000
 
 echo "# who signs, and what is named"

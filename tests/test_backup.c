@@ -536,8 +536,8 @@ static void refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(keys_last), cmocka_unit_test(keys_damaged),    cmocka_unit_test(seals),
-	        cmocka_unit_test(manifests), cmocka_unit_test(carried),         cmocka_unit_test(carried_without),
+	        cmocka_unit_test(keys_last), cmocka_unit_test(keys_damaged), cmocka_unit_test(seals),
+	        cmocka_unit_test(manifests), cmocka_unit_test(carried),      cmocka_unit_test(carried_without),
 	        cmocka_unit_test(refused),
 	};
 

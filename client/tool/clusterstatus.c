@@ -15,7 +15,8 @@ static const struct usage usage = {
         .arguments = "[DIR]",
         .about = "Asks each node of a cluster for its own view, and sums it up in words: ok, degraded, refusing or\n"
                  "down. DIR is a folder made by `countersign init`, and stands for --cluster DIR/cluster.yaml\n"
-                 "--key DIR/admin.key, if that is there. LAG is by how many entries a node is behind the one that has most.\n",
+                 "--key DIR/admin.key, if that is there. LAG is by how many entries a node is behind the one that has "
+                 "most.\n",
         .exits = "  0  there is a leader\n" TOOL_EXIT_TEXT,
         .n_min = 0,
         .n_max = 1,

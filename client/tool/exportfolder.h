@@ -41,7 +41,8 @@ int exportfolder_resume(struct exportfolder *f, uint64_t size, bool *ret_taken);
 int exportfolder_append(struct exportfolder *f, const uint8_t *leaf, size_t len); /* The next entry. */
 /* The entries so far are those of the checkpoint: root compared, edges and note written, what is stale removed. */
 int exportfolder_finish(struct exportfolder *f, const struct checkpoint *c, const char *note, size_t note_len);
-/* The two halves of that: up to the edges, all durable, the folder's checkpoint standing as it was; and what is left. */
+/* The two halves of that: up to the edges, all durable, the folder's checkpoint standing as it was; and what is left.
+ */
 int exportfolder_edges(struct exportfolder *f, const struct checkpoint *c);
 int exportfolder_settle(struct exportfolder *f, const char *note, size_t note_len);
 

@@ -184,9 +184,10 @@ static int take(struct walk *w, uint64_t index, const uint64_t *expected, struct
 		code = tool_fail(AUDIT_UNDECIDED, usage.command,
 		                 "entry %" PRIu64 ": its subject or its link is erased, or not open: could not go on",
 		                 index);
-	else if (!is_subject(&v, w) || (ret->first                                ? ret->count != 0
-	                              : ret->previous < STATE_EARLIER ? ret->previous >= index
-	                                                              : ret->count == 0) ||
+	else if (!is_subject(&v, w) ||
+	         (ret->first                      ? ret->count != 0
+	          : ret->previous < STATE_EARLIER ? ret->previous >= index
+	                                          : ret->count == 0) ||
 	         (expected && ret->count != *expected))
 		code = tool_fail(AUDIT_ALARM, usage.command,
 		                 "ALARM: entry %" PRIu64
@@ -223,8 +224,8 @@ static int walk(struct walk *w)
 	if (code)
 		return code;
 	if (!link.first)
-		printf("The chain goes on in the ledger before this one (see: show 0), at its entry %" PRIu64 ": %" PRIu64
-		       " entries there\n",
+		printf("The chain goes on in the ledger before this one (see: show 0), at its entry %" PRIu64
+		       ": %" PRIu64 " entries there\n",
 		       link.previous % STATE_EARLIER, link.count);
 	printf("%" PRIu64 " entries of %s:%s, one unbroken chain that begins at entry %" PRIu64 "\n"
 	       "Not shown by it: that there is nothing older (a subject that was forgotten begins anew), nor anything "

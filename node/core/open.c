@@ -108,7 +108,8 @@ static int open_ledger(struct core *c)
 	return err;
 }
 
-/* The log of a restored ledger begins behind entry 0 and the state, which `countersign restore` has put in the store. */
+/* The log of a restored ledger begins behind entry 0 and the state, which `countersign restore` has put in the store.
+ */
 static int begin_restored(struct core *c, const struct raft_configuration *conf)
 {
 	uint8_t payload[SNAPSHOT_SIZE];

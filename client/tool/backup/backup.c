@@ -14,19 +14,26 @@
 #include "client/tool/tool.h"
 #include "ledger/errors.h"
 
-#define PAGE 256 /* Entries that are read under one view: an old one would keep the node from using its pages again. */
+#define PAGE                                                                                                           \
+	256 /* Entries that are read under one view: an old one would keep the node from using its pages again.        \
+	     */
 
 static const struct usage usage = {
         .command = "backup",
         .arguments = "",
-        .about = "Copies a ledger with its private fields and the state, out of a node's folder while the node runs (or\n"
-                 "does not), into a folder from which `countersign restore` makes a cluster again. All of it is of one\n"
-                 "moment, not before the command's start where the node runs; it is checked while it is written, and\n"
-                 "ends in a manifest that your key signs. The next backup into the same folder adds what is new. It may\n"
-                 "be killed at any moment: the backup of before stays good, and the next run goes on. Private fields are\n"
-                 "sealed under one key a subject, in the file --keys, without which nothing private can be read again:\n"
-                 "keep it apart, and old copies of it for a short time only. It needs no more than to read the ledger's\n"
-                 "folder and to write its lock.mdb.\n",
+        .about =
+                "Copies a ledger with its private fields and the state, out of a node's folder while the node runs "
+                "(or\n"
+                "does not), into a folder from which `countersign restore` makes a cluster again. All of it is of one\n"
+                "moment, not before the command's start where the node runs; it is checked while it is written, and\n"
+                "ends in a manifest that your key signs. The next backup into the same folder adds what is new. It "
+                "may\n"
+                "be killed at any moment: the backup of before stays good, and the next run goes on. Private fields "
+                "are\n"
+                "sealed under one key a subject, in the file --keys, without which nothing private can be read again:\n"
+                "keep it apart, and old copies of it for a short time only. It needs no more than to read the "
+                "ledger's\n"
+                "folder and to write its lock.mdb.\n",
         .exits = "  0  written, or nothing is new\n"
                  "  2  no quorum has cosigned a checkpoint over the state: nothing was written\n" TOOL_EXIT_TEXT,
 };
@@ -100,7 +107,8 @@ static int report(const struct run *r, uint64_t before)
 	       "; %zu keys in %s\n",
 	       r->o.dir, before, s->checkpoint.size - 1, s->state_size - 1, backupkeys_count(r->keys), r->o.keys);
 	if (s->state_size < s->checkpoint.size)
-		printf("The last %" PRIu64 " entries came after the state: decisions and their like, saved but not restored.\n",
+		printf("The last %" PRIu64
+		       " entries came after the state: decisions and their like, saved but not restored.\n",
 		       s->checkpoint.size - s->state_size);
 	return 0;
 }
@@ -147,10 +155,11 @@ static int open_parts(struct run *r)
 	if (!code)
 		code = backupsource_choose(&r->source, r->o.wait_ms);
 	if (!code && !backupsource_knows(&r->source, pub))
-		code = tool_fail(EXIT_USAGE, usage.command,
-		                 "%s: its signing key is not enrolled as an auditor's or administrator's: no restore would "
-		                 "believe it",
-		                 path);
+		code = tool_fail(
+		        EXIT_USAGE, usage.command,
+		        "%s: its signing key is not enrolled as an auditor's or administrator's: no restore would "
+		        "believe it",
+		        path);
 	if (code)
 		return code;
 	err = backupkeys_open(r->o.keys, true, &r->keys, text);
@@ -165,14 +174,14 @@ int backup_run(int argc, char **argv)
 	const struct option options[] = {
 	        {"node", OPTION_TEXT, &r.o.node, "FOLDER", "a node's folder, or its ledger's (data.mdb)", 0, 0},
 	        {"to", OPTION_TEXT, &r.o.dir, "DIR", "the backup's folder (made if there is none)", 0, 0},
-	        {"keys", OPTION_TEXT, &r.o.keys, "FILE", "the keys of the backup (made, mode 0600, if there is none)", 0,
-	         0},
+	        {"keys", OPTION_TEXT, &r.o.keys, "FILE", "the keys of the backup (made, mode 0600, if there is none)",
+	         0, 0},
 	        {"key", OPTION_TEXT, &r.o.access.key, "FILE",
 	         "the key file of an auditor or administrator, who signs (default: $COUNTERSIGN_KEY)", 0, 0},
 	        {"trust", OPTION_TEXT, &r.o.trust, "POLICY",
 	         "whose signatures count (default: the cluster file's policy)", 0, 0},
-	        {"cluster", OPTION_TEXT, &r.o.access.cluster, "FILE", "the cluster file (default: $COUNTERSIGN_CLUSTER)",
-	         0, 0},
+	        {"cluster", OPTION_TEXT, &r.o.access.cluster, "FILE",
+	         "the cluster file (default: $COUNTERSIGN_CLUSTER)", 0, 0},
 	        {"wait", OPTION_NUMBER, &r.o.wait_ms, "MS",
 	         "longest wait for a state of now, and a checkpoint over it (default: 15000)", 0, 600000},
 	        {NULL, OPTION_FLAG, NULL, NULL, NULL, 0, 0},
@@ -184,7 +193,7 @@ int backup_run(int argc, char **argv)
 		return code;
 	if (!r.o.node || !r.o.dir || !r.o.keys)
 		return tool_fail(EXIT_USAGE, usage.command, "option %s is missing",
-		                 !r.o.node ? "--node FOLDER"
+		                 !r.o.node  ? "--node FOLDER"
 		                 : !r.o.dir ? "--to DIR"
 		                            : "--keys FILE");
 	code = open_parts(&r);

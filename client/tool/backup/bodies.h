@@ -11,8 +11,8 @@
 #include "ledger/tree.h"
 
 /*
- * bodies/<n>, and .p/<width> as bundles of entries are named. For each entry one byte: 'e' the body was erased, 'n' there
- * are no private fields, 's' sealed, and then the piece (seal.h), the context's number being the entry's index.
+ * bodies/<n>, and .p/<width> as bundles of entries are named. For each entry one byte: 'e' the body was erased, 'n'
+ * there are no private fields, 's' sealed, and then the piece (seal.h), the context's number being the entry's index.
  */
 #define BODIES_PURPOSE "countersign/backup-body/v1"
 void bodies_path(uint64_t n, unsigned width, char ret[TILEPATH_SIZE]);

@@ -89,7 +89,8 @@ static int take_genesis(struct facts *f, const struct entry *e)
 	for (unsigned i = 0; !err && i < g.n_admins; i++)
 		err = add(f, g.admins[i].name, ROLE_ADMINISTER | ROLE_AUDIT, g.admins[i].channel_pub,
 		          g.admins[i].sign_pub);
-	return err ? err : set_policy(f, g.policy_source, g.policy_source_len, g.policy_compiled, g.policy_compiled_len);
+	return err ? err
+	           : set_policy(f, g.policy_source, g.policy_source_len, g.policy_compiled, g.policy_compiled_len);
 }
 
 /* [id, name, roles, channel key or nil, signing key or nil, …] */

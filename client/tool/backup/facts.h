@@ -20,9 +20,9 @@ struct facts {
 		uint32_t roles;
 		bool has_channel, has_sign;
 		uint8_t channel_pub[32], sign_pub[32];
-	} *principals;
+	} * principals;
 	unsigned n, cap;
-	bool restored; /* Who was enrolled in the ledger before is not in these entries. */
+	bool restored;              /* Who was enrolled in the ledger before is not in these entries. */
 	uint8_t *source, *compiled; /* Of the policy; malloc'ed. */
 	size_t source_len, compiled_len;
 };

@@ -1,4 +1,4 @@
-/* The folder of a backup as it grows: an export, sealed bodies beside it, the state, and a manifest that makes it one. */
+/* The folder of a backup as it grows: an export, sealed bodies, the state, and a manifest that makes it one. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
@@ -291,11 +291,11 @@ static int check_body(struct backupfolder *f, uint64_t index, const void *leaf, 
 
 	if (!body || body_len == 0)
 		return 0;
-	if (!entry_decode(&e, leaf, leaf_len) && !body_decode(fields, &n, body, body_len) &&
-	    !body_check(&e, fields, n))
+	if (!entry_decode(&e, leaf, leaf_len) && !body_decode(fields, &n, body, body_len) && !body_check(&e, fields, n))
 		return 0;
 	snprintf(what, sizeof what, "ALARM: entry %" PRIu64, index);
-	return bad(f, CS_ERR_REFUTED, what, "its private fields do not open its commitments: the node's store is damaged");
+	return bad(f, CS_ERR_REFUTED, what,
+	           "its private fields do not open its commitments: the node's store is damaged");
 }
 
 static int flush_bodies(struct backupfolder *f, uint64_t n, unsigned width)

@@ -1,4 +1,4 @@
-/* The folder of a backup as it grows: an export, sealed bodies beside it, the state, and a manifest that makes it one. */
+/* The folder of a backup as it grows: an export, sealed bodies, the state, and a manifest that makes it one. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLIENT_TOOL_BACKUP_FOLDER_H
 #define CLIENT_TOOL_BACKUP_FOLDER_H

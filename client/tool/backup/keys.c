@@ -1,4 +1,4 @@
-/* The keys of a backup: one for each subject, in a small file apart. A key that is gone takes what it sealed with it. */
+/* The keys of a backup, one a subject, in a small file apart: a key that is gone takes what it sealed with it. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "client/tool/backup/out.h"
 #include "ledger/errors.h"
 
 #define MAGIC       "countersign/backup-keys/v1\n"
@@ -35,7 +36,7 @@ struct backupkeys {
 	int fd;
 	uint8_t file_id[BACKUPKEYS_ID_SIZE];
 	struct record *records;
-	size_t n, cap, n_stored; /* The rest are to be synced. */
+	size_t n, cap, n_stored;      /* The rest are to be synced. */
 	uint32_t *by_subject, *by_id; /* Open addressing: position + 1, or 0. */
 	size_t slots;                 /* Of each: a power of two, at least twice as many as records. */
 };
@@ -205,25 +206,6 @@ int backupkeys_sync(struct backupkeys *k)
 	return err;
 }
 
-/* The folder's entry of the file: else a crash loses the file, and with it all that was sealed since. */
-static int sync_name(const char *path)
-{
-	char *folder = strdup(path), *slash = folder ? strrchr(folder, '/') : NULL;
-	int err = ENOMEM, fd;
-
-	if (!folder)
-		return err;
-	if (slash)
-		slash[slash == folder] = 0;
-	fd = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	free(folder);
-	if (fd < 0)
-		return errno;
-	err = fsync(fd) ? errno : 0;
-	close(fd);
-	return err;
-}
-
 static int write_whole(const struct backupkeys *k, int fd)
 {
 	int err = write_at(fd, MAGIC, MAGIC_SIZE, 0);
@@ -271,7 +253,7 @@ static int replace(struct backupkeys *k)
 	free(temporary);
 	if (err)
 		return err;
-	err = sync_name(k->path);
+	err = backupout_sync_name(k->path);
 	overwrite(k->fd, before);
 	close(k->fd);
 	k->fd = fd;
@@ -338,7 +320,7 @@ static int begin(struct backupkeys *k, char why[BACKUPKEYS_WHY_SIZE])
 	randombytes_buf(k->file_id, sizeof k->file_id);
 	err = write_whole(k, k->fd);
 	if (!err)
-		err = sync_name(k->path);
+		err = backupout_sync_name(k->path);
 	return err ? fail(why, CS_ERR_IO, k->path, strerror(err)) : 0;
 }
 

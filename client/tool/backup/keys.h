@@ -1,4 +1,4 @@
-/* The keys of a backup: one for each subject, in a small file apart. A key that is gone takes what it sealed with it. */
+/* The keys of a backup, one a subject, in a small file apart: a key that is gone takes what it sealed with it. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLIENT_TOOL_BACKUP_KEYS_H
 #define CLIENT_TOOL_BACKUP_KEYS_H

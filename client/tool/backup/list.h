@@ -11,7 +11,8 @@
 
 /* "<hexadecimal>  <path>\n": full tiles and bundles in the order in which they came, then the partial ones. */
 void backuplist_add(struct backupout *o, const char *path, const void *bytes, size_t len);
-/* The lines of full files out of the list of before, which must have this hash. 0, errno's number, or -1: it has not. */
+/* The lines of full files out of the list of before, which must have this hash. 0, errno's number, or -1: it has not.
+ */
 int backuplist_copy(struct backupout *o, const char *name, const struct hash *hash);
 
 enum backuplist_fault { LIST_GOOD, LIST_MALFORMED, LIST_UNREADABLE, LIST_DIFFERS };

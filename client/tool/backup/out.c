@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -94,5 +95,23 @@ int backupout_hash(int dir, const char *path, struct hash *ret, uint64_t *ret_le
 	int err = ferror(f) ? EIO : 0;
 	fclose(f);
 	hasher_final(&h, ret);
+	return err;
+}
+
+int backupout_sync_name(const char *path)
+{
+	char *folder = strdup(path), *slash = folder ? strrchr(folder, '/') : NULL;
+	int err = ENOMEM, fd;
+
+	if (!folder)
+		return err;
+	if (slash)
+		slash[slash == folder] = 0;
+	fd = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	free(folder);
+	if (fd < 0)
+		return errno;
+	err = fsync(fd) ? errno : 0;
+	close(fd);
 	return err;
 }

@@ -27,6 +27,9 @@ void backupout_write(struct backupout *o, const void *bytes, size_t len);
 int backupout_close(struct backupout *o, struct hash *ret, uint64_t *ret_len);
 void backupout_drop(struct backupout *o); /* Fine after close, and of a zeroed one. */
 
+/* Makes the name of this file durable: else a crash loses the file, and what it is needed for. */
+int backupout_sync_name(const char *path);
+
 /* Hash and length of a file; reads it in pieces. */
 int backupout_hash(int dir, const char *path, struct hash *ret, uint64_t *ret_len);
 /* Opens it for reading; NULL and errno. */

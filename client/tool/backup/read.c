@@ -13,7 +13,6 @@
 
 #include "client/tool/backup/bodies.h"
 #include "client/tool/backup/list.h"
-#include "client/tool/backup/state.h"
 #include "client/tool/exportfile.h"
 #include "client/tool/progress.h"
 #include "client/tool/tool.h"
@@ -22,12 +21,12 @@
 
 #define LEAVES_BUNDLE_MAX ((size_t)TREE_TILE_WIDTH * (2 + LIMIT_ENTRY_SIZE_MAX))
 
-static int refuted(const struct backupread *r, const char *what, const char *text)
+int backupread_refuted(const struct backupread *r, const char *what, const char *text)
 {
 	return tool_fail(RESTORE_REFUTED, r->command, "%s/%s: %s", r->dir, what, text);
 }
 
-static int unreadable(const struct backupread *r, const char *what, int err)
+int backupread_unreadable(const struct backupread *r, const char *what, int err)
 {
 	return tool_fail(RESTORE_UNDECIDED, r->command, "%s/%s: %s", r->dir, what, strerror(err));
 }
@@ -44,8 +43,10 @@ static int read_manifest(struct backupread *r)
 		return tool_fail(RESTORE_UNDECIDED, r->command, "%s: is no backup, or its first one was not finished",
 		                 r->dir);
 	if (err)
-		return unreadable(r, MANIFEST_NAME, err);
-	return manifest_decode(&r->manifest, text, len) ? refuted(r, MANIFEST_NAME, "is no manifest of a backup") : 0;
+		return backupread_unreadable(r, MANIFEST_NAME, err);
+	return manifest_decode(&r->manifest, text, len)
+	               ? backupread_refuted(r, MANIFEST_NAME, "is no manifest of a backup")
+	               : 0;
 }
 
 static int check_own_files(struct backupread *r)
@@ -59,9 +60,10 @@ static int check_own_files(struct backupread *r)
 		int err = backupout_hash(r->fd, name, &found, &len);
 
 		if (err)
-			return unreadable(r, name, err);
+			return backupread_unreadable(r, name, err);
 		if (len != r->manifest.files[i].len || !hash_equal(&found, &r->manifest.files[i].hash))
-			return refuted(r, name, "is not the file that the manifest names: damaged, or changed");
+			return backupread_refuted(r, name,
+			                          "is not the file that the manifest names: damaged, or changed");
 	}
 	return 0;
 }
@@ -79,7 +81,7 @@ static int check_checkpoint(struct backupread *r)
 	manifest_file_name(MANIFEST_CHECKPOINT, r->manifest.generation, name);
 	err = exportfile_read(r->fd, name, (uint8_t *)r->note, sizeof r->note, &r->note_len);
 	if (err)
-		code = unreadable(r, name, err);
+		code = backupread_unreadable(r, name, err);
 	else
 		verify_checkpoint(r->trust, r->note, r->note_len, result);
 	if (!code && result->outcome != VERIFY_VERIFIED)
@@ -88,7 +90,7 @@ static int check_checkpoint(struct backupread *r)
 	if (!code && (note_parse(&n, r->note, r->note_len) || checkpoint_parse(&c, n.text, n.text_len) ||
 	              strcmp(c.origin, r->manifest.origin) != 0 || c.size != r->manifest.size ||
 	              !hash_equal(&c.root, &r->manifest.root)))
-		code = refuted(r, MANIFEST_NAME, "names another checkpoint than the one that is there");
+		code = backupread_refuted(r, MANIFEST_NAME, "names another checkpoint than the one that is there");
 	free(result);
 	return code;
 }
@@ -157,13 +159,13 @@ static int check_files(struct backupread *r, struct copying *c)
 	case LIST_GOOD:
 		return 0;
 	case LIST_MALFORMED:
-		return refuted(r, name, "is no list of files");
+		return backupread_refuted(r, name, "is no list of files");
 	case LIST_UNREADABLE:
-		return unreadable(r, path, err);
+		return backupread_unreadable(r, path, err);
 	case LIST_DIFFERS:
 		break;
 	}
-	return refuted(r, path, "is not the file that the backup's list names: damaged, or changed");
+	return backupread_refuted(r, path, "is not the file that the backup's list names: damaged, or changed");
 }
 
 int backupread_files(struct backupread *r, const char *archive)
@@ -236,7 +238,7 @@ static int take_body(struct walk *w, const struct entry *e, const uint8_t **p, c
 
 	switch (bodies_next(p, end, w->r->keys, w->r->manifest.origin, e->index, w->body, &len)) {
 	case BODIES_BAD:
-		return refuted(w->r, w->bodies_path, "is no bundle of sealed bodies");
+		return backupread_refuted(w->r, w->bodies_path, "is no bundle of sealed bodies");
 	case BODIES_NONE:
 		return 0;
 	case BODIES_ERASED:
@@ -249,7 +251,8 @@ static int take_body(struct walk *w, const struct entry *e, const uint8_t **p, c
 		break;
 	}
 	if (body_decode(fields, &n, w->body, len) || body_check(e, fields, n))
-		return refuted(w->r, w->bodies_path, "private fields in it do not open the commitments of their entry");
+		return backupread_refuted(w->r, w->bodies_path,
+		                          "private fields in it do not open the commitments of their entry");
 	w->r->bodies++;
 	return 0;
 }
@@ -262,7 +265,8 @@ static int take_leaf(struct walk *w, const uint8_t *leaf, size_t len, const uint
 	int code;
 
 	if (entry_decode(&e, leaf, len) || e.index != index || !hash_equal(&e.prev, &w->before))
-		return refuted(w->r, w->leaves_path, "an entry in it is malformed, or not chained to the one before");
+		return backupread_refuted(w->r, w->leaves_path,
+		                          "an entry in it is malformed, or not chained to the one before");
 	hash_leaf(&h, leaf, len);
 	w->before = h;
 	if (tree_append(w->tree, &h))
@@ -289,22 +293,22 @@ static int take_bundle(struct walk *w, uint64_t n, unsigned width)
 	bodies_path(n, width, w->bodies_path);
 	err = exportfile_read(w->r->fd, w->leaves_path, w->leaves, LEAVES_BUNDLE_MAX, &leaves_len);
 	if (err)
-		return unreadable(w->r, w->leaves_path, err);
+		return backupread_unreadable(w->r, w->leaves_path, err);
 	err = exportfile_read(w->r->fd, w->bodies_path, w->bodies, BODIES_BUNDLE_MAX, &bodies_len);
 	if (err)
-		return unreadable(w->r, w->bodies_path, err);
+		return backupread_unreadable(w->r, w->bodies_path, err);
 	const uint8_t *p = w->leaves, *end = p + leaves_len, *body = w->bodies, *bodies_end = body + bodies_len;
 	for (unsigned i = 0; i < width && !code; i++) {
 		size_t left = (size_t)(end - p), len = left < 2 ? 0 : get_u16be(p);
 
 		if (left < 2 || len > left - 2)
-			return refuted(w->r, w->leaves_path, "is too short");
+			return backupread_refuted(w->r, w->leaves_path, "is too short");
 		code = take_leaf(w, p + 2, len, &body, bodies_end);
 		p += 2 + len;
 	}
 	if (!code && p != end)
-		return refuted(w->r, w->leaves_path, "is too long");
-	return !code && body != bodies_end ? refuted(w->r, w->bodies_path, "is too long") : code;
+		return backupread_refuted(w->r, w->leaves_path, "is too long");
+	return !code && body != bodies_end ? backupread_refuted(w->r, w->bodies_path, "is too long") : code;
 }
 
 static int take_all(struct walk *w)
@@ -326,7 +330,7 @@ static int take_all(struct walk *w)
 	tree_root(w->tree, &root);
 	return hash_equal(&root, &w->r->manifest.root)
 	               ? 0
-	               : refuted(w->r, "tile/entries", "the entries do not lead to the cosigned root");
+	               : backupread_refuted(w->r, "tile/entries", "the entries do not lead to the cosigned root");
 }
 
 int backupread_entries(struct backupread *r, const struct shown *shown)
@@ -351,85 +355,4 @@ int backupread_entries(struct backupread *r, const struct shown *shown)
 	}
 	free(w);
 	return code;
-}
-
-/* --- the state --- */
-
-static int take_record(void *ctx, const void *key, size_t key_len, const void *value, size_t value_len)
-{
-	return carry_record(ctx, key, key_len, value, value_len);
-}
-
-struct signing {
-	const struct backupread *r;
-	bool found;
-};
-
-/* By the entries, not by the state: that is what the signature vouches for. */
-static void find_signer(struct signing *s)
-{
-	const struct facts *f = &s->r->facts;
-
-	for (unsigned i = 0; i < f->n && !s->found; i++)
-		s->found = f->principals[i].has_sign && (f->principals[i].roles & (ROLE_AUDIT | ROLE_ADMINISTER)) &&
-		           manifest_signed_by(&s->r->manifest, f->principals[i].sign_pub);
-}
-
-/* Who was enrolled in an earlier ledger is in the state alone, under the digest in the genesis of this one. */
-static void find_earlier_signer(void *ctx, const struct principal *p)
-{
-	struct signing *s = ctx;
-
-	if (!s->found && s->r->facts.restored && !p->removed && p->has_sign &&
-	    (p->roles & (ROLE_AUDIT | ROLE_ADMINISTER)))
-		s->found = manifest_signed_by(&s->r->manifest, p->sign_pub);
-}
-
-static int check_state(struct backupread *r)
-{
-	struct signing s = {.r = r};
-	struct state_head head;
-	const char *differs;
-
-	state_head(carry_state(r->carry), &head);
-	if (strcmp(state_origin(carry_state(r->carry)), r->manifest.origin) != 0 ||
-	    head.size != r->manifest.state_size || !hash_equal(&head.last_leaf, &r->last_leaf))
-		return refuted(r, MANIFEST_NAME, "its state is not that of the entries");
-	differs = facts_disagree(&r->facts, carry_state(r->carry));
-	if (differs)
-		return tool_fail(RESTORE_REFUTED, r->command, "%s: its state and its entries contradict each other: %s",
-		                 r->dir, differs);
-	find_signer(&s);
-	state_each_principal(carry_state(r->carry), find_earlier_signer, &s);
-	return s.found ? 0
-	               : refuted(r, MANIFEST_NAME,
-	                         "its signature is not by an auditor or administrator who was enrolled in this ledger");
-}
-
-int backupread_state(struct backupread *r)
-{
-	char name[BACKUPOUT_NAME_SIZE];
-	FILE *f;
-	int err = carry_new(NULL, &r->carry);
-
-	manifest_file_name(MANIFEST_STATE, r->manifest.generation, name);
-	if (err)
-		return tool_fail(EXIT_LOCAL, r->command, "%s", err_text(err));
-	f = backupout_read(r->fd, name);
-	if (!f)
-		return unreadable(r, name, errno);
-	err = backupstate_read(f, r->manifest.origin, r->manifest.state_index, r->keys, take_record, r->carry,
-	                       &r->records_gone);
-	fclose(f);
-	if (!err)
-		err = carry_end(r->carry, &r->digest);
-	if (err == CS_ERR_NOMEM)
-		return tool_fail(EXIT_LOCAL, r->command, "%s", err_text(err));
-	if (err == CS_ERR_VERSION)
-		return tool_fail(RESTORE_UNDECIDED, r->command, "%s/%s: it is of a later build: %s", r->dir, name,
-		                 state_newer_text(carry_state(r->carry)));
-	if (err)
-		return tool_fail(RESTORE_REFUTED, r->command, "%s/%s: is no whole state: %s", r->dir, name,
-		                 err_text(err));
-	return check_state(r);
 }

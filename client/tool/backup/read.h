@@ -33,6 +33,10 @@ struct backupread {
 	struct hash digest; /* Of the state as carried over. */
 };
 
+/* Print what is wrong with a file of the backup, and return the exit code. err: errno's number. */
+int backupread_refuted(const struct backupread *r, const char *what, const char *text);
+int backupread_unreadable(const struct backupread *r, const char *what, int err);
+
 /* Manifest, its three files, the checkpoint under the trust policy, the keys. 0 or the exit code after a message. */
 int backupread_open(struct backupread *r, const char *keys_path);
 void backupread_close(struct backupread *r); /* A zeroed one with fd -1 is fine. */

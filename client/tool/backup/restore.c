@@ -20,7 +20,8 @@ static const struct usage usage = {
         .command = "restore",
         .arguments = "[DIR]",
         .about = "Makes a new cluster's folder DIR, as `countersign init` does, out of a backup: people, principals,\n"
-                 "credentials, policy, governance and profiles are those of the backup; administrators and clients keep\n"
+                 "credentials, policy, governance and profiles are those of the backup; administrators and clients "
+                 "keep\n"
                  "their keys; nodes get new ones. Nothing is ever signed twice under one name, so the ledger begins\n"
                  "again, under a new origin, and its genesis names the old one, its size, its root and the digest of\n"
                  "the state. Before that all of the backup is checked: each file, each entry, each private field, the\n"
@@ -61,10 +62,9 @@ static int check_loss(const struct backupread *r, const struct shown *s, const s
 	if (s->folder < 0)
 		fprintf(stderr, "countersign restore: that they follow on the backup's cannot be seen in a checkpoint "
 		                "alone: show an export\n");
-	return o->accept_loss
-	               ? 0
-	               : tool_fail(RESTORE_UNDECIDED, usage.command,
-	                           "refused: look for a newer backup, or take the loss with --accept-loss");
+	return o->accept_loss ? 0
+	                      : tool_fail(RESTORE_UNDECIDED, usage.command,
+	                                  "refused: look for a newer backup, or take the loss with --accept-loss");
 }
 
 static int check_gone(const struct backupread *r, const struct options *o)
@@ -119,7 +119,8 @@ static void list_totp(void *ctx, const struct credential *c)
 	if (c->revoked || c->kind != CREDENTIAL_TOTP)
 		return;
 	if ((*n)++ == 0)
-		printf("\nTheir secrets were sealed to the nodes of before: these TOTP credentials must be enrolled again:\n");
+		printf("\nTheir secrets were sealed to the nodes of before: these TOTP credentials must be enrolled "
+		       "again:\n");
 	printf("  %s\n", c->name);
 }
 
@@ -205,7 +206,8 @@ int restore_run(int argc, char **argv)
 	        {"keys", OPTION_TEXT, &o.keys, "FILE", "the keys of the backup", 0, 0},
 	        {"trust", OPTION_TEXT, &o.trust, "POLICY", "the trust policy of the old ledger", 0, 0},
 	        {"checkpoint", OPTION_TEXT, &o.checkpoint, "FILE",
-	         "the newest checkpoint of the old ledger that is known: a checkpoint, an auditor's state, or the folder of "
+	         "the newest checkpoint of the old ledger that is known: a checkpoint, an auditor's state, or the "
+	         "folder of "
 	         "an export",
 	         0, 0},
 	        {"accept-loss", OPTION_FLAG, &o.accept_loss, NULL, "go on though that checkpoint is newer", 0, 0},
@@ -213,11 +215,12 @@ int restore_run(int argc, char **argv)
 	        {"check", OPTION_FLAG, &o.check, NULL, "only read and check the backup", 0, 0},
 	        {"name", OPTION_TEXT, &o.name, "NAME", "the cluster's name (default: as before)", 0, 0},
 	        {"nodes", OPTION_NUMBER, &o.nodes, "N", "1, 3, 5 or 7 (default: 3)", 1, CLUSTER_NODES_MAX},
-	        {"base-port", OPTION_NUMBER, &o.base_port, "PORT", "first of two ports a node (default: free ones)", 1024,
-	         65535},
+	        {"base-port", OPTION_NUMBER, &o.base_port, "PORT", "first of two ports a node (default: free ones)",
+	         1024, 65535},
 	        {"election-timeout-ms", OPTION_NUMBER, &o.election_ms, "MS", "of the nodes (default: 200)", 50, 60000},
 	        {"heartbeat-ms", OPTION_NUMBER, &o.heartbeat_ms, "MS", "of the leader (default: 40)", 5, 10000},
-	        {"log-level", OPTION_TEXT, &o.log_level, "LEVEL", "error, warning, info or debug (default: info)", 0, 0},
+	        {"log-level", OPTION_TEXT, &o.log_level, "LEVEL", "error, warning, info or debug (default: info)", 0,
+	         0},
 	        {NULL, OPTION_FLAG, NULL, NULL, NULL, 0, 0},
 	};
 	struct tool_access none = {0};

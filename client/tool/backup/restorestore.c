@@ -40,10 +40,8 @@ static int take(void *ctx, const void *key, size_t key_len, const void *value, s
 		return CS_ERR_NOMEM;
 	memcpy(bytes, key, key_len);
 	memcpy(bytes + key_len, value, value_len);
-	r->records[r->n++] = (struct store_record){.key = bytes,
-	                                           .key_len = (uint32_t)key_len,
-	                                           .value = bytes + key_len,
-	                                           .value_len = (uint32_t)value_len};
+	r->records[r->n++] = (struct store_record){
+	        .key = bytes, .key_len = (uint32_t)key_len, .value = bytes + key_len, .value_len = (uint32_t)value_len};
 	return 0;
 }
 

@@ -10,8 +10,8 @@
 #include "client/tool/backup/keys.h"
 
 /*
- * A sealed piece: key's id 16 | length u32 of what follows | nonce 24 | XChaCha20-Poly1305 (IETF) of the bytes, with the
- * context as additional data. The nonce is BLAKE2b-192 of context and bytes, keyed with a hash of the key: the same
+ * A sealed piece: key's id 16 | length u32 of what follows | nonce 24 | XChaCha20-Poly1305 (IETF) of the bytes, with
+ * the context as additional data. The nonce is BLAKE2b-192 of context and bytes, keyed with a hash of the key: the same
  * piece is sealed to the same bytes again, so a run that goes on writes nothing anew, and no nonce comes twice with
  * other bytes.
  */

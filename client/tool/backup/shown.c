@@ -70,9 +70,9 @@ int shown_open(const char *command, const char *path, const struct verify_policy
 	if (!S_ISDIR(st.st_mode))
 		return take_file(command, trust, ret);
 	ret->folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int err = ret->folder < 0 ? errno
-	                          : exportfile_read(ret->folder, EXPORTFILE_CHECKPOINT, (uint8_t *)note, sizeof note,
-	                                            &len);
+	int err = ret->folder < 0
+	                  ? errno
+	                  : exportfile_read(ret->folder, EXPORTFILE_CHECKPOINT, (uint8_t *)note, sizeof note, &len);
 	if (err)
 		return tool_fail(EXIT_USAGE, command, "%s/" EXPORTFILE_CHECKPOINT ": %s", path, strerror(err));
 	return take_note(command, note, len, trust, ret);

@@ -19,8 +19,10 @@
 #include "node/decide/codec.h"
 #include "node/decide/state_records.h"
 
-#define NAP_MS    50   /* Nothing tells another process that the store has grown. */
-#define SETTLE_MS 2500 /* A member stores what is decided within two seconds (node/daemon.c), and hears of it before. */
+#define NAP_MS 50 /* Nothing tells another process that the store has grown. */
+#define SETTLE_MS                                                                                                      \
+	2500 /* A member stores what is decided within two seconds (node/daemon.c), and hears of it before.            \
+	      */
 
 int backupsource_open(struct backupsource *s, const char *path)
 {
@@ -157,7 +159,8 @@ static enum found checkpoint_take(struct backupsource *s, const void *text, size
 		return r->outcome == VERIFY_REFUTED ? FOUND_FALSE : FOUND_NOT;
 	memcpy(s->note, text, len);
 	s->note_len = len;
-	return note_parse(&n, s->note, len) || checkpoint_parse(&s->checkpoint, n.text, n.text_len) ? FOUND_FALSE : FOUND;
+	return note_parse(&n, s->note, len) || checkpoint_parse(&s->checkpoint, n.text, n.text_len) ? FOUND_FALSE
+	                                                                                            : FOUND;
 }
 
 /* The newest, if what came after the state may be left out of it; else the first that covers the state. */

@@ -22,8 +22,8 @@ struct writing {
 	struct backupout *out;
 	struct seal_context context;
 	struct multiset sum;
-	bool histories;     /* The second pass. */
-	uint8_t *owners;    /* Of subjects by slot, 32 bytes each: a history's record does not say whose it is. */
+	bool histories;  /* The second pass. */
+	uint8_t *owners; /* Of subjects by slot, 32 bytes each: a history's record does not say whose it is. */
 	size_t n_owners;
 	uint8_t plain[RECORD_KEY_SIZE + BACKUPSTATE_RECORD_MAX];
 	uint8_t sealed[RECORD_KEY_SIZE + BACKUPSTATE_RECORD_MAX + SEAL_OVERHEAD];
@@ -52,8 +52,7 @@ static int note_owner(struct writing *w, uint64_t slot, const uint8_t subject[32
 	return 0;
 }
 
-static int write_record(struct writing *w, const uint8_t *key, const void *value, size_t len,
-                        const uint8_t subject[32])
+static int write_record(struct writing *w, const uint8_t *key, const void *value, size_t len, const uint8_t subject[32])
 {
 	const struct backupkey *k = backupkeys_of(w->keys, subject);
 
@@ -179,7 +178,8 @@ int backupstate_read(FILE *f, const char *origin, uint64_t state_index, const st
 	int err = r ? 0 : CS_ERR_NOMEM;
 
 	*ret_gone = 0;
-	if (!err && (fread(magic, 1, sizeof magic, f) != sizeof magic || memcmp(magic, BACKUPSTATE_MAGIC, sizeof magic)))
+	if (!err &&
+	    (fread(magic, 1, sizeof magic, f) != sizeof magic || memcmp(magic, BACKUPSTATE_MAGIC, sizeof magic)))
 		err = ferror(f) ? CS_ERR_IO : CS_ERR_MALFORMED;
 	if (!err)
 		seal_context(&r->context, BACKUPSTATE_PURPOSE, origin, state_index);

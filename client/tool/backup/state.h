@@ -12,13 +12,13 @@
 #include "client/tool/backup/source.h"
 
 /*
- * The file: "countersign/backup-state/v1\n", then sealed pieces (seal.h), each the record's key (9 bytes) and its value;
- * histories behind the subjects they are of. Their context's number is the state's Raft index. What ends with its
- * origin (state_carry.h: challenges, requests that wait, recorded answers) is not in it.
+ * The file: "countersign/backup-state/v1\n", then sealed pieces (seal.h), each the record's key (9 bytes) and its
+ * value; histories behind the subjects they are of. Their context's number is the state's Raft index. What ends with
+ * its origin (state_carry.h: challenges, requests that wait, recorded answers) is not in it.
  */
-#define BACKUPSTATE_MAGIC       "countersign/backup-state/v1\n"
-#define BACKUPSTATE_PURPOSE     "countersign/backup-state/v1"
-#define BACKUPSTATE_RECORD_MAX  (64u << 10) /* The largest is 32 KiB (state.h). */
+#define BACKUPSTATE_MAGIC      "countersign/backup-state/v1\n"
+#define BACKUPSTATE_PURPOSE    "countersign/backup-state/v1"
+#define BACKUPSTATE_RECORD_MAX (64u << 10) /* The largest is 32 KiB (state.h). */
 
 /*
  * Writes the records of the source's view to out, holding them all against the digest that the node keeps of them. 0;
