@@ -337,7 +337,7 @@ static int open_file(struct backupkeys *k, bool create, char why[BACKUPKEYS_WHY_
 {
 	struct stat st;
 
-	k->fd = open(k->path, (create ? O_RDWR | O_CREAT : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW, 0600);
+	k->fd = open(k->path, (create ? O_RDWR | O_CREAT | O_NOFOLLOW : O_RDONLY) | O_CLOEXEC, 0600);
 	if (k->fd < 0 || fstat(k->fd, &st))
 		return fail(why, errno == ENOENT ? CS_ERR_NOT_FOUND : CS_ERR_IO, k->path, strerror(errno));
 	if (!S_ISREG(st.st_mode))
