@@ -124,9 +124,9 @@ int exportfile_write(int fd, const char *path, const void *bytes, size_t len)
 	return err;
 }
 
-void exportfile_remove_partials(int fd, const char *partial, unsigned keep)
+void exportfile_remove_partials(int fd, const char *partial, const char *keep)
 {
-	char path[TILEPATH_SIZE], kept[16];
+	char path[TILEPATH_SIZE];
 	const struct dirent *e;
 
 	snprintf(path, sizeof path, "%s", partial);
@@ -139,11 +139,10 @@ void exportfile_remove_partials(int fd, const char *partial, unsigned keep)
 		close(folder);
 		return;
 	}
-	snprintf(kept, sizeof kept, "%u", keep);
 	while ((e = readdir(d)))
-		if (e->d_name[0] >= '1' && e->d_name[0] <= '9' && strcmp(e->d_name, kept) != 0)
+		if (e->d_name[0] >= '1' && e->d_name[0] <= '9' && (!keep || strcmp(e->d_name, keep) != 0))
 			unlinkat(folder, e->d_name, 0);
 	closedir(d);
-	if (keep == 0)
+	if (!keep)
 		unlinkat(fd, path, AT_REMOVEDIR);
 }

@@ -337,11 +337,12 @@ static int edges_write(struct exportfolder *f)
 static void stale_remove(const struct exportfolder *f)
 {
 	uint64_t size = tree_size(f->tree), old = f->old_size;
-	char path[TILEPATH_SIZE];
+	char path[TILEPATH_SIZE], kept[16];
 
 	for (unsigned level = 0; level < TREE_TILE_LEVELS && (size > 0 || old > 0); level++) {
+		snprintf(kept, sizeof kept, "%u", (unsigned)(size % TREE_TILE_WIDTH));
 		for (uint64_t n = old / TREE_TILE_WIDTH; n <= size / TREE_TILE_WIDTH; n++) {
-			unsigned keep = n == size / TREE_TILE_WIDTH ? (unsigned)(size % TREE_TILE_WIDTH) : 0;
+			const char *keep = n == size / TREE_TILE_WIDTH && size % TREE_TILE_WIDTH ? kept : NULL;
 
 			tilepath(level, n, 1, path);
 			exportfile_remove_partials(f->fd, path, keep);

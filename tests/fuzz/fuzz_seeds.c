@@ -518,14 +518,14 @@ static void seed_restored(const uint8_t *one, size_t one_len)
 	static const uint8_t root[HASH_SIZE] = {1}, digest[HASH_SIZE] = {2};
 	static uint8_t restored[65536];
 	struct genesis g;
-	size_t len;
+	size_t n;
 
 	FUZZ_DEMAND(genesis_decode(&g, one, one_len) == 0);
 	g.restored = true;
 	g.predecessor = (struct predecessor){
 	        .origin = {"old-1", 5}, .size = 700, .state_size = 690, .root = root, .digest = digest};
-	FUZZ_DEMAND(genesis_encode(&g, restored, sizeof restored, &len) == 0);
-	seed("genesis", "restored", restored, len);
+	FUZZ_DEMAND(genesis_encode(&g, restored, sizeof restored, &n) == 0);
+	seed("genesis", "restored", restored, n);
 }
 
 int main(int argc, char **argv)

@@ -122,6 +122,13 @@ static int write_backup(struct run *r)
 		printf("%s: up to date, %" PRIu64 " entries, cosigned by a quorum\n", r->o.dir, before);
 		return 0;
 	}
+	/* First: whoever comes back after an erasure gets a new key, in the state too. */
+	err = backupfolder_again(r->folder, &r->source);
+	if (err < 0)
+		return failed(r, err);
+	code = err ? backupsource_choose(&r->source, r->o.wait_ms) : 0;
+	if (code)
+		return code;
 	err = backupfolder_start(r->folder, &r->source);
 	if (err)
 		return failed(r, err);

@@ -28,6 +28,12 @@ const char *backupfolder_why(const struct backupfolder *f);
 uint64_t backupfolder_old_size(const struct backupfolder *f); /* Entries so far; 0: there is no backup yet. */
 /* Whether the backup is of this very moment. */
 bool backupfolder_current(const struct backupfolder *f, const struct backupsource *s);
+/*
+ * If an entry since the backup that is there says that something was erased: destroys the keys of subjects whose own
+ * entries are gone, and writes anew each bundle that is not what the node has now. 1: it did, and the source's view is
+ * at another moment: choose again; 0: there was nothing to do.
+ */
+int backupfolder_again(struct backupfolder *f, const struct backupsource *s);
 /* Writes state and checkpoint, while the source's view stands at its moment. */
 int backupfolder_start(struct backupfolder *f, const struct backupsource *s);
 /* The first entry to append: from there on bodies make a bundle. */

@@ -124,12 +124,26 @@ static void add(struct backupkeys *k, const struct record *r)
 	k->n++;
 }
 
-const struct backupkey *backupkeys_find(const struct backupkeys *k, const uint8_t id[BACKUPKEYS_ID_SIZE])
+size_t backupkeys_place(const struct backupkeys *k, const uint8_t id[BACKUPKEYS_ID_SIZE])
 {
 	for (size_t s = k->slots ? first_slot(id, k->slots) : 0; k->slots && k->by_id[s]; s = (s + 1) & (k->slots - 1))
 		if (!memcmp(k->records[k->by_id[s] - 1].k.id, id, BACKUPKEYS_ID_SIZE))
-			return &k->records[k->by_id[s] - 1].k;
-	return NULL;
+			return k->by_id[s] - 1;
+	return SIZE_MAX;
+}
+
+void backupkeys_id(const struct backupkeys *k, size_t place, uint8_t ret_id[BACKUPKEYS_ID_SIZE],
+                   uint8_t ret_subject[32])
+{
+	memcpy(ret_id, k->records[place].k.id, BACKUPKEYS_ID_SIZE);
+	memcpy(ret_subject, k->records[place].subject, 32);
+}
+
+const struct backupkey *backupkeys_find(const struct backupkeys *k, const uint8_t id[BACKUPKEYS_ID_SIZE])
+{
+	size_t place = backupkeys_place(k, id);
+
+	return place == SIZE_MAX ? NULL : &k->records[place].k;
 }
 
 const struct backupkey *backupkeys_of(struct backupkeys *k, const uint8_t subject[32])
@@ -263,13 +277,10 @@ static int replace(struct backupkeys *k)
 
 int backupkeys_destroy(struct backupkeys *k, const uint8_t id[BACKUPKEYS_ID_SIZE])
 {
-	const struct backupkey *found = backupkeys_find(k, id);
-	size_t at = 0;
+	size_t at = backupkeys_place(k, id);
 
-	if (!found)
+	if (at == SIZE_MAX)
 		return 0;
-	while (&k->records[at].k != found)
-		at++;
 	k->records[at] = k->records[--k->n];
 	sodium_memzero(&k->records[k->n], sizeof k->records[k->n]);
 	if (!tables_make(k, k->slots))

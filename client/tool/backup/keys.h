@@ -34,6 +34,10 @@ const uint8_t *backupkeys_file_id(const struct backupkeys *k);
 const struct backupkey *backupkeys_of(struct backupkeys *k, const uint8_t subject[32]);
 /* By its id; NULL: it is gone. */
 const struct backupkey *backupkeys_find(const struct backupkeys *k, const uint8_t id[BACKUPKEYS_ID_SIZE]);
+/* Its place among backupkeys_count, until one is destroyed; SIZE_MAX: it is gone. */
+size_t backupkeys_place(const struct backupkeys *k, const uint8_t id[BACKUPKEYS_ID_SIZE]);
+void backupkeys_id(const struct backupkeys *k, size_t place, uint8_t ret_id[BACKUPKEYS_ID_SIZE],
+                   uint8_t ret_subject[32]);
 /* Makes the new ones durable: before what they have sealed gets its name. 0 or errno's number. */
 int backupkeys_sync(struct backupkeys *k);
 /*

@@ -12,20 +12,27 @@
 #define HEX_SIZE  (2 * HASH_SIZE)
 #define LINE_SIZE (HEX_SIZE + 2 + TILEPATH_SIZE + 2)
 
-void backuplist_add(struct backupout *o, const char *path, const void *bytes, size_t len)
+void backuplist_add_hash(struct backupout *o, const char *path, const struct hash *hash)
 {
 	char hex[HEX_SIZE + 1], line[LINE_SIZE];
-	struct hash h;
 
-	hash_bytes(&h, bytes, len);
-	sodium_bin2hex(hex, sizeof hex, h.b, HASH_SIZE);
+	sodium_bin2hex(hex, sizeof hex, hash->b, HASH_SIZE);
 	backupout_write(o, line, (size_t)snprintf(line, sizeof line, "%s  %s\n", hex, path));
 }
 
-int backuplist_copy(struct backupout *o, const char *name, const struct hash *hash)
+void backuplist_add(struct backupout *o, const char *path, const void *bytes, size_t len)
+{
+	struct hash h;
+
+	hash_bytes(&h, bytes, len);
+	backuplist_add_hash(o, path, &h);
+}
+
+int backuplist_copy(struct backupout *o, const char *name, const struct hash *hash,
+                    bool (*drop)(void *ctx, const char *path), void *ctx)
 {
 	FILE *f = backupout_read(o->dir, name);
-	char line[LINE_SIZE];
+	char line[LINE_SIZE], path[LINE_SIZE];
 	struct hasher hasher;
 	struct hash found;
 
@@ -33,9 +40,13 @@ int backuplist_copy(struct backupout *o, const char *name, const struct hash *ha
 		return errno;
 	hasher_init(&hasher);
 	while (fgets(line, sizeof line, f)) {
-		hasher_update(&hasher, line, strlen(line));
-		if (!strstr(line, ".p/"))
-			backupout_write(o, line, strlen(line));
+		size_t len = strlen(line);
+
+		hasher_update(&hasher, line, len);
+		snprintf(path, sizeof path, "%s", len > HEX_SIZE + 3 ? line + HEX_SIZE + 2 : "");
+		path[strcspn(path, "\n")] = 0;
+		if (!strstr(path, ".p/") && !drop(ctx, path))
+			backupout_write(o, line, len);
 	}
 	int err = ferror(f) ? EIO : o->err;
 	fclose(f);

@@ -3,6 +3,7 @@
 #ifndef CLIENT_TOOL_BACKUP_LIST_H
 #define CLIENT_TOOL_BACKUP_LIST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -11,9 +12,13 @@
 
 /* "<hexadecimal>  <path>\n": full tiles and bundles in the order in which they came, then the partial ones. */
 void backuplist_add(struct backupout *o, const char *path, const void *bytes, size_t len);
-/* The lines of full files out of the list of before, which must have this hash. 0, errno's number, or -1: it has not.
+void backuplist_add_hash(struct backupout *o, const char *path, const struct hash *hash);
+/*
+ * The lines of full files out of the list of before, which must have this hash, but for those that drop wants gone. 0,
+ * errno's number, or -1: it has not.
  */
-int backuplist_copy(struct backupout *o, const char *name, const struct hash *hash);
+int backuplist_copy(struct backupout *o, const char *name, const struct hash *hash,
+                    bool (*drop)(void *ctx, const char *path), void *ctx);
 
 enum backuplist_fault { LIST_GOOD, LIST_MALFORMED, LIST_UNREADABLE, LIST_DIFFERS };
 /*

@@ -121,6 +121,7 @@ void backupread_close(struct backupread *r)
 {
 	exportfile_close(r->fd);
 	backupkeys_close(r->keys);
+	bodiesmap_free(&r->bundles);
 	facts_free(&r->facts);
 	carry_free(r->carry);
 }
@@ -155,6 +156,9 @@ static int check_files(struct backupread *r, struct copying *c)
 	int err;
 
 	manifest_file_name(MANIFEST_FILES, r->manifest.generation, name);
+	bodiesmap_free(&r->bundles);
+	if (bodiesmap_load(&r->bundles, r->fd, name, r->manifest.size))
+		return backupread_refuted(r, name, "is no list of a backup's files");
 	switch (backuplist_check(r->fd, name, good_file, c, path, &err)) {
 	case LIST_GOOD:
 		return 0;
@@ -290,7 +294,7 @@ static int take_bundle(struct walk *w, uint64_t n, unsigned width)
 	int err, code = 0;
 
 	tilepath(TILEPATH_ENTRIES, n, width, w->leaves_path);
-	bodies_path(n, width, w->bodies_path);
+	bodies_path(n, width, bodiesmap_generation(&w->r->bundles, n), w->bodies_path);
 	err = exportfile_read(w->r->fd, w->leaves_path, w->leaves, LEAVES_BUNDLE_MAX, &leaves_len);
 	if (err)
 		return backupread_unreadable(w->r, w->leaves_path, err);

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "client/tool/backup/bodies.h"
 #include "client/tool/backup/facts.h"
 #include "client/tool/backup/keys.h"
 #include "client/tool/backup/manifest.h"
@@ -25,6 +26,7 @@ struct backupread {
 	char note[LIMIT_NOTE_SIZE_MAX];
 	size_t note_len;
 	struct backupkeys *keys;
+	struct bodiesmap bundles;
 	struct facts facts;
 	uint64_t bodies, erased, keys_gone; /* Bodies that are there; that were erased; whose keys are gone. */
 	uint64_t records_gone;              /* Of the state. */
