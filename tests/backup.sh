@@ -19,7 +19,7 @@ clean()
 {
 	[ -z "$load" ] || kill "$load" 2>/dev/null
 	[ -z "$joined" ] || kill "$joined" 2>/dev/null
-	for c in acme acme2 other; do
+	for c in acme acme2 without; do
 		[ ! -f "$folder/$c/cluster.yaml" ] || "$tool" cluster down "$folder/$c" >/dev/null 2>&1
 	done
 	rm -rf "$folder"
@@ -200,6 +200,13 @@ echo "# everything is lost but the backup, its keys, and what clients and admini
 cp "$acme/admin.key" "$folder/admin.key"
 expect 0 cluster down "$acme"
 rm -r "$acme"
+COUNTERSIGN_CLUSTER=
+echo "# somebody who was erased since is left out"
+expect 0 restore "$folder/without" --from "$save" --keys "$keys" --trust "$folder/trust" --erase user:ada
+says 'of whom --erase names are left out'
+expect 0 cluster up "$folder/without"
+COUNTERSIGN_CLUSTER=$folder/without/cluster.yaml ask 2 ada ada-laptop
+expect 0 cluster down "$folder/without"
 COUNTERSIGN_CLUSTER=
 expect 4 restore "$folder/acme2"
 expect 0 restore "$folder/acme2" --from "$save" --keys "$keys" --trust "$folder/trust" --checkpoint "$folder/newer" --accept-loss

@@ -159,9 +159,14 @@ int facts_take(struct facts *f, const struct entry *e)
 
 struct comparing {
 	const struct facts *f;
-	unsigned n;
+	unsigned n, n_devices;
 	const char *differs;
 };
+
+static bool is_device(uint32_t roles)
+{
+	return (roles & ROLE_DEVICE) != 0;
+}
 
 static bool same_key(bool has, const uint8_t *a, bool other_has, const uint8_t *b)
 {
@@ -178,21 +183,24 @@ static void compare(void *ctx, const struct principal *p)
 	/* Enrolled in a ledger before this: by the digest that its genesis has of the state. */
 	if (!q && c->f->restored && p->version >= STATE_EARLIER)
 		return;
-	c->n++;
+	*(is_device(p->roles) ? &c->n_devices : &c->n) += 1;
 	if (!q || q->roles != p->roles || !same_key(q->has_channel, q->channel_pub, p->has_channel, p->channel_pub) ||
 	    !same_key(q->has_sign, q->sign_pub, p->has_sign, p->sign_pub))
 		c->differs = p->name;
 }
 
-const char *facts_disagree(const struct facts *f, const struct state *s)
+const char *facts_disagree(const struct facts *f, const struct state *s, bool some_gone)
 {
 	struct comparing c = {.f = f};
 	struct hash state, entries;
+	unsigned wanted = 0;
 
 	state_each_principal(s, compare, &c);
 	if (c.differs)
 		return c.differs;
-	if (c.n != f->n)
+	for (unsigned i = 0; i < f->n; i++)
+		wanted += !is_device(f->principals[i].roles);
+	if (c.n != wanted || (!some_gone && c.n_devices != f->n - wanted))
 		return "somebody who is enrolled is missing";
 	state_policy_hash(s, &state);
 	hash_bytes(&entries, f->compiled, f->compiled_len);

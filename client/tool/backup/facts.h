@@ -31,7 +31,10 @@ void facts_free(struct facts *f); /* A zeroed one is fine. */
 /* The next entry. CS_ERR_MALFORMED, CS_ERR_NOMEM. */
 int facts_take(struct facts *f, const struct entry *e);
 const struct factprincipal *facts_find(const struct facts *f, const char *name);
-/* NULL: the state agrees. Otherwise with whom, or with what, it does not. Borrowed. */
-const char *facts_disagree(const struct facts *f, const struct state *s);
+/*
+ * NULL: the state agrees. Otherwise with whom, or with what, it does not. Borrowed. some_gone: records of persons were
+ * left out, and with them their devices.
+ */
+const char *facts_disagree(const struct facts *f, const struct state *s, bool some_gone);
 
 #endif

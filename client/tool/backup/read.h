@@ -30,7 +30,10 @@ struct backupread {
 	struct facts facts;
 	uint64_t bodies, erased, keys_gone; /* Bodies that are there; that were erased; whose keys are gone. */
 	uint64_t records_gone;              /* Of the state. */
-	struct hash last_leaf;              /* Of the state's last entry. */
+	const uint8_t (*left_out)[32];      /* Subjects whose records are left out: they were erased later. Borrowed. */
+	unsigned n_left_out;
+	uint64_t records_left_out;
+	struct hash last_leaf; /* Of the state's last entry. */
 	struct carry *carry;
 	struct hash digest; /* Of the state as carried over. */
 };

@@ -8,12 +8,22 @@
 
 #include "client/tool/backup/read.h"
 #include "client/tool/backup/state.h"
+#include "client/tool/backup/subject.h"
 #include "client/tool/tool.h"
 #include "ledger/errors.h"
 
 static int take_record(void *ctx, const void *key, size_t key_len, const void *value, size_t value_len)
 {
-	return carry_record(ctx, key, key_len, value, value_len);
+	struct backupread *r = ctx;
+	uint8_t subject[32];
+
+	subject_of_record(key_len ? *(const uint8_t *)key : 0, value, value_len, subject);
+	for (unsigned i = 0; i < r->n_left_out; i++)
+		if (memcmp(subject, r->left_out[i], sizeof subject) == 0) {
+			r->records_left_out++;
+			return 0; /* A history whose subject did not come stays out by itself. */
+		}
+	return carry_record(r->carry, key, key_len, value, value_len);
 }
 
 struct signing {
@@ -51,7 +61,7 @@ static int check_state(struct backupread *r)
 	if (strcmp(state_origin(carry_state(r->carry)), r->manifest.origin) != 0 ||
 	    head.size != r->manifest.state_size || !hash_equal(&head.last_leaf, &r->last_leaf))
 		return backupread_refuted(r, MANIFEST_NAME, "its state is not that of the entries");
-	differs = facts_disagree(&r->facts, carry_state(r->carry));
+	differs = facts_disagree(&r->facts, carry_state(r->carry), r->records_gone + r->records_left_out > 0);
 	if (differs)
 		return tool_fail(RESTORE_REFUTED, r->command, "%s: its state and its entries contradict each other: %s",
 		                 r->dir, differs);
@@ -75,7 +85,7 @@ int backupread_state(struct backupread *r)
 	f = backupout_read(r->fd, name);
 	if (!f)
 		return backupread_unreadable(r, name, errno);
-	err = backupstate_read(f, r->manifest.origin, r->manifest.state_index, r->keys, take_record, r->carry,
+	err = backupstate_read(f, r->manifest.origin, r->manifest.state_index, r->keys, take_record, r,
 	                       &r->records_gone);
 	fclose(f);
 	if (!err)

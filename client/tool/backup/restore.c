@@ -12,6 +12,7 @@
 #include "client/tool/backup/trust.h"
 #include "client/tool/files.h"
 #include "client/tool/tool.h"
+#include "ledger/errors.h"
 
 #define ARCHIVE       "archive"
 #define ARCHIVE_TRUST "trust.policy"
@@ -39,9 +40,42 @@ struct options {
 	const char *from, *keys, *trust, *checkpoint, *name, *log_level;
 	uint64_t nodes, base_port, election_ms, heartbeat_ms;
 	bool check, accept_loss, accept_gone;
+	struct option_list erase;
+	uint8_t erased[OPTION_LIST_MAX][32]; /* Their keys. */
 };
 
 /* --- what is refused though nothing is false --- */
+
+/* Erasures that came after the backup are carried out before anything is served: whom they are about no entry says. */
+static int check_erasures(const struct backupread *r, const struct shown *s, const struct options *o)
+{
+	uint64_t n;
+	int err = shown_erasures(s, r->manifest.size, &n);
+
+	if (err == CS_ERR_NOT_FOUND || (!err && (n <= o->erase.n || o->accept_gone)))
+		return 0;
+	if (err)
+		return tool_fail(EXIT_USAGE, usage.command, "%s: its entries: %s", s->path, err_text(err));
+	return tool_fail(
+	        RESTORE_UNDECIDED, usage.command,
+	        "refused: %s has erased %" PRIu64
+	        " subjects since this backup: name each with --erase TYPE:ID, or take the newest file of keys, "
+	        "in which theirs are destroyed, and --accept-missing-keys",
+	        r->manifest.origin, n);
+}
+
+static int read_erased(struct options *o)
+{
+	char type[TOOL_TYPE_SIZE], id[TOOL_ID_SIZE];
+
+	for (unsigned i = 0; i < o->erase.n; i++) {
+		if (!tool_split_typed(o->erase.items[i], type, id))
+			return tool_fail(EXIT_USAGE, usage.command, "option --erase: \"%s\" is not TYPE:ID",
+			                 o->erase.items[i]);
+		subject_key(o->erased[i], (struct text){type, strlen(type)}, (struct text){id, strlen(id)});
+	}
+	return 0;
+}
 
 static int check_loss(const struct backupread *r, const struct shown *s, const struct options *o)
 {
@@ -62,7 +96,7 @@ static int check_loss(const struct backupread *r, const struct shown *s, const s
 	if (s->folder < 0)
 		fprintf(stderr, "countersign restore: that they follow on the backup's cannot be seen in a checkpoint "
 		                "alone: show an export\n");
-	return o->accept_loss ? 0
+	return o->accept_loss ? check_erasures(r, s, o)
 	                      : tool_fail(RESTORE_UNDECIDED, usage.command,
 	                                  "refused: look for a newer backup, or take the loss with --accept-loss");
 }
@@ -110,6 +144,8 @@ static void report(const struct backupread *r)
 	       " erased; the state of entry %" PRIu64 "\n",
 	       r->dir, r->manifest.size, r->manifest.origin, r->bodies, r->erased + r->keys_gone,
 	       r->manifest.state_size - 1);
+	if (r->n_left_out)
+		printf("%" PRIu64 " records of whom --erase names are left out\n", r->records_left_out);
 }
 
 static void list_totp(void *ctx, const struct credential *c)
@@ -212,6 +248,8 @@ int restore_run(int argc, char **argv)
 	         0, 0},
 	        {"accept-loss", OPTION_FLAG, &o.accept_loss, NULL, "go on though that checkpoint is newer", 0, 0},
 	        {"accept-missing-keys", OPTION_FLAG, &o.accept_gone, NULL, "go on though keys are gone", 0, 0},
+	        {"erase", OPTION_LIST, &o.erase, "TYPE:ID", "somebody who was erased after the backup: is left out", 0,
+	         0},
 	        {"check", OPTION_FLAG, &o.check, NULL, "only read and check the backup", 0, 0},
 	        {"name", OPTION_TEXT, &o.name, "NAME", "the cluster's name (default: as before)", 0, 0},
 	        {"nodes", OPTION_NUMBER, &o.nodes, "N", "1, 3, 5 or 7 (default: 3)", 1, CLUSTER_NODES_MAX},
@@ -237,11 +275,15 @@ int restore_run(int argc, char **argv)
 		                 : !o.keys  ? "option --keys FILE"
 		                 : !o.trust ? "option --trust POLICY"
 		                            : "the new cluster's folder");
-	code = trust_open(usage.command, &none, o.trust, &trust);
+	code = read_erased(&o);
+	if (!code)
+		code = trust_open(usage.command, &none, o.trust, &trust);
 	if (code)
 		return code;
 	r.dir = o.from;
 	r.trust = trust;
+	r.left_out = o.erased;
+	r.n_left_out = o.erase.n;
 	if (o.check) {
 		code = read_backup(&r, &o, NULL);
 		if (!code)

@@ -16,9 +16,15 @@
 #include "client/tool/exportfile.h"
 #include "client/tool/files.h"
 #include "client/tool/tool.h"
+#include "ledger/bytes.h"
+#include "ledger/entry.h"
 #include "ledger/errors.h"
 #include "ledger/tilepath.h"
 #include "ledger/tree.h"
+
+#define ERASED_KIND    24 /* [target, …]: of the feature `records`. */
+#define ERASED_SUBJECT 1
+#define BUNDLE_MAX     ((size_t)TREE_TILE_WIDTH * (2 + LIMIT_ENTRY_SIZE_MAX))
 
 static int take_note(const char *command, const char *text, size_t len, const struct verify_policy *trust,
                      struct shown *ret)
@@ -122,4 +128,54 @@ int shown_root(const struct shown *s, uint64_t size, struct hash *ret)
 	if (tiles_root(&tiles, s->checkpoint.size, &own) || !hash_equal(&own, &s->checkpoint.root))
 		return CS_ERR_REFUTED;
 	return tiles_root(&tiles, size, ret) ? CS_ERR_REFUTED : 0;
+}
+
+/* --- erasures --- */
+
+static bool erases_subject(const uint8_t *leaf, size_t len)
+{
+	uint64_t target = 0;
+	struct reader r;
+	struct entry e;
+	uint32_t n;
+
+	if (entry_decode(&e, leaf, len) || e.kind != ERASED_KIND)
+		return false;
+	reader_init(&r, e.public_, e.public_len);
+	reader_array(&r, LIMIT_MSGPACK_NODES_MAX, &n);
+	reader_uint(&r, UINT64_MAX, &target);
+	return !r.err && target == ERASED_SUBJECT;
+}
+
+static int count_bundle(const struct shown *s, uint64_t n, uint64_t from, uint8_t *bytes, uint64_t *ret)
+{
+	uint64_t first = n * TREE_TILE_WIDTH, left = s->checkpoint.size - first;
+	unsigned width = left < TREE_TILE_WIDTH ? (unsigned)left : TREE_TILE_WIDTH;
+	char path[TILEPATH_SIZE];
+	size_t len, at = 0;
+
+	tilepath(TILEPATH_ENTRIES, n, width, path);
+	if (exportfile_read(s->folder, path, bytes, BUNDLE_MAX, &len))
+		return CS_ERR_IO;
+	for (unsigned i = 0; i < width; i++) {
+		size_t size = len - at < 2 ? SIZE_MAX : get_u16be(bytes + at);
+
+		if (len - at < 2 || size > len - at - 2)
+			return CS_ERR_MALFORMED;
+		*ret += first + i >= from && erases_subject(bytes + at + 2, size);
+		at += 2 + size;
+	}
+	return 0;
+}
+
+int shown_erasures(const struct shown *s, uint64_t from, uint64_t *ret)
+{
+	uint8_t *bytes = s->folder < 0 ? NULL : malloc(BUNDLE_MAX);
+	int err = s->folder < 0 ? CS_ERR_NOT_FOUND : bytes ? 0 : CS_ERR_NOMEM;
+
+	*ret = 0;
+	for (uint64_t n = from / TREE_TILE_WIDTH; n * TREE_TILE_WIDTH < s->checkpoint.size && !err; n++)
+		err = count_bundle(s, n, from, bytes, ret);
+	free(bytes);
+	return err;
 }

@@ -27,5 +27,10 @@ void shown_close(struct shown *s); /* A zeroed one is fine if there is none. */
  * CS_ERR_REFUTED: the folder's tiles do not lead to its checkpoint.
  */
 int shown_root(const struct shown *s, uint64_t size, struct hash *ret);
+/*
+ * How many of its entries from `from` on erase a subject. CS_ERR_NOT_FOUND: a file alone cannot tell; CS_ERR_IO,
+ * CS_ERR_MALFORMED.
+ */
+int shown_erasures(const struct shown *s, uint64_t from, uint64_t *ret);
 
 #endif
