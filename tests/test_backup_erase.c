@@ -22,6 +22,7 @@
 #include "client/tool/backup/folder.h"
 #include "client/tool/backup/list.h"
 #include "client/tool/backup/manifest.h"
+#include "client/tool/backup/shown.h"
 #include "client/tool/exportfile.h"
 #include "ledger/bytes.h"
 #include "ledger/entry.h"
@@ -340,9 +341,32 @@ static void erased(void **state)
 	assert_int_equal(seen.gone, 0);
 }
 
+/* A newer export tells how many were erased since: whom, no entry says. */
+static void erasures_are_seen(void **state)
+{
+	struct shown s = {.there = true, .path = save, .checkpoint = {.size = N + 22}};
+	uint64_t n;
+
+	(void)state;
+	s.folder = open(save, O_RDONLY | O_DIRECTORY);
+	assert_true(s.folder >= 0);
+	assert_int_equal(shown_erasures(&s, 0, &n), 0);
+	assert_int_equal(n, 2);
+	assert_int_equal(shown_erasures(&s, N + 1, &n), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(shown_erasures(&s, N + 21, &n), 0);
+	assert_int_equal(n, 0);
+	s.checkpoint.size = N + 23;
+	assert_int_equal(shown_erasures(&s, 0, &n), CS_ERR_IO);
+	shown_close(&s);
+	s.path = save;
+	s.folder = -1;
+	assert_int_equal(shown_erasures(&s, 0, &n), CS_ERR_NOT_FOUND);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(erased)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(erased), cmocka_unit_test(erasures_are_seen)};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
