@@ -59,7 +59,7 @@ expect 0 --help
 for command in init 'people import' 'people list' 'people show' 'people disable' 'people enable' 'people remove' \
 	'group list' 'governance show' 'governance set' 'order show' 'order sign' 'order submit' 'cluster up' 'cluster down' 'cluster status' 'cluster kill' keygen enroll remove 'policy check' \
 	'member list' 'member prepare' 'member add' 'member promote' 'member demote' 'member remove' 'member replace' \
-	'member address' 'member sync' 'policy test' 'policy show' 'policy diff' 'policy what-if' 'policy eval' 'policy set' 'policy show-default' decide answer check show watch prove verify export 'trust show' import; do
+	'member address' 'member sync' 'policy test' 'policy show' 'policy diff' 'policy what-if' 'policy eval' 'policy set' 'policy show-default' decide answer check show watch prove verify export backup restore 'trust show' import; do
 	# shellcheck disable=SC2086 # Two words are two arguments.
 	expect 0 help $command
 	says "Usage: countersign $command"

@@ -550,6 +550,78 @@ static void crash_within_bootstrap(void **state)
 	kit_folder_free(&after);
 }
 
+static void begin_behind(void)
+{
+	uint8_t payload[8] = "payload";
+	struct raft_buffer buf = {.base = payload, .len = sizeof payload};
+	struct raft_snapshot s = {.index = 1, .term = 1, .configuration_index = 1, .bufs = &buf, .n_bufs = 1};
+
+	raft_configuration_init(&s.configuration);
+	assert_int_equal(raft_configuration_add(&s.configuration, KIT_ID, "7", RAFT_VOTER), 0);
+	assert_int_equal(disk_begin_behind(k.disk, &s), 0);
+	assert_int_equal(disk_begin_behind(k.disk, &s), CS_ERR_EXISTS);
+	assert_int_equal(k.io.bootstrap(&k.io, &s.configuration), RAFT_CANTBOOTSTRAP);
+	raft_configuration_close(&s.configuration);
+	k.first = 2;
+	k.n = 0;
+}
+
+/* A restored ledger's: there is a snapshot and no entry, wherever a crash comes, or there is nothing yet. */
+static void begins_behind_a_snapshot(void **state)
+{
+	static const char *const order[] = {"snapshot-1", "snapshot-2", "metadata-1", "metadata-2"};
+	struct kit_folder before, after;
+
+	(void)state;
+	assert_int_equal(kit_open(&k), 0);
+	kit_load(&k);
+	kit_close(&k);
+	kit_save(&k, &before);
+	assert_int_equal(kit_open(&k), 0);
+	begin_behind();
+	kit_load(&k);
+	assert_int_equal(k.term, 1);
+	assert_int_equal(k.start_index, 2);
+	assert_non_null(k.snapshot);
+	assert_int_equal(k.snapshot->index, 1);
+	assert_memory_equal(k.snapshot->bufs[0].base, "payload", 8);
+	kit_add(&k, 1, 3, 64);
+	kit_restart(&k);
+	kit_add(&k, 1, 3, 64);
+	kit_restart(&k);
+	kit_close(&k);
+	kit_restore(&k, &before);
+	assert_int_equal(kit_open(&k), 0);
+	begin_behind();
+	kit_save(&k, &after);
+	kit_load(&k);
+	kit_close(&k);
+	for (unsigned cut = 0; cut <= 4; cut++) {
+		kit_restore(&k, &before);
+		for (unsigned i = 0; i < cut; i++)
+			kit_write_file(&k, order[i], kit_file(&after, order[i])->bytes,
+			               kit_file(&after, order[i])->len);
+		k.first = 1;
+		k.n = 0;
+		assert_int_equal(kit_open(&k), 0);
+		assert_int_equal(disk_pristine(k.disk), cut == 0);
+		assert_int_equal(disk_snapshot_index(k.disk), cut ? 1 : 0);
+		kit_load(&k);
+		assert_int_equal(k.term, cut ? 1 : 0);
+		k.first = cut ? 2 : 1;
+		assert_int_equal(k.start_index, k.first);
+		assert_int_equal(k.io.set_term(&k.io, 2), 0);
+		kit_add(&k, 2, 2, 64);
+		kit_restart(&k);
+		kit_add(&k, 2, 2, 64);
+		kit_restart(&k);
+		kit_close(&k);
+	}
+	kit_folder_free(&before);
+	kit_folder_free(&after);
+	kit_start(&k);
+}
+
 static void another_node_s_log_is_refused(void **state)
 {
 	struct disk_options o = {.id = KIT_ID + 1, .segment_size = DISK_SEGMENT_SIZE_MIN};
@@ -597,6 +669,7 @@ int main(void)
 	        T(room_comes_back_before_it_is_needed),
 	        T(no_space_at_the_first_start),
 	        T(crash_within_bootstrap),
+	        T(begins_behind_a_snapshot),
 	        T(another_node_s_log_is_refused),
 	};
 

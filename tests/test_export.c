@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "client/tool/exportfile.h"
 #include "client/tool/exportfolder.h"
 #include "ledger/bytes.h"
 #include "ledger/errors.h"
@@ -126,7 +127,7 @@ static struct exportfolder *open_folder(uint64_t from)
 	struct exportfolder *f;
 	char why[512];
 
-	if (exportfolder_open(folder, from, &f, why, sizeof why))
+	if (exportfolder_open(folder, EXPORTFILE_CHECKPOINT, from, &f, why, sizeof why))
 		fail_msg("%s", why);
 	return f;
 }
@@ -390,7 +391,7 @@ static void test_refused(void **state)
 	assert_int_equal(pwrite(fd, "x", 1, 40), 1);
 	close(fd);
 	struct exportfolder *f;
-	assert_int_equal(exportfolder_open(folder, 0, &f, path, sizeof path), CS_ERR_DAMAGED);
+	assert_int_equal(exportfolder_open(folder, EXPORTFILE_CHECKPOINT, 0, &f, path, sizeof path), CS_ERR_DAMAGED);
 }
 
 /* A log that others have published: its tiles and bundles hold; that its entries are not ours is said of the first. */

@@ -9,6 +9,7 @@
 
 #include "client/tool/auditfacts_internal.h"
 #include "client/tool/text.h"
+#include "ledger/note.h"
 
 /* The public fields as JSON: their shapes are those of FORMAT.md, but nothing here relies on that. */
 static json_t *at(json_t *list, size_t i)
@@ -123,6 +124,21 @@ static void credential_words(unsigned kind, json_t *p, char *buf, size_t cap)
 		snprintf(buf, cap, "enrolled %s (%s)", word(p, 1), PICK(kinds, num(p, 2)));
 }
 
+/* Of a ledger that was restored; else "". */
+static void predecessor_words(const struct entryview *v, char *buf, size_t cap)
+{
+	char root[BASE64_HASH_SIZE];
+	struct predecessor p;
+
+	*buf = 0;
+	if (!entryview_predecessor(v, &p))
+		return;
+	base64_encode(p.root, HASH_SIZE, root, sizeof root);
+	snprintf(buf, cap,
+	         "restored: carries on %.*s of %" PRIu64 " entries, root %s, with the state of the first %" PRIu64,
+	         (int)p.origin.len, p.origin.s, p.size, root, p.state_size);
+}
+
 static enum audit_change words(const struct entryview *v, json_t *p, char *buf, size_t cap)
 {
 	unsigned kind = v->entry.kind;
@@ -135,6 +151,9 @@ static enum audit_change words(const struct entryview *v, json_t *p, char *buf, 
 	case ENTRY_REMOVED:
 		principal_words(kind, p, buf, cap);
 		return AUDIT_PRINCIPAL;
+	case ENTRY_GENESIS:
+		predecessor_words(v, buf, cap);
+		return *buf ? AUDIT_GOVERNANCE : AUDIT_CHANGES;
 	case ENTRY_PEOPLE:
 		snprintf(buf, cap, "%" PRId64 " set, %" PRId64 " disabled, %" PRId64 " enabled, %" PRId64 " removed",
 		         (int64_t)num(p, 0), (int64_t)num(p, 1), (int64_t)num(p, 2), (int64_t)num(p, 3));

@@ -131,6 +131,24 @@ static void sheet_governance(FILE *f, const struct newcluster *c)
 		        c->settings.threshold);
 }
 
+static void sheet_predecessor(FILE *f, const struct newcluster *c)
+{
+	const struct predecessor *p = c->settings.heir ? &c->settings.heir->predecessor : NULL;
+	char root[KEYS_PUBLIC_TEXT_SIZE], digest[2 * HASH_SIZE + 1];
+
+	if (!p)
+		return;
+	keys_public_text(p->root, root);
+	sodium_bin2hex(digest, sizeof digest, p->digest, HASH_SIZE);
+	fprintf(f,
+	        "\nCarries on  %.*s\n"
+	        "  size      %" PRIu64 "\n"
+	        "  root      %s\n"
+	        "  state     of its first %" PRIu64 " entries, digest %s\n"
+	        "Proofs of before are checked with the trust policy of before: nobody signs for that origin again.\n",
+	        (int)p->origin.len, p->origin.s, p->size, root, p->state_size, digest);
+}
+
 char *ceremony_sheet(const struct newcluster *c)
 {
 	char when[TEXT_TIME_SIZE], hash[KEYS_PUBLIC_TEXT_SIZE], hex[2 * HASH_SIZE + 1], *text = NULL;
@@ -153,6 +171,7 @@ char *ceremony_sheet(const struct newcluster *c)
 	        "Governance  %s: ",
 	        c->origin, hash, hex, when, PACKAGE_VERSION, c->governance);
 	sheet_governance(f, c);
+	sheet_predecessor(f, c);
 	sheet_nodes(f, c);
 	fprintf(f,
 	        "\nWho has seen these values made, and compared them with the files that were handed out, signs here.\n"

@@ -221,7 +221,7 @@ static int await_leader(struct folder *f, cs_client *client, const bool *started
 static int await_cluster(struct folder *f, const bool *started, uint64_t wait_ms)
 {
 	char cluster[FILES_PATH_SIZE], key[FILES_PATH_SIZE];
-	struct tool_access access = {.cluster = cluster, .key = key, .timeout_ms = ASK_TIMEOUT_MS};
+	struct tool_access who = {.cluster = cluster, .key = key, .timeout_ms = ASK_TIMEOUT_MS};
 	struct nodes nodes = {0};
 	const struct nodes_view *leader;
 	cs_client *client = NULL;
@@ -229,7 +229,9 @@ static int await_cluster(struct folder *f, const bool *started, uint64_t wait_ms
 
 	if (!files_join(cluster, f->dir, "cluster.yaml") || !files_join(key, f->dir, "admin.key"))
 		return tool_fail(EXIT_USAGE, f->command, "%s: the path is too long", f->dir);
-	code = tool_open(f->command, &access, 0, &client);
+	if (access(key, F_OK))
+		who.key = NULL; /* A restored cluster's is with who administers it: $COUNTERSIGN_KEY. */
+	code = tool_open(f->command, &who, 0, &client);
 	if (code)
 		return code;
 	code = await_leader(f, client, started, wait_ms, &nodes);
@@ -247,8 +249,9 @@ static const struct usage up_usage = {
         .command = "cluster up",
         .arguments = "DIR",
         .about = "Starts the nodes of a cluster made by `countersign init` that do not run yet, and waits until they\n"
-                 "answer and one of them leads. The daemon is $COUNTERSIGND, or lies beside this program or in\n"
-                 "../sbin. Each node's words go to DIR/node-N/countersignd.log.\n",
+                 "answer and one of them leads. They are asked with DIR/admin.key, or with $COUNTERSIGN_KEY where\n"
+                 "that is not kept there. The daemon is $COUNTERSIGND, or lies beside this program or in ../sbin.\n"
+                 "Each node's words go to DIR/node-N/countersignd.log.\n",
         .exits = "  0  the nodes run and there is a leader\n" TOOL_EXIT_TEXT,
         .n_min = 1,
         .n_max = 1,

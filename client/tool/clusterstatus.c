@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "client/tool/files.h"
 #include "client/tool/nodes.h"
@@ -14,7 +15,8 @@ static const struct usage usage = {
         .arguments = "[DIR]",
         .about = "Asks each node of a cluster for its own view, and sums it up in words: ok, degraded, refusing or\n"
                  "down. DIR is a folder made by `countersign init`, and stands for --cluster DIR/cluster.yaml\n"
-                 "--key DIR/admin.key. LAG is by how many entries a node is behind the one that has most.\n",
+                 "--key DIR/admin.key, if that is there. LAG is by how many entries a node is behind the one that has "
+                 "most.\n",
         .exits = "  0  there is a leader\n" TOOL_EXIT_TEXT,
         .n_min = 0,
         .n_max = 1,
@@ -43,11 +45,11 @@ static int show(cs_client *client, const struct cluster_file *file, bool json)
 
 int clusterstatus_run(int argc, char **argv)
 {
-	struct tool_access access = {.timeout_ms = 2000};
+	struct tool_access who = {.timeout_ms = 2000};
 	char cluster[FILES_PATH_SIZE], key[FILES_PATH_SIZE], text[256] = "";
 	bool json = false;
 	const struct option options[] = {
-	        TOOL_ACCESS_OPTIONS(&access),
+	        TOOL_ACCESS_OPTIONS(&who),
 	        {"json", OPTION_FLAG, &json, NULL, "as JSON", 0, 0},
 	        {NULL, OPTION_FLAG, NULL, NULL, NULL, 0, 0},
 	};
@@ -58,20 +60,21 @@ int clusterstatus_run(int argc, char **argv)
 
 	if (code != OPTIONS_GO_ON)
 		return code;
-	if (n && access.cluster)
+	if (n && who.cluster)
 		return tool_fail(EXIT_USAGE, usage.command, "DIR and --cluster exclude each other");
 	if (n) {
 		if (!files_join(cluster, argv[0], "cluster.yaml") || !files_join(key, argv[0], "admin.key"))
 			return tool_fail(EXIT_USAGE, usage.command, "%s: the path is too long", argv[0]);
-		access.cluster = cluster;
-		access.key = access.key ? access.key : key;
-	} else if (!access.cluster) {
-		access.cluster = getenv("COUNTERSIGN_CLUSTER");
+		who.cluster = cluster;
+		if (!who.key && access(key, F_OK) == 0)
+			who.key = key;
+	} else if (!who.cluster) {
+		who.cluster = getenv("COUNTERSIGN_CLUSTER");
 	}
-	code = tool_open(usage.command, &access, 0, &client);
+	code = tool_open(usage.command, &who, 0, &client);
 	if (code)
 		return code;
-	if (cluster_file_read(access.cluster, &file, text))
+	if (cluster_file_read(who.cluster, &file, text))
 		code = tool_fail(EXIT_USAGE, usage.command, "%s", text);
 	else
 		code = show(client, &file, json);

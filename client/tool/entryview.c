@@ -16,6 +16,7 @@
 #include "client/tool/text.h"
 #include "client/tool/tool.h"
 #include "ledger/errors.h"
+#include "ledger/note.h"
 
 #define KINDS_TEXT_SIZE 1024
 
@@ -56,6 +57,41 @@ int entryview_open(struct entryview *ret, const struct cs_entry *e)
 	return err;
 }
 
+bool entryview_predecessor(const struct entryview *v, struct predecessor *ret)
+{
+	struct genesis g;
+
+	if (v->entry.kind != ENTRY_GENESIS || genesis_decode(&g, v->entry.public_, v->entry.public_len) || !g.restored)
+		return false;
+	*ret = g.predecessor;
+	return true;
+}
+
+static void add_predecessor(json_t *o, const struct entryview *v)
+{
+	struct predecessor p;
+
+	if (entryview_predecessor(v, &p))
+		json_object_set_new(o, "predecessor",
+		                    json_pack("{s:s%, s:I, s:o, s:I, s:o}", "origin", p.origin.s, p.origin.len, "size",
+		                              (json_int_t)p.size, "root", json_bytes(p.root, HASH_SIZE), "state_size",
+		                              (json_int_t)p.state_size, "state_digest",
+		                              json_bytes(p.digest, HASH_SIZE)));
+}
+
+static void print_predecessor(const struct entryview *v)
+{
+	char root[BASE64_HASH_SIZE], digest[BASE64_HASH_SIZE];
+	struct predecessor p;
+
+	if (!entryview_predecessor(v, &p))
+		return;
+	base64_encode(p.root, HASH_SIZE, root, sizeof root);
+	base64_encode(p.digest, HASH_SIZE, digest, sizeof digest);
+	printf("%-14s %.*s, of %" PRIu64 " entries, root %s\n%-14s of its first %" PRIu64 " entries, digest %s\n",
+	       "carries on", (int)p.origin.len, p.origin.s, p.size, root, "its state", p.state_size, digest);
+}
+
 json_t *entryview_json(const struct entryview *v)
 {
 	json_t *fields = json_object(), *closed = json_array(), *o;
@@ -82,6 +118,7 @@ json_t *entryview_json(const struct entryview *v)
 	json_object_set_new(o, "public", fieldview_value(v->entry.public_, v->entry.public_len));
 	json_object_set_new(o, "fields", fields);
 	json_object_set_new(o, "closed", closed);
+	add_predecessor(o, v);
 	json_object_set_new(o, "prev", json_bytes(v->entry.prev.b, HASH_SIZE));
 	json_object_set_new(o, "leaf_hash", json_bytes(v->leaf_hash.b, HASH_SIZE));
 	return o;
@@ -140,6 +177,7 @@ void entryview_print_long(const struct entryview *v)
 		if (!fieldview_text(0, v->rules, v->rules_len, text, sizeof text))
 			printf("%-14s %s\n", "rules", text);
 	}
+	print_predecessor(v);
 	for (unsigned i = 0; i < v->entry.n_fields; i++) {
 		unsigned kind = v->entry.fields[i].kind;
 

@@ -8,6 +8,7 @@
 
 #include "client/countersign.h"
 #include "ledger/entry.h"
+#include "node/decide/command.h"
 
 struct entryview {
 	struct entry entry;
@@ -28,6 +29,9 @@ json_t *entryview_json(const struct entryview *v);
 /* Index, time, kind, verdict and each field on lines of their own. */
 void entryview_print_long(const struct entryview *v);
 
+/* Of a genesis: the ledger that it carries on; false: none, or another kind. Points into the entry. */
+bool entryview_predecessor(const struct entryview *v, struct predecessor *ret);
+#define BASE64_HASH_SIZE 45 /* A root in text, with its NUL. */
 /* Element i of the public fields, if it is a number not below 0. */
 bool entryview_number(const struct entryview *v, unsigned i, uint64_t *ret);
 bool entryview_kind_known(unsigned kind);

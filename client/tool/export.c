@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/tool/exportfile.h"
 #include "client/tool/exportfolder.h"
 #include "client/tool/progress.h"
 #include "client/tool/text.h"
@@ -242,7 +243,7 @@ int export_run(int argc, char **argv)
 	code = tool_open(usage.command, &access, 0, &client);
 	if (code)
 		return code;
-	if (exportfolder_open(o.dir, o.from, &f, why, sizeof why))
+	if (exportfolder_open(o.dir, EXPORTFILE_CHECKPOINT, o.from, &f, why, sizeof why))
 		code = tool_fail(EXIT_LOCAL, usage.command, "%s", why);
 	else
 		code = export_folder(client, &o, f);

@@ -124,12 +124,12 @@ int exportfile_write(int fd, const char *path, const void *bytes, size_t len)
 	return err;
 }
 
-void exportfile_remove_partials(int fd, unsigned level, uint64_t n, unsigned keep)
+void exportfile_remove_partials(int fd, const char *partial, const char *keep)
 {
-	char path[TILEPATH_SIZE], kept[16];
+	char path[TILEPATH_SIZE];
 	const struct dirent *e;
 
-	tilepath(level, n, 1, path);
+	snprintf(path, sizeof path, "%s", partial);
 	*strrchr(path, '/') = 0; /* The folder of the partials. */
 	int folder = openat(fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (folder < 0)
@@ -139,11 +139,10 @@ void exportfile_remove_partials(int fd, unsigned level, uint64_t n, unsigned kee
 		close(folder);
 		return;
 	}
-	snprintf(kept, sizeof kept, "%u", keep);
 	while ((e = readdir(d)))
-		if (e->d_name[0] >= '1' && e->d_name[0] <= '9' && strcmp(e->d_name, kept) != 0)
+		if (e->d_name[0] >= '1' && e->d_name[0] <= '9' && (!keep || strcmp(e->d_name, keep) != 0))
 			unlinkat(folder, e->d_name, 0);
 	closedir(d);
-	if (keep == 0)
+	if (!keep)
 		unlinkat(fd, path, AT_REMOVEDIR);
 }

@@ -15,7 +15,10 @@ int exportfile_read(int fd, const char *path, uint8_t *ret, size_t cap, size_t *
 /* Makes the folders above. A file that is there already, with these bytes, is left alone. */
 int exportfile_write(int fd, const char *path, const void *bytes, size_t len);
 int exportfile_sync(int fd); /* Everything of its file system, names included; -1 and errno. */
-/* Removes the partial files of tile n, but for the one of width keep (0: all, and their folder). Best effort. */
-void exportfile_remove_partials(int fd, unsigned level, uint64_t n, unsigned keep);
+/*
+ * Removes the partial files beside the one of this path (of any width), but for the one of the name keep (NULL: all,
+ * and their folder). Best effort.
+ */
+void exportfile_remove_partials(int fd, const char *partial, const char *keep);
 
 #endif

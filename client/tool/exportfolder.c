@@ -36,6 +36,8 @@ struct exportfolder {
 	size_t bundle_len;
 	unsigned bundle_n;
 	uint8_t *left; /* BUNDLE_SIZE_MAX: what an interrupted run left. */
+	exportfolder_written_fn written;
+	void *written_ctx;
 	char why[WHY_SIZE];
 };
 
@@ -47,6 +49,17 @@ const char *exportfolder_why(const struct exportfolder *f)
 uint64_t exportfolder_size(const struct exportfolder *f)
 {
 	return tree_size(f->tree);
+}
+
+void exportfolder_root(struct exportfolder *f, struct hash *ret)
+{
+	tree_root(f->tree, ret);
+}
+
+void exportfolder_watch(struct exportfolder *f, exportfolder_written_fn fn, void *ctx)
+{
+	f->written = fn;
+	f->written_ctx = ctx;
 }
 
 uint64_t exportfolder_old(const struct exportfolder *f, uint32_t *ret_log_key)
@@ -67,7 +80,11 @@ static int put(struct exportfolder *f, unsigned level, uint64_t n, unsigned widt
 
 	tilepath(level, n, width, path);
 	int err = exportfile_write(f->fd, path, bytes, len);
-	return err ? bad(f, CS_ERR_IO, path, strerror(err)) : CS_OK;
+	if (err)
+		return bad(f, CS_ERR_IO, path, strerror(err));
+	if (f->written)
+		f->written(f->written_ctx, path, bytes, len);
+	return CS_OK;
 }
 
 static int tile_full(void *ctx, unsigned level, uint64_t n, const struct hash *hashes)
@@ -140,7 +157,7 @@ static int last_leaf_load(struct exportfolder *f)
 	return err;
 }
 
-static int old_load(struct exportfolder *f)
+static int old_load(struct exportfolder *f, const char *checkpoint)
 {
 	char text[LIMIT_NOTE_SIZE_MAX];
 	struct checkpoint c;
@@ -148,13 +165,13 @@ static int old_load(struct exportfolder *f)
 	struct note n;
 	size_t len;
 
-	int err = exportfile_read(f->fd, EXPORTFILE_CHECKPOINT, (uint8_t *)text, sizeof text, &len);
+	int err = exportfile_read(f->fd, checkpoint, (uint8_t *)text, sizeof text, &len);
 	if (err == ENOENT)
 		return CS_OK;
 	if (err)
-		return bad(f, CS_ERR_IO, EXPORTFILE_CHECKPOINT, strerror(err));
+		return bad(f, CS_ERR_IO, checkpoint, strerror(err));
 	if (note_parse(&n, text, len) || checkpoint_parse(&c, n.text, n.text_len))
-		return bad(f, CS_ERR_DAMAGED, EXPORTFILE_CHECKPOINT, "not a checkpoint");
+		return bad(f, CS_ERR_DAMAGED, checkpoint, "not a checkpoint");
 	for (unsigned i = 0; i < n.n_signatures; i++)
 		if (n.signatures[i].name_len == strlen(c.origin) &&
 		    !memcmp(n.signatures[i].name, c.origin, n.signatures[i].name_len))
@@ -163,15 +180,16 @@ static int old_load(struct exportfolder *f)
 	memcpy(f->origin, c.origin, sizeof f->origin);
 	err = c.size > TREE_SIZE_MAX ? CS_ERR_DAMAGED : tree_load(f->tree, c.size);
 	if (err)
-		return f->why[0] ? err : bad(f, err, EXPORTFILE_CHECKPOINT, "its tiles cannot be read");
+		return f->why[0] ? err : bad(f, err, checkpoint, "its tiles cannot be read");
 	tree_root(f->tree, &root);
 	if (!hash_equal(&root, &c.root))
-		return bad(f, CS_ERR_DAMAGED, EXPORTFILE_CHECKPOINT, "the tiles in the folder do not lead to its root");
+		return bad(f, CS_ERR_DAMAGED, checkpoint, "the tiles in the folder do not lead to its root");
 	err = c.size > 0 ? last_leaf_load(f) : CS_OK;
 	return err ? err : edge_load(f);
 }
 
-int exportfolder_open(const char *dir, uint64_t from, struct exportfolder **ret, char *ret_why, size_t why_size)
+int exportfolder_open(const char *dir, const char *checkpoint, uint64_t from, struct exportfolder **ret, char *ret_why,
+                      size_t why_size)
 {
 	struct exportfolder *f = calloc(1, sizeof *f);
 	struct tree_tiles tiles = {.read = tile_read, .full = tile_full, .ctx = f};
@@ -187,11 +205,11 @@ int exportfolder_open(const char *dir, uint64_t from, struct exportfolder **ret,
 	if (f->fd < 0)
 		err = bad(f, CS_ERR_IO, dir, strerror(errno));
 	else if (flock(f->fd, LOCK_EX | LOCK_NB))
-		err = bad(f, CS_ERR_EXISTS, dir, "another export writes to this folder");
+		err = bad(f, CS_ERR_EXISTS, dir, "another process writes to this folder");
 	else if (f->bundle && f->left)
 		err = tree_new(&tiles, &f->tree);
 	if (!err)
-		err = old_load(f);
+		err = old_load(f, checkpoint);
 	if (err) {
 		if (f->why[0])
 			snprintf(ret_why, why_size, "%s", f->why);
@@ -319,21 +337,25 @@ static int edges_write(struct exportfolder *f)
 static void stale_remove(const struct exportfolder *f)
 {
 	uint64_t size = tree_size(f->tree), old = f->old_size;
+	char path[TILEPATH_SIZE], kept[16];
 
 	for (unsigned level = 0; level < TREE_TILE_LEVELS && (size > 0 || old > 0); level++) {
+		snprintf(kept, sizeof kept, "%u", (unsigned)(size % TREE_TILE_WIDTH));
 		for (uint64_t n = old / TREE_TILE_WIDTH; n <= size / TREE_TILE_WIDTH; n++) {
-			unsigned keep = n == size / TREE_TILE_WIDTH ? (unsigned)(size % TREE_TILE_WIDTH) : 0;
+			const char *keep = n == size / TREE_TILE_WIDTH && size % TREE_TILE_WIDTH ? kept : NULL;
 
-			exportfile_remove_partials(f->fd, level, n, keep);
+			tilepath(level, n, 1, path);
+			exportfile_remove_partials(f->fd, path, keep);
+			tilepath(TILEPATH_ENTRIES, n, 1, path);
 			if (level == 0)
-				exportfile_remove_partials(f->fd, TILEPATH_ENTRIES, n, keep);
+				exportfile_remove_partials(f->fd, path, keep);
 		}
 		size /= TREE_TILE_WIDTH;
 		old /= TREE_TILE_WIDTH;
 	}
 }
 
-int exportfolder_finish(struct exportfolder *f, const struct checkpoint *c, const char *note, size_t note_len)
+int exportfolder_edges(struct exportfolder *f, const struct checkpoint *c)
 {
 	struct hash root;
 
@@ -347,13 +369,24 @@ int exportfolder_finish(struct exportfolder *f, const struct checkpoint *c, cons
 	int err = edges_write(f);
 	if (!err && exportfile_sync(f->fd))
 		err = bad(f, CS_ERR_IO, "sync", strerror(errno));
-	if (err)
-		return err;
+	return err;
+}
+
+int exportfolder_settle(struct exportfolder *f, const char *note, size_t note_len)
+{
 	int code = exportfile_write(f->fd, EXPORTFILE_CHECKPOINT, note, note_len);
+
 	if (code)
 		return bad(f, CS_ERR_IO, EXPORTFILE_CHECKPOINT, strerror(code));
 	if (exportfile_sync(f->fd))
 		return bad(f, CS_ERR_IO, "sync", strerror(errno));
 	stale_remove(f);
 	return CS_OK;
+}
+
+int exportfolder_finish(struct exportfolder *f, const struct checkpoint *c, const char *note, size_t note_len)
+{
+	int err = exportfolder_edges(f, c);
+
+	return err ? err : exportfolder_settle(f, note, note_len);
 }

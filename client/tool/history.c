@@ -13,6 +13,7 @@
 #include "client/tool/entryline.h"
 #include "client/tool/entryview.h"
 #include "client/tool/files.h"
+#include "node/decide/decide.h"
 
 #define PAGE_ENTRIES 256 /* As many as one page of the library holds. */
 
@@ -183,7 +184,10 @@ static int take(struct walk *w, uint64_t index, const uint64_t *expected, struct
 		code = tool_fail(AUDIT_UNDECIDED, usage.command,
 		                 "entry %" PRIu64 ": its subject or its link is erased, or not open: could not go on",
 		                 index);
-	else if (!is_subject(&v, w) || (ret->first ? ret->count != 0 : ret->previous >= index) ||
+	else if (!is_subject(&v, w) ||
+	         (ret->first                      ? ret->count != 0
+	          : ret->previous < STATE_EARLIER ? ret->previous >= index
+	                                          : ret->count == 0) ||
 	         (expected && ret->count != *expected))
 		code = tool_fail(AUDIT_ALARM, usage.command,
 		                 "ALARM: entry %" PRIu64
@@ -209,7 +213,7 @@ static int walk(struct walk *w)
 		code = tool_fail(EXIT_LOCAL, usage.command, "%s: %s", w->out, strerror(errno));
 	for (bool newest = true; !code; newest = false) {
 		code = take(w, index, newest ? NULL : &expected, &link);
-		if (code || link.first)
+		if (code || link.first || link.previous >= STATE_EARLIER)
 			break;
 		if (!link.count)
 			return tool_fail(AUDIT_ALARM, usage.command,
@@ -219,6 +223,10 @@ static int walk(struct walk *w)
 	}
 	if (code)
 		return code;
+	if (!link.first)
+		printf("The chain goes on in the ledger before this one (see: show 0), at its entry %" PRIu64
+		       ": %" PRIu64 " entries there\n",
+		       link.previous % STATE_EARLIER, link.count);
 	printf("%" PRIu64 " entries of %s:%s, one unbroken chain that begins at entry %" PRIu64 "\n"
 	       "Not shown by it: that there is nothing older (a subject that was forgotten begins anew), nor anything "
 	       "newer\n"

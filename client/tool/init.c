@@ -25,50 +25,6 @@ static const struct usage usage = {
         .n_max = 1,
 };
 
-static bool name_ok(const char *name)
-{
-	size_t n = strlen(name);
-
-	return n >= 1 && n <= NEWCLUSTER_NAME_SIZE_MAX &&
-	       strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_") == n &&
-	       name[0] != '-' && name[0] != '.';
-}
-
-static int check(const struct newcluster_settings *s, uint64_t base_port)
-{
-	static const char *const levels[] = {"error", "warning", "info", "debug"};
-	bool level_ok = false;
-
-	if (!name_ok(s->name))
-		return tool_fail(
-		        EXIT_USAGE, usage.command,
-		        "option --name: \"%s\": 1 to %d letters, digits and . _ - are allowed, with a letter or "
-		        "digit first",
-		        s->name, NEWCLUSTER_NAME_SIZE_MAX);
-	if (s->n_nodes % 2 == 0)
-		return tool_fail(
-		        EXIT_USAGE, usage.command,
-		        "option --nodes: %u: an even number survives no more failures than one less; take 1, 3, 5 "
-		        "or 7",
-		        s->n_nodes);
-	if (base_port && base_port + (uint64_t)s->n_nodes * 2 - 1 > 65535)
-		return tool_fail(EXIT_USAGE, usage.command,
-		                 "option --base-port: %u nodes take two ports each from there, which passes 65535",
-		                 s->n_nodes);
-	if (s->heartbeat_ms * 3 > s->election_timeout_ms)
-		return tool_fail(EXIT_USAGE, usage.command,
-		                 "option --election-timeout-ms: must be at least three times --heartbeat-ms");
-	for (size_t i = 0; i < sizeof levels / sizeof *levels; i++)
-		level_ok |= !strcmp(levels[i], s->log_level);
-	if (!level_ok)
-		return tool_fail(EXIT_USAGE, usage.command,
-		                 "option --log-level: \"%s\" is none of error, warning, info, debug", s->log_level);
-	if (!files_empty_folder(s->dir))
-		return tool_fail(EXIT_USAGE, usage.command, "%s: %s", s->dir,
-		                 errno == ENOTEMPTY ? "is not empty; nothing was changed" : strerror(errno));
-	return 0;
-}
-
 static void say_governance(const struct newcluster_settings *s)
 {
 	char last[NEWCLUSTER_ADMIN_FILE_SIZE];
@@ -161,7 +117,10 @@ int init_run(int argc, char **argv)
 	        .n_admins = (unsigned)admins,
 	        .threshold = (unsigned)(threshold ? threshold : admins / 2 + 1),
 	};
-	code = check(&s, base_port);
+	code = newcluster_check(usage.command, &s);
+	if (!code && !files_empty_folder(s.dir))
+		code = tool_fail(EXIT_USAGE, usage.command, "%s: %s", s.dir,
+		                 errno == ENOTEMPTY ? "is not empty; nothing was changed" : strerror(errno));
 	if (code)
 		return code;
 	code = policyfile_load(usage.command, policy_path, &policy);

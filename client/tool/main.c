@@ -41,6 +41,8 @@ static const struct tool_command commands[] = {
         {"verify", "check such a file, an export or a ledger offline, trusting no server", verify_run},
         {"replay", "decide a ledger once more, from its signals and from history", replay_run},
         {"trust", "whose signatures count", trust_run},
+        {"backup", "copy a ledger, its private fields and the state, out of a node in use", backup_run},
+        {"restore", "make a cluster out of a backup, under a new origin", restore_run},
         {"export", "write the ledger as a folder that other tools check", export_run},
         {"audit", "check all that is new, and that the past stayed what it was", audit_run},
         {"history", "one subject's entries, walked back by their chain and proven", history_run},

@@ -100,11 +100,29 @@ void newcluster_admin_file(unsigned i, char ret[NEWCLUSTER_ADMIN_FILE_SIZE])
 		snprintf(ret, NEWCLUSTER_ADMIN_FILE_SIZE, ADMIN "-%u.key", (i + 1) % 100);
 }
 
+static void inherit_admins(struct newcluster *c)
+{
+	const struct newcluster_heir *heir = c->settings.heir;
+
+	snprintf(c->governance, sizeof c->governance, "%s", heir->governance);
+	for (unsigned i = 0; i < heir->n_admins; i++) {
+		struct newcluster_admin *a = &c->admins[i];
+
+		snprintf(a->keys.name, sizeof a->keys.name, "%s", heir->admins[i].name);
+		memcpy(a->channel_pub, heir->admins[i].channel_pub, sizeof a->channel_pub);
+		memcpy(a->sign_pub, heir->admins[i].sign_pub, sizeof a->sign_pub);
+	}
+}
+
 static void make_admins(struct newcluster *c)
 {
 	char name[24];
 	int err;
 
+	if (c->settings.heir) {
+		inherit_admins(c);
+		return;
+	}
 	if (c->settings.n_admins == 1)
 		snprintf(c->governance, sizeof c->governance, "single");
 	else
@@ -136,7 +154,10 @@ static void describe_genesis(const struct newcluster *c, struct genesis *g)
 	        .policy_source_len = c->settings.policy_source_len,
 	        .policy_compiled = c->settings.policy_compiled,
 	        .policy_compiled_len = c->settings.policy_compiled_len,
+	        .restored = c->settings.heir != NULL,
 	};
+	if (g->restored)
+		g->predecessor = c->settings.heir->predecessor;
 	for (unsigned i = 0; i < c->settings.n_admins; i++) {
 		g->admins[i].name = (struct text){c->admins[i].keys.name, strlen(c->admins[i].keys.name)};
 		g->admins[i].channel_pub = c->admins[i].channel_pub;
@@ -186,6 +207,8 @@ int newcluster_make(const struct newcluster_settings *s, struct newcluster *ret)
 	sodium_bin2hex(hex, sizeof hex, random, sizeof random);
 	snprintf(ret->origin, sizeof ret->origin, "%s-%s", s->name, hex);
 	ret->time_ms = text_now_ms();
+	if (s->heir && ret->time_ms < s->heir->time_ms_min)
+		ret->time_ms = s->heir->time_ms_min;
 	for (unsigned i = 0; i < s->n_nodes; i++)
 		make_node(ret, i, ports + (size_t)i * PORTS);
 	make_admins(ret);
@@ -286,7 +309,7 @@ int newcluster_write(struct newcluster *c)
 
 	for (unsigned i = 0; i < c->settings.n_nodes && !code; i++)
 		code = write_node(c, i);
-	for (unsigned i = 0; i < c->settings.n_admins && !code; i++) {
+	for (unsigned i = 0; i < c->settings.n_admins && !c->settings.heir && !code; i++) {
 		char name[NEWCLUSTER_ADMIN_FILE_SIZE];
 
 		newcluster_admin_file(i, name);

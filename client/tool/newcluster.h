@@ -8,11 +8,24 @@
 
 #include "ledger/hash.h"
 #include "ledger/note.h"
+#include "node/decide/command.h"
 #include "node/wire/keyfile.h"
 
 #define NEWCLUSTER_NAME_SIZE_MAX 100 /* With "-", 16 hex digits and "/node-7" a key name still fits. */
 
 #define NEWCLUSTER_ADMINS_MAX 16 /* As many as an order takes signatures. */
+
+/* What a cluster that carries on another ledger takes over from it; its administrators keep their keys. */
+struct newcluster_heir {
+	struct predecessor predecessor;
+	uint64_t time_ms_min; /* Of the state's newest entry: the genesis is not older. */
+	char governance[32];
+	unsigned n_admins;
+	struct {
+		const char *name;
+		uint8_t channel_pub[32], sign_pub[32];
+	} admins[NEWCLUSTER_ADMINS_MAX];
+};
 
 struct newcluster_settings {
 	const char *dir;
@@ -25,7 +38,8 @@ struct newcluster_settings {
 	size_t policy_source_len;
 	const uint8_t *policy_compiled;
 	size_t policy_compiled_len;
-	unsigned n_admins, threshold; /* So many of them sign an order. */
+	unsigned n_admins, threshold;       /* So many of them sign an order. */
+	const struct newcluster_heir *heir; /* NULL: a new ledger. */
 };
 
 struct newcluster_node {
@@ -52,6 +66,8 @@ struct newcluster {
 	char *sheet;              /* The ceremony sheet, after newcluster_write. */
 };
 
+/* Name, number of nodes, ports, times, log level: 0, or the exit code after printing what is wrong. */
+int newcluster_check(const char *command, const struct newcluster_settings *s);
 /* Makes origin, ports, keys and genesis in memory. 0, or the exit code after printing why. *ret is zeroed first. */
 int newcluster_make(const struct newcluster_settings *s, struct newcluster *ret);
 /* Creates the folder and every file. 0, or the exit code after printing why. */

@@ -59,6 +59,8 @@ int grant_run(int argc, char **argv);
 int signal_run(int argc, char **argv);
 int show_run(int argc, char **argv);
 int prove_run(int argc, char **argv);
+int backup_run(int argc, char **argv);
+int restore_run(int argc, char **argv);
 int verify_run(int argc, char **argv);
 int replay_run(int argc, char **argv);
 int export_run(int argc, char **argv);

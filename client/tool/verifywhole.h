@@ -14,6 +14,8 @@ struct verifywhole {
 
 bool verifywhole_asked(const struct verifywhole *w); /* Some option that only a whole ledger has. */
 bool verifywhole_is(const char *path);               /* A folder, or a store's file: not one proof. */
+/* The folder of the store that path names: its file, its folder, or the node's folder above. False: none is there. */
+bool verifywhole_store(const char *path, char ret[FILES_PATH_SIZE]);
 /* Fills r. 0, or the exit code after a message: nothing was verified. */
 int verifywhole_run(const char *command, const char *path, const struct verify_policy *policy,
                     const struct verifywhole *w, struct verify_result *r);

@@ -15,6 +15,7 @@
 #include "node/core/heap.h"
 #include "node/core/repair.h"
 #include "node/core/snapshot.h"
+#include "node/decide/state_carry.h"
 #include "node/log.h"
 
 #define PATH_MAX_HERE 4200
@@ -107,6 +108,47 @@ static int open_ledger(struct core *c)
 	return err;
 }
 
+/* The log of a restored ledger begins behind entry 0 and the state, which `countersign restore` has put in the store.
+ */
+static int begin_restored(struct core *c, const struct raft_configuration *conf)
+{
+	uint8_t payload[SNAPSHOT_SIZE];
+	struct raft_buffer buf = {.base = payload};
+	struct raft_snapshot s = {.index = RESTORED_INDEX,
+	                          .term = RESTORED_TERM,
+	                          .configuration = *conf,
+	                          .configuration_index = RESTORED_INDEX,
+	                          .bufs = &buf,
+	                          .n_bufs = 1};
+	struct snapshot head = {.index = RESTORED_INDEX, .term = RESTORED_TERM};
+	struct store_head stored;
+	uint64_t index, term;
+
+	store_head(c->o.store, &stored);
+	if (store_view_state_index(c->view, &index, &term))
+		index = 0;
+	if (stored.size != 1 || stored.applied_index != RESTORED_INDEX || index != RESTORED_INDEX)
+		core_halt(c->o.settings->data_path,
+		          "the genesis carries on another ledger, whose state is not here: restore it again");
+	head.size = stored.size;
+	head.root = stored.root;
+	head.last_leaf = stored.last_leaf;
+	if (state_feature(c->state, FEATURE_DIGEST) && store_view_state_digest(c->view, &head.digest))
+		return RAFT_CORRUPT;
+	buf.len = snapshot_encode(&head, payload);
+	int err = disk_begin_behind(c->log, &s);
+	if (err == CS_ERR_EXISTS)
+		return RAFT_CANTBOOTSTRAP;
+	return err ? RAFT_IOERR : 0;
+}
+
+static bool restored(const struct core *c)
+{
+	struct genesis g;
+
+	return genesis_decode(&g, c->o.genesis, c->o.genesis_len) == 0 && g.restored;
+}
+
 static int bootstrap(struct core *c)
 {
 	struct raft_configuration conf;
@@ -127,7 +169,7 @@ static int bootstrap(struct core *c)
 		rv = raft_configuration_add(&conf, c->members.list[i].id, name, RAFT_VOTER);
 	}
 	if (!rv)
-		rv = raft_bootstrap(&c->raft, &conf);
+		rv = restored(c) ? begin_restored(c, &conf) : raft_bootstrap(&c->raft, &conf);
 	raft_configuration_close(&conf);
 	if (rv && rv != RAFT_CANTBOOTSTRAP) /* A crash came between bootstrap and unlink. */
 		return fail_raft(c, "bootstrapping the log", rv);

@@ -105,6 +105,8 @@ int apply_genesis(struct apply *a)
 		return refuse(&a->why, CS_ERR_EXISTS, "genesis: the ledger has begun already");
 	if (err != 0)
 		return refuse(&a->why, err, "genesis: %s", err_text(err));
+	if (g.restored)
+		return refuse(&a->why, CS_ERR_NOT_READY, "genesis: the state that it carries on is not here");
 	if (g.time_ms > STATE_TIME_MS_MAX || g.n_admins + g.n_nodes > s->limits.principals_max)
 		return refuse(&a->why, CS_ERR_INVALID, "genesis: time or number of principals out of bounds");
 	err = genesis_unique(a, &g);

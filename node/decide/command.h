@@ -283,11 +283,29 @@ int state_digest_decode(struct state_digest *ret, const void *bytes, size_t len)
 /*
  * Genesis, entry 0, the same on every node and known to `init`: [origin, time ms, governance str, [[name, channel key
  * bin32, signing key bin32]…] administrators, [[node id, url, log key bin32, cosigner key bin32, channel key bin32]…],
- * policy source bin, policy compiled bin, nil (later: old origin, size and root of a restore)].
+ * policy source bin, policy compiled bin, nil or predecessor].
  * The entry's time is this time, its prev is zero, it has no private fields.
  */
 #define GENESIS_ADMINS_MAX 16
 #define GENESIS_NODES_MAX  7
+
+/*
+ * Numbers of entries from here on are those of earlier ledgers: n * STATE_EARLIER + i is entry i of the n-th one before
+ * this, as geneses name them (state_carry.h). 2^48 entries are 500 years of the highest rate, and still exact where
+ * numbers are doubles (JSON).
+ */
+#define STATE_EARLIER (UINT64_C(1) << 48)
+
+/*
+ * The ledger that a restored one carries on, under another origin: [origin, size, root bin32, state size, digest
+ * bin32]. The state that was carried over is that of its first state_size entries, of which digest is what
+ * state_carry.h says. state_size <= size: the entries between were saved, and are not in the state.
+ */
+struct predecessor {
+	struct text origin;
+	uint64_t size, state_size; /* Below STATE_EARLIER. */
+	const uint8_t *root, *digest;
+};
 struct genesis {
 	struct text origin, governance;
 	uint64_t time_ms;
@@ -303,6 +321,8 @@ struct genesis {
 	} nodes[GENESIS_NODES_MAX];
 	const uint8_t *policy_source, *policy_compiled;
 	size_t policy_source_len, policy_compiled_len;
+	bool restored; /* It has a predecessor. */
+	struct predecessor predecessor;
 };
 int genesis_encode(const struct genesis *g, void *buf, size_t cap, size_t *ret_len);
 int genesis_decode(struct genesis *ret, const void *bytes, size_t len);

@@ -63,6 +63,9 @@ struct state_limits {
 int state_new(const struct state_limits *l, struct state **ret); /* l NULL: defaults. */
 void state_free(struct state *s);
 
+/* A subject's, actor's or person's key in the tables: SHA-256 of [type, id], as state_subject.c says. */
+void subject_key(uint8_t ret[HASH_SIZE], struct text type, struct text id);
+
 /* Where the ledger stands in this state. */
 struct state_head {
 	uint64_t size;         /* Entries made so far: the next index. */

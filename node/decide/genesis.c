@@ -15,6 +15,25 @@
 #define URL_SIZE_MAX        NODE_URL_SIZE_MAX
 #define GOVERNANCE_SIZE_MAX 32
 
+#define PREDECESSOR_ELEMENTS 5
+#define PREDECESSOR_SIZE_MAX (STATE_EARLIER - 1) /* Its entries have numbers in the new state. */
+
+static void write_predecessor(struct writer *w, const struct genesis *g)
+{
+	const struct predecessor *p = &g->predecessor;
+
+	if (!g->restored) {
+		writer_nil(w);
+		return;
+	}
+	writer_array(w, PREDECESSOR_ELEMENTS);
+	codec_write_text(w, p->origin);
+	writer_uint(w, p->size);
+	writer_bin(w, p->root, HASH_SIZE);
+	writer_uint(w, p->state_size);
+	writer_bin(w, p->digest, HASH_SIZE);
+}
+
 int genesis_encode(const struct genesis *g, void *buf, size_t cap, size_t *ret_len)
 {
 	struct writer w;
@@ -47,7 +66,7 @@ int genesis_encode(const struct genesis *g, void *buf, size_t cap, size_t *ret_l
 	}
 	writer_bin(&w, g->policy_source, g->policy_source_len);
 	writer_bin(&w, g->policy_compiled, g->policy_compiled_len);
-	writer_nil(&w);
+	write_predecessor(&w, g);
 	err = writer_end(&w, &len);
 	if (err == 0 && genesis_decode(&check, buf, len) != 0)
 		err = CS_ERR_INVALID;
@@ -86,6 +105,23 @@ static void read_nodes(struct reader *r, struct genesis *g)
 	g->n_nodes = n;
 }
 
+static void read_predecessor(struct reader *r, struct genesis *g)
+{
+	struct predecessor *p = &g->predecessor;
+
+	g->restored = r->err == 0 && !reader_nil(r);
+	if (!g->restored)
+		return;
+	reader_array_exact(r, PREDECESSOR_ELEMENTS);
+	codec_text(r, 1, LIMIT_ORIGIN_SIZE_MAX, &p->origin);
+	reader_uint(r, PREDECESSOR_SIZE_MAX, &p->size);
+	codec_fixed(r, HASH_SIZE, &p->root);
+	reader_uint(r, p->size, &p->state_size);
+	codec_fixed(r, HASH_SIZE, &p->digest);
+	if (r->err == 0 && (p->state_size == 0 || text_compare(p->origin, g->origin) == 0))
+		r->err = CS_ERR_MALFORMED; /* Nobody begins again under the origin of before. */
+}
+
 int genesis_decode(struct genesis *ret, const void *bytes, size_t len)
 {
 	struct genesis g = {0};
@@ -100,8 +136,7 @@ int genesis_decode(struct genesis *ret, const void *bytes, size_t len)
 	read_nodes(&r, &g);
 	reader_bin(&r, POLICY_SOURCE_SIZE_MAX, &g.policy_source, &g.policy_source_len);
 	reader_bin(&r, POLICY_COMPILED_SIZE_MAX, &g.policy_compiled, &g.policy_compiled_len);
-	if (r.err == 0 && !reader_nil(&r))
-		return CS_ERR_MALFORMED; /* A restore names its old ledger here; this version does not restore. */
+	read_predecessor(&r, &g);
 	if (reader_end(&r) != 0)
 		return r.err;
 	if (g.n_admins == 0 || g.n_nodes == 0)

@@ -223,6 +223,12 @@ struct state {
 	uint8_t *record; /* STATE_RECORD_SIZE_MAX bytes, for one that is taken. */
 };
 
+/* Whether an entry of that number is there, here or in an earlier ledger. */
+static inline bool state_has_entry(const struct state *s, uint64_t index)
+{
+	return index < s->head.size || index >= STATE_EARLIER;
+}
+
 /* --- taking (state_take.c) --- */
 
 /* Before the slot is changed: it is taken as it is now, if a take under way has not come to it yet. */
@@ -233,8 +239,6 @@ void take_standing(struct state *s, uint32_t slot);
 
 /* --- subjects (state_subject.c) --- */
 
-/* Key of [type, id]. */
-void subject_key(uint8_t ret[HASH_SIZE], struct text type, struct text id);
 const struct subject *subject_find(const struct state *s, const uint8_t key[HASH_SIZE]); /* NULL: none. */
 /*
  * Finds or makes it, in place of the least recently used one if there is no room, and makes it the most recently used.

@@ -275,7 +275,7 @@ int credentials_loaded(struct state *s)
 {
 	for (uint32_t i = 0; i < s->n_credentials; i++) {
 		struct credential *c = &s->credentials[i].c;
-		if (c->id <= CREDENTIAL_ID_MIN || c->kind == 0 || c->name[0] == 0 || c->version >= s->head.size ||
+		if (c->id <= CREDENTIAL_ID_MIN || c->kind == 0 || c->name[0] == 0 || !state_has_entry(s, c->version) ||
 		    (c->data == NULL) != c->revoked)
 			return CS_ERR_DAMAGED;
 		if (c->id - CREDENTIAL_ID_MIN > s->credentials_made)

@@ -207,7 +207,7 @@ int people_loaded(struct state *s)
 {
 	for (uint32_t i = 0; i < s->n_people; i++) {
 		const struct person *p = &s->people[i];
-		if (p->record == NULL || find(s, p->key) >= 0 || p->version >= s->head.size)
+		if (p->record == NULL || find(s, p->key) >= 0 || !state_has_entry(s, p->version))
 			return CS_ERR_DAMAGED; /* A slot without a record, or one person in two. */
 		index_add(&s->people_index, get_u32be(p->key), i);
 	}

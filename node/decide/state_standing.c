@@ -197,7 +197,7 @@ static int enter_checked(struct state *s, uint32_t slot, const struct standing *
 	const struct principal_slot *p = principal_slot(s, t->principal);
 	struct gathered g;
 
-	if (t->index >= s->head.size || (before != NULL && before->index == t->index))
+	if (!state_has_entry(s, t->index) || (before != NULL && before->index == t->index))
 		return CS_ERR_DAMAGED;
 	gather_all(s, t->subject, &g);
 	if (g.n == STANDING_PER_SUBJECT_MAX || (p != NULL && p->standing >= s->limits.standing_per_principal_max))

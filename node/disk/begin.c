@@ -108,7 +108,8 @@ static int check_term(struct disk *d)
 
 	if (begin_highest_term(d) <= d->meta.term)
 		return 0;
-	if (d->meta.term == 0 && d->meta.vote == 0 && d->snapshot_index == 0 && s->n == 1 && s->slots[0].term == 1) {
+	if (d->meta.term == 0 && d->meta.vote == 0 &&
+	    (d->snapshot_index == 0 ? s->n == 1 && s->slots[0].term == 1 : s->n == 0 && d->snapshot_term == 1)) {
 		d->meta.term = 1;
 		return metadata_write(d);
 	}

@@ -40,6 +40,12 @@ struct scan *disk_scan(struct disk *d);
  * Every slot must be whole. CS_ERR_IO, CS_ERR_DISK_FULL, CS_ERR_NOMEM.
  */
 int disk_rewrite(struct disk *d);
+/*
+ * Instead of raft's bootstrap, for a log that begins behind a snapshot which never was in any log (a restored ledger):
+ * durable when it returns, and raft_start then loads it. CS_ERR_EXISTS: the log has begun already. A crash leaves
+ * nothing, or all of it.
+ */
+int disk_begin_behind(struct disk *d, const struct raft_snapshot *s);
 raft_index disk_snapshot_index(const struct disk *d); /* 0: none. */
 raft_term disk_snapshot_term(const struct disk *d);
 raft_term disk_term(const struct disk *d);

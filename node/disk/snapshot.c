@@ -192,6 +192,26 @@ int snapshot_put(struct raft_io *io, unsigned trailing, struct raft_io_snapshot_
 	return RAFT_NOMEM;
 }
 
+/* The snapshot first: with the term, a crash between them would leave a log that has begun and is empty. */
+int disk_begin_behind(struct disk *d, const struct raft_snapshot *s)
+{
+	if (!disk_pristine(d))
+		return CS_ERR_EXISTS;
+	int err = encode(d, s);
+	if (err)
+		return err;
+	err = twin_write(&d->snapshot_twin, d->put_bytes, d->put_len);
+	free(d->put_bytes);
+	d->put_bytes = NULL;
+	if (err)
+		return err;
+	snapshot_open(d);
+	d->meta.term = s->term;
+	d->scan.first = s->index + 1;
+	d->reset = true;
+	return metadata_write(d);
+}
+
 /* --- get --- */
 
 int snapshot_get(struct raft_io *io, struct raft_io_snapshot_get *req, raft_io_snapshot_get_cb cb)

@@ -34,6 +34,11 @@ typedef void (*fuzz_fn)(const uint8_t *bytes, size_t len);
 	X(condition, 1024)    /* A condition in CEL. */                                                                \
 	X(conditions, 1024)   /* The compiled form of one. */                                                          \
 	X(genesis, 4096)      /* The genesis file. */                                                                  \
+	X(manifest, 2048)     /* Of a backup: its manifest, */                                                         \
+	X(backup_keys, 1024)  /* its file of keys, */                                                                  \
+	X(sealed, 4096)       /* its bundles of bodies, */                                                             \
+	X(backup_state, 4096) /* its state, */                                                                         \
+	X(carry, 16384)       /* and that state as it is carried over. */                                              \
 	X(settings, 2048)     /* A node's settings. */                                                                 \
 	X(keys, 1024)         /* A key file. */                                                                        \
 	X(cluster, 2048)      /* A cluster file. */                                                                    \

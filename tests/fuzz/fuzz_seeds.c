@@ -538,6 +538,22 @@ static void seed_ledger(void)
 	seed("tiles", "four", buf, n_all);
 }
 
+/* The same as of a ledger that carries on another one. */
+static void seed_restored(const uint8_t *one, size_t one_len)
+{
+	static const uint8_t root[HASH_SIZE] = {1}, digest[HASH_SIZE] = {2};
+	static uint8_t restored[65536];
+	struct genesis g;
+	size_t n;
+
+	FUZZ_DEMAND(genesis_decode(&g, one, one_len) == 0);
+	g.restored = true;
+	g.predecessor = (struct predecessor){
+	        .origin = {"old-1", 5}, .size = 700, .state_size = 690, .root = root, .digest = digest};
+	FUZZ_DEMAND(genesis_encode(&g, restored, sizeof restored, &n) == 0);
+	seed("genesis", "restored", restored, n);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 2 || sodium_init() < 0) {
@@ -557,12 +573,15 @@ int main(int argc, char **argv)
 	seed_commands();
 	uint8_t *records = fuzz_history_records(&kit, &len);
 	seed("state", "history", records, len);
+	seed("carry", "history", records, len);
 	free(records);
 	len = kit_genesis(&kit, NULL, buf, sizeof buf);
 	seed("genesis", "one", buf, len);
+	seed_restored(buf, len);
 	seed_policies();
 	seed_files();
 	seed_statefile();
+	seeds_of_backup();
 	seed_ledger();
 	seeds_of_log();
 	seeds_of_evidence();

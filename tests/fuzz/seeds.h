@@ -10,6 +10,7 @@ void seed(const char *target, const char *name, const void *bytes, size_t n);
 /* The same, with bytes in front that the target takes for choices. */
 void seed_after(const char *target, const char *name, const void *front, size_t front_len, const void *bytes, size_t n);
 
+void seeds_of_backup(void);
 void seeds_of_log(void);
 void seeds_of_evidence(void);
 
