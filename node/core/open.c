@@ -77,7 +77,8 @@ int core_tile_read(void *ctx, unsigned level, uint64_t n, unsigned width, struct
 	/* Reads happen for roots and proofs older than the right edge, and at start: a fresh look each time. */
 	if (store_view_renew(c->view))
 		return CS_ERR_IO;
-	store_view_tiles(c->view, &tiles);
+	/* A damaged one must not make this node take its own history, or its leader's, for another. */
+	store_view_tiles_checked(c->view, &tiles);
 	return tiles.read(tiles.ctx, level, n, width, out);
 }
 

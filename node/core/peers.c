@@ -130,11 +130,16 @@ static void on_frame(void *ctx, uint64_t from, uint8_t *bytes, size_t len)
 			repair_give(c, from, &f.fetch);
 		else if (f.fetch.kind == REPAIR_KIND_LOST)
 			repair_told_lost(c, from, &f.fetch);
+		else if (heal_kind(f.fetch.kind))
+			heal_fetch(c, from, &f.fetch);
 		else
 			catchup_fetch(c, from, &f.fetch);
 		return;
 	case FRAME_CHUNK:
-		catchup_chunk(c, from, &f.chunk);
+		if (heal_kind(f.chunk.kind))
+			heal_chunk(c, from, &f.chunk);
+		else
+			catchup_chunk(c, from, &f.chunk);
 		return;
 	case FRAME_PROBE:
 	case FRAME_ECHO:
