@@ -128,6 +128,8 @@ static void advance(struct scrubber *s, struct pass *p)
 		if (tile_width(s->scrub.head.size, p->level, p->n) > 0)
 			return;
 		p->n = 0;
+		if (p->level == 0)
+			scrubber_keys_whole(s, !s->entry_lost);
 		if (++p->level < TILES_LAST && tile_width(s->scrub.head.size, p->level, 0) > 0)
 			return;
 		break;
@@ -163,6 +165,7 @@ static void found(void *ctx, const struct scrub_find *f)
 		s->pass->broken = true;
 		scrub_find_text(f, s->pass->what, sizeof s->pass->what);
 	} else {
+		s->entry_lost |= f->what == SCRUB_ENTRY;
 		scrubber_add(s, f);
 	}
 }
@@ -229,6 +232,7 @@ static void pass_begin(struct scrubber *s, struct pass *p)
 {
 	*p = (struct pass){.begun_ns = clock_mono_ns()};
 	s->pass = p;
+	s->entry_lost = false;
 	pthread_mutex_lock(&s->lock);
 	s->shown.running = 1;
 	s->shown.begun_ms = clock_wall_ms();

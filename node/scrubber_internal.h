@@ -22,6 +22,7 @@ struct scrubber {
 	struct scrub scrub;
 	struct store_view *view; /* Holds the snapshot. */
 	struct pass *pass;
+	bool entry_lost; /* In this pass one was damaged: it may have named a key. */
 
 	pthread_mutex_t lock; /* Over all below. */
 	pthread_cond_t wake;
@@ -34,6 +35,7 @@ struct scrubber {
 		char text[SCRUB_TEXT_SIZE];
 	} items[SCRUB_ITEMS_MAX];
 	unsigned n_items;
+	bool keys_whole; /* They are all: this pass has read every entry, and each was sound. */
 	unsigned n_keys;
 	uint8_t keys[SCRUB_KEYS_MAX][32]; /* That signed, or may have: of genesis and of every change since. */
 };
@@ -42,6 +44,7 @@ struct scrubber {
 void scrubber_add(struct scrubber *s, const struct scrub_find *f);
 /* struct scrub's callbacks; ctx: the scrubber. */
 const char *scrubber_signatures(void *ctx, const struct note *n);
+void scrubber_keys_whole(struct scrubber *s, bool whole);
 void scrubber_learn(void *ctx, uint64_t index, const void *leaf, size_t len);
 
 #endif

@@ -61,6 +61,13 @@ void scrubber_learn(void *ctx, uint64_t index, const void *leaf, size_t len)
 	scan(ctx, &r, 1);
 }
 
+void scrubber_keys_whole(struct scrubber *s, bool whole)
+{
+	pthread_mutex_lock(&s->lock);
+	s->keys_whole = whole;
+	pthread_mutex_unlock(&s->lock);
+}
+
 /* --- lines --- */
 
 /*
@@ -96,21 +103,46 @@ static const char *line_wrong(const struct note *whole, const struct note_signat
 	return NULL;
 }
 
+/* Under a name of this cluster nobody signs but its nodes, whose keys the ledger has. */
+static bool stranger(const struct scrubber *s, const struct note_signature *line, const uint8_t (*keys)[KEY_SIZE],
+                     unsigned n_keys)
+{
+	const uint8_t type = line->len == LOG_SIGNATURE ? NOTE_KEY_ED25519 : NOTE_KEY_COSIGNATURE;
+	char name[LIMIT_KEY_NAME_SIZE_MAX + 1];
+	size_t len = strlen(s->o.origin);
+	struct note_key k;
+
+	if (line->name_len < len || line->name_len > LIMIT_KEY_NAME_SIZE_MAX ||
+	    memcmp(line->name, s->o.origin, len) != 0 || (line->name_len > len && line->name[len] != '/'))
+		return false;
+	memcpy(name, line->name, line->name_len);
+	name[line->name_len] = 0;
+	for (unsigned i = 0; i < n_keys; i++)
+		if (note_key_init(&k, name, type, keys[i]) == 0 && k.id == line->id)
+			return false;
+	return true;
+}
+
 const char *scrubber_signatures(void *ctx, const struct note *n)
 {
 	struct scrubber *s = ctx;
 	uint8_t(*keys)[KEY_SIZE] = malloc(sizeof s->keys);
 	const char *why = NULL;
 	unsigned n_keys;
+	bool whole;
 
 	if (!keys)
 		return NULL;
 	pthread_mutex_lock(&s->lock);
 	n_keys = s->n_keys;
+	whole = s->keys_whole && n_keys < SCRUB_KEYS_MAX;
 	memcpy(keys, s->keys, n_keys * sizeof *keys);
 	pthread_mutex_unlock(&s->lock);
-	for (unsigned i = 0; i < n->n_signatures && !why; i++)
+	for (unsigned i = 0; i < n->n_signatures && !why; i++) {
 		why = line_wrong(n, &n->signatures[i], (const uint8_t(*)[KEY_SIZE])keys, n_keys);
+		if (!why && whole && stranger(s, &n->signatures[i], (const uint8_t(*)[KEY_SIZE])keys, n_keys))
+			why = "a signature is by a key that no node has";
+	}
 	free(keys);
 	return why;
 }
