@@ -37,27 +37,23 @@ static bool refuse(struct item *it, int err, const char *text)
 	return true;
 }
 
-static void met_damage(struct reading_room *r, uint64_t index, const void *leaf, size_t leaf_len)
+static void met_damage(struct reading_room *r, uint64_t index)
 {
-	bool whole = leaf && store_view_check(r->view, index, leaf, leaf_len, NULL, 0) == 0;
-
 	if (r->damaged_next != index + 1)
 		log_error("the ledger is damaged: entry %" PRIu64
 		          " in ledger/data.mdb is not as it was stored, and is given to nobody",
 		          index);
 	r->damaged_next = index + 1;
 	if (r->o.scrubber)
-		scrubber_met(r->o.scrubber, whole ? SCRUB_BODY : SCRUB_ENTRY, 0, index);
+		scrubber_met(r->o.scrubber, 0, index / TREE_TILE_WIDTH);
 }
 
 /* An entry and, if open, its body, as they were stored: *ret_body is NULL if it was erased. */
 static int read_entry(struct reading_room *r, uint64_t index, bool open, const void **ret_leaf, size_t *ret_leaf_len,
                       const void **ret_body, size_t *ret_body_len)
 {
-	int err;
+	int err = store_view_entry(r->view, index, ret_leaf, ret_leaf_len);
 
-	*ret_leaf = NULL;
-	err = store_view_entry(r->view, index, ret_leaf, ret_leaf_len);
 	*ret_body = NULL;
 	*ret_body_len = 0;
 	if (!err && open)
@@ -67,7 +63,7 @@ static int read_entry(struct reading_room *r, uint64_t index, bool open, const v
 	if (!err)
 		err = store_view_check(r->view, index, *ret_leaf, *ret_leaf_len, *ret_body, *ret_body_len);
 	if (err == CS_ERR_DAMAGED)
-		met_damage(r, index, *ret_leaf, *ret_leaf_len);
+		met_damage(r, index);
 	return err;
 }
 
@@ -86,13 +82,13 @@ static int check_proof(struct reading_room *r, const struct item *it, const void
 	hash_leaf(&hash, leaf, leaf_len);
 	if (proof_inclusion_check(it->index, it->note->size, &hash, proof, n, &c.root) == 0)
 		return CS_OK;
-	/* The lowest tile on the path that does not fit those above: the scrubber finds out which of them is damaged. */
+	/* The tiles on the path that do not fit those above: the scrubber finds out which of them are damaged. */
 	store_view_tiles_checked(r->view, &tiles);
 	for (uint64_t at = it->index / TREE_TILE_WIDTH; r->o.scrubber && level < TREE_TILE_LEVELS; level++) {
 		unsigned width = tile_width(r->stored, level, at);
 		struct hash tile[TREE_TILE_WIDTH];
 		if (width && tiles.read(tiles.ctx, level, at, width, tile) == CS_ERR_DAMAGED)
-			scrubber_met(r->o.scrubber, SCRUB_TILE, level, at);
+			scrubber_met(r->o.scrubber, level, at);
 		at /= TREE_TILE_WIDTH;
 	}
 	return CS_ERR_DAMAGED;

@@ -72,6 +72,7 @@ static bool rest(struct scrubber *s, uint64_t until_ns)
 static int snapshot_take(struct scrubber *s, struct store_head *ret)
 {
 	const struct pages_source source = {.read = pages_file_read, .ctx = &s->file};
+	static const struct scrub_find headless = {.what = SCRUB_META, .db = "meta", .why = "the head cannot be read"};
 	struct store_head seen;
 	int err = CS_ERR_NOT_FOUND;
 
@@ -87,7 +88,7 @@ static int snapshot_take(struct scrubber *s, struct store_head *ret)
 			scrub_end(&s->scrub);
 		}
 		if (err == CS_ERR_DAMAGED && i == SNAPSHOT_TRIES / 2)
-			scrubber_met(s, SCRUB_META, 0, 0);
+			scrubber_add(s, &headless);
 		if (rest(s, clock_mono_ns() + 5 * NS_PER_MS))
 			return CS_ERR_NOT_READY;
 	}
@@ -226,6 +227,42 @@ static int steps(struct scrubber *s, struct pass *p)
 	return err;
 }
 
+/* --- what readers have met --- */
+
+static bool next_met(struct scrubber *s, struct pass *p)
+{
+	pthread_mutex_lock(&s->lock);
+	bool more = s->n_met > 0;
+	if (more) {
+		p->level = s->met[0].level;
+		p->n = s->met[0].n;
+		s->met[0] = s->met[--s->n_met];
+	}
+	pthread_mutex_unlock(&s->lock);
+	return more;
+}
+
+/* At once, whatever the pace, with a snapshot of its own; between two of a pass. */
+static void look_at_met(struct scrubber *s)
+{
+	struct pass *before = s->pass, p = {.stage = STAGE_TILES};
+	struct store_head head;
+
+	while (next_met(s, &p)) {
+		p.confirming = false;
+		do {
+			if (snapshot_take(s, &head))
+				break;
+			s->pass = &p;
+			p.broken = false;
+			if (step(s, &p) == 0)
+				confirm(s, &p);
+			s->pass = before;
+			snapshot_drop(s);
+		} while (p.confirming);
+	}
+}
+
 /* --- passes --- */
 
 static void pass_begin(struct scrubber *s, struct pass *p)
@@ -282,8 +319,10 @@ static bool run_pass(struct scrubber *s)
 	int err = 0;
 
 	pass_begin(s, &p);
-	while (!err && p.stage != STAGE_END)
+	while (!err && p.stage != STAGE_END) {
+		look_at_met(s);
 		err = steps(s, &p);
+	}
 	if (err == CS_ERR_NOT_READY)
 		return false;
 	settle(s);
@@ -295,12 +334,20 @@ static bool run_pass(struct scrubber *s)
 static bool await_pass(struct scrubber *s, uint64_t due_ns)
 {
 	struct timespec t = clock_timespec(due_ns);
+	bool stop, due, met;
 
-	pthread_mutex_lock(&s->lock);
-	while (!s->stop && !s->again && s->shown.asked <= s->shown.passes && clock_mono_ns() < due_ns)
-		pthread_cond_timedwait(&s->wake, &s->lock, &t);
-	bool stop = s->stop;
-	pthread_mutex_unlock(&s->lock);
+	do {
+		pthread_mutex_lock(&s->lock);
+		while (!s->stop && !s->n_met && !s->again && s->shown.asked <= s->shown.passes &&
+		       clock_mono_ns() < due_ns)
+			pthread_cond_timedwait(&s->wake, &s->lock, &t);
+		stop = s->stop;
+		met = s->n_met > 0;
+		due = s->again || s->shown.asked > s->shown.passes || clock_mono_ns() >= due_ns;
+		pthread_mutex_unlock(&s->lock);
+		if (met && !stop)
+			look_at_met(s);
+	} while (!stop && !due);
 	return !stop;
 }
 

@@ -37,9 +37,12 @@ void scrubber_close(struct scrubber *s); /* After the writer. NULL is fine. */
 void scrubber_ask(struct scrubber *s);
 void scrubber_state(struct scrubber *s, struct wire_scrub *ret); /* Any thread. */
 
-/* A reader has met damage. Any thread. */
-void scrubber_met(struct scrubber *s, enum scrub_what what, unsigned level, uint64_t index);
-/* The same, of an entry or its private fields, by whoever has what they must be. */
+/*
+ * A reader has met damage under a tile, of an entry in it perhaps: the scrubber looks at all of it at once, for what LMDB
+ * said may be as damaged. Any thread.
+ */
+void scrubber_met(struct scrubber *s, unsigned level, uint64_t n);
+/* An entry, or its private fields, are damaged, and here is what they must be. Any thread. */
 void scrubber_have(struct scrubber *s, enum scrub_what what, uint64_t index, const void *bytes, size_t len);
 
 /* --- the core's side: what only other members have --- */

@@ -9,6 +9,7 @@
 
 #define SCRUB_TEXT_SIZE WIRE_SCRUB_TEXT_SIZE
 #define SCRUB_ITEMS_MAX 1024 /* What is found above it is found again by the next pass, which then comes at once. */
+#define SCRUB_MET_MAX   64   /* Tiles that readers have met damage under, and that are yet to be looked at. */
 #define SCRUB_KEYS_MAX  512  /* Of who ever signed: seven nodes, and some dozens that came and went. */
 
 struct pass;
@@ -35,6 +36,11 @@ struct scrubber {
 		char text[SCRUB_TEXT_SIZE];
 	} items[SCRUB_ITEMS_MAX];
 	unsigned n_items;
+	struct {
+		unsigned level;
+		uint64_t n;
+	} met[SCRUB_MET_MAX];
+	unsigned n_met;
 	bool keys_whole; /* They are all: this pass has read every entry, and each was sound. */
 	unsigned n_keys;
 	uint8_t keys[SCRUB_KEYS_MAX][32]; /* That signed, or may have: of genesis and of every change since. */

@@ -171,14 +171,20 @@ void scrubber_add(struct scrubber *s, const struct scrub_find *f)
 		s->o.wanted(s->o.ctx);
 }
 
-void scrubber_met(struct scrubber *s, enum scrub_what what, unsigned level, uint64_t index)
+void scrubber_met(struct scrubber *s, unsigned level, uint64_t n)
 {
-	static const char *const dbs[] = {[SCRUB_ENTRY] = "entries", [SCRUB_BODY] = "bodies", [SCRUB_TILE] = "tiles",
-	                                  [SCRUB_META] = "meta"};
-	const struct scrub_find f = {
-	        .what = what, .level = level, .index = index, .db = dbs[what], .why = "a reader has met it"};
+	unsigned i = 0;
 
-	scrubber_add(s, &f);
+	pthread_mutex_lock(&s->lock);
+	while (i < s->n_met && (s->met[i].level != level || s->met[i].n != n))
+		i++;
+	if (i == s->n_met && i < SCRUB_MET_MAX) {
+		s->met[i].level = level;
+		s->met[i].n = n;
+		s->n_met++;
+	}
+	wake(s);
+	pthread_mutex_unlock(&s->lock);
 }
 
 void scrubber_have(struct scrubber *s, enum scrub_what what, uint64_t index, const void *bytes, size_t len)
