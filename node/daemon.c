@@ -32,6 +32,7 @@ struct daemon {
 	const struct daemon_options *o;
 	struct store *store;
 	struct state *state;
+	bool state_lost; /* It is empty: what was stored is damaged. */
 	struct board *board;
 	struct core *core;
 	struct ledger_writer *writer;
@@ -121,6 +122,27 @@ static int mend_state(struct daemon *d, const char *path, unsigned *mended)
 	return err;
 }
 
+/* What is more than a bit is another member's to give, once the links are there. */
+static int load_state(struct daemon *d, const char *path, unsigned *mended)
+{
+	int err = mend_state(d, path, mended);
+
+	if (!err)
+		err = state_new(NULL, &d->state);
+	if (!err)
+		err = store_each_state(d->store, load_record, d->state);
+	if (!err)
+		err = state_loaded(d->state);
+	if (err != CS_ERR_DAMAGED)
+		return err;
+	d->state_lost = true;
+	log_error("%s: the state is damaged: another member's is to be fetched", path);
+	state_free(d->state);
+	d->state = NULL;
+	err = state_new(NULL, &d->state);
+	return err ? err : state_loaded(d->state);
+}
+
 /* Those that entries which are applied again go into: their damage would look like another history. */
 static int mend_tiles(struct daemon *d, unsigned *mended)
 {
@@ -154,17 +176,11 @@ static int open_store(struct daemon *d)
 	int err;
 
 	snprintf(path, sizeof path, "%s/ledger", d->o->settings->data_path);
-	err = salvage_store(d->o->settings->data_path, d->o->settings->map_size);
+	err = salvage_store(d->o->settings->data_path, d->o->settings->map_size, &d->state_lost);
 	if (!err)
 		err = store_open(path, &o, &d->store);
 	if (!err)
-		err = mend_state(d, path, &mended);
-	if (!err)
-		err = state_new(NULL, &d->state);
-	if (!err)
-		err = store_each_state(d->store, load_record, d->state);
-	if (!err)
-		err = state_loaded(d->state);
+		err = load_state(d, path, &mended);
 	if (!err)
 		err = mend_tiles(d, &mended);
 	if (mended)
@@ -236,7 +252,8 @@ static int open_parts(struct daemon *d)
 	                          .signer = d->o->signer,
 	                          .store = d->store,
 	                          .state = d->state,
-	                          .state_index = store_state_index(d->store),
+	                          .state_index = d->state_lost ? 0 : store_state_index(d->store),
+	                          .state_lost = d->state_lost,
 	                          .genesis = d->o->genesis,
 	                          .genesis_len = d->o->genesis_len,
 	                          .places = d->o->places};

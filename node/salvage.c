@@ -333,7 +333,20 @@ static int rebuild(const char *data_path, struct pages *p, struct looking *l, ui
 	return err;
 }
 
-int salvage_store(const char *data_path, uint64_t map_size)
+/* Nothing is left of it that could be built upon: kept as evidence. */
+static int put_aside(const char *data_path)
+{
+	char ledger[PATH_SIZE], old[PATH_SIZE], aside[PATH_SIZE];
+
+	if (!path_of(ledger, data_path, "ledger") || !path_of(old, data_path, "ledger/data.mdb") ||
+	    !path_of(aside, data_path, "ledger/data.mdb.damaged"))
+		return CS_ERR_INVALID;
+	log_error("ledger/data.mdb cannot be read: it is put aside as data.mdb.damaged, and the ledger is fetched from "
+	          "another member");
+	return rename(old, aside) ? CS_ERR_IO : sync_folder(ledger);
+}
+
+int salvage_store(const char *data_path, uint64_t map_size, bool *ret_lost)
 {
 	struct pages_file f;
 	const struct pages_source source = {.read = pages_file_read, .ctx = &f};
@@ -358,5 +371,8 @@ int salvage_store(const char *data_path, uint64_t map_size)
 	}
 	pages_close(&p);
 	pages_file_close(&f);
-	return err;
+	if (err != CS_ERR_DAMAGED)
+		return err;
+	*ret_lost = true;
+	return put_aside(data_path);
 }

@@ -228,6 +228,26 @@ static void at_rest(cs_client *client)
 	check(client, "at rest, on all, where a start looks: repaired");
 }
 
+/* More than a bit of the state on one node, and the whole file of another: from the others, before Raft starts. */
+static void lost(cs_client *client)
+{
+	char path[400];
+
+	stored(client);
+	down();
+	flip(1, "state", NULL, 0, 3);
+	flip(1, "state", NULL, 0, 11);
+	path_of(2, "data.mdb", path);
+	cluster_shell("dd if=/dev/zero of='%s' bs=4096 count=2 conv=notrunc status=none", path);
+	up();
+	expect(1, "the state is damaged: another", 0);
+	expect(1, "the state is here again", 0);
+	expect(2, "it is put aside", 0);
+	expect(2, "the state is here again", 0);
+	scrub();
+	check(client, "the state of one, all of another: fetched");
+}
+
 /* What LMDB itself needs: a page of entries, of private fields, a meta page; each node another. */
 static void structure(cs_client *client)
 {
@@ -264,6 +284,7 @@ int main(void)
 	in_service(client);
 	at_rest(client);
 	structure(client);
+	lost(client);
 	cs_close(client);
 	down();
 	verify_stores();

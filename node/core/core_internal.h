@@ -134,6 +134,7 @@ struct core {
 	struct raft_fsm fsm;
 	struct raft raft;
 	struct guard *guard;
+	struct refetch *refetch;     /* While the state is being fetched, before raft starts. */
 	struct repair *repair;       /* While the log is being repaired, before raft starts. */
 	uint64_t told_cosigned_size; /* Meanwhile: the largest size that others say this node has cosigned. */
 	struct link *link;

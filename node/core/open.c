@@ -13,6 +13,7 @@
 #include "ledger/errors.h"
 #include "node/core/core_internal.h"
 #include "node/core/heap.h"
+#include "node/core/refetch.h"
 #include "node/core/repair.h"
 #include "node/core/snapshot.h"
 #include "node/log.h"
@@ -193,6 +194,27 @@ static int repair_log(struct core *c)
 	return err;
 }
 
+/* In the place of the empty state with which this node has started. */
+static int refetch_state(struct core *c)
+{
+	int err = c->link ? 0 : peers_open(c);
+
+	if (!err)
+		err = refetch_run(c);
+	if (err) {
+		log_error("the stored state is lost and cannot be fetched: %s", err_text(err));
+		return err;
+	}
+	store_view_close(c->view);
+	tree_free(c->tree);
+	c->view = NULL;
+	c->tree = NULL;
+	err = open_ledger(c);
+	if (!err)
+		members_follow(c);
+	return err;
+}
+
 static void found(void *ctx)
 {
 	struct core *c = ctx;
@@ -328,6 +350,8 @@ int core_open(const struct core_options *o, struct core **ret)
 		err = open_ledger(c);
 	if (!err)
 		err = repair_log(c);
+	if (!err && o->state_lost)
+		err = refetch_state(c);
 	if (!err)
 		err = open_raft(c);
 	repaired = c->link != NULL;
