@@ -112,7 +112,11 @@ struct store_mend {
 	enum { MEND_ENTRY = 1, MEND_BODY, MEND_TILE, MEND_CHECKPOINT, MEND_META } what;
 	unsigned level;    /* Of a tile. */
 	uint64_t index;    /* Entry, tile's number, checkpoint's size. */
-	const void *bytes; /* NULL: of a tile, what follows from what is below it; of a checkpoint, it goes. */
+	/*
+	 * NULL: of an entry or its private fields, the stored bytes but for one bit, if that is all that is wrong; of a
+	 * tile, what follows from what is below it; of a checkpoint, it goes.
+	 */
+	const void *bytes;
 	size_t len;
 	bool partial; /* Private fields may lack some that the leaf commits to: they were erased. */
 };

@@ -1,4 +1,4 @@
-/* The state's sum as a code that corrects one bit: it tells which record would have to be another, and how. */
+/* Hashes as codes that correct one bit: what a record would have to be is known, and it is nearly that. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
@@ -149,4 +149,26 @@ int store_mend_others(struct store *s, MDB_txn *txn, const struct hash *want)
 	}
 	mdb_cursor_close(cursor);
 	return err;
+}
+
+/* --- entries and private fields --- */
+
+int store_bit_put(struct store *s, enum store_db db, uint64_t index,
+                  bool (*hits)(const void *ctx, const uint8_t *bytes, size_t len), const void *ctx)
+{
+	uint8_t buf[INDEX_KEY_SIZE], copy[STORE_BIT_SIZE_MAX];
+	MDB_val key = store_index_key(buf, index), value;
+	int rc = mdb_get(s->txn, s->db[db], &key, &value);
+
+	if (rc || value.mv_size > sizeof copy)
+		return rc && rc != MDB_NOTFOUND ? store_error(rc) : CS_ERR_DAMAGED;
+	memcpy(copy, value.mv_data, value.mv_size);
+	value.mv_data = copy;
+	for (size_t bit = 0; bit < 8 * value.mv_size; bit++) {
+		copy[bit / 8] ^= (uint8_t)(1u << bit % 8);
+		if (hits(ctx, copy, value.mv_size))
+			return store_error(mdb_put(s->txn, s->db[db], &key, &value, 0));
+		copy[bit / 8] ^= (uint8_t)(1u << bit % 8);
+	}
+	return CS_ERR_DAMAGED;
 }

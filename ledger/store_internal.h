@@ -108,7 +108,14 @@ int store_copy_read(const struct store *s, MDB_txn *txn, struct store_copy *ret)
 /* The hash of the others as they are; format not NULL: as if that one's value were this. */
 int store_copy_others(const struct store *s, MDB_txn *txn, const char *format, struct hash *ret);
 
-/* store_bit.c: one bit of one of the others turned back, so that they have this hash. CS_ERR_DAMAGED: no one bit does. */
+/*
+ * store_bit.c: a record of an entry, with the one bit turned that makes it hit. CS_ERR_DAMAGED: none does, or it is so long
+ * that trying would take long (STORE_BIT_SIZE_MAX).
+ */
+#define STORE_BIT_SIZE_MAX 4096
+int store_bit_put(struct store *s, enum store_db db, uint64_t index,
+                  bool (*hits)(const void *ctx, const uint8_t *bytes, size_t len), const void *ctx);
+/* One bit of one of the others turned back, so that they have this hash. CS_ERR_DAMAGED: no one bit does. */
 int store_mend_others(struct store *s, MDB_txn *txn, const struct hash *want);
 
 /* --- store_open.c: the self-check, and what it can mend --- */

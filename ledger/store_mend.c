@@ -59,6 +59,14 @@ int store_tile_put(struct store *s, MDB_txn *txn, unsigned level, uint64_t n, un
 
 /* --- one record, in the open transaction --- */
 
+static bool entry_hits(const void *ctx, const uint8_t *bytes, size_t len)
+{
+	struct hash leaf;
+
+	hash_leaf(&leaf, bytes, len);
+	return hash_equal(&leaf, ctx);
+}
+
 static int mend_entry(struct store *s, const struct store_mend *m)
 {
 	struct hash tile[TREE_TILE_WIDTH], leaf;
@@ -67,11 +75,13 @@ static int mend_entry(struct store *s, const struct store_mend *m)
 	MDB_val key = store_index_key(buf, m->index);
 	MDB_val value = {.mv_size = m->len, .mv_data = (void *)(uintptr_t)m->bytes};
 
-	if (m->index >= s->head.size || m->len == 0 || m->len > LIMIT_ENTRY_SIZE_MAX)
+	if (m->index >= s->head.size || (m->bytes && (m->len == 0 || m->len > LIMIT_ENTRY_SIZE_MAX)))
 		return CS_ERR_REFUTED;
 	int err = store_read_tile(s, s->txn, 0, m->index / TREE_TILE_WIDTH, at + 1, tile);
 	if (err)
 		return err == CS_ERR_NOT_FOUND ? CS_ERR_DAMAGED : err;
+	if (!m->bytes)
+		return store_bit_put(s, DB_ENTRIES, m->index, entry_hits, &tile[at]);
 	hash_leaf(&leaf, m->bytes, m->len);
 	if (!hash_equal(&leaf, &tile[at]))
 		return CS_ERR_REFUTED;
@@ -89,6 +99,13 @@ static int body_fits(const struct store_mend *m, const MDB_val *leaf)
 	    (m->len > 0 && body_decode(fields, &n, m->bytes, m->len)) || body_check(&e, fields, n))
 		return CS_ERR_REFUTED;
 	return n == e.n_fields || m->partial ? CS_OK : CS_ERR_REFUTED;
+}
+
+static bool body_hits(const void *ctx, const uint8_t *bytes, size_t len)
+{
+	const struct store_mend m = {.bytes = bytes, .len = len};
+
+	return body_fits(&m, ctx) == CS_OK;
 }
 
 static int mend_body(struct store *s, const struct store_mend *m)
@@ -109,6 +126,8 @@ static int mend_body(struct store *s, const struct store_mend *m)
 	hash_leaf(&hash, leaf.mv_data, leaf.mv_size);
 	if (!hash_equal(&hash, &tile[at]))
 		return CS_ERR_DAMAGED; /* The entry comes first. */
+	if (!m->bytes)
+		return store_bit_put(s, DB_BODIES, m->index, body_hits, &leaf);
 	err = body_fits(m, &leaf);
 	return err ? err : store_error(mdb_put(s->txn, s->db[DB_BODIES], &key, &value, 0));
 }

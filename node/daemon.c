@@ -33,6 +33,7 @@ struct daemon {
 	struct store *store;
 	struct state *state;
 	bool state_lost; /* It is empty: what was stored is damaged. */
+	bool behind;     /* The store, by its last commit: its meta page was damaged. */
 	struct board *board;
 	struct core *core;
 	struct ledger_writer *writer;
@@ -167,6 +168,7 @@ static void say_mended(const char *path, unsigned what)
 static int open_store(struct daemon *d)
 {
 	char format[STORE_FORMAT_SIZE] = "";
+	struct salvaged salvaged = {0};
 	unsigned mended = 0;
 	struct store_options o = {.map_size = d->o->settings->map_size,
 	                          .create = true,
@@ -176,7 +178,9 @@ static int open_store(struct daemon *d)
 	int err;
 
 	snprintf(path, sizeof path, "%s/ledger", d->o->settings->data_path);
-	err = salvage_store(d->o->settings->data_path, d->o->settings->map_size, &d->state_lost);
+	err = salvage_store(d->o->settings->data_path, d->o->settings->map_size, &salvaged);
+	d->state_lost = salvaged.lost;
+	d->behind = salvaged.behind;
 	if (!err)
 		err = store_open(path, &o, &d->store);
 	if (!err)
@@ -254,6 +258,7 @@ static int open_parts(struct daemon *d)
 	                          .state = d->state,
 	                          .state_index = d->state_lost ? 0 : store_state_index(d->store),
 	                          .state_lost = d->state_lost,
+	                          .store_behind = d->behind,
 	                          .genesis = d->o->genesis,
 	                          .genesis_len = d->o->genesis_len,
 	                          .places = d->o->places};

@@ -346,7 +346,25 @@ static int put_aside(const char *data_path)
 	return rename(old, aside) ? CS_ERR_IO : sync_folder(ledger);
 }
 
-int salvage_store(const char *data_path, uint64_t map_size, bool *ret_lost)
+/* From the newest commit, or else from the one before it, whose pages are all still there. */
+static int rebuild_from_either(const char *data_path, const struct pages_source *source, struct pages *p,
+                               struct looking *l, uint64_t map_size, struct salvaged *ret)
+{
+	uint64_t txn_id = p->txn_id;
+	int err = rebuild(data_path, p, l, map_size);
+
+	ret->behind = !p->both;
+	if (err != CS_ERR_DAMAGED || txn_id == 0)
+		return err;
+	ret->behind = true;
+	pages_close(p);
+	if (pages_open(p, source, txn_id - 1))
+		return CS_ERR_DAMAGED;
+	log_warning("ledger/data.mdb: trying the commit before the last one");
+	return rebuild(data_path, p, l, map_size);
+}
+
+int salvage_store(const char *data_path, uint64_t map_size, struct salvaged *ret)
 {
 	struct pages_file f;
 	const struct pages_source source = {.read = pages_file_read, .ctx = &f};
@@ -367,12 +385,12 @@ int salvage_store(const char *data_path, uint64_t map_size, bool *ret_lost)
 		err = look(&p, access(suspect, F_OK) == 0, &l);
 	if (!err && l.bad) {
 		salvage_suspect(data_path);
-		err = rebuild(data_path, &p, &l, map_size);
+		err = rebuild_from_either(data_path, &source, &p, &l, map_size, ret);
 	}
 	pages_close(&p);
 	pages_file_close(&f);
 	if (err != CS_ERR_DAMAGED)
 		return err;
-	*ret_lost = true;
+	ret->lost = true;
 	return put_aside(data_path);
 }

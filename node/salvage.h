@@ -12,10 +12,14 @@
  * records that can be read go into a new file, which takes the place of the old one; that one stays beside it as
  * data.mdb.damaged, in the place of an earlier one. Entries and private fields that cannot be read get a record that no
  * check lets through: they are refused, and fetched from the other members. Where too little can be read for that, the file
- * is put aside all the same, and *ret_lost says that another member has to give everything. 0; CS_ERR_IO and others.
- * map_size: of the new file, as in struct store_options.
+ * is put aside all the same, and another member has to give everything. 0; CS_ERR_IO and others. map_size: of the new
+ * file, as in struct store_options.
  */
-int salvage_store(const char *data_path, uint64_t map_size, bool *ret_lost);
+struct salvaged {
+	bool behind; /* By the last commit, whose meta page was damaged: the state may be older than the log's snapshot. */
+	bool lost;   /* All of it. */
+};
+int salvage_store(const char *data_path, uint64_t map_size, struct salvaged *ret);
 
 /* The next start looks at every page: a run ends for damage.. */
 void salvage_suspect(const char *data_path);

@@ -356,7 +356,7 @@ static void *run(void *arg)
 	struct scrubber *s = arg;
 	uint64_t due = clock_mono_ns() + FIRST_PASS_S * NS_PER_S;
 
-	/* A thread of Linux has a nice value of its own. */
+	/* A thread of Linux has a nice value of its own. Where the service's settings allow neither, the pace is enough. */
 	setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), NICE);
 	syscall(SYS_ioprio_set, IOPRIO_THREAD, 0, IOPRIO_IDLE);
 	while (await_pass(s, due)) {

@@ -161,7 +161,7 @@ static bool list(struct scrubber *s, const struct scrub_find *f, bool own)
 void scrubber_add(struct scrubber *s, const struct scrub_find *f)
 {
 	const struct scrub_item item = {.what = f->what, .level = f->level, .index = f->index};
-	bool own = f->what == SCRUB_TILE || f->what == SCRUB_META;
+	bool own = f->what != SCRUB_CHECKPOINT;
 
 	if (!list(s, f, own))
 		return;

@@ -19,6 +19,7 @@
 #define PAGE  4096
 
 static struct cluster cluster;
+static uint8_t flip_mask = 0x30; /* Two bits: one would be turned back without the others. */
 
 static void decide(cs_client *client, unsigned n)
 {
@@ -95,7 +96,7 @@ static void write_at(unsigned node, off_t at, bool zero)
 	int fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0 || pread(fd, &b, 1, at) != 1)
 		history_fail(path);
-	b = zero ? 0 : b ^ 0x10;
+	b = zero ? 0 : b ^ flip_mask;
 	if (pwrite(fd, &b, 1, at) != 1)
 		history_fail(path);
 	close(fd);
@@ -153,8 +154,6 @@ static void check(cs_client *client, const char *what)
 {
 	decide(client, 5);
 	history_check(client, cluster_converge(client));
-	cluster_same_root(client, 1, 2);
-	cluster_same_root(client, 1, 3);
 	fprintf(stderr, "%s\n", what);
 }
 
@@ -212,12 +211,15 @@ static void at_rest(cs_client *client)
 	uint64_t size = stored(client);
 
 	down();
+	flip_mask = 0x10;
 	flip_index(1, "entries", size - 1, 12);
 	flip_tile(2, 0, size / 256, 7);
 	flip(3, "state", NULL, 0, 9);
 	flip(3, "meta", "head", 4, 20);
 	flip(1, "meta", "sum", 3, 100);
 	flip(2, "meta", "format", 6, 13);
+	flip_index(3, "entries", size - 2, 30);
+	flip_index(3, "bodies", size - 3, 30);
 	up();
 	expect(1, "the last entry is not as it was stored", 0);
 	expect(2, "tiles of the tree were damaged: repaired", 0);
@@ -225,6 +227,8 @@ static void at_rest(cs_client *client)
 	for (unsigned n = 1; n <= NODES; n++)
 		expect(n, "the records about the ledger were damaged: repaired by their copy", 0);
 	scrub();
+	expect(3, "repaired, with what else is stored here: entry", 0);
+	expect(3, "repaired, with what else is stored here: private fields", 0);
 	check(client, "at rest, on all, where a start looks: repaired");
 }
 

@@ -25,6 +25,7 @@ struct core_options {
 	struct store *store;
 	struct state *state;  /* Loaded from the store. */
 	uint64_t state_index; /* Raft index that the loaded state is the state of. */
+	bool store_behind;    /* By its last commit, for a damaged page: a state older than the log's is no old disk then. */
 	bool state_lost;      /* What was stored is damaged: state is empty, and is fetched from another member. */
 	struct board *board;
 	const uint8_t *genesis; /* Payload of the genesis command, its hash already checked. */

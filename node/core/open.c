@@ -194,6 +194,11 @@ static int repair_log(struct core *c)
 	return err;
 }
 
+static bool state_missing(const struct core *c)
+{
+	return c->o.state_lost || (c->o.store_behind && c->o.state_index < disk_snapshot_index(c->log));
+}
+
 /* In the place of the empty state with which this node has started. */
 static int refetch_state(struct core *c)
 {
@@ -350,7 +355,7 @@ int core_open(const struct core_options *o, struct core **ret)
 		err = open_ledger(c);
 	if (!err)
 		err = repair_log(c);
-	if (!err && o->state_lost)
+	if (!err && state_missing(c))
 		err = refetch_state(c);
 	if (!err)
 		err = open_raft(c);
