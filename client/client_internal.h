@@ -296,6 +296,7 @@ int proof_reply_read(const struct wire_reply *reply, struct proof_reply *ret);
 
 /* --- member.c --- */
 
+struct json_t *scrub_json(const struct wire_scrub *s);   /* NULL: out of memory. */
 struct json_t *feature_names_json(uint64_t bits); /* Their names as an array; those of later builds as "#N". */
 
 /* The reply to WIRE_MEMBERS. */

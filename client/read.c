@@ -313,6 +313,8 @@ static bool details_json(json_t *j, const struct wire_details *d)
 		whole &= 0 == json_array_append_new(cosigners, json_integer((json_int_t)d->cosigners[i]));
 	whole &= json_object_set_new(j, "features", feature_names_json(d->features_have)) == 0;
 	whole &= json_object_set_new(j, "features_on", feature_names_json(d->features_on)) == 0;
+	if (d->scrub.rate > 0)
+		whole &= json_object_set_new(j, "scrub", scrub_json(&d->scrub)) == 0;
 	return json_object_set_new(j, "cosigners", cosigners) == 0 && whole;
 }
 

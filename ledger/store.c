@@ -121,7 +121,10 @@ static int dbs_create(struct store *s, MDB_txn *txn)
 		rc = store_head_put(s, txn, &empty);
 	if (!rc)
 		rc = store_state_put(s, txn, 0, 0, &s->sum);
-	return store_error(rc);
+	if (rc)
+		return store_error(rc);
+	int err = store_copy_others(s, txn, NULL, &s->others);
+	return err ? err : store_error(store_copy_put(s, txn, &empty, 0, 0, &s->sum));
 }
 
 /* Ours with another number is another build's: whole, and not to be touched. */
@@ -156,7 +159,7 @@ static int dbs_open(struct store *s, MDB_txn *txn, const struct store_options *o
 		rc = mdb_get(txn, s->db[DB_META], &key, &value);
 	if (rc)
 		return rc == MDB_NOTFOUND ? CS_ERR_DAMAGED : store_error(rc);
-	err = format_check(&value, o->ret_format); /* First: another format may have other databases. */
+	err = store_open_format(s, txn, o, format_check(&value, o->ret_format)); /* First: it may have other databases. */
 	for (unsigned i = 0; i < DB_COUNT && !rc && !err; i++)
 		rc = mdb_dbi_open(txn, db_names[i], 0, &s->db[i]);
 	if (rc)
@@ -164,7 +167,7 @@ static int dbs_open(struct store *s, MDB_txn *txn, const struct store_options *o
 	return err;
 }
 
-/* --- the self-check --- */
+/* --- the tree over the stored tiles --- */
 
 static int tree_tile_read(void *ctx, unsigned level, uint64_t n, unsigned width, struct hash *out)
 {
@@ -178,59 +181,8 @@ static int tree_tile_read(void *ctx, unsigned level, uint64_t n, unsigned width,
 static int tree_tile_full(void *ctx, unsigned level, uint64_t n, const struct hash *hashes)
 {
 	struct store *s = ctx;
-	uint8_t buf[TILE_KEY_SIZE];
-	MDB_val key = store_tile_key(buf, level, n);
-	MDB_val value = {.mv_size = sizeof(struct hash) * TREE_TILE_WIDTH, .mv_data = (void *)(uintptr_t)hashes};
 
-	return store_error(mdb_put(s->txn, s->db[DB_TILES], &key, &value, 0));
-}
-
-static int check_last_entry(const struct store *s, MDB_txn *txn, const struct store_head *h)
-{
-	MDB_stat st;
-	MDB_val value;
-	struct hash leaf;
-	uint8_t buf[INDEX_KEY_SIZE];
-	int rc = mdb_stat(txn, s->db[DB_ENTRIES], &st);
-
-	if (rc)
-		return store_error(rc);
-	if (st.ms_entries != h->size)
-		return CS_ERR_DAMAGED;
-	if (h->size == 0)
-		return CS_OK;
-	MDB_val key = store_index_key(buf, h->size - 1);
-	rc = mdb_get(txn, s->db[DB_ENTRIES], &key, &value);
-	if (rc)
-		return rc == MDB_NOTFOUND ? CS_ERR_DAMAGED : store_error(rc);
-	hash_leaf(&leaf, value.mv_data, value.mv_size);
-	return hash_equal(&leaf, &h->last_leaf) ? CS_OK : CS_ERR_DAMAGED;
-}
-
-/* Loads the head and holds it against what can be recomputed at once; the scrubber does the rest. */
-static int head_load(struct store *s, MDB_txn *txn)
-{
-	MDB_val key = {.mv_size = strlen(META_STATE), .mv_data = META_STATE};
-	MDB_val value;
-	struct hash root;
-	int err = store_read_head(s, txn, &s->head);
-
-	if (!err)
-		err = check_last_entry(s, txn, &s->head);
-	if (!err)
-		err = store_tree_load(s, txn, s->head.size);
-	if (err)
-		return err;
-	tree_root(s->tree, &root);
-	if (!hash_equal(&root, &s->head.root))
-		return CS_ERR_DAMAGED;
-	if (mdb_get(txn, s->db[DB_META], &key, &value) || value.mv_size != META_STATE_SIZE)
-		return CS_ERR_DAMAGED;
-	s->state_index = get_u64be(value.mv_data);
-	if (s->read_only)
-		return CS_OK;
-	err = store_read_sum(s, txn, &s->sum);
-	return err == CS_ERR_NOT_FOUND ? store_sum_records(s, txn, &s->sum) : err;
+	return store_error(store_tile_put(s, s->txn, level, n, TREE_TILE_WIDTH, hashes));
 }
 
 static int store_start(struct store *s, const char *dir, const struct store_options *o)
@@ -255,7 +207,7 @@ static int store_start(struct store *s, const char *dir, const struct store_opti
 	if (!err)
 		err = tree_new(&tiles, &s->tree);
 	if (!err)
-		err = head_load(s, txn);
+		err = store_open_head(s, txn, o);
 	if (err) {
 		mdb_txn_abort(txn);
 		return err;

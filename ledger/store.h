@@ -29,6 +29,18 @@ struct store_options {
 	bool read_only;    /* Another process's live store, or a copy. */
 	bool create;       /* Make the folder's files if there are none. */
 	char *ret_format;  /* NULL, or STORE_FORMAT_SIZE bytes: with CS_ERR_VERSION, the format that is there. */
+	/*
+	 * NULL; or, of a writer: what the self-check finds damaged is mended where the rest of the store says what it must
+	 * be, and this says so: bits of enum store_mended are added.
+	 */
+	unsigned *ret_mended;
+};
+
+enum store_mended {
+	STORE_MENDED_META = 1,  /* Head, format, the state's index or sum: by their copy. */
+	STORE_MENDED_TILES = 2, /* The tree's right edge: from what is below it. */
+	STORE_MENDED_STATE = 4, /* One bit of a record of the state: by the sum (store_mend_state). */
+	STORE_DAMAGED_LAST = 8  /* The last entry: not mended; given to nobody. */
 };
 
 /*
@@ -86,6 +98,35 @@ int store_replace_state(struct store *s, const struct store_record *r, size_t n,
 void store_state_digest(const struct store *s, struct hash *ret); /* Of the state last written. Writer's thread. */
 /* Whether the records are those whose sum was stored: CS_ERR_DAMAGED. Writer's thread. */
 int store_check_state(struct store *s);
+/*
+ * After CS_ERR_DAMAGED of that, without a peer: if one bit of one record is another, the sum tells which; it is turned
+ * back. CS_ERR_DAMAGED: it is more than that, or the state is too large to try (STORE_STATE_TRIES). Writer's thread.
+ */
+#define STORE_STATE_TRIES (UINT64_C(1) << 23) /* Bits; two microseconds each. */
+int store_mend_state(struct store *s);
+/* Tiles whose leaves or whose tiles below come after entry `from`: wrong ones are mended. CS_ERR_DAMAGED: not all can be. */
+int store_mend_tiles(struct store *s, uint64_t from, unsigned *ret_mended);
+
+/* A record that was damaged, and what takes its place; each in a transaction of its own. Writer's thread. */
+struct store_mend {
+	enum { MEND_ENTRY = 1, MEND_BODY, MEND_TILE, MEND_CHECKPOINT, MEND_META } what;
+	unsigned level;    /* Of a tile. */
+	uint64_t index;    /* Entry, tile's number, checkpoint's size. */
+	/*
+	 * NULL: of an entry or its private fields, the stored bytes but for one bit, if that is all that is wrong; of a
+	 * tile, what follows from what is below it; of a checkpoint, it goes.
+	 */
+	const void *bytes;
+	size_t len;
+	bool partial; /* Private fields may lack some that the leaf commits to: they were erased. */
+};
+/*
+ * Nothing is written that does not fit: a leaf has the hash in the tree, private fields open the commitments of the
+ * stored leaf, a tile fits what is above it. A checkpoint is its caller's to verify. META: head, copy, the state's index
+ * and sum as this process knows them. CS_ERR_REFUTED: these are not the right bytes; CS_ERR_DAMAGED: that cannot be told
+ * before something else is mended; else as store_commit.
+ */
+int store_mend(struct store *s, const struct store_mend *m);
 int store_sync(struct store *s); /* mdb_env_sync(force): before the Raft log is truncated. */
 void store_head(const struct store *s,
                 struct store_head *ret);           /* As of the last commit (a reader: of open); any thread. */
@@ -135,5 +176,9 @@ int store_view_state_after(const struct store_view *v, const void *after, size_t
                            void *ctx);
 /* Tiles as the view sees them, for tiles_inclusion and its like (read only). */
 void store_view_tiles(const struct store_view *v, struct tree_tiles *ret);
+/* The same, each held against the one above it, up to the head's root: CS_ERR_DAMAGED in place of a wrong hash. */
+void store_view_tiles_checked(const struct store_view *v, struct tree_tiles *ret);
+/* The number of the snapshot that the view holds: a page of it is not used again as long as it does. */
+uint64_t store_view_snapshot(const struct store_view *v);
 
 #endif

@@ -30,10 +30,12 @@ enum store_db {
 #define META_HEAD   "head"   /* size, applied index, applied term (u64be each), root, last leaf's hash. */
 #define META_STATE  "state"  /* Raft index and term of the state records (u64be each). */
 #define META_SUM    "sum"    /* Raft index and term (u64be each), sum of the state records at that index. */
+#define META_COPY   "copy"   /* Head and state once more, with hashes of all that is in meta: struct store_copy. */
 
 #define META_HEAD_SIZE  (3 * 8 + 2 * HASH_SIZE)
 #define META_STATE_SIZE (2 * 8)
 #define META_SUM_SIZE   (2 * 8 + MULTISET_SIZE)
+#define META_COPY_SIZE  (META_HEAD_SIZE + META_STATE_SIZE + 3 * HASH_SIZE)
 #define INDEX_KEY_SIZE  8
 #define TILE_KEY_SIZE   9
 
@@ -51,6 +53,8 @@ struct store {
 	struct tree *tree;
 	struct store_head next; /* The head that the open transaction makes. */
 	struct multiset sum;    /* Of the state records as committed. */
+	uint64_t state_term;    /* Of the index below. */
+	struct hash others;     /* Of the records of meta that are not the store's own, as they were written. */
 	struct {
 		uint64_t n;
 		unsigned width;
@@ -68,6 +72,8 @@ int store_error(int rc);
 MDB_val store_index_key(uint8_t buf[INDEX_KEY_SIZE], uint64_t index);
 MDB_val store_tile_key(uint8_t buf[TILE_KEY_SIZE], unsigned level, uint64_t n);
 
+void store_head_encode(const struct store_head *h, uint8_t ret[META_HEAD_SIZE]);
+void store_head_decode(const uint8_t bytes[META_HEAD_SIZE], struct store_head *ret);
 int store_read_head(const struct store *s, MDB_txn *txn, struct store_head *ret);
 int store_read_tile(const struct store *s, MDB_txn *txn, unsigned level, uint64_t n, unsigned width, struct hash *out);
 
@@ -81,5 +87,57 @@ int store_read_sum(const struct store *s, MDB_txn *txn, struct multiset *ret);
 int store_sum_records(const struct store *s, MDB_txn *txn, struct multiset *ret);
 /* Makes the tree that of `size` from the tiles that txn sees. */
 int store_tree_load(struct store *s, MDB_txn *txn, uint64_t size);
+
+/* --- store_copy.c: what meta says, once more, so that damage to it is seen and undone --- */
+
+struct store_copy {
+	struct store_head head;
+	uint8_t state[META_STATE_SIZE];
+	struct hash sum;    /* SHA-256 of the record "sum". */
+	struct hash others; /* Of all records but head, state, sum and this one: store_copy_other, in order. */
+};
+
+int store_copy_decode(const uint8_t bytes[META_COPY_SIZE], struct store_copy *ret); /* CS_ERR_DAMAGED. */
+/* Feeds a record of meta, unless it is one that the copy has by itself. */
+void store_copy_other(struct hasher *h, const void *key, size_t key_len, const void *value, size_t value_len);
+/* The copy of these, and of the hash of the others in memory. LMDB's result. */
+int store_copy_put(struct store *s, MDB_txn *txn, const struct store_head *h, uint64_t index, uint64_t term,
+                   const struct multiset *sum);
+/* CS_ERR_NOT_FOUND, CS_ERR_DAMAGED. */
+int store_copy_read(const struct store *s, MDB_txn *txn, struct store_copy *ret);
+/* The hash of the others as they are; format not NULL: as if that one's value were this. */
+int store_copy_others(const struct store *s, MDB_txn *txn, const char *format, struct hash *ret);
+
+/*
+ * store_bit.c: a record of an entry, with the one bit turned that makes it hit. CS_ERR_DAMAGED: none does, or it is so long
+ * that trying would take long (STORE_BIT_SIZE_MAX).
+ */
+#define STORE_BIT_SIZE_MAX 4096
+int store_bit_put(struct store *s, enum store_db db, uint64_t index,
+                  bool (*hits)(const void *ctx, const uint8_t *bytes, size_t len), const void *ctx);
+/* One bit of one of the others turned back, so that they have this hash. CS_ERR_DAMAGED: no one bit does. */
+int store_mend_others(struct store *s, MDB_txn *txn, const struct hash *want);
+
+/* --- store_open.c: the self-check, and what it can mend --- */
+
+int store_open_format(struct store *s, MDB_txn *txn, const struct store_options *o, int err);
+/* Loads the head and holds it against what can be recomputed at once. */
+int store_open_head(struct store *s, MDB_txn *txn, const struct store_options *o);
+
+/* --- store_mend.c --- */
+
+/* The stored tiles that a transaction sees, and the entries below, for tile_judge. */
+struct store_judge {
+	const struct store *store;
+	MDB_txn *txn;
+	uint64_t given; /* An entry whose hash is not taken from its bytes: it is last_leaf. UINT64_MAX: none. */
+	struct hash last_leaf;
+	struct tree_tiles tiles;
+};
+struct tilejudge;
+void store_judge_init(struct store_judge *g, const struct store *s, MDB_txn *txn, const struct store_head *h,
+                      struct tilejudge *ret);
+int store_tile_put(struct store *s, MDB_txn *txn, unsigned level, uint64_t n, unsigned width,
+                   const struct hash *hashes); /* LMDB's result. */
 
 #endif

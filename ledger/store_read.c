@@ -74,12 +74,7 @@ int store_read_head(const struct store *s, MDB_txn *txn, struct store_head *ret)
 		return store_error(rc);
 	if (value.mv_size != META_HEAD_SIZE)
 		return CS_ERR_DAMAGED;
-	const uint8_t *p = value.mv_data;
-	ret->size = get_u64be(p);
-	ret->applied_index = get_u64be(p + 8);
-	ret->applied_term = get_u64be(p + 16);
-	memcpy(ret->root.b, p + 24, HASH_SIZE);
-	memcpy(ret->last_leaf.b, p + 24 + HASH_SIZE, HASH_SIZE);
+	store_head_decode(value.mv_data, ret);
 	return CS_OK;
 }
 
@@ -270,6 +265,11 @@ static int view_tile_read(void *ctx, unsigned level, uint64_t n, unsigned width,
 void store_view_tiles(const struct store_view *v, struct tree_tiles *ret)
 {
 	*ret = (struct tree_tiles){.read = view_tile_read, .ctx = (void *)(uintptr_t)v};
+}
+
+uint64_t store_view_snapshot(const struct store_view *v)
+{
+	return v->live ? mdb_txn_id(v->txn) : 0;
 }
 
 static int each_state(const struct store *s, MDB_txn *txn, const void *after, size_t after_len,

@@ -26,11 +26,7 @@ int store_head_put(struct store *s, MDB_txn *txn, const struct store_head *h)
 {
 	uint8_t buf[META_HEAD_SIZE];
 
-	put_u64be(buf, h->size);
-	put_u64be(buf + 8, h->applied_index);
-	put_u64be(buf + 16, h->applied_term);
-	memcpy(buf + 24, h->root.b, HASH_SIZE);
-	memcpy(buf + 24 + HASH_SIZE, h->last_leaf.b, HASH_SIZE);
+	store_head_encode(h, buf);
 	return store_meta_put(s, txn, META_HEAD, buf, sizeof buf);
 }
 
@@ -167,20 +163,20 @@ int store_put_meta(struct store *s, const char *name, const void *value, size_t 
 	MDB_val key = {.mv_size = strlen(name), .mv_data = (void *)(uintptr_t)name};
 
 	if (!s->txn || key.mv_size == 0 || key.mv_size > STATE_KEY_SIZE_MAX || strcmp(name, META_FORMAT) == 0 ||
-	    strcmp(name, META_HEAD) == 0 || strcmp(name, META_STATE) == 0 || strcmp(name, META_SUM) == 0)
+	    strcmp(name, META_HEAD) == 0 || strcmp(name, META_STATE) == 0 || strcmp(name, META_SUM) == 0 ||
+	    strcmp(name, META_COPY) == 0)
 		return CS_ERR_INVALID;
 	if (s->txn_err)
 		return s->txn_err;
-	if (len > 0)
-		return txn_fail(s, store_error(store_meta_put(s, s->txn, name, value, len)));
-	int rc = mdb_del(s->txn, s->db[DB_META], &key, NULL);
-	return txn_fail(s, rc == MDB_NOTFOUND ? CS_OK : store_error(rc));
+	int rc = len > 0 ? store_meta_put(s, s->txn, name, value, len) : mdb_del(s->txn, s->db[DB_META], &key, NULL);
+	if (rc && rc != MDB_NOTFOUND)
+		return txn_fail(s, store_error(rc));
+	return txn_fail(s, store_copy_others(s, s->txn, NULL, &s->others));
 }
 
 static int edge_write(struct store *s)
 {
 	for (unsigned level = 0; level < TREE_TILE_LEVELS; level++) {
-		uint8_t buf[TILE_KEY_SIZE];
 		const struct hash *hashes;
 		uint64_t n;
 		unsigned width;
@@ -188,9 +184,7 @@ static int edge_write(struct store *s)
 		tree_partial(s->tree, level, &n, &width, &hashes);
 		if (width == 0 || (n == s->edge[level].n && width == s->edge[level].width))
 			continue;
-		MDB_val key = store_tile_key(buf, level, n);
-		MDB_val value = {.mv_size = width * sizeof *hashes, .mv_data = (void *)(uintptr_t)hashes};
-		int rc = mdb_put(s->txn, s->db[DB_TILES], &key, &value, 0);
+		int rc = store_tile_put(s, s->txn, level, n, width, hashes);
 		if (rc)
 			return store_error(rc);
 	}
@@ -233,6 +227,8 @@ int store_commit(struct store *s)
 	}
 	if (!err)
 		err = store_error(store_head_put(s, s->txn, &s->next));
+	if (!err)
+		err = store_error(store_copy_put(s, s->txn, &s->next, s->state_index, s->state_term, &s->sum));
 	if (err) {
 		txn_fail(s, err);
 		store_abort(s);
@@ -319,6 +315,8 @@ static int write_state(struct store *s, const struct store_record *r, size_t n, 
 	int err = rc ? store_error(rc) : state_records_put(s, txn, r, n, &sum);
 	if (!err)
 		err = store_error(store_state_put(s, txn, index, term, &sum));
+	if (!err)
+		err = store_error(store_copy_put(s, txn, &s->head, index, term, &sum));
 	if (err) {
 		mdb_txn_abort(txn);
 		s->dead = s->dead || err == CS_ERR_IO;
@@ -332,6 +330,7 @@ static int write_state(struct store *s, const struct store_record *r, size_t n, 
 		return CS_ERR_IO;
 	}
 	s->sum = sum;
+	s->state_term = term;
 	pthread_mutex_lock(&s->lock);
 	s->state_index = index;
 	pthread_mutex_unlock(&s->lock);

@@ -17,6 +17,7 @@
 #include "ledger/errors.h"
 #include "node/core/core.h"
 #include "node/log.h"
+#include "node/salvage.h"
 #include "node/stopping.h"
 
 #define LOCK_TRIES 300 /* Of 10 ms: how long a predecessor may take to end. */
@@ -31,11 +32,15 @@ struct daemon {
 	const struct daemon_options *o;
 	struct store *store;
 	struct state *state;
+	bool state_lost; /* It is empty: what was stored is damaged. */
+	bool behind;     /* The store, by its last commit: its meta page was damaged. */
 	struct board *board;
 	struct core *core;
 	struct ledger_writer *writer;
 	struct reading_room *readers;
+	struct scrubber *scrubber;
 	struct front *front;
+	char data[SETTINGS_PATH_SIZE_MAX + 32]; /* The store's file. */
 };
 
 /* The folder's lock; a predecessor that was killed a moment ago may still be leaving the kernel. */
@@ -105,27 +110,91 @@ static const char *other_format(const char *path, const char *format)
 	return text;
 }
 
-static int open_store(struct daemon *d)
+/* One bit of it is told by its sum. */
+static int mend_state(struct daemon *d, const char *path, unsigned *mended)
 {
-	char format[STORE_FORMAT_SIZE] = "";
-	struct store_options o = {.map_size = d->o->settings->map_size, .create = true, .ret_format = format};
-	char path[SETTINGS_PATH_SIZE_MAX + 16];
-	int err;
+	int err = store_check_state(d->store);
 
-	snprintf(path, sizeof path, "%s/ledger", d->o->settings->data_path);
-	err = store_open(path, &o, &d->store);
-	if (!err && (err = store_check_state(d->store)) == CS_ERR_DAMAGED)
-		log_error("%s: the stored state is not the one whose digest was stored with it", path);
+	if (err != CS_ERR_DAMAGED)
+		return err;
+	log_error("%s: the stored state is not the one whose digest was stored with it", path);
+	err = store_mend_state(d->store);
+	*mended |= err ? 0 : STORE_MENDED_STATE;
+	return err;
+}
+
+/* What is more than a bit is another member's to give, once the links are there. */
+static int load_state(struct daemon *d, const char *path, unsigned *mended)
+{
+	int err = mend_state(d, path, mended);
+
 	if (!err)
 		err = state_new(NULL, &d->state);
 	if (!err)
 		err = store_each_state(d->store, load_record, d->state);
 	if (!err)
 		err = state_loaded(d->state);
+	if (err != CS_ERR_DAMAGED)
+		return err;
+	d->state_lost = true;
+	log_error("%s: the state is damaged: another member's is to be fetched", path);
+	state_free(d->state);
+	d->state = NULL;
+	err = state_new(NULL, &d->state);
+	return err ? err : state_loaded(d->state);
+}
+
+/* Those that entries which are applied again go into: their damage would look like another history. */
+static int mend_tiles(struct daemon *d, unsigned *mended)
+{
+	struct state_head head;
+
+	state_head(d->state, &head);
+	return store_mend_tiles(d->store, head.size, mended);
+}
+
+static void say_mended(const char *path, unsigned what)
+{
+	if (what & STORE_MENDED_META)
+		log_warning("%s: the records about the ledger were damaged: repaired by their copy", path);
+	if (what & STORE_MENDED_TILES)
+		log_warning("%s: tiles of the tree were damaged: repaired from what is below them", path);
+	if (what & STORE_MENDED_STATE)
+		log_warning("%s: a bit of the state was another: repaired by the state's sum", path);
+	if (what & STORE_DAMAGED_LAST)
+		log_error("%s: the last entry is not as it was stored: it is given to nobody until it is repaired", path);
+}
+
+static int open_store(struct daemon *d)
+{
+	char format[STORE_FORMAT_SIZE] = "";
+	struct salvaged salvaged = {0};
+	unsigned mended = 0;
+	struct store_options o = {.map_size = d->o->settings->map_size,
+	                          .create = true,
+	                          .ret_format = format,
+	                          .ret_mended = &mended};
+	char path[SETTINGS_PATH_SIZE_MAX + 16];
+	int err;
+
+	snprintf(path, sizeof path, "%s/ledger", d->o->settings->data_path);
+	err = salvage_store(d->o->settings->data_path, d->o->settings->map_size, &salvaged);
+	d->state_lost = salvaged.lost;
+	d->behind = salvaged.behind;
+	if (!err)
+		err = store_open(path, &o, &d->store);
+	if (!err)
+		err = load_state(d, path, &mended);
+	if (!err)
+		err = mend_tiles(d, &mended);
+	if (mended)
+		say_mended(path, mended);
 	if (err == CS_ERR_VERSION)
 		core_outdated(d->state ? state_newer_text(d->state) : other_format(path, format));
 	if (err)
 		log_error("%s: %s", path, err_text(err));
+	else
+		salvage_trust(d->o->settings->data_path);
 	return err;
 }
 
@@ -155,6 +224,23 @@ static void want_cosigned(void *ctx, uint64_t size)
 	core_want_cosigned(d->core, size);
 }
 
+static void heal(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	core_heal(d->core);
+}
+
+__attribute__((noreturn)) static void broken(void *ctx, const char *what)
+{
+	const struct daemon *d = ctx;
+
+	log_error("stopping at once: the ledger is damaged: %s: it cannot be mended in service, the next start does",
+	          what);
+	salvage_suspect(d->o->settings->data_path);
+	_exit(EXIT_CRASH);
+}
+
 __attribute__((noreturn)) static void writer_fatal(void *ctx, int err, const char *what)
 {
 	(void)ctx;
@@ -170,7 +256,9 @@ static int open_parts(struct daemon *d)
 	                          .signer = d->o->signer,
 	                          .store = d->store,
 	                          .state = d->state,
-	                          .state_index = store_state_index(d->store),
+	                          .state_index = d->state_lost ? 0 : store_state_index(d->store),
+	                          .state_lost = d->state_lost,
+	                          .store_behind = d->behind,
 	                          .genesis = d->o->genesis,
 	                          .genesis_len = d->o->genesis_len,
 	                          .places = d->o->places};
@@ -194,11 +282,24 @@ static int open_parts(struct daemon *d)
 		err = core_open(&co, &d->core);
 	if (!err)
 		err = ledger_writer_open(&wo, &d->writer);
+	struct scrubber_options so = {.path = d->data,
+	                              .origin = s->origin,
+	                              .store = d->store,
+	                              .writer = d->writer,
+	                              .rate = s->scrub_rate,
+	                              .interval_s = s->scrub_interval_h * 3600,
+	                              .wanted = heal,
+	                              .broken = broken,
+	                              .ctx = d};
+	snprintf(d->data, sizeof d->data, "%s/ledger/data.mdb", s->data_path);
+	if (!err && s->scrub_rate)
+		err = scrubber_open(&so, &d->scrubber);
 	struct reader_options ro = {.node_id = s->node,
 	                            .origin = s->origin,
 	                            .store = d->store,
 	                            .writer = d->writer,
 	                            .board = d->board,
+	                            .scrubber = d->scrubber,
 	                            .want_cosigned = want_cosigned,
 	                            .ctx = d};
 	if (!err)
@@ -210,7 +311,7 @@ static int open_parts(struct daemon *d)
 		log_error("starting: %s", err_text(err));
 		return err;
 	}
-	core_attach(d->core, d->front, d->writer, d->readers);
+	core_attach(d->core, d->front, d->writer, d->readers, d->scrubber);
 	return 0;
 }
 
@@ -221,9 +322,11 @@ static void close_parts(struct daemon *d)
 	front_stop(d->front);
 	stopping_waits_for("the reader of the store");
 	reading_room_close(d->readers);
+	scrubber_stop(d->scrubber);
 	core_finish(d->core);
 	stopping_waits_for("the store's disk");
 	ledger_writer_close(d->writer);
+	scrubber_close(d->scrubber);
 	core_close(d->core);
 	store_close(d->store);
 	board_free(d->board);

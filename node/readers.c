@@ -29,6 +29,7 @@ bool reading_room_serves(unsigned wire_type)
 	case WIRE_STATUS:
 	case WIRE_MEMBERS:
 	case WIRE_FEATURES:
+	case WIRE_SCRUB:
 		return true;
 	default:
 		return false;
@@ -67,6 +68,10 @@ static int item_parse(struct item *it)
 			reader_uint(&b, UINT64_MAX, &it->count);
 		break;
 	}
+	case WIRE_SCRUB:
+		reader_array_exact(&b, 1);
+		reader_uint(&b, 1, &it->count);
+		break;
 	case WIRE_CONSISTENCY:
 		reader_array_exact(&b, 2);
 		reader_uint(&b, UINT64_MAX, &it->index);
@@ -220,15 +225,21 @@ static bool serve_inbox(struct reading_room *r, bool open)
 	return j != NULL;
 }
 
-/* A fresh view of the store. A read transaction of an open environment cannot fail for a fault of the data. */
+/*
+ * A fresh view of the store. What the ledger is in it, the file says too; but a record of the file may be damaged, and
+ * what this process has committed is known without it.
+ */
 static void look(struct reading_room *r)
 {
 	struct store_head head;
+	uint64_t stored = ledger_writer_stored_size(r->o.writer);
 
-	if (store_view_renew(r->view))
-		abort();
+	if (store_view_renew(r->view)) {
+		r->stored = 0;
+		return;
+	}
 	store_view_head(r->view, &head);
-	r->stored = head.size;
+	r->stored = head.size > stored ? stored : head.size;
 }
 
 static void *run(void *arg)

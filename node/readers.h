@@ -9,6 +9,7 @@
 #include "ledger/store.h"
 #include "node/board.h"
 #include "node/job.h"
+#include "node/scrubber.h"
 #include "node/writer.h"
 
 struct reader_options {
@@ -17,6 +18,7 @@ struct reader_options {
 	struct store *store; /* Borrowed, as the following. */
 	struct ledger_writer *writer;
 	struct board *board;
+	struct scrubber *scrubber; /* NULL: there is none. */
 	void (*want_cosigned)(void *ctx, uint64_t size); /* Somebody waits for a quorum's proof of so many entries. */
 	void *ctx;
 };

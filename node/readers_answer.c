@@ -8,6 +8,9 @@
 
 #include "ledger/bytes.h"
 #include "ledger/errors.h"
+#include "ledger/note.h"
+#include "ledger/proof.h"
+#include "ledger/tilejudge.h"
 #include "ledger/tree.h"
 #include "node/clock.h"
 #include "node/decide/command.h"
@@ -34,6 +37,17 @@ static bool refuse(struct item *it, int err, const char *text)
 	return true;
 }
 
+static void met_damage(struct reading_room *r, uint64_t index)
+{
+	if (r->damaged_next != index + 1)
+		log_error("the ledger is damaged: entry %" PRIu64
+		          " in ledger/data.mdb is not as it was stored, and is given to nobody",
+		          index);
+	r->damaged_next = index + 1;
+	if (r->o.scrubber)
+		scrubber_met(r->o.scrubber, 0, index / TREE_TILE_WIDTH);
+}
+
 /* An entry and, if open, its body, as they were stored: *ret_body is NULL if it was erased. */
 static int read_entry(struct reading_room *r, uint64_t index, bool open, const void **ret_leaf, size_t *ret_leaf_len,
                       const void **ret_body, size_t *ret_body_len)
@@ -48,13 +62,36 @@ static int read_entry(struct reading_room *r, uint64_t index, bool open, const v
 		err = 0;
 	if (!err)
 		err = store_view_check(r->view, index, *ret_leaf, *ret_leaf_len, *ret_body, *ret_body_len);
-	if (err == CS_ERR_DAMAGED && r->damaged_next != index + 1) {
-		r->damaged_next = index + 1;
-		log_error("the ledger is damaged: entry %" PRIu64 " in ledger/data.mdb is not as it was stored, and is "
-		          "given to nobody: replace this node",
-		          index);
-	}
+	if (err == CS_ERR_DAMAGED)
+		met_damage(r, index);
 	return err;
+}
+
+/* A proof that does not lead to the checkpoint's root is damage here, and must not look like a forgery there. */
+static int check_proof(struct reading_room *r, const struct item *it, const void *leaf, size_t leaf_len,
+                       const struct hash *proof, unsigned n)
+{
+	struct checkpoint c;
+	struct note note;
+	struct hash hash;
+	struct tree_tiles tiles;
+	unsigned level = 0;
+
+	if (note_parse(&note, it->note->text, it->note->len) || checkpoint_parse(&c, note.text, note.text_len))
+		return CS_ERR_DAMAGED;
+	hash_leaf(&hash, leaf, leaf_len);
+	if (proof_inclusion_check(it->index, it->note->size, &hash, proof, n, &c.root) == 0)
+		return CS_OK;
+	/* The tiles on the path that do not fit those above: the scrubber finds out which of them are damaged. */
+	store_view_tiles_checked(r->view, &tiles);
+	for (uint64_t at = it->index / TREE_TILE_WIDTH; r->o.scrubber && level < TREE_TILE_LEVELS; level++) {
+		unsigned width = tile_width(r->stored, level, at);
+		struct hash tile[TREE_TILE_WIDTH];
+		if (width && tiles.read(tiles.ctx, level, at, width, tile) == CS_ERR_DAMAGED)
+			scrubber_met(r->o.scrubber, level, at);
+		at /= TREE_TILE_WIDTH;
+	}
+	return CS_ERR_DAMAGED;
 }
 
 static bool serve_hello(struct reading_room *r, struct item *it)
@@ -85,6 +122,8 @@ static bool serve_status(struct reading_room *r, struct item *it)
 	s.stored_size = ledger_writer_stored_size(r->o.writer);
 	s.detailed = it->count > 0;
 	s.details.now_ms = clock_wall_ms();
+	if (r->o.scrubber)
+		scrubber_state(r->o.scrubber, &s.details.scrub);
 	err = wire_status_encode(&s, r->buf, WIRE_REPLY_SIZE_MAX, &len);
 	if (err)
 		return refuse(it, err, NULL);
@@ -162,14 +201,34 @@ static bool serve_consistency(struct reading_room *r, struct item *it)
 		ledger_writer_flush(r->o.writer);
 		return false;
 	}
-	store_view_tiles(r->view, &tiles);
+	store_view_tiles_checked(r->view, &tiles);
 	err = tiles_consistency(&tiles, it->index, it->count, proof, &n);
+	if (err == CS_ERR_DAMAGED && r->o.scrubber)
+		scrubber_ask(r->o.scrubber);
 	if (err)
 		return refuse(it, err, err == CS_ERR_INVALID ? "the sizes must be 0 < old <= new" : NULL);
 	writer_init(&w, r->buf, WIRE_REPLY_SIZE_MAX);
 	writer_array(&w, 1);
 	write_proof(&w, proof, n);
 	return reply(r, it, &w);
+}
+
+static bool serve_scrub(struct reading_room *r, struct item *it)
+{
+	struct wire_scrub s;
+	size_t len;
+	int err;
+
+	if (!r->o.scrubber)
+		return reading_room_refuse(it, CS_ERR_INVALID, "this node's settings say scrub_mib_per_s: 0");
+	if (it->count)
+		scrubber_ask(r->o.scrubber);
+	scrubber_state(r->o.scrubber, &s);
+	err = wire_scrub_encode(&s, r->buf, WIRE_REPLY_SIZE_MAX, &len);
+	if (err)
+		return reading_room_refuse(it, err, NULL);
+	job_reply(it->job, r->buf, len);
+	return true;
 }
 
 /* A page: as many entries from the first as are stored, asked for, and fit. */
@@ -290,6 +349,8 @@ static bool serve_proof(struct reading_room *r, struct item *it)
 		return refuse(it, err, err == CS_ERR_DAMAGED ? "reading the store" : "no such entry");
 	store_view_tiles(r->view, &tiles);
 	err = tiles_inclusion(&tiles, it->index, it->note->size, p.proof, &p.n_proof);
+	if (!err)
+		err = check_proof(r, it, leaf, p.leaf_len, p.proof, p.n_proof);
 	if (err)
 		return refuse(it, err, "making the proof");
 	p.leaf = leaf;
@@ -329,6 +390,8 @@ static bool serve(struct reading_room *r, struct item *it)
 		return serve_members(r, it);
 	case WIRE_FEATURES:
 		return serve_features(r, it);
+	case WIRE_SCRUB:
+		return serve_scrub(r, it);
 	case WIRE_CHECKPOINT:
 		return serve_checkpoint(r, it);
 	case WIRE_CONSISTENCY:

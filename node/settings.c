@@ -226,6 +226,10 @@ KEY(key_map, uint64_t mib; int err = get_number(rd, n, key, 16, 1 << 20, &mib); 
 KEY(key_reserve, uint64_t mib; int err = get_number(rd, n, key, 16, 1 << 20, &mib);
     if (!err) s->disk_reserve = mib << 20; return err;)
 
+KEY(key_scrub_rate, uint64_t mib; int err = get_number(rd, n, key, 0, 4096, &mib); if (!err) s->scrub_rate = mib << 20;
+    return err;)
+KEY(key_scrub_interval, return get_unsigned(rd, n, key, 1, 8760, &s->scrub_interval_h);)
+
 static int key_log_level(struct reading *rd, struct fy_node *n, const char *key, void *into)
 {
 	struct settings *s = into;
@@ -326,6 +330,8 @@ static const struct key top_keys[] = {
         {"state_digest_entries", key_state_digest, false},
         {"map_size_mib", key_map, false},
         {"disk_reserve_mib", key_reserve, false},
+        {"scrub_mib_per_s", key_scrub_rate, false},
+        {"scrub_interval_h", key_scrub_interval, false},
         {"geo", key_geo, false},
         {"log_level", key_log_level, false},
 };
@@ -354,6 +360,8 @@ static int read_document(struct reading *rd, struct fy_document *doc)
 	                     .snapshot_entries = 16384,
 	                     .state_digest_entries = 65536,
 	                     .disk_reserve = UINT64_C(512) << 20,
+	                     .scrub_rate = UINT64_C(4) << 20,
+	                     .scrub_interval_h = 24,
 	                     .log_level = LOG_LEVEL_INFO};
 	int err;
 

@@ -40,6 +40,11 @@ struct settings {
 	unsigned state_digest_entries; /* Ledger entries between state digests; 0: none (node/core/digest.h). */
 	uint64_t map_size;             /* LMDB's address space, bytes. */
 	uint64_t disk_reserve;         /* Bytes to be left free for the data folder: node/space.h. */
+	/*
+	 * The scrubber (node/scrubber.h): bytes a second, 0: there is none; hours from one pass's begin to the next one's.
+	 */
+	uint64_t scrub_rate;
+	unsigned scrub_interval_h;
 	/* Databases of addresses (node/geo.h); "": none. */
 	char geo_city_path[SETTINGS_PATH_SIZE_MAX], geo_network_path[SETTINGS_PATH_SIZE_MAX];
 	int log_level;

@@ -25,6 +25,7 @@ struct ledger_writer {
 	pthread_cond_t wake;
 	struct entries *first, **last;
 	struct state_block *states, **states_last;
+	struct ledger_mend *mends, **mends_last;
 	uint64_t pushed_size;     /* Entries stored or given to the thread. */
 	uint64_t checkpoint_size; /* The newest pushed one; older ones need not be stored. */
 	size_t checkpoint_len;
@@ -45,6 +46,7 @@ struct round {
 	bool held; /* The end: nothing is written any more. */
 	struct entries *bundles;
 	struct state_block *states;
+	struct ledger_mend *mends;
 	uint64_t checkpoint_size;
 	size_t checkpoint_len;
 	uint8_t checkpoint[LIMIT_NOTE_SIZE_MAX];
@@ -90,6 +92,25 @@ static bool write_bundles(struct ledger_writer *w, const struct round *r)
 	if (r->bundles)
 		atomic_store(&w->stored_size, size);
 	return false;
+}
+
+/* Each in its own transaction: what does not fit must not take others with it. True: the map is full. */
+static bool write_mends(struct ledger_writer *w, struct round *r)
+{
+	bool full = false;
+
+	while (r->mends) {
+		struct ledger_mend *m = r->mends;
+		int err = r->held || full ? CS_ERR_NOT_READY : store_mend(w->o.store, &m->mend);
+
+		r->mends = m->next;
+		if (err == CS_ERR_IO)
+			w->o.fatal(w->o.ctx, err, "mend a record");
+		full |= err == CS_ERR_DISK_FULL;
+		m->done(m->ctx, m, err);
+		free(m);
+	}
+	return full;
 }
 
 static void note_digest(struct ledger_writer *w, uint64_t index)
@@ -145,7 +166,7 @@ static void round_free(struct ledger_writer *w, struct round *r)
 static bool due(const struct ledger_writer *w, uint64_t *ret_until)
 {
 	*ret_until = 0;
-	if (w->stop)
+	if (w->stop || w->mends)
 		return true;
 	if (w->held || w->full)
 		return false;
@@ -195,6 +216,9 @@ static bool take(struct ledger_writer *w, struct round *r)
 	r->held = w->held || w->full;
 	r->bundles = w->first;
 	r->states = w->states;
+	r->mends = w->mends;
+	w->mends = NULL;
+	w->mends_last = &w->mends;
 	take_checkpoint(w, r);
 	w->first = NULL;
 	w->last = &w->first;
@@ -203,7 +227,7 @@ static bool take(struct ledger_writer *w, struct round *r)
 	w->flush = false;
 	stop = w->stop;
 	pthread_mutex_unlock(&w->lock);
-	return stop && !r->bundles && !r->states && !r->checkpoint_len;
+	return stop && !r->bundles && !r->states && !r->mends && !r->checkpoint_len;
 }
 
 /* For good: only a restart makes the map larger, and brings back from the log what is dropped here. */
@@ -220,7 +244,9 @@ static void *run(void *arg)
 	struct round r;
 
 	while (!take(w, &r)) {
-		bool full = !r.held && (r.bundles || r.checkpoint_len) && write_bundles(w, &r);
+		bool full = write_mends(w, &r);
+
+		full = full || (!r.held && (r.bundles || r.checkpoint_len) && write_bundles(w, &r));
 
 		full = full || (!r.held && write_states(w, r.states));
 		if (full)
@@ -244,6 +270,7 @@ int ledger_writer_open(const struct ledger_writer_options *o, struct ledger_writ
 	w->o = *o;
 	w->last = &w->first;
 	w->states_last = &w->states;
+	w->mends_last = &w->mends;
 	store_head(o->store, &head);
 	atomic_init(&w->stored_size, head.size);
 	w->pushed_size = head.size;
@@ -312,6 +339,16 @@ void ledger_writer_push_checkpoint(struct ledger_writer *w, uint64_t size, const
 	w->checkpoint_size = size;
 	w->checkpoint_len = len;
 	memcpy(w->checkpoint, note, len);
+	pthread_mutex_unlock(&w->lock);
+}
+
+void ledger_writer_push_mend(struct ledger_writer *w, struct ledger_mend *m)
+{
+	m->next = NULL;
+	pthread_mutex_lock(&w->lock);
+	*w->mends_last = m;
+	w->mends_last = &m->next;
+	pthread_cond_signal(&w->wake);
 	pthread_mutex_unlock(&w->lock);
 }
 

@@ -27,6 +27,17 @@ struct ledger_writer_options {
 
 struct ledger_writer;
 
+/* A damaged record, and what is to take its place, as it waits for the writer. */
+struct ledger_mend {
+	struct ledger_mend *next;
+	struct store_mend mend; /* bytes: NULL, or those below. */
+	/* On the writer's thread, once: 0, written; else why not. CS_ERR_NOT_READY: nothing is written now. */
+	void (*done)(void *ctx, const struct ledger_mend *m, int err);
+	void *ctx;
+	uint64_t from; /* The member that gave the bytes; 0: nobody. */
+	uint8_t bytes[];
+};
+
 int ledger_writer_open(const struct ledger_writer_options *o, struct ledger_writer **ret);
 /* Writes all that was pushed, syncs, ends the thread. NULL is fine. */
 void ledger_writer_close(struct ledger_writer *w);
@@ -35,6 +46,8 @@ void ledger_writer_push(struct ledger_writer *w, struct entries *b);
 /* Written in order after the bundles pushed before it. sync: then force LMDB to disk, so that the log may be cut. */
 void ledger_writer_push_state(struct ledger_writer *w, struct state_block *b, bool sync);
 void ledger_writer_push_checkpoint(struct ledger_writer *w, uint64_t size, const void *note, size_t len); /* Copied. */
+/* malloc'ed; freed behind done. Before whatever else waits. Any thread. */
+void ledger_writer_push_mend(struct ledger_writer *w, struct ledger_mend *m);
 /* Commit what is pushed as soon as possible: a reader waits. Any thread. */
 void ledger_writer_flush(struct ledger_writer *w);
 /*

@@ -40,7 +40,7 @@ enum matrix_fault { MATRIX_FAULTS(MATRIX_ENUM) N_FAULTS };
 enum matrix_outcome {
 	UNAFFECTED,     /* It serves as before; nothing has to be said. */
 	REPAIRED,       /* It says so, mends or fetches what is lost, and serves. */
-	REFUSES_READ,   /* It serves; what is damaged it refuses, in words, when it is asked for. */
+	REBUILT,        /* It meets it when it reads there, ends in words, and the next start builds the file anew. */
 	WAITS,          /* It neither serves nor ends, and says what it waits for. */
 	REFUSES,        /* It ends at start, in words. */
 	STOPS,          /* It ends while it runs, in words; started again it is whole. */

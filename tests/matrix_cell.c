@@ -169,10 +169,10 @@ static void check_entry(const struct arena *a, unsigned node, uint64_t at, const
 		matrix_fail(a, "node %u gives another entry for %" PRIu64, node, at);
 }
 
-/* One node's entries: each follows the one before, or is refused. True: some were refused. */
-static bool read_node(const struct arena *a, unsigned node)
+/* One node's entries, as far as it gives them: each follows the one before, or is refused. */
+static void read_node(struct arena *a, unsigned node)
 {
-	uint64_t size = (uint64_t)cluster_status(a->at[node], node, "size");
+	long long size = cluster_status(a->at[node], node, "size");
 	struct hash last = {0};
 	const struct hash *before = &last;
 	unsigned refused = 0;
@@ -180,10 +180,10 @@ static bool read_node(const struct arena *a, unsigned node)
 
 	snprintf(path, sizeof path, "%s/c/only-%u.yaml", a->cluster.dir, node);
 	cs_client *client = client_of(a, path, ASK_MS);
-	for (uint64_t at = 0; at < size && refused < REFUSED_MAX;) {
+	for (uint64_t at = 0; (long long)at < size && refused < REFUSED_MAX && !nodes_ended(a, node);) {
 		cs_page *page;
 		int err = cs_entries(client, at, 1, 0, &page);
-		if (err == CS_E_TIMEOUT)
+		if (err == CS_E_TIMEOUT || err == CS_E_UNREACHABLE)
 			continue;
 		if (err && err != CS_E_DAMAGED)
 			matrix_fail(a, "node %u, entry %" PRIu64 ": %s", node, at, cs_last_error());
@@ -197,25 +197,28 @@ static bool read_node(const struct arena *a, unsigned node)
 		at++;
 	}
 	cs_close(client);
-	return refused > 0;
 }
 
-/* The damage is met by reading; then the right bytes are put back, in the place of a replaced node. */
-static void judge_refused_reads(struct arena *a)
+/* The damage is met by reading, which gives nothing wrong; the node ends for it, and mends it at its next start. */
+static void judge_rebuilt(struct arena *a)
 {
+	uint64_t until = deadline_ns();
+
 	for (unsigned n = 1; n <= MATRIX_NODES; n++) {
 		if (!is_victim(a, n))
 			continue;
-		if (!read_node(a, n))
-			matrix_fail(a, "node %u shows what is damaged", n);
+		if (!await_serving(a, n))
+			matrix_fail(a, "node %u ended before anything was read", n);
+		while (!nodes_ended(a, n)) {
+			read_node(a, n);
+			if (history_now_ns() > until)
+				matrix_fail(a, "node %u does not meet what is damaged", n);
+		}
 		expect_words(a, n);
-	}
-	nodes_stop_all(a);
-	for (unsigned n = 1; n <= MATRIX_NODES; n++)
-		if (is_victim(a, n))
-			arena_put_back(a, n);
-	for (unsigned n = 1; n <= MATRIX_NODES; n++)
 		nodes_start(a, n, false);
+		if (!await_serving(a, n) || !nodes_said(a, n, "was built anew from what of it can be read"))
+			matrix_fail(a, "node %u is not built anew", n);
+	}
 }
 
 /* Nobody has a majority: no answer, least of all a permit. */
@@ -374,8 +377,8 @@ void cell_run(struct arena *a)
 		judge_ends(a);
 	else if (outcome == WAITS)
 		judge_waiting(a);
-	else if (outcome == REFUSES_READ)
-		judge_refused_reads(a);
+	else if (outcome == REBUILT)
+		judge_rebuilt(a);
 	judge_all(a);
 	for (unsigned n = 1; n <= MATRIX_NODES && outcome == REPAIRED; n++)
 		if (is_victim(a, n) && (!power || nodes_hit(a, n)))

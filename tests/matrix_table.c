@@ -17,7 +17,11 @@ const char *const matrix_fault_words[N_FAULTS] = {MATRIX_FAULTS(WORDS)};
 #define UNDONE    "the log's last write was not finished: cut off"
 #define HALTS     "its disk went back or was replaced"
 #define STORE     "stopping at once: the ledger's store"
-#define NOT_GIVEN "is not as it was stored, and is given to nobody"
+#define HEALED    "the ledger is repaired, with what"
+#define UNMENDED  "it cannot be mended in service, the next start does"
+#define ANEW      "was built anew from what of it can be read"
+#define ASIDE     "it is put aside"
+#define GIVES     "waits for another member to give its own"
 
 /* Rows of one line: the same end in both scopes, or one for each. */
 #define REST_2(file, fault, what, hurt, ...)                                                                           \
@@ -101,17 +105,18 @@ const struct matrix_cell matrix_cells[] = {
         SERVICE(SNAPSHOT, UNSYNCED, "the write of one, when the power fails", "POWER_LOSE=1:/log/snapshot-", UNAFFECTED,
                 NULL),
 
-        REST(PAGE, FLIP, "a bit of an early entry", page_flip, REFUSES_READ, NOT_GIVEN),
-        REST(PAGE, FLIP, "a bit of an early entry's private fields", page_flip_body, REFUSES_READ, NOT_GIVEN),
-        REST(PAGE, FLIP, "a bit of the last entry", page_flip_last, REFUSES, "data/ledger: damaged"),
-        REST(PAGE, FLIP, "a bit of the state", page_flip_state, REFUSES,
-             "the stored state is not the one whose digest was stored with it"),
-        REST(PAGE, FLIP, "a bit of a hash of the tree", page_flip_tile, REFUSES, "data/ledger: damaged"),
-        REST(PAGE, FLIP, "a bit of the head of a page of entries", page_flip_head, REFUSES_READ, NOT_GIVEN),
-        REST(PAGE, ZEROED, "the sector of an early entry", page_zero, REFUSES_READ, NOT_GIVEN),
+        REST(PAGE, FLIP, "a bit of an early entry", page_flip, REPAIRED, HEALED),
+        REST(PAGE, FLIP, "a bit of an early entry's private fields", page_flip_body, REPAIRED, HEALED),
+        REST(PAGE, FLIP, "a bit of the last entry", page_flip_last, REPAIRED, "the last entry is not as it was stored"),
+        REST(PAGE, FLIP, "a bit of the state", page_flip_state, REPAIRED,
+             "a bit of the state was another: repaired by the state's sum"),
+        REST(PAGE, FLIP, "a bit of a hash of the tree", page_flip_tile, REPAIRED,
+             "tiles of the tree were damaged: repaired"),
+        REST(PAGE, FLIP, "a bit of the head of a page of entries", page_flip_head, REBUILT, UNMENDED),
+        REST(PAGE, ZEROED, "the sector of an early entry", page_zero, REBUILT, UNMENDED),
         SERVICE(PAGE, TORN, "half of a page, then the power fails", "POWER_TEAR=/data.mdb", UNAFFECTED, NULL),
-        REST(PAGE, CUT, "to half of the file", page_cut, REFUSES, "data.mdb: a page could not be read"),
-        REST(PAGE, MISDIRECTED, "another page over that of an early entry", page_misdirect, REFUSES_READ, NOT_GIVEN),
+        REST_2(PAGE, CUT, "to half of the file", page_cut, {REPAIRED, ASIDE}, {WAITS, GIVES}),
+        REST(PAGE, MISDIRECTED, "another page over that of an early entry", page_misdirect, REBUILT, UNMENDED),
         REST(PAGE, STALE, "an older copy of the file", page_stale, REFUSES, HALTS),
         SERVICE(PAGE, READ_ERROR, "of every page behind the meta pages, which are mapped: SIGBUS",
                 "POWER_MAP=2-1000000:/data.mdb", STOPS, "data.mdb: a page could not be read"),
@@ -121,13 +126,12 @@ const struct matrix_cell matrix_cells[] = {
         SERVICE(PAGE, UNSYNCED, "the pages of a commit, when the power fails", "POWER_LOSE=1:/data.mdb", UNAFFECTED,
                 NULL),
 
-        REST(META, FLIP, "a bit of the newer one's magic, root or version", meta_flip, REFUSES, "data/ledger: damaged"),
+        REST(META, FLIP, "a bit of the newer one's magic, root or version", meta_flip, REPAIRED, ANEW),
         REST(META, FLIP, "a bit of the newer one's number", meta_flip_number, UNAFFECTED, NULL),
-        REST(META, ZEROED, "the newer one", meta_zero, REFUSES, "data/ledger: damaged"),
+        REST(META, ZEROED, "the newer one", meta_zero, REPAIRED, ANEW),
         NEVER(META, TORN, "what is written of it is shorter than a sector: it is there or not"),
-        REST(META, CUT, "behind the first one", meta_cut, REFUSES, "data/ledger"),
-        REST(META, MISDIRECTED, "a page of entries over the newer one", meta_misdirect, REFUSES,
-             "data/ledger: damaged"),
+        REST_2(META, CUT, "behind the first one", meta_cut, {REPAIRED, ASIDE}, {WAITS, GIVES}),
+        REST(META, MISDIRECTED, "a page of entries over the newer one", meta_misdirect, REPAIRED, ANEW),
         REST(META, STALE, "the newer one as if it had not been written", meta_stale, UNAFFECTED, NULL),
         REST(META, STALE, "older copies of both", meta_stale_both, REFUSES, HALTS),
         SERVICE(META, READ_ERROR, "of both, which are mapped: SIGBUS", "POWER_MAP=0-2:/data.mdb", STOPS,
@@ -172,7 +176,7 @@ const struct matrix_cell matrix_cells[] = {
 const unsigned n_matrix_cells = sizeof matrix_cells / sizeof *matrix_cells;
 
 static const char *const outcome_words[] = {
-        [UNAFFECTED] = "unaffected",           [REPAIRED] = "repaired",        [REFUSES_READ] = "refuses that read",
+        [UNAFFECTED] = "unaffected",           [REPAIRED] = "repaired",        [REBUILT] = "stops, and is built anew",
         [WAITS] = "waits, and serves nothing", [REFUSES] = "refuses to start", [STOPS] = "stops",
         [NOT_APPLICABLE] = "not applicable"};
 

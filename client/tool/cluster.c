@@ -422,7 +422,8 @@ int cluster_run(int argc, char **argv)
 	        {"up", "start the nodes that do not run", up_run},
 	        {"down", "end them", down_run},
 	        {"status", "show each node's role, sizes and health", clusterstatus_run},
-	        {"kill", "kill one node, to try a failure", kill_run},
+	        {"scrub", "read the whole ledgers for damage, now", clusterscrub_run},
+        {"kill", "kill one node, to try a failure", kill_run},
 	        {NULL, NULL, NULL},
 	};
 

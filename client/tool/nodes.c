@@ -50,6 +50,16 @@ static void details(struct nodes_view *v)
 	v->checkpoint_s = number(v->json, "checkpoint_s");
 	v->now_ms = number(v->json, "now_ms");
 	v->voters = number(v->json, "voters");
+	const json_t *scrub = json_object_get(v->json, "scrub");
+	v->scrubs = json_is_object(scrub);
+	v->scrubbing = json_is_true(json_object_get(scrub, "running"));
+	v->scrub_ended_ms = number(scrub, "ended_ms");
+	v->scrub_done = number(scrub, "done_bytes");
+	v->scrub_whole = number(scrub, "whole_bytes");
+	v->scrub_rate = number(scrub, "rate_bytes_per_s");
+	v->found = number(scrub, "found");
+	v->repaired = number(scrub, "repaired");
+	v->refused = number(scrub, "refused");
 	json_array_foreach(cosigners, i, one) if (len < sizeof v->cosigners) len +=
 	        (size_t)snprintf(v->cosigners + len, sizeof v->cosigners - len, "%s%lld", i ? " " : "",
 	                         (long long)json_integer_value(one));
@@ -288,6 +298,21 @@ static void print_sizes(const struct nodes *n)
 	table_close(&t);
 }
 
+/* A line a node: how old its last whole reading of the ledger is, how far the one under way, what was found. */
+static void print_scrub(const struct nodes_view *v)
+{
+	printf("scrub: node %" PRIu64 " ", v->id);
+	if (v->scrubbing)
+		printf("reads, %" PRIu64 " of %" PRIu64 " MiB at %" PRIu64 " MiB/s; ", v->scrub_done >> 20,
+		       v->scrub_whole >> 20, v->scrub_rate >> 20);
+	if (v->scrub_ended_ms)
+		printf("has read all %" PRIu64 " s ago", (v->now_ms - v->scrub_ended_ms) / 1000);
+	else
+		printf("has not read all since it started");
+	printf("; damaged %" PRIu64 ", repaired %" PRIu64 ", %srefused %" PRIu64 "%s\n", v->found, v->repaired,
+	       v->refused ? text_on(stdout, TINT_RED) : "", v->refused, v->refused ? text_off(stdout) : "");
+}
+
 /* Who knows most of checkpoints: the leader, else whoever has the newest. */
 static const struct nodes_view *newest_checkpoint(const struct nodes *n)
 {
@@ -320,6 +345,10 @@ void nodes_print(const struct nodes *n)
 	print_progress(n);
 	putchar('\n');
 	print_sizes(n);
+	putchar('\n');
+	for (unsigned i = 0; i < n->n; i++)
+		if (!n->views[i].err && n->views[i].scrubs)
+			print_scrub(&n->views[i]);
 }
 
 json_t *nodes_json(const struct nodes *n, const char *origin)

@@ -19,6 +19,9 @@ struct nodes_view {
 	uint64_t leader, term, size, stored, cosigned, raft_last, raft_commit, raft_applied, pending, uptime_ms;
 	bool detailed; /* A node of an older version knows nothing of the rest. */
 	uint64_t disk_free, log_bytes, ledger_bytes, map_free, room, checkpoint_s, now_ms, voters;
+	bool scrubs; /* It has a scrubber; the next five are its. */
+	bool scrubbing;
+	uint64_t scrub_ended_ms, scrub_done, scrub_whole, scrub_rate, found, repaired, refused;
 	char cosigners[64]; /* Their ids. */
 	char version[32];
 	json_t *json; /* The whole of its answer; owned. */

@@ -42,6 +42,7 @@ int tool_group(const char *group, const struct tool_command *commands, int argc,
 int init_run(int argc, char **argv);
 int cluster_run(int argc, char **argv);
 int clusterstatus_run(int argc, char **argv);
+int clusterscrub_run(int argc, char **argv);
 int credential_run(int argc, char **argv);
 int feature_run(int argc, char **argv);
 int member_run(int argc, char **argv);

@@ -49,13 +49,20 @@ static void compare_stored(struct core *c, const struct decide_out *out)
 
 	await_stored(c, out->index);
 	err = store_view_entry(c->view, out->index, &leaf, &leaf_len);
-	if (err || leaf_len != out->leaf_len || memcmp(leaf, out->leaf, leaf_len) != 0)
-		halt(c, "the entry decided again differs from the stored one", out->index);
+	if (err || leaf_len != out->leaf_len || memcmp(leaf, out->leaf, leaf_len) != 0) {
+		/* What was decided again is what the tree has: its bytes were damaged since, and here they are. */
+		if (!c->scrubber || store_view_check(c->view, out->index, out->leaf, out->leaf_len, NULL, 0))
+			halt(c, "the entry decided again differs from the stored one", out->index);
+		scrubber_have(c->scrubber, SCRUB_ENTRY, out->index, out->leaf, out->leaf_len);
+	}
 	err = store_view_body(c->view, out->index, &body, &body_len);
 	if (err == CS_ERR_ERASED)
 		return;
-	if (err || body_len != out->body_len || memcmp(body, out->body, body_len) != 0)
+	if (!err && body_len == out->body_len && memcmp(body, out->body, body_len) == 0)
+		return;
+	if (err || !c->scrubber || store_view_check(c->view, out->index, out->leaf, out->leaf_len, body, body_len) == 0)
 		halt(c, "the private fields decided again differ from the stored ones", out->index);
+	scrubber_have(c->scrubber, SCRUB_BODY, out->index, out->body, out->body_len);
 }
 
 static void apply_command(struct core *c, const struct batch *b, const uint8_t *command, size_t len)

@@ -64,6 +64,7 @@ void core_on_wake(uv_async_t *async)
 	}
 	propose_drain(c);
 	catchup_stored(c);
+	heal_step(c);
 	digest_stored(c);
 	guard_poke(c->guard);
 	propose_pump(c);
@@ -83,6 +84,7 @@ void core_on_beat(uv_timer_t *timer)
 	reads_beat(c);
 	checkpoint_beat(c);
 	catchup_beat(c);
+	heal_beat(c);
 	digest_beat(c);
 	change_beat(c);
 	room_beat(c);
@@ -134,17 +136,23 @@ void core_stored(struct core *c)
 	uv_async_send(&c->wake);
 }
 
+void core_heal(struct core *c)
+{
+	uv_async_send(&c->wake);
+}
+
 void core_stop(struct core *c)
 {
 	atomic_store(&c->stop_asked, true);
 	uv_async_send(&c->wake);
 }
 
-void core_attach(struct core *c, struct front *f, struct ledger_writer *w, struct reading_room *r)
+void core_attach(struct core *c, struct front *f, struct ledger_writer *w, struct reading_room *r, struct scrubber *s)
 {
 	c->front = f;
 	c->writer = w;
 	c->readers = r;
+	c->scrubber = s;
 	room_apply(c);
 	publish_principals(c);
 	publish_status(c);

@@ -12,6 +12,7 @@
 #include "node/decide/place.h"
 #include "node/front.h"
 #include "node/readers.h"
+#include "node/scrubber.h"
 #include "node/settings.h"
 #include "node/signer.h"
 #include "node/writer.h"
@@ -24,6 +25,8 @@ struct core_options {
 	struct store *store;
 	struct state *state;  /* Loaded from the store. */
 	uint64_t state_index; /* Raft index that the loaded state is the state of. */
+	bool store_behind;    /* By its last commit, for a damaged page: a state older than the log's is no old disk then. */
+	bool state_lost;      /* What was stored is damaged: state is empty, and is fetched from another member. */
 	struct board *board;
 	const uint8_t *genesis; /* Payload of the genesis command, its hash already checked. */
 	size_t genesis_len;
@@ -34,8 +37,8 @@ struct core;
 
 /* Prepares loop, log, guard and link, and starts Raft. Errors are logged with their cause. */
 int core_open(const struct core_options *o, struct core **ret);
-/* The threads that the core hands work to and that hand work to it; before core_run. Borrowed. */
-void core_attach(struct core *c, struct front *f, struct ledger_writer *w, struct reading_room *r);
+/* The threads that the core hands work to and that hand work to it; before core_run. Borrowed. s: NULL, or a scrubber. */
+void core_attach(struct core *c, struct front *f, struct ledger_writer *w, struct reading_room *r, struct scrubber *s);
 /* Runs until core_stop, SIGTERM or SIGINT. */
 void core_run(struct core *c);
 /* Ends Raft and the links, and gives the writer what it has yet to store; core_stored may still come. */
@@ -46,6 +49,7 @@ void core_close(struct core *c);
 void core_stop(struct core *c);
 void core_submit(struct core *c, struct job *j);
 void core_stored(struct core *c);
+void core_heal(struct core *c); /* Any thread: the scrubber wants something of the other members. */
 /* Any thread: somebody waits for a cosigned checkpoint of so many entries; a node that leads announces one soon. */
 void core_want_cosigned(struct core *c, uint64_t size);
 

@@ -17,6 +17,7 @@
 #include "node/core/digest.h"
 #include "node/core/frame.h"
 #include "node/core/guard.h"
+#include "node/core/heal.h"
 #include "node/core/members.h"
 #include "node/core/read_index.h"
 #include "node/disk/disk.h"
@@ -133,6 +134,7 @@ struct core {
 	struct raft_fsm fsm;
 	struct raft raft;
 	struct guard *guard;
+	struct refetch *refetch;     /* While the state is being fetched, before raft starts. */
 	struct repair *repair;       /* While the log is being repaired, before raft starts. */
 	uint64_t told_cosigned_size; /* Meanwhile: the largest size that others say this node has cosigned. */
 	struct link *link;
@@ -140,6 +142,8 @@ struct core {
 	struct front *front;
 	struct ledger_writer *writer;
 	struct reading_room *readers;
+	struct scrubber *scrubber; /* NULL: there is none. */
+	struct healing healing;
 	uint64_t started_ns;
 	bool stopping, raft_closed, link_closed;
 	atomic_bool stop_asked;

@@ -13,6 +13,7 @@
 #include "ledger/errors.h"
 #include "node/core/core_internal.h"
 #include "node/core/heap.h"
+#include "node/core/refetch.h"
 #include "node/core/repair.h"
 #include "node/core/snapshot.h"
 #include "node/decide/state_carry.h"
@@ -78,7 +79,8 @@ int core_tile_read(void *ctx, unsigned level, uint64_t n, unsigned width, struct
 	/* Reads happen for roots and proofs older than the right edge, and at start: a fresh look each time. */
 	if (store_view_renew(c->view))
 		return CS_ERR_IO;
-	store_view_tiles(c->view, &tiles);
+	/* A damaged one must not make this node take its own history, or its leader's, for another. */
+	store_view_tiles_checked(c->view, &tiles);
 	return tiles.read(tiles.ctx, level, n, width, out);
 }
 
@@ -234,6 +236,32 @@ static int repair_log(struct core *c)
 	return err;
 }
 
+static bool state_missing(const struct core *c)
+{
+	return c->o.state_lost || (c->o.store_behind && c->o.state_index < disk_snapshot_index(c->log));
+}
+
+/* In the place of the empty state with which this node has started. */
+static int refetch_state(struct core *c)
+{
+	int err = c->link ? 0 : peers_open(c);
+
+	if (!err)
+		err = refetch_run(c);
+	if (err) {
+		log_error("the stored state is lost and cannot be fetched: %s", err_text(err));
+		return err;
+	}
+	store_view_close(c->view);
+	tree_free(c->tree);
+	c->view = NULL;
+	c->tree = NULL;
+	err = open_ledger(c);
+	if (!err)
+		members_follow(c);
+	return err;
+}
+
 static void found(void *ctx)
 {
 	struct core *c = ctx;
@@ -369,6 +397,8 @@ int core_open(const struct core_options *o, struct core **ret)
 		err = open_ledger(c);
 	if (!err)
 		err = repair_log(c);
+	if (!err && state_missing(c))
+		err = refetch_state(c);
 	if (!err)
 		err = open_raft(c);
 	repaired = c->link != NULL;

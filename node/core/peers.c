@@ -9,6 +9,7 @@
 
 #include "ledger/errors.h"
 #include "node/core/core_internal.h"
+#include "node/core/refetch.h"
 #include "node/core/repair.h"
 #include "node/log.h"
 
@@ -97,6 +98,11 @@ static void on_frame(void *ctx, uint64_t from, uint8_t *bytes, size_t len)
 	}
 	if (f.type == FRAME_HELLO)
 		features_hello(c, from);
+	if (c->refetch && f.type != FRAME_FEATURES) {
+		refetch_frame(c, from, &f);
+		frame_free(&f);
+		return;
+	}
 	if (c->repair && f.type != FRAME_FEATURES) {
 		repair_frame(c, from, &f);
 		frame_free(&f);
@@ -130,11 +136,16 @@ static void on_frame(void *ctx, uint64_t from, uint8_t *bytes, size_t len)
 			repair_give(c, from, &f.fetch);
 		else if (f.fetch.kind == REPAIR_KIND_LOST)
 			repair_told_lost(c, from, &f.fetch);
+		else if (heal_kind(f.fetch.kind))
+			heal_fetch(c, from, &f.fetch);
 		else
 			catchup_fetch(c, from, &f.fetch);
 		return;
 	case FRAME_CHUNK:
-		catchup_chunk(c, from, &f.chunk);
+		if (heal_kind(f.chunk.kind))
+			heal_chunk(c, from, &f.chunk);
+		else
+			catchup_chunk(c, from, &f.chunk);
 		return;
 	case FRAME_PROBE:
 	case FRAME_ECHO:
@@ -183,6 +194,8 @@ static void on_state(void *ctx, uint64_t peer, bool up)
 {
 	struct core *c = ctx;
 	log_info("link peer=%" PRIu64 " state=%s", peer, up ? "up" : "down");
+	if (c->refetch)
+		return;
 	if (c->repair) {
 		if (up)
 			repair_link(c, peer);

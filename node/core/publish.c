@@ -51,6 +51,19 @@ static void publish_words(const struct wire_status *s)
 	notify_status(text);
 }
 
+/* Records that are damaged, and refused until they are mended; NULL: none. */
+static const char *damage_health(struct core *c, char *buf, size_t cap)
+{
+	struct wire_scrub s = {0};
+
+	if (c->scrubber)
+		scrubber_state(c->scrubber, &s);
+	if (!s.refused)
+		return NULL;
+	snprintf(buf, cap, "%" PRIu64 " damaged records: refused", s.refused);
+	return buf;
+}
+
 void publish_status(struct core *c)
 {
 	struct wire_status s = {.node_id = c->id,
@@ -65,7 +78,7 @@ void publish_status(struct core *c)
 	                        .uptime_ms = (clock_mono_ns() - c->started_ns) / NS_PER_MS};
 	struct guard_stats stats;
 	const char *address, *health = "ok";
-	char room[sizeof s.health], clock[sizeof s.health];
+	char room[sizeof s.health], clock[sizeof s.health], damage[sizeof s.health];
 	raft_id leader;
 
 	raft_leader(&c->raft, &leader, &address);
@@ -88,6 +101,8 @@ void publish_status(struct core *c)
 		health = room;
 	else if (!leader)
 		health = "no leader";
+	else if (damage_health(c, damage, sizeof damage))
+		health = damage;
 	snprintf(s.health, sizeof s.health, "%s", health);
 	snprintf(s.version, sizeof s.version, "%s", PACKAGE_VERSION);
 	s.details = (struct wire_details){.disk_free = c->room.space.disk_free,

@@ -293,6 +293,7 @@ int wire_proved_decode(struct wire_proved *ret, const void *bytes, size_t len)
 #define DETAIL_FIELDS   12  /* The numbers and the array of cosigners. */
 #define DETAIL_FEATURES 2   /* Behind them, from the build on that has features. */
 #define DETAIL_GEO      2   /* Behind them, from the build on that knows databases of addresses. */
+#define DETAIL_SCRUB    1   /* Behind them, from the build on that has a scrubber. */
 #define LATER_MAX       256 /* What later versions may have added behind what this one knows. */
 
 static void encode_details(struct writer *w, const struct wire_details *d)
@@ -300,7 +301,7 @@ static void encode_details(struct writer *w, const struct wire_details *d)
 	const uint64_t *const numbers[] = {DETAIL_NUMBERS(d)};
 
 	static_assert(sizeof numbers / sizeof *numbers == DETAIL_FIELDS - 1, "one each");
-	writer_array(w, DETAIL_FIELDS + DETAIL_FEATURES + DETAIL_GEO);
+	writer_array(w, DETAIL_FIELDS + DETAIL_FEATURES + DETAIL_GEO + DETAIL_SCRUB);
 	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
 		writer_uint(w, *numbers[i]);
 	writer_array(w, d->n_cosigners);
@@ -310,6 +311,7 @@ static void encode_details(struct writer *w, const struct wire_details *d)
 	writer_uint(w, d->features_on);
 	writer_uint(w, d->geo_city_s);
 	writer_uint(w, d->geo_network_s);
+	wire_scrub_write(w, &d->scrub);
 }
 
 static void skip(struct reader *r, uint32_t n)
@@ -345,6 +347,10 @@ static void decode_details(struct reader *r, struct wire_details *d)
 		reader_uint(r, UINT64_MAX, &d->geo_city_s);
 		reader_uint(r, UINT64_MAX, &d->geo_network_s);
 		n -= DETAIL_GEO;
+	}
+	if (r->err == 0 && n >= DETAIL_SCRUB) {
+		wire_scrub_read(r, &d->scrub);
+		n -= DETAIL_SCRUB;
 	}
 	if (r->err == 0)
 		skip(r, n);

@@ -46,6 +46,7 @@
 	X(WIRE_PEOPLE_LIST, 28, "people list") /* [first slot] -> people, [] -> governance (node/core/people.c) */     \
 	X(WIRE_CREDENTIAL_ENROL, 24, "credential enrol")   /* order (credential.h) -> proved reply */                  \
 	X(WIRE_CREDENTIAL_REVOKE, 25, "credential revoke") /* order (credential.h) -> proved reply */                  \
+	X(WIRE_SCRUB, 30, "scrub")             /* [begin a pass] -> scrub (below) */                                   \
 	X(WIRE_CREDENTIALS, 29, "credentials") /* [after name, count] -> [[name, kind, subject or nil, …]…] */
 
 enum wire_type {
@@ -118,6 +119,29 @@ struct wire_proved {
 int wire_proved_encode(const struct wire_proved *p, void *buf, size_t cap, size_t *ret_len);
 int wire_proved_decode(struct wire_proved *ret, const void *bytes, size_t len);
 
+/* How far the scrubber is (node/scrubber.h): a part of the status, and the answer to WIRE_SCRUB. */
+#define WIRE_SCRUB_TEXTS_MAX 8
+#define WIRE_SCRUB_TEXT_SIZE 96
+struct wire_scrub {
+	uint64_t rate;     /* Bytes a second; 0: there is no scrubber, and the rest is 0. */
+	uint64_t running;  /* 1: a pass is under way. */
+	uint64_t passes;   /* Ended since the start. */
+	uint64_t asked;    /* So many passes must have ended until all that was asked for is done. */
+	uint64_t begun_ms; /* The pass under way, or the last one; POSIX time. 0: none yet. */
+	uint64_t ended_ms; /* The last one that ended, perhaps of an earlier run; 0: none. */
+	uint64_t took_ms;  /* That one. */
+	uint64_t done, whole;     /* Bytes read in the pass under way, and about how many there are. */
+	uint64_t found, repaired; /* Damaged records since the start, and those of them that are mended. */
+	uint64_t refused;         /* Those that are not: refused to readers. */
+	unsigned n_texts;         /* The first of them, in words. */
+	char texts[WIRE_SCRUB_TEXTS_MAX][WIRE_SCRUB_TEXT_SIZE];
+};
+int wire_scrub_encode(const struct wire_scrub *s, void *buf, size_t cap, size_t *ret_len);
+int wire_scrub_decode(struct wire_scrub *ret, const void *bytes, size_t len);
+/* The same within something larger. */
+void wire_scrub_write(struct writer *w, const struct wire_scrub *s);
+void wire_scrub_read(struct reader *r, struct wire_scrub *ret);
+
 /* WIRE_STATUS: one node's own view. */
 struct wire_status {
 	uint64_t node_id, leader_id, term;
@@ -147,6 +171,7 @@ struct wire_status {
 		uint64_t features_have, features_on;
 		/* POSIX seconds when its databases of places and networks were built; 0: it has none, or is older. */
 		uint64_t geo_city_s, geo_network_s;
+		struct wire_scrub scrub; /* An older node: rate 0. */
 	} details;
 };
 /* Details are an array of their own behind the rest; a later version adds to its end, and this one skips that. */

@@ -47,6 +47,11 @@ int mdb_txn_renew(MDB_txn *t)
 	return 0;
 }
 
+size_t mdb_txn_id(MDB_txn *t)
+{
+	return t->v.number;
+}
+
 void mdb_txn_reset(MDB_txn *t)
 {
 	assert(t->read_only && t->live);
