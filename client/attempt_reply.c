@@ -29,6 +29,15 @@ int node_by_id(const cs_client *c, uint64_t id)
 	return found;
 }
 
+int node_pin(const cs_client *c, uint64_t id, int *ret)
+{
+	*ret = id == 0 ? -1 : node_by_id(c, id);
+	if (id == 0 || *ret >= 0)
+		return CS_OK;
+	last_error_set("node %llu is not known", (unsigned long long)id);
+	return CS_ERR_NOT_FOUND;
+}
+
 static void call_follow(struct call *call, unsigned leader)
 {
 	bool same = leader == call->node;

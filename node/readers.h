@@ -9,6 +9,7 @@
 #include "ledger/store.h"
 #include "node/board.h"
 #include "node/job.h"
+#include "node/witnesses.h"
 #include "node/writer.h"
 
 struct reader_options {
@@ -28,6 +29,9 @@ int reading_room_open(const struct reader_options *o, struct reading_room **ret)
 void reading_room_stop(struct reading_room *r);
 /* Stops it, and ends the thread. NULL is fine. */
 void reading_room_close(struct reading_room *r);
+/* Core's thread: whose cosignatures are kept for those who prove (node/witnesses.h). */
+void reading_room_set_witnesses(struct reading_room *r, const struct witness *list, unsigned n);
+void reading_room_set_members(struct reading_room *r, const struct witness_members *members);
 /* Takes a job whose type reading_room_serves. Any thread. */
 void reading_room_submit(struct reading_room *r, struct job *j);
 bool reading_room_serves(unsigned wire_type);

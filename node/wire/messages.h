@@ -26,7 +26,8 @@
 	X(WIRE_CHECK, 8, "check") /* [request id, or request (, stale ms max)] -> [stands, verdict, index, time ms,    \
 	                             size, stale ms] */                                                                \
 	X(WIRE_ENTRIES, 9, "entries") /* [first, count, wait ms] -> [size, [[leaf, body or nil]…]] */                \
-	X(WIRE_PROVE, 10, "prove")    /* [index, wait ms] -> [quorum, leaf, body or nil, [hash…], checkpoint] */     \
+	X(WIRE_PROVE, 10, "prove")    /* [index, wait ms (, need, [witness's key id…])]                              \
+	                                 -> [quorum, leaf, body or nil, [hash…], checkpoint] */                      \
 	X(WIRE_CONSISTENCY, 11, "consistency") /* [old size, new size] -> [[hash…]] */                               \
 	X(WIRE_CHECKPOINT, 12, "checkpoint")   /* [] -> [quorum, checkpoint] newest cosigned, else the leader's */     \
 	X(WIRE_STATUS, 13, "status")           /* [] or [1] -> status (below), [1]: with details */                    \
@@ -46,7 +47,8 @@
 	X(WIRE_PEOPLE_LIST, 28, "people list") /* [first slot] -> people, [] -> governance (node/core/people.c) */     \
 	X(WIRE_CREDENTIAL_ENROL, 24, "credential enrol")   /* order (credential.h) -> proved reply */                  \
 	X(WIRE_CREDENTIAL_REVOKE, 25, "credential revoke") /* order (credential.h) -> proved reply */                  \
-	X(WIRE_CREDENTIALS, 29, "credentials") /* [after name, count] -> [[name, kind, subject or nil, …]…] */
+	X(WIRE_CREDENTIALS, 29, "credentials") /* [after name, count] -> [[name, kind, subject or nil, …]…] */     \
+	X(WIRE_WITNESS, 30, "witness") /* [after size, wait ms, note cosigned or nil] -> [checkpoint or nil, kept] */
 
 enum wire_type {
 #define WIRE_TYPE_ENUM(name, number, text) name = number,
