@@ -50,7 +50,7 @@ static const char *witness_fault(int err)
 	}
 }
 
-/* Takes what a witness has cosigned, then waits for a checkpoint beyond the size that it has. */
+/* Takes what a witness has cosigned; if it brings nothing, waits for a checkpoint beyond the size that it has. */
 bool reading_room_witness(struct reading_room *r, struct item *it)
 {
 	bool wait = clock_mono_ns() < it->until_ns;
@@ -65,6 +65,7 @@ bool reading_room_witness(struct reading_room *r, struct item *it)
 		it->cosigned = NULL;
 		if (err)
 			return reading_room_refuse(it, err, witness_fault(err));
+		wait = false; /* It is to hear at once that its note is kept. */
 	}
 	const struct board_note *offer = witnesses_offer(r->witnesses, r->o.board, clock_mono_ns());
 	if (offer->size <= it->index && wait)

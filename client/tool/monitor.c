@@ -73,13 +73,18 @@ static int take_signals(void)
 
 /* --- a run --- */
 
-static bool refused(const struct monitor *m)
+/* No node has ever answered, and one knows that it need not: only who leads can say that a key is not enrolled. */
+static const struct monitorpeer *refused(const struct monitor *m)
 {
-	for (unsigned i = 0; i < m->n_peers; i++)
-		if (!m->peers[i].round ||
-		    (m->peers[i].err != CS_E_NOT_PERMITTED && m->peers[i].err != CS_E_UNAUTHENTICATED))
-			return false;
-	return m->n_peers > 0;
+	const struct monitorpeer *by = NULL;
+
+	for (unsigned i = 0; i < m->n_peers; i++) {
+		if (m->peers[i].largest)
+			return NULL;
+		if (m->peers[i].err == CS_E_NOT_PERMITTED || m->peers[i].err == CS_E_UNAUTHENTICATED)
+			by = &m->peers[i];
+	}
+	return by;
 }
 
 /* Largest size that was shown: the nodes are asked for more than that, not for the same again at once. */
@@ -161,12 +166,14 @@ static int run(struct monitor *m)
 		look(m);
 		if (refused(m))
 			return tool_fail(EXIT_REFUSED, usage.command,
-			                 "every node refuses: %s (the key is enrolled with `countersign enroll --roles "
+			                 "the cluster refuses: %s (the key is enrolled with `countersign enroll --roles "
 			                 "witness`, which needs the feature records)",
-			                 m->peers[0].error);
+			                 refused(m)->error);
 		if (m->once && enough(m))
 			break;
 	}
+	m->status_ms = 0;
+	monitorstatus_write(m);
 	return outcome(m);
 }
 

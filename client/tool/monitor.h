@@ -35,6 +35,7 @@ struct monitorpeer {
 	uint64_t largest;                       /* Entries that it has ever shown. */
 	uint64_t shows, note_size;              /* That it shows now; that its checkpoint does. */
 	uint64_t failing_ms, behind_ms;         /* Since then; 0: it is not. */
+	bool missing, back;                     /* For so long that it was said. */
 	uint64_t unknown_ms;                    /* Its checkpoints are signed by nobody whom the policy knows. */
 	struct hash root;                       /* With told_size: its status as it came. */
 	uint64_t told_size, kept, leader, term;
@@ -66,7 +67,7 @@ struct monitor {
 	unsigned n_removed;
 	uint64_t n_unknown; /* Entries of kinds that this build does not know. */
 	bool follow;        /* Somebody signs whom the policy does not know. */
-	bool grave;
+	bool silent, grave;
 	int code; /* Of trouble of this machine's; ends the run. */
 };
 

@@ -263,7 +263,7 @@ static void cosign(struct monitor *m)
 	uint64_t size = m->state.fold.size;
 
 	/* In the middle of a long way there is no checkpoint of our size; it is checked, and signed at its end. */
-	if (size != m->state.note_size || (size == f->record.size && *f->note))
+	if (!size || size != m->state.note_size || (size == f->record.size && *f->note))
 		return;
 	int err = monitorfolder_cosign(MONITOR_COMMAND, f, m->state.note, m->state.note_len, (uint64_t)time(NULL));
 	if (err == CS_ERR_DIVERGED)

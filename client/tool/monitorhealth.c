@@ -39,12 +39,16 @@ static unsigned answering(const struct monitor *m)
 /* A node that starts again shows less for a moment, until it has read its log and heard of the leader's. */
 static void look_at_peer(struct monitor *m, struct monitorpeer *p, uint64_t now_ms)
 {
-	if (p->failing_ms && now_ms >= p->failing_ms + m->patience_ms && now_ms - m->interval_ms < p->failing_ms + m->patience_ms)
+	bool missing = p->failing_ms && now_ms >= p->failing_ms + m->patience_ms;
+	if (missing && !p->missing)
 		monitor_say("node %" PRIu64 " does not answer: %s", p->id, p->error);
-	if (p->answers && lasts(&p->behind_ms, p->shows < p->largest, now_ms, m->patience_ms))
+	p->missing = missing;
+	bool back = p->answers && lasts(&p->behind_ms, p->shows < p->largest, now_ms, m->patience_ms);
+	if (back && !p->back) /* Once each time, whoever acknowledges it meanwhile. */
 		monitor_alarm(m, MONITORALARM_BACK, p->id,
 		              "ROLLED BACK: it shows %" PRIu64 " entries, and has shown %" PRIu64 " before", p->shows,
 		              p->largest);
+	p->back = back;
 }
 
 /*
@@ -88,11 +92,15 @@ static void look_for_silence(struct monitor *m, uint64_t now_ms)
 {
 	if (vouched_for(m))
 		m->fresh_ms = now_ms;
-	if (now_ms >= m->fresh_ms + m->silence_ms)
+	bool silent = now_ms >= m->fresh_ms + m->silence_ms;
+	if (silent && !m->silent)
 		monitor_alarm(m, MONITORALARM_SILENCE, 0,
 		              "SILENCE: no new checkpoint for %" PRIu64 " ms, and no majority says that there is none: %u of %u "
 		              "nodes answer",
 		              now_ms - m->fresh_ms, answering(m), m->n_peers);
+	else if (!silent && m->silent)
+		monitor_say("the silence is over");
+	m->silent = silent;
 }
 
 void monitorhealth_look(struct monitor *m)

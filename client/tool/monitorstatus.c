@@ -37,7 +37,7 @@ void monitorstatus_write(struct monitor *m)
 	struct hash h;
 	json_t *o, *nodes;
 
-	if (now_ms < m->status_ms + WRITE_MS && size == m->folder.record.size && n_alarms == m->alarms.n)
+	if (m->status_ms && now_ms < m->status_ms + WRITE_MS && size == m->folder.record.size && n_alarms == m->alarms.n)
 		return;
 	m->status_ms = now_ms;
 	size = m->folder.record.size;
