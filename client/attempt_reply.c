@@ -115,9 +115,16 @@ static void error_reply(struct call *call, const struct wire_reply *reply)
 		call->unknown = true;
 		call_fail(call, reply->err, reply->text);
 		break;
+	case CS_ERR_DIVERGED:
+		if (call->pinned >= 0) { /* It will not come to another ledger by being asked again. */
+			call_text(call, reply->text);
+			call_end(call, reply->err, NULL, NULL);
+			break;
+		}
+		call_fail(call, reply->err, reply->text);
+		break;
 	case CS_ERR_NOT_READY:
 	case CS_ERR_NO_QUORUM:
-	case CS_ERR_DIVERGED:
 	case CS_ERR_DAMAGED:
 	case CS_ERR_IO:
 		call_fail(call, reply->err, reply->text);

@@ -118,6 +118,8 @@ static bool read_line(struct monitoralarms *a, const char *line, size_t len)
 	struct monitoralarm alarm;
 	bool good = true;
 
+	if (!o)
+		return true; /* What a crash has cut off: that alarm was raised again if it still held. */
 	if (acknowledged >= 1 && (uint64_t)acknowledged <= a->n) {
 		a->n_open -= !a->list[acknowledged - 1].acknowledged;
 		a->list[acknowledged - 1].acknowledged = true;
@@ -143,7 +145,6 @@ static int load(struct monitoralarms *a)
 		return err;
 	a->n = a->n_open = 0;
 	a->file_size = size;
-	/* A last line without its end is one that a crash cut off: that alarm is raised again if it still holds. */
 	for (char *p = text, *end; !err && (end = memchr(p, '\n', size - (size_t)(p - text))); p = end + 1)
 		if (end > p && !read_line(a, p, (size_t)(end - p)))
 			err = EILSEQ;
