@@ -104,6 +104,17 @@ static void not_leader(struct call *call, const struct wire_reply *reply)
 	}
 }
 
+/* Another node may have the right ledger; this one will not come to it by being asked again. */
+static void diverged(struct call *call, const struct wire_reply *reply)
+{
+	if (call->pinned < 0) {
+		call_fail(call, reply->err, reply->text);
+		return;
+	}
+	call_text(call, reply->text);
+	call_end(call, reply->err, NULL, NULL);
+}
+
 /* What the node could not do, another may, or this one later. */
 static void error_reply(struct call *call, const struct wire_reply *reply)
 {
@@ -116,12 +127,7 @@ static void error_reply(struct call *call, const struct wire_reply *reply)
 		call_fail(call, reply->err, reply->text);
 		break;
 	case CS_ERR_DIVERGED:
-		if (call->pinned >= 0) { /* It will not come to another ledger by being asked again. */
-			call_text(call, reply->text);
-			call_end(call, reply->err, NULL, NULL);
-			break;
-		}
-		call_fail(call, reply->err, reply->text);
+		diverged(call, reply);
 		break;
 	case CS_ERR_NOT_READY:
 	case CS_ERR_NO_QUORUM:

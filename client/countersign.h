@@ -315,8 +315,8 @@ int cs_event_send(cs_client *client, const struct cs_event *event, cs_result **r
 struct cs_principal {
 	const char *name;
 	const char *roles; /* Comma-separated: decide, import, audit, administer, device, approve, signal, witness. */
-	const uint8_t *channel_pub; /* 32 bytes or NULL. */
-	const uint8_t *sign_pub;    /* 32 bytes or NULL. */
+	const uint8_t *channel_pub;            /* 32 bytes or NULL. */
+	const uint8_t *sign_pub;               /* 32 bytes or NULL. */
 	const char *subject_type, *subject_id; /* Of a device or approver, of a client its owner; else NULL. */
 };
 int cs_enroll(cs_client *client, const struct cs_principal *principal, cs_result **ret);
@@ -495,8 +495,8 @@ void cs_page_free(cs_page *page);
  * Proves one entry under the newest checkpoint that a quorum has cosigned (waits up to wait_ms for one that covers it).
  * bundle: one JSON file for offline verification (ledger/FORMAT.md), malloc'ed. quorum: whether the cosignatures of the
  * client's own trust policy's quorum are in it (with skip_proof: the node's word). Where that asks for witnesses that
- * are not members, the newest checkpoint that enough of them have cosigned is waited for. A leader that is asked while it
- * waits has the cosignatures gathered at once, within milliseconds; else they may lag by a fifth of a second under
+ * are not members, the newest checkpoint that enough of them have cosigned is waited for. A leader that is asked while
+ * it waits has the cosignatures gathered at once, within milliseconds; else they may lag by a fifth of a second under
  * load.
  */
 int cs_prove(cs_client *client, uint64_t index, unsigned wait_ms, char **ret_bundle, bool *ret_quorum);

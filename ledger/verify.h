@@ -147,8 +147,8 @@ void verify_fold_root(const struct verify_fold *f, uint8_t ret[VERIFY_HASH_SIZE]
 struct verify_audit {
 	struct verify_result *result; /* Borrowed until the end. */
 	bool stopped;                 /* The result is final. */
-	struct verify_fold fold;      /* Empty after the begin; who goes on from an earlier visit puts that one's here. */
-	uint64_t skipped;             /* Of its entries the first so many: hashes only. */
+	struct verify_fold fold; /* Empty after the begin; who goes on from an earlier visit puts that one's here. */
+	uint64_t skipped;        /* Of its entries the first so many: hashes only. */
 	/* NULL, or told of each full subtree of 2^height leaves that an entry completes, height a multiple of 8. */
 	void (*subtree)(void *ctx, unsigned height, const uint8_t *hash);
 	void *subtree_ctx;

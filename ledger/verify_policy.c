@@ -282,8 +282,7 @@ static bool is_outside(const struct verify_name *n, const char *origin)
 {
 	size_t len = strlen(origin);
 
-	return !n->is_group &&
-	       (strncmp(n->key.name, origin, len) != 0 || strncmp(n->key.name + len, "/node-", 6) != 0);
+	return !n->is_group && (strncmp(n->key.name, origin, len) != 0 || strncmp(n->key.name + len, "/node-", 6) != 0);
 }
 
 /* Whether the quorum asks for it, through whatever groups. */

@@ -142,7 +142,8 @@ static bool serve_features(struct reading_room *r, struct item *it)
 
 	writer_init(&w, r->buf, WIRE_REPLY_SIZE_MAX);
 	w.len = board_features(r->o.board, r->buf);
-	return w.len ? reading_room_reply(r, it, &w) : reading_room_refuse(it, CS_ERR_NOT_READY, "the node has just started");
+	return w.len ? reading_room_reply(r, it, &w)
+	             : reading_room_refuse(it, CS_ERR_NOT_READY, "the node has just started");
 }
 
 static bool serve_consistency(struct reading_room *r, struct item *it)

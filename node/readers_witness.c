@@ -27,7 +27,8 @@ static bool keep_cosigned(struct reading_room *r, struct item *it, int *ret_err)
 	if (!*ret_err)
 		*ret_err = witnesses_keep(r->witnesses, &n, &root);
 	if (*ret_err == CS_ERR_DIVERGED)
-		log_error("a witness brought a checkpoint of %" PRIu64 " entries, cosigned by members, whose root is not "
+		log_error("a witness brought a checkpoint of %" PRIu64
+		          " entries, cosigned by members, whose root is not "
 		          "this node's: the ledger was forked principal=%" PRIu64,
 		          n.checkpoint.size, it->job->principal);
 	board_ring(r->o.board); /* Those who wait to prove. */

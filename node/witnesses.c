@@ -118,8 +118,8 @@ const struct board_note *witnesses_offer(struct witnesses *w, struct board *boar
 	struct board_note newest;
 
 	board_reached_note(board, &newest);
-	if (newest.size > w->offer.size && (!w->offer.size || complete(w) ||
-	                                    now_ns >= w->offered_ns + WITNESSES_ROUND_MS * NS_PER_MS)) {
+	if (newest.size > w->offer.size &&
+	    (!w->offer.size || complete(w) || now_ns >= w->offered_ns + WITNESSES_ROUND_MS * NS_PER_MS)) {
 		w->offer = newest;
 		w->offered_ns = now_ns;
 	}

@@ -12,6 +12,7 @@ out=$folder/out
 state=$folder/watch
 loader=
 watcher=
+other=
 trap 'exit 99' HUP INT TERM
 # shellcheck disable=SC2317 # Called by trap.
 clean()
@@ -19,6 +20,7 @@ clean()
 	# shellcheck disable=SC2086 # Process ids.
 	[ -z "$loader" ] || kill $loader 2>/dev/null
 	[ -z "$watcher" ] || kill -KILL "$watcher" 2>/dev/null
+	[ -z "$other" ] || kill -KILL "$other" 2>/dev/null
 	signal_nodes CONT
 	for d in "$c" "$folder/fork"; do
 		[ ! -f "$d/cluster.yaml" ] || "$tool" cluster down "$d" >/dev/null 2>&1
@@ -137,7 +139,7 @@ says '(private)'
 
 echo "# under load, while nodes die and it is killed: it goes on from where it was, and its record never goes back"
 : >"$folder/watch.log"
-for i in 1 2 3 4; do
+for _ in 1 2 3 4; do
 	(while :; do decides 20; done) &
 	loader="$loader $!"
 done
@@ -183,6 +185,35 @@ expect 0 audit --state "$folder/audit"
 expect 0 audit compare "$folder/audit" "$state/state"
 says 'one history'
 
+echo "# two witnesses, under load: both sign the same sizes, so that a policy can ask for both"
+expect 0 enroll --key "$c/admin.key" --name watch.second --roles witness --new-key "$folder/second.key"
+second=$(sed -n 's/^witness: //p' "$out")
+expect 4 trust show --witness "$second" --need 2
+expect 0 trust show --witness "$second"
+cp "$out" "$folder/both.policy"
+sed "s,^trust: .*,trust: $folder/both.policy," "$c/cluster.yaml" >"$folder/both.yaml"
+for _ in 1 2 3; do
+	(while :; do decides 20; done) &
+	loader="$loader $!"
+done
+watch
+"$tool" monitor --key "$folder/second.key" --state "$folder/watch.2" --interval 70 2>>"$folder/watch.log" &
+other=$!
+COUNTERSIGN_CLUSTER=$folder/both.yaml
+for index in 5 "$((last + 1))" "$((last + 10))"; do
+	expect 0 prove "$index" --wait 10000 --out "$folder/both-$index.json"
+	expect 0 verify "$folder/both-$index.json" --trust "$folder/both.policy"
+	says 'cosignature of watch.second'
+done
+COUNTERSIGN_CLUSTER=$c/cluster.yaml
+# shellcheck disable=SC2086 # Process ids.
+kill $loader "$watcher" "$other"
+# shellcheck disable=SC2086
+wait $loader "$watcher" "$other" 2>/dev/null
+loader=
+COUNTERSIGN_KEY=$c/admin.key expect 0 remove watch.second --reason "one is enough"
+last=$("$tool" show --last 1 | sed -n '1s/^ *\([0-9]*\).*/\1/p')
+
 echo "# a node that restarts has forgotten; it is given the cosignature again"
 expect 0 cluster down "$c"
 expect 0 cluster up "$c"
@@ -190,6 +221,7 @@ expect 0 monitor --state "$state" --key "$folder/watch.key" --once
 expect 0 prove 1 --out "$folder/again.json"
 
 echo "# silence: nobody answers; and a program is told, in an environment of its own"
+# shellcheck disable=SC2016 # For the program.
 printf '#!/bin/sh\nprintf "%%s|%%s|%%s|%%s\\n" "$1" "$COUNTERSIGN_ALARM_KIND" "${COUNTERSIGN_ALARM_NODE}" "${COUNTERSIGN_KEY-none}" >>%s\n' \
 	"$folder/told" >"$folder/page"
 chmod +x "$folder/page"

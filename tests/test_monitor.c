@@ -1,4 +1,4 @@
-/* Tests of countersign monitor: what it makes of what nodes show, its record before it signs, its alarms and program. */
+/* Tests of countersign monitor: what it makes of what nodes show, its record, its alarms and their program. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
@@ -225,7 +225,8 @@ static void test_program(void **unused)
 	path_of("program", program);
 	path_of("told", told);
 	snprintf(script, sizeof script,
-	         "#!/bin/sh\nprintf '%%s|' \"$#\" \"$1\" \"$2\" \"$COUNTERSIGN_ALARM_GRAVE\" \"${SECRET-none}\" >%s\n", told);
+	         "#!/bin/sh\nprintf '%%s|' \"$#\" \"$1\" \"$2\" \"$COUNTERSIGN_ALARM_GRAVE\" \"${SECRET-none}\" >%s\n",
+	         told);
 	assert_int_equal(files_write(program, script, strlen(script), 0700), 0);
 	snprintf(a.text, sizeof a.text, "$(touch /tmp/never); `id` 'a' \"b\"");
 	setenv("SECRET", "x", 1);
@@ -309,8 +310,8 @@ static struct monitorview *shows_fork(uint64_t id, uint64_t size, unsigned cosig
 	memcpy(v->note, text, text_len);
 	v->note[text_len] = '\n';
 	v->note_len = text_len + 1;
-	assert_int_equal(note_sign(&f.log[0].key, f.log[0].sk, text, text_len, v->note, sizeof v->note - 1, &v->note_len),
-	                 0);
+	assert_int_equal(
+	        note_sign(&f.log[0].key, f.log[0].sk, text, text_len, v->note, sizeof v->note - 1, &v->note_len), 0);
 	for (unsigned i = 0; i < cosigners; i++)
 		assert_int_equal(note_cosign(&f.cosigner[i].key, f.cosigner[i].sk, 1700000001, text, text_len, v->note,
 		                             sizeof v->note - 1, &v->note_len),

@@ -86,7 +86,8 @@ static int told(const struct side *a, const struct side *b, enum relation relati
 		return AUDIT_ALARM;
 	}
 	if (a->s.fold.size == b->s.fold.size)
-		printf("one history: %s and %s both saw the same %" PRIu64 " entries\n", a->name, b->name, a->s.fold.size);
+		printf("one history: %s and %s both saw the same %" PRIu64 " entries\n", a->name, b->name,
+		       a->s.fold.size);
 	else
 		printf("one history: %s saw %" PRIu64 " entries, %s the same and %" PRIu64 " more\n", a->name,
 		       a->s.fold.size, b->name, b->s.fold.size - a->s.fold.size);

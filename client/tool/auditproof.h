@@ -20,7 +20,7 @@ struct auditproof {
 	struct hash leaf;        /* Of the entry. */
 	struct verify_fold fold; /* Of the first index + 1 leaves, but for times. */
 	struct hash root;        /* Of those. */
-	uint64_t size;                           /* The checkpoint's. */
+	uint64_t size;           /* The checkpoint's. */
 	struct hash size_root;
 	char note[LIMIT_NOTE_SIZE_MAX + 1];
 	size_t note_len;
@@ -58,8 +58,8 @@ struct auditrange {
 /* The subtrees that trees of this size are made of, of two folds that both have them; false: they are the same. */
 bool auditproof_part(const struct verify_fold *a, const struct verify_fold *b, uint64_t size, struct auditrange *ret);
 /*
- * What the state has seen, and the cluster does not show any more: p is its proof of the last entry seen. Earlier visits
- * narrow the range, by a proof each.
+ * What the state has seen, and the cluster does not show any more: p is its proof of the last entry seen. Earlier
+ * visits narrow the range, by a proof each.
  */
 void auditproof_narrow(const struct auditsource *source, const struct auditstate *s, const struct auditproof *p,
                        struct auditrange *ret);

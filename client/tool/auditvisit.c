@@ -141,8 +141,8 @@ static int hold_past(struct visit *v)
 		                "%s: the cluster's first %" PRIu64 " entries are not those of the last visit; entries "
 		                "before %" PRIu64 " are the same, the first that differs is one of %" PRIu64
 		                " to %" PRIu64 ", and entry %" PRIu64 " is known to",
-		                p.size == s->fold.size ? "FORKED at equal size" : "REWRITTEN", s->fold.size, r.low, r.low,
-		                r.high - 1, r.high - 1);
+		                p.size == s->fold.size ? "FORKED at equal size" : "REWRITTEN", s->fold.size, r.low,
+		                r.low, r.high - 1, r.high - 1);
 	}
 	auditproof_close(&p);
 	return code;
@@ -221,8 +221,8 @@ static int read_on(struct visit *v)
 		memcpy(v->found, w.found, sizeof v->found);
 		return alarm_at(v, w.has_bad ? w.bad : UINT64_MAX, "%s", w.reason);
 	case AUDITWALK_LAGS:
-		return tool_fail(EXIT_UNREACHABLE, usage.command, "the node that answers has not all of %" PRIu64
-		                 " entries yet: it lags", v->target);
+		return tool_fail(EXIT_UNREACHABLE, usage.command,
+		                 "the node that answers has not all of %" PRIu64 " entries yet: it lags", v->target);
 	case AUDITWALK_FAILED:
 		return no_answer(v, "reading", err);
 	case AUDITWALK_DONE:
@@ -272,7 +272,8 @@ static json_t *check_lines(const struct visit *v)
 	if (v->status == AUDIT_ALARM)
 		return list;
 	if (v->last.fold.size)
-		line(list, "held", "the %" PRIu64 " entries of the last visit are how this tree begins", v->last.fold.size);
+		line(list, "held", "the %" PRIu64 " entries of the last visit are how this tree begins",
+		     v->last.fold.size);
 	if (v->last.fold.size < v->state.fold.size)
 		line(list, "held",
 		     "entries %" PRIu64 " to %" PRIu64

@@ -60,9 +60,9 @@ static enum auditwalk_end read_entries(struct auditwalk *w, struct verify_audit 
 		uint64_t left = target - audit->fold.size;
 		cs_page *page = NULL;
 
-		*ret_err = cs_entries_of(w->source->client, w->node, audit->fold.size,
-		                         left < PAGE_ENTRIES ? (unsigned)left : PAGE_ENTRIES, w->source->wait_ms,
-		                         &page);
+		*ret_err =
+		        cs_entries_of(w->source->client, w->node, audit->fold.size,
+		                      left < PAGE_ENTRIES ? (unsigned)left : PAGE_ENTRIES, w->source->wait_ms, &page);
 		if (*ret_err)
 			return *ret_err == CS_E_REFUTED ? auditwalk_alarm(w, UINT64_MAX, "%.400s", cs_last_error())
 			                                : AUDITWALK_FAILED;

@@ -15,7 +15,8 @@ static const struct usage usage = {
         .arguments = "",
         .about = "Enrols a principal under a name with roles (decide, import, audit, administer, device, approve, "
                  "signal,\n"
-                 "witness; several with commas). --key is the administrator's. The new principal's public keys come with "
+                 "witness; several with commas). --key is the administrator's. The new principal's public keys come "
+                 "with "
                  "--channel-pub and\n"
                  "--sign-pub, or a new key file is made in the same go with --new-key. A device belongs to a subject "
                  "and\n"
@@ -163,8 +164,8 @@ int enroll_run(int argc, char **argv)
 	const struct option options[] = {
 	        TOOL_ADMIN_OPTIONS(&access),
 	        {"name", OPTION_TEXT, &w.name, "NAME", "the principal's or credential's name", 0, 0},
-	        {"roles", OPTION_TEXT, &w.roles, "LIST", "decide, import, audit, administer, device, approve, signal, witness", 0,
-	         0},
+	        {"roles", OPTION_TEXT, &w.roles, "LIST",
+	         "decide, import, audit, administer, device, approve, signal, witness", 0, 0},
 	        {"new-key", OPTION_TEXT, &w.new_key, "FILE", "make the key file in the same go", 0, 0},
 	        {"channel-pub", OPTION_TEXT, &w.channel_pub, "BASE64", "its channel key, public half", 0, 0},
 	        {"sign-pub", OPTION_TEXT, &w.sign_pub, "BASE64", "its signing key, public half", 0, 0},

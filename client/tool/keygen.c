@@ -13,8 +13,10 @@ static const struct usage usage = {
         .command = "keygen",
         .arguments = "FILE",
         .about = "Makes a key file (mode 0600; an existing file is never overwritten) and prints its public keys.\n"
-                 "A client's file holds a channel key and a signing key; a device's a signing key only; a witness's a channel\n"
-                 "key and the key that it cosigns with, whose verifier key goes into trust policies. The name is the one\n"
+                 "A client's file holds a channel key and a signing key; a device's a signing key only; a witness's a "
+                 "channel\n"
+                 "key and the key that it cosigns with, whose verifier key goes into trust policies. The name is the "
+                 "one\n"
                  "that the principal or credential is enrolled under.\n",
         .exits = "  0  made\n" TOOL_EXIT_TEXT,
         .n_min = 1,

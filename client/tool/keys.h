@@ -9,10 +9,10 @@
 #include "ledger/note.h"
 #include "node/wire/keyfile.h"
 
-#define KEYS_CLIENT (1u << KEY_CHANNEL | 1u << KEY_SIGN)
-#define KEYS_DEVICE (1u << KEY_SIGN)
+#define KEYS_CLIENT  (1u << KEY_CHANNEL | 1u << KEY_SIGN)
+#define KEYS_DEVICE  (1u << KEY_SIGN)
 #define KEYS_WITNESS (1u << KEY_CHANNEL | 1u << KEY_COSIGNER)
-#define KEYS_NODE   (1u << KEY_CHANNEL | 1u << KEY_LOG | 1u << KEY_COSIGNER)
+#define KEYS_NODE    (1u << KEY_CHANNEL | 1u << KEY_LOG | 1u << KEY_COSIGNER)
 
 #define KEYS_PUBLIC_TEXT_SIZE 45 /* Base64 of 32 bytes and NUL. */
 void keys_public_text(const uint8_t pub[32], char ret[KEYS_PUBLIC_TEXT_SIZE]);

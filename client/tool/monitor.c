@@ -165,10 +165,11 @@ static int run(struct monitor *m)
 	while (!m->nodes.stop && !m->grave && !m->code) {
 		look(m);
 		if (refused(m))
-			return tool_fail(EXIT_REFUSED, usage.command,
-			                 "the cluster refuses: %s (the key is enrolled with `countersign enroll --roles "
-			                 "witness`, which needs the feature records)",
-			                 refused(m)->error);
+			return tool_fail(
+			        EXIT_REFUSED, usage.command,
+			        "the cluster refuses: %s (the key is enrolled with `countersign enroll --roles "
+			        "witness`, which needs the feature records)",
+			        refused(m)->error);
 		if (m->once && enough(m))
 			break;
 	}
@@ -187,13 +188,14 @@ static int load_state(struct monitor *m)
 	if (code)
 		return code;
 	if (there && strcmp(s->origin, m->file.origin) != 0)
-		return tool_fail(EXIT_USAGE, usage.command, "%s is of another ledger, %s, and this is %s", m->dir, s->origin,
-		                 m->file.origin);
+		return tool_fail(EXIT_USAGE, usage.command, "%s is of another ledger, %s, and this is %s", m->dir,
+		                 s->origin, m->file.origin);
 	if (m->folder.record.size > s->fold.size)
-		return tool_fail(EXIT_USAGE, usage.command,
-		                 "%s: the key has cosigned %llu entries, and only %llu are known to be checked: a copy of "
-		                 "an older state was put back",
-		                 m->dir, (unsigned long long)m->folder.record.size, (unsigned long long)s->fold.size);
+		return tool_fail(
+		        EXIT_USAGE, usage.command,
+		        "%s: the key has cosigned %llu entries, and only %llu are known to be checked: a copy of "
+		        "an older state was put back",
+		        m->dir, (unsigned long long)m->folder.record.size, (unsigned long long)s->fold.size);
 	snprintf(s->origin, sizeof s->origin, "%s", m->file.origin);
 	m->before = *s;
 	return 0;
@@ -226,8 +228,8 @@ static int open_all(struct monitor *m)
 	m->run.origin = m->file.origin;
 	grave = monitoralarms_grave(&m->alarms);
 	return grave ? tool_fail(MONITOR_ALARM, usage.command,
-	                         "alarm %u, %s, is not acknowledged, and nothing is cosigned until it is: %s", grave->id,
-	                         monitoralarm_word(grave->kind), grave->text)
+	                         "alarm %u, %s, is not acknowledged, and nothing is cosigned until it is: %s",
+	                         grave->id, monitoralarm_word(grave->kind), grave->text)
 	             : 0;
 }
 
@@ -267,15 +269,18 @@ int monitor_run(int argc, char **argv)
 	bool status = false, json = false;
 	const struct option options[] = {
 	        TOOL_ACCESS_OPTIONS(&where),
-	        {"state", OPTION_TEXT, &m->dir, "DIR", "the monitor's folder: what it has checked, cosigned, raised", 0, 0},
+	        {"state", OPTION_TEXT, &m->dir, "DIR", "the monitor's folder: what it has checked, cosigned, raised", 0,
+	         0},
 	        {"trust", OPTION_TEXT, &m->trust, "POLICY",
 	         "whose signatures count (default: the cluster file's policy, carried over as members change)", 0, 0},
 	        {"alarm-command", OPTION_TEXT, &m->run.program, "PROGRAM",
-	         "run for each alarm, without a shell: kind and text as arguments, all of it as COUNTERSIGN_ALARM_…", 0, 0},
+	         "run for each alarm, without a shell: kind and text as arguments, all of it as COUNTERSIGN_ALARM_…", 0,
+	         0},
 	        {"interval", OPTION_NUMBER, &m->interval_ms, "MS", "longest time between two looks (default: 1000)", 10,
 	         60000},
 	        {"silence", OPTION_NUMBER, &m->silence_ms, "MS",
-	         "no new checkpoint for so long, nor a majority that vouches for none, is an alarm (default: 30 intervals)",
+	         "no new checkpoint for so long, nor a majority that vouches for none, is an alarm (default: 30 "
+	         "intervals)",
 	         10, UINT32_MAX},
 	        {"patience", OPTION_NUMBER, &m->patience_ms, "MS",
 	         "so long a node may show less than before (default: 10 intervals)", 10, UINT32_MAX},
@@ -300,8 +305,8 @@ int monitor_run(int argc, char **argv)
 	if (status)
 		return monitorstatus_show(m->dir, json);
 	if (m->run.program && (!strchr(m->run.program, '/') || !executable(m->run.program)))
-		return tool_fail(EXIT_USAGE, usage.command, "option --alarm-command: \"%s\" is not the path of a program",
-		                 m->run.program);
+		return tool_fail(EXIT_USAGE, usage.command,
+		                 "option --alarm-command: \"%s\" is not the path of a program", m->run.program);
 	m->silence_ms = m->silence_ms ? m->silence_ms : SILENCE_INTERVALS * m->interval_ms;
 	m->patience_ms = m->patience_ms ? m->patience_ms : PATIENCE_INTERVALS * m->interval_ms;
 	m->access = &where;

@@ -29,15 +29,15 @@ struct monitorclaim {
 struct monitorpeer {
 	uint64_t id, round;
 	bool answers;
-	int err; /* The library's, of its last round. */
-	struct monitorclaim signed_, told;      /* Its checkpoint; its status. Beyond what is checked yet. */
-	struct monitorclaim last;               /* Below it, the last one that was looked at: size and root. */
-	uint64_t largest;                       /* Entries that it has ever shown. */
-	uint64_t shows, note_size;              /* That it shows now; that its checkpoint does. */
-	uint64_t failing_ms, behind_ms;         /* Since then; 0: it is not. */
-	bool missing, back;                     /* For so long that it was said. */
-	uint64_t unknown_ms;                    /* Its checkpoints are signed by nobody whom the policy knows. */
-	struct hash root;                       /* With told_size: its status as it came. */
+	int err;                           /* The library's, of its last round. */
+	struct monitorclaim signed_, told; /* Its checkpoint; its status. Beyond what is checked yet. */
+	struct monitorclaim last;          /* Below it, the last one that was looked at: size and root. */
+	uint64_t largest;                  /* Entries that it has ever shown. */
+	uint64_t shows, note_size;         /* That it shows now; that its checkpoint does. */
+	uint64_t failing_ms, behind_ms;    /* Since then; 0: it is not. */
+	bool missing, back;                /* For so long that it was said. */
+	uint64_t unknown_ms;               /* Its checkpoints are signed by nobody whom the policy knows. */
+	struct hash root;                  /* With told_size: its status as it came. */
 	uint64_t told_size, kept, leader, term;
 	char role[16], health[64], error[256];
 };

@@ -14,12 +14,12 @@
  * on: one node that lies, or that is silent, must not be able to blind it. X(name, word, grave)
  */
 #define MONITORALARM_LIST(X)                                                                                           \
-	X(MONITORALARM_FORK, "fork", true)              /* Two histories, both under a quorum's signatures. */         \
-	X(MONITORALARM_ROLLBACK, "rollback", true)      /* All nodes show less than a quorum had cosigned. */          \
-	X(MONITORALARM_ENTRIES, "entries", true)        /* No node's entries lead to what a quorum has signed. */      \
-	X(MONITORALARM_RECORD, "own-record", true)      /* This key has cosigned more than this folder knows of. */    \
-	X(MONITORALARM_DIFFERS, "node-differs", false)  /* One node shows another history than the others. */          \
-	X(MONITORALARM_BACK, "node-went-back", false)   /* One node shows less than it has shown. */                   \
+	X(MONITORALARM_FORK, "fork", true)               /* Two histories, both under a quorum's signatures. */        \
+	X(MONITORALARM_ROLLBACK, "rollback", true)       /* All nodes show less than a quorum had cosigned. */         \
+	X(MONITORALARM_ENTRIES, "entries", true)         /* No node's entries lead to what a quorum has signed. */     \
+	X(MONITORALARM_RECORD, "own-record", true)       /* This key has cosigned more than this folder knows of. */   \
+	X(MONITORALARM_DIFFERS, "node-differs", false)   /* One node shows another history than the others. */         \
+	X(MONITORALARM_BACK, "node-went-back", false)    /* One node shows less than it has shown. */                  \
 	X(MONITORALARM_DIVERGED, "node-diverged", false) /* One node says that its own ledger is another. */           \
 	X(MONITORALARM_SIGNATURE, "bad-signature", false)                                                              \
 	X(MONITORALARM_SILENCE, "silence", false) /* No new checkpoint, and no majority that vouches for none. */

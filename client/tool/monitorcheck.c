@@ -51,7 +51,8 @@ static void differs(struct monitor *m, const struct monitorpeer *p, const struct
 		keep_evidence(m, p->id, c);
 	if (c->quorum)
 		monitor_alarm(m, MONITORALARM_FORK, 0,
-		              "FORKED: node %" PRIu64 " shows a checkpoint of %" PRIu64 " entries with the root %.16s…, a "
+		              "FORKED: node %" PRIu64 " shows a checkpoint of %" PRIu64
+		              " entries with the root %.16s…, a "
 		              "quorum has signed it, and the root of what was checked is %.16s…; both are in evidence/",
 		              p->id, c->size, found, expected);
 	else
@@ -120,7 +121,9 @@ static void compare_ahead(struct monitor *m, const struct monitorpeer *p)
 		keep_evidence(m, p->id, a);
 		keep_evidence(m, m->peers[i].id, b);
 		monitor_alarm(m, a->quorum && b->quorum ? MONITORALARM_FORK : MONITORALARM_DIFFERS,
-		              a->quorum && b->quorum ? 0 : a->quorum ? m->peers[i].id : p->id,
+		              a->quorum && b->quorum ? 0
+		              : a->quorum            ? m->peers[i].id
+		                                     : p->id,
 		              "FORKED: nodes %" PRIu64 " and %" PRIu64 " show two signed checkpoints of %" PRIu64
 		              " entries with two roots; both are in evidence/",
 		              p->id, m->peers[i].id, a->size);
@@ -210,7 +213,8 @@ static void take(struct monitor *m, struct monitorpeer *p, const struct monitorv
 	p->kept = v->kept;
 	if (v->kept > m->folder.record.size)
 		monitor_alarm(m, MONITORALARM_RECORD, 0,
-		              "node %" PRIu64 " has our cosignature of %" PRIu64 " entries, and this folder knows of %" PRIu64
+		              "node %" PRIu64 " has our cosignature of %" PRIu64
+		              " entries, and this folder knows of %" PRIu64
 		              ": another monitor has the key, or the folder is an old copy; make a new key",
 		              p->id, v->kept, m->folder.record.size);
 	take_note(m, p, v);
@@ -269,7 +273,8 @@ static void cosign(struct monitor *m)
 	if (err == CS_ERR_DIVERGED)
 		monitor_alarm(m, MONITORALARM_RECORD, 0,
 		              "the record in this folder says that the key has cosigned %" PRIu64
-		              " entries, and what was checked are %" PRIu64 ", or have another root: nothing was signed",
+		              " entries, and what was checked are %" PRIu64
+		              ", or have another root: nothing was signed",
 		              f->record.size, size);
 	else if (err == CS_ERR_IO)
 		m->code = EXIT_LOCAL;

@@ -74,8 +74,7 @@ static void note_read(struct monitorfolder *f)
 	struct note n;
 	size_t size = 0;
 
-	if (!files_join(path, f->dir, MONITORFOLDER_CHECKPOINT) ||
-	    files_read(path, LIMIT_NOTE_SIZE_MAX, &text, &size))
+	if (!files_join(path, f->dir, MONITORFOLDER_CHECKPOINT) || files_read(path, LIMIT_NOTE_SIZE_MAX, &text, &size))
 		return;
 	if (!note_parse(&n, text, size) && !checkpoint_parse(&c, n.text, n.text_len) && c.size == f->record.size &&
 	    hash_equal(&c.root, &f->record.root) && note_verify(&n, &f->key, NULL) == 0)

@@ -37,9 +37,9 @@ struct monitorrecord {
 
 struct monitorfolder {
 	const char *dir;
-	int fd, lock;           /* -1: not open. */
-	struct note_key key;    /* The monitor's own. */
-	uint8_t secret[64];     /* Wiped by the close. */
+	int fd, lock;        /* -1: not open. */
+	struct note_key key; /* The monitor's own. */
+	uint8_t secret[64];  /* Wiped by the close. */
 	struct monitorrecord record;
 	char note[LIMIT_NOTE_SIZE_MAX + 1]; /* With the own cosignature, of the record's size; "": not made yet. */
 };

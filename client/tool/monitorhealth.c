@@ -95,7 +95,8 @@ static void look_for_silence(struct monitor *m, uint64_t now_ms)
 	bool silent = now_ms >= m->fresh_ms + m->silence_ms;
 	if (silent && !m->silent)
 		monitor_alarm(m, MONITORALARM_SILENCE, 0,
-		              "SILENCE: no new checkpoint for %" PRIu64 " ms, and no majority says that there is none: %u of %u "
+		              "SILENCE: no new checkpoint for %" PRIu64
+		              " ms, and no majority says that there is none: %u of %u "
 		              "nodes answer",
 		              now_ms - m->fresh_ms, answering(m), m->n_peers);
 	else if (!silent && m->silent)

@@ -40,8 +40,8 @@ static void read_status(const char *text, struct monitorview *v)
 	const char *root = json_string_value(json_object_get(o, "root"));
 	size_t len = 0;
 
-	v->has_status = root && !sodium_hex2bin(v->root.b, HASH_SIZE, root, strlen(root), NULL, &len, NULL) &&
-	                len == HASH_SIZE;
+	v->has_status =
+	        root && !sodium_hex2bin(v->root.b, HASH_SIZE, root, strlen(root), NULL, &len, NULL) && len == HASH_SIZE;
 	v->size = read_number(o, "size");
 	v->leader = read_number(o, "leader_id");
 	v->term = read_number(o, "term");
@@ -66,8 +66,8 @@ static void ask(struct monitornodes *all, struct monitorview *fresh, uint64_t af
 	int err = cs_witness(all->client, fresh->id, after, all->interval_ms, cosigned, &note, &fresh->kept);
 
 	fresh->err = 0;
-	*ret_refused = cosigned && (err == CS_E_REFUTED || err == CS_E_DIVERGED || err == CS_E_UNDECIDED ||
-	                            err == CS_E_MALFORMED);
+	*ret_refused = cosigned &&
+	               (err == CS_E_REFUTED || err == CS_E_DIVERGED || err == CS_E_UNDECIDED || err == CS_E_MALFORMED);
 	fresh->diverged = cosigned && err == CS_E_DIVERGED;
 	if (!err && note) {
 		fresh->note_len = strlen(note);
@@ -91,8 +91,7 @@ static void rest(struct monitornode *n)
 
 	while (!all->stop && !n->gone && n->seen < n->view.rounds)
 		pthread_cond_wait(&all->handled, &all->lock);
-	while (!all->stop && !n->gone && n->view.err &&
-	       pthread_cond_timedwait(&all->handled, &all->lock, &until) == 0)
+	while (!all->stop && !n->gone && n->view.err && pthread_cond_timedwait(&all->handled, &all->lock, &until) == 0)
 		continue;
 }
 

@@ -16,10 +16,10 @@
 #include "client/tool/monitoralarm.h"
 #include "client/tool/text.h"
 
-#define RUN_MS_MAX   60000 /* One that takes longer hangs. */
-#define LOOK_MS      20
-#define VALUE_SIZE   640
-#define VARIABLES    10
+#define RUN_MS_MAX 60000 /* One that takes longer hangs. */
+#define LOOK_MS    20
+#define VALUE_SIZE 640
+#define VARIABLES  10
 
 struct environment {
 	char values[VARIABLES][VALUE_SIZE + FILES_PATH_SIZE];

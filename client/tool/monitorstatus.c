@@ -37,7 +37,8 @@ void monitorstatus_write(struct monitor *m)
 	struct hash h;
 	json_t *o, *nodes;
 
-	if (m->status_ms && now_ms < m->status_ms + WRITE_MS && size == m->folder.record.size && n_alarms == m->alarms.n)
+	if (m->status_ms && now_ms < m->status_ms + WRITE_MS && size == m->folder.record.size &&
+	    n_alarms == m->alarms.n)
 		return;
 	m->status_ms = now_ms;
 	size = m->folder.record.size;
@@ -186,8 +187,10 @@ int monitorstatus_acknowledge(const char *dir, const char *which)
 	int code;
 
 	if (strcmp(which, "all") != 0 && (!tool_parse_index(which, &id) || !id || id > MONITORALARM_MAX))
-		return tool_fail(EXIT_USAGE, MONITOR_COMMAND, "option --acknowledge: \"%s\" is neither an alarm's number nor "
-		                                              "\"all\"", which);
+		return tool_fail(EXIT_USAGE, MONITOR_COMMAND,
+		                 "option --acknowledge: \"%s\" is neither an alarm's number nor "
+		                 "\"all\"",
+		                 which);
 	if (monitorfolder_busy(dir) < 0)
 		return tool_fail(EXIT_LOCAL, MONITOR_COMMAND, "%s is not a monitor's folder", dir);
 	code = monitoralarms_open(MONITOR_COMMAND, dir, &alarms);

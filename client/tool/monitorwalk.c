@@ -138,9 +138,10 @@ static bool past_forked(struct monitor *m)
 		monitorfolder_put(MONITOR_COMMAND, &m->folder, MONITORFOLDER_EVIDENCE "/ours.note", s->note,
 		                  s->note_len);
 		monitor_alarm(m, MONITORALARM_FORK, 0,
-		              "REWRITTEN: the cluster's first %" PRIu64 " entries are not those that were checked; entries "
-		              "before %" PRIu64 " are the same, the first that differs is one of %" PRIu64 " to %" PRIu64
-		              "; both checkpoints are in evidence/",
+		              "REWRITTEN: the cluster's first %" PRIu64
+		              " entries are not those that were checked; entries "
+		              "before %" PRIu64 " are the same, the first that differs is one of %" PRIu64
+		              " to %" PRIu64 "; both checkpoints are in evidence/",
 		              s->fold.size, range.low, range.low, range.high - 1);
 	}
 	auditproof_close(&p);

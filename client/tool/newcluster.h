@@ -27,7 +27,8 @@ struct newcluster_settings {
 	const uint8_t *policy_compiled;
 	size_t policy_compiled_len;
 	unsigned n_admins, threshold; /* So many of them sign an order. */
-	struct option_list witnesses; /* Verifier keys that the trust policy asks for, all of them, beside the nodes'. */
+	struct option_list
+	        witnesses; /* Verifier keys that the trust policy asks for, all of them, beside the nodes'. */
 };
 
 struct newcluster_node {

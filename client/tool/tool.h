@@ -82,7 +82,7 @@ struct tool_access {
 	const char *key;     /* NULL: $COUNTERSIGN_KEY. */
 	uint64_t timeout_ms;
 	struct option_list sign_with; /* Of administrators' commands: further key files that sign. */
-	bool skip_proof; /* Replies are checked by the command itself: cs_options. */
+	bool skip_proof;              /* Replies are checked by the command itself: cs_options. */
 	bool ordered;                 /* Asynchronous calls keep their order: cs_options. */
 };
 #define TOOL_TIMEOUT_MS_DEFAULT 5000

@@ -25,9 +25,9 @@
 	X(WIRE_POLICY_SET, 7, "policy set") /* policy (command.h), signed -> proved reply */                           \
 	X(WIRE_CHECK, 8, "check") /* [request id, or request (, stale ms max)] -> [stands, verdict, index, time ms,    \
 	                             size, stale ms] */                                                                \
-	X(WIRE_ENTRIES, 9, "entries") /* [first, count, wait ms] -> [size, [[leaf, body or nil]…]] */                \
-	X(WIRE_PROVE, 10, "prove")    /* [index, wait ms (, need, [witness's key id…])]                              \
-	                                 -> [quorum, leaf, body or nil, [hash…], checkpoint] */                      \
+	X(WIRE_ENTRIES, 9, "entries")          /* [first, count, wait ms] -> [size, [[leaf, body or nil]…]] */       \
+	X(WIRE_PROVE, 10, "prove")             /* [index, wait ms (, need, [witness's key id…])]                     \
+	                                          -> [quorum, leaf, body or nil, [hash…], checkpoint] */             \
 	X(WIRE_CONSISTENCY, 11, "consistency") /* [old size, new size] -> [[hash…]] */                               \
 	X(WIRE_CHECKPOINT, 12, "checkpoint")   /* [] -> [quorum, checkpoint] newest cosigned, else the leader's */     \
 	X(WIRE_STATUS, 13, "status")           /* [] or [1] -> status (below), [1]: with details */                    \
