@@ -32,12 +32,17 @@ struct kept {
 	struct line lines[LIMIT_NOTE_SIGNATURES_MAX];
 };
 
-struct witnesses {
-	const char *origin;
-	pthread_mutex_t lock; /* Guards the two tables that follow. */
+/* Whose lines count. */
+struct keys {
 	struct witness list[WITNESSES_ENROLLED_MAX];
 	unsigned n;
 	struct witness_members members;
+};
+
+struct witnesses {
+	const char *origin;
+	pthread_mutex_t lock; /* Guards keys; never held while a signature is verified: the core waits for it. */
+	struct keys keys;
 	/* The reader's own. */
 	struct board_note offer;
 	uint64_t offered_ns;
@@ -70,15 +75,15 @@ void witnesses_set(struct witnesses *w, const struct witness *list, unsigned n)
 		n = WITNESSES_ENROLLED_MAX;
 	pthread_mutex_lock(&w->lock);
 	if (n)
-		memcpy(w->list, list, n * sizeof *list);
-	w->n = n;
+		memcpy(w->keys.list, list, n * sizeof *list);
+	w->keys.n = n;
 	pthread_mutex_unlock(&w->lock);
 }
 
 void witnesses_set_members(struct witnesses *w, const struct witness_members *members)
 {
 	pthread_mutex_lock(&w->lock);
-	w->members = *members;
+	w->keys.members = *members;
 	pthread_mutex_unlock(&w->lock);
 }
 
@@ -107,8 +112,8 @@ static bool complete(struct witnesses *w)
 	bool all = k != NULL;
 
 	pthread_mutex_lock(&w->lock);
-	for (unsigned i = 0; i < w->n; i++)
-		all = all && has_line(k, w->list[i].principal);
+	for (unsigned i = 0; i < w->keys.n; i++)
+		all = all && has_line(k, w->keys.list[i].principal);
 	pthread_mutex_unlock(&w->lock);
 	return all;
 }
@@ -183,8 +188,8 @@ static unsigned count(const struct kept *k, int whose)
 	return n;
 }
 
-/* The lines that verify, in order: a log's, members', witnesses'. Locked. */
-static int verify(const struct witnesses *w, const struct witness_note *n, struct kept *ret)
+/* The lines that verify, in order: a log's, members', witnesses'. */
+static int verify(const struct keys *w, const struct witness_note *n, struct kept *ret)
 {
 	struct line as = {.whose = LINE_LOG};
 	int err = 0;
@@ -202,7 +207,7 @@ static int verify(const struct witnesses *w, const struct witness_note *n, struc
 	return err;
 }
 
-static bool is_enrolled(const struct witnesses *w, uint64_t principal)
+static bool is_enrolled(const struct keys *w, uint64_t principal)
 {
 	for (unsigned i = 0; i < w->n; i++)
 		if (w->list[i].principal == principal)
@@ -250,32 +255,42 @@ static struct kept *place(struct witnesses *w, uint64_t size)
 	return &w->notes[at];
 }
 
+/* A note that its bringer, a member's log key and a majority have signed; its lines. */
+static int examine(const struct keys *keys, const struct witness_note *n, struct kept *ret)
+{
+	int err = is_enrolled(keys, n->principal) ? verify(keys, n, ret) : CS_ERR_NOT_PERMITTED;
+
+	if (err)
+		return err;
+	return count(ret, LINE_LOG) && count(ret, LINE_MEMBER) >= keys->members.majority && has_line(ret, n->principal)
+	               ? 0
+	               : CS_ERR_UNDECIDED;
+}
+
 int witnesses_keep(struct witnesses *w, const struct witness_note *n, const struct hash *root)
 {
-	struct kept *fresh = calloc(1, sizeof *fresh), *k;
-	int err = 0;
+	struct kept *fresh = calloc(1, sizeof *fresh), *k = NULL;
+	struct keys *keys = malloc(sizeof *keys);
+	int err = fresh && keys ? 0 : CS_ERR_NOMEM;
 
-	if (!fresh || n->note.text_len > sizeof fresh->text) {
-		free(fresh);
-		return fresh ? CS_ERR_TOO_LARGE : CS_ERR_NOMEM;
+	if (!err && n->note.text_len > sizeof fresh->text)
+		err = CS_ERR_TOO_LARGE;
+	if (!err) {
+		pthread_mutex_lock(&w->lock);
+		*keys = w->keys;
+		pthread_mutex_unlock(&w->lock);
+		err = examine(keys, n, fresh);
 	}
-	pthread_mutex_lock(&w->lock);
-	if (!is_enrolled(w, n->principal))
-		err = CS_ERR_NOT_PERMITTED;
-	if (!err)
-		err = verify(w, n, fresh);
-	bool quorum = count(fresh, LINE_LOG) && count(fresh, LINE_MEMBER) >= w->members.majority;
-	pthread_mutex_unlock(&w->lock);
-	if (!err && (!quorum || !has_line(fresh, n->principal)))
-		err = CS_ERR_UNDECIDED;
 	if (!err && !hash_equal(&n->checkpoint.root, root))
 		err = CS_ERR_DIVERGED;
-	k = err ? NULL : place(w, n->checkpoint.size);
+	if (!err)
+		k = place(w, n->checkpoint.size);
 	if (k) {
 		k->text_len = n->note.text_len;
 		memcpy(k->text, n->note.text, n->note.text_len);
 		err = merge(k, fresh);
 	}
+	free(keys);
 	free(fresh);
 	return err;
 }

@@ -162,7 +162,7 @@ static int run(struct monitor *m)
 		monitornodes_cosigned(&m->nodes, m->folder.record.size, m->folder.note);
 	monitor_say("monitor of %s begins at %llu entries, cosigns as %s", m->file.origin,
 	            (unsigned long long)m->state.fold.size, m->folder.key.name);
-	while (!m->nodes.stop && !m->grave && !m->code) {
+	while (!monitornodes_stopped(&m->nodes) && !m->grave && !m->code) {
 		look(m);
 		if (refused(m))
 			return tool_fail(

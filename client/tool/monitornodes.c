@@ -221,6 +221,14 @@ void monitornodes_wake(struct monitornodes *n)
 	pthread_mutex_unlock(&n->lock);
 }
 
+bool monitornodes_stopped(struct monitornodes *n)
+{
+	pthread_mutex_lock(&n->lock);
+	bool stop = n->stop;
+	pthread_mutex_unlock(&n->lock);
+	return stop;
+}
+
 void monitornodes_close(struct monitornodes *n)
 {
 	monitornodes_wake(n);

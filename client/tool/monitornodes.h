@@ -62,7 +62,8 @@ void monitornodes_wait(struct monitornodes *n, uint64_t until_ms, struct monitor
 void monitornodes_done(struct monitornodes *n, uint64_t after);
 /* From now on this is what nodes are given to keep. */
 void monitornodes_cosigned(struct monitornodes *n, uint64_t size, const char *note);
-void monitornodes_wake(struct monitornodes *n); /* Ends a wait. Not from a signal's handler. */
+void monitornodes_wake(struct monitornodes *n); /* It is to end: so does a wait. Not from a signal's handler. */
+bool monitornodes_stopped(struct monitornodes *n);
 /* cs_stop must have been called: no question is under way then. */
 void monitornodes_close(struct monitornodes *n);
 

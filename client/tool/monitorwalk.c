@@ -189,7 +189,7 @@ bool monitorwalk_to(struct monitor *m, const struct monitorpeer *whose, const st
 	bool done = true;
 
 	m->before = m->state;
-	while (done && !m->code && m->state.fold.size < claim->size) {
+	while (done && !m->code && m->state.fold.size < claim->size && !monitornodes_stopped(&m->nodes)) {
 		struct auditproof proof;
 		struct auditwalk_target t;
 
@@ -198,5 +198,5 @@ bool monitorwalk_to(struct monitor *m, const struct monitorpeer *whose, const st
 			keep(m, &t, proof.size ? proof.size : claim->size);
 		auditproof_close(&proof);
 	}
-	return done && !m->code;
+	return m->state.fold.size >= claim->size && !m->code;
 }
