@@ -235,10 +235,11 @@ static int open_all(struct monitor *m)
 
 static int begin(struct monitor *m)
 {
-	int code = take_signals();
+	int code;
 
 	m->folder.fd = m->folder.lock = -1;
 	monitornodes_open(&m->nodes, NULL, (unsigned)m->interval_ms);
+	code = take_signals();
 	if (!code)
 		code = open_all(m);
 	m->nodes.client = m->source.client;

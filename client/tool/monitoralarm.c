@@ -202,14 +202,21 @@ static int append(struct monitoralarms *a, json_t *o)
 	return err;
 }
 
+bool monitoralarms_stands(const struct monitoralarms *a, enum monitoralarm_kind kind, uint64_t node)
+{
+	for (unsigned i = 0; i < a->n; i++)
+		if (!a->list[i].acknowledged && a->list[i].kind == kind && a->list[i].node == node)
+			return true;
+	return false;
+}
+
 const struct monitoralarm *monitoralarms_raise(struct monitoralarms *a, const struct monitoralarm *alarm)
 {
 	struct monitoralarm *kept;
 	int err;
 
-	for (unsigned i = 0; i < a->n; i++)
-		if (!a->list[i].acknowledged && a->list[i].kind == alarm->kind && a->list[i].node == alarm->node)
-			return NULL;
+	if (monitoralarms_stands(a, alarm->kind, alarm->node))
+		return NULL;
 	if (a->n == MONITORALARM_MAX) {
 		say_loud("ALARM, and %d are kept already: %s: %s", MONITORALARM_MAX, kinds[alarm->kind].word,
 		         alarm->text);

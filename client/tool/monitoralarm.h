@@ -60,6 +60,8 @@ void monitoralarms_refresh(struct monitoralarms *a);
  * acknowledged. A file that cannot be written is said on stderr: the alarm stands in memory all the same.
  */
 const struct monitoralarm *monitoralarms_raise(struct monitoralarms *a, const struct monitoralarm *alarm);
+/* One of this kind and node stands. */
+bool monitoralarms_stands(const struct monitoralarms *a, enum monitoralarm_kind kind, uint64_t node);
 const struct monitoralarm *monitoralarms_grave(const struct monitoralarms *a); /* One that stands, or NULL. */
 /* id 0: all. 0 or the exit code after a message; *ret_n: how many. */
 int monitoralarms_acknowledge(const char *command, struct monitoralarms *a, unsigned id, unsigned *ret_n);

@@ -27,11 +27,17 @@ void monitor_alarm(struct monitor *m, enum monitoralarm_kind kind, uint64_t node
 		monitorrun_tell(&m->run, raised);
 }
 
-/* What an alarm is about is kept beside it: who shows it to others needs no more than that and the policy. */
-static void keep_evidence(struct monitor *m, uint64_t node, const struct monitorclaim *c)
+/*
+ * What an alarm is about is kept beside it: who shows it to others needs no more than that and the policy. Once an
+ * alarm: whoever goes on showing more must not fill the disk.
+ */
+static void keep_evidence(struct monitor *m, enum monitoralarm_kind kind, uint64_t of, uint64_t node,
+                          const struct monitorclaim *c)
 {
 	char name[80];
 
+	if (monitoralarms_stands(&m->alarms, kind, of))
+		return;
 	snprintf(name, sizeof name, MONITORFOLDER_EVIDENCE "/node-%" PRIu64 "-%" PRIu64 ".note", node, c->size);
 	monitorfolder_put(MONITOR_COMMAND, &m->folder, name, c->note, c->note_len);
 	if (!m->state.note_len)
@@ -48,7 +54,7 @@ static void differs(struct monitor *m, const struct monitorpeer *p, const struct
 	auditwalk_hex(ours->b, expected);
 	auditwalk_hex(c->root.b, found);
 	if (c->note_len)
-		keep_evidence(m, p->id, c);
+		keep_evidence(m, c->quorum ? MONITORALARM_FORK : MONITORALARM_DIFFERS, c->quorum ? 0 : p->id, p->id, c);
 	if (c->quorum)
 		monitor_alarm(m, MONITORALARM_FORK, 0,
 		              "FORKED: node %" PRIu64 " shows a checkpoint of %" PRIu64
@@ -118,12 +124,12 @@ static void compare_ahead(struct monitor *m, const struct monitorpeer *p)
 
 		if (!a->size || a->size != b->size || hash_equal(&a->root, &b->root))
 			continue;
-		keep_evidence(m, p->id, a);
-		keep_evidence(m, m->peers[i].id, b);
-		monitor_alarm(m, a->quorum && b->quorum ? MONITORALARM_FORK : MONITORALARM_DIFFERS,
-		              a->quorum && b->quorum ? 0
-		              : a->quorum            ? m->peers[i].id
-		                                     : p->id,
+		bool fork = a->quorum && b->quorum;
+		enum monitoralarm_kind kind = fork ? MONITORALARM_FORK : MONITORALARM_DIFFERS;
+		uint64_t of = fork ? 0 : a->quorum ? m->peers[i].id : p->id;
+		keep_evidence(m, kind, of, p->id, a);
+		keep_evidence(m, kind, of, m->peers[i].id, b);
+		monitor_alarm(m, kind, of,
 		              "FORKED: nodes %" PRIu64 " and %" PRIu64 " show two signed checkpoints of %" PRIu64
 		              " entries with two roots; both are in evidence/",
 		              p->id, m->peers[i].id, a->size);
@@ -143,7 +149,7 @@ static void take_note(struct monitor *m, struct monitorpeer *p, const struct mon
 	memcpy(c.root.b, r->root, HASH_SIZE);
 	memcpy(c.note, v->note, v->note_len + 1);
 	if (r->outcome == VERIFY_REFUTED || (r->has_checkpoint && strcmp(r->origin, m->file.origin) != 0)) {
-		keep_evidence(m, p->id, &c);
+		keep_evidence(m, MONITORALARM_SIGNATURE, p->id, p->id, &c);
 		monitor_alarm(m, MONITORALARM_SIGNATURE, p->id, "its checkpoint does not hold: %.300s",
 		              r->outcome == VERIFY_REFUTED ? r->reason : "it is of another ledger");
 		return;
