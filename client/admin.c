@@ -47,7 +47,7 @@ static int roles_parse(const char *s, uint32_t *ret)
 		}
 		if (bit == 0 || bit == ROLE_NODE) {
 			last_error_set("unknown role \"%.*s\": roles are decide, import, audit, administer, device, "
-			               "approve, signal",
+			               "approve, signal, witness",
 			               (int)(len < 64 ? len : 64), s);
 			return CS_ERR_INVALID;
 		}

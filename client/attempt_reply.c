@@ -29,6 +29,15 @@ int node_by_id(const cs_client *c, uint64_t id)
 	return found;
 }
 
+int node_pin(const cs_client *c, uint64_t id, int *ret)
+{
+	*ret = id == 0 ? -1 : node_by_id(c, id);
+	if (id == 0 || *ret >= 0)
+		return CS_OK;
+	last_error_set("node %llu is not known", (unsigned long long)id);
+	return CS_ERR_NOT_FOUND;
+}
+
 static void call_follow(struct call *call, unsigned leader)
 {
 	bool same = leader == call->node;
@@ -95,6 +104,17 @@ static void not_leader(struct call *call, const struct wire_reply *reply)
 	}
 }
 
+/* Another node may have the right ledger; this one will not come to it by being asked again. */
+static void diverged(struct call *call, const struct wire_reply *reply)
+{
+	if (call->pinned < 0) {
+		call_fail(call, reply->err, reply->text);
+		return;
+	}
+	call_text(call, reply->text);
+	call_end(call, reply->err, NULL, NULL);
+}
+
 /* What the node could not do, another may, or this one later. */
 static void error_reply(struct call *call, const struct wire_reply *reply)
 {
@@ -106,9 +126,11 @@ static void error_reply(struct call *call, const struct wire_reply *reply)
 		call->unknown = true;
 		call_fail(call, reply->err, reply->text);
 		break;
+	case CS_ERR_DIVERGED:
+		diverged(call, reply);
+		break;
 	case CS_ERR_NOT_READY:
 	case CS_ERR_NO_QUORUM:
-	case CS_ERR_DIVERGED:
 	case CS_ERR_DAMAGED:
 	case CS_ERR_IO:
 		call_fail(call, reply->err, reply->text);

@@ -10,7 +10,7 @@
 #include "ledger/bytes.h"
 #include "ledger/errors.h"
 
-#define OWN_BODY_SIZE 64
+#define OWN_BODY_SIZE PROVE_BODY_MAX /* The largest that the follower asks. */
 
 /* --- the pool --- */
 

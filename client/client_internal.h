@@ -135,6 +135,8 @@ struct session *node_session(struct node *n, struct call *call);
 void node_session_drop(struct node *n, const struct session *s);
 
 int node_by_id(const cs_client *c, uint64_t id); /* Its index, or -1; one that has moved: its new place. */
+/* The place of a node to ask alone, -1 for id 0: any. CS_ERR_NOT_FOUND, and cs_last_error says so. */
+int node_pin(const cs_client *c, uint64_t id, int *ret);
 
 /* --- call.c: one question until its one answer --- */
 
@@ -265,6 +267,9 @@ void trust_close(struct trust *t);
 int trust_checkpoint(struct trust *t, const char *origin, const char *note, size_t len, uint64_t *ret_size,
                      struct hash *ret_root, bool *ret_quorum, char *text);
 
+/* Key ids of the witnesses from outside that the policy asks for, and how many of them; 0: none, or unchecked. */
+unsigned trust_outside(struct trust *t, const char *origin, uint32_t ret_ids[WIRE_WITNESSES_MAX], unsigned *ret_n);
+
 /* --- trust_follow.c: the trust policy after a change of members --- */
 
 /* The policy names this node's keys. */
@@ -285,7 +290,7 @@ char *trust_text(struct trust *t); /* malloc'ed; NULL: no memory, or proofs are 
 /* The canonical encoding of a request. Sets cs_last_error. */
 int request_fill(const struct cs_request *q, void *buf, size_t cap, size_t *ret_len);
 
-/* --- read.c --- */
+/* --- read.c, witness.c --- */
 
 /* The reply to WIRE_PROVE; points into it. */
 struct proof_reply {
@@ -293,6 +298,9 @@ struct proof_reply {
 	struct wire_proved p;
 };
 int proof_reply_read(const struct wire_reply *reply, struct proof_reply *ret);
+#define PROVE_BODY_MAX 256 /* With the ids of WIRE_WITNESSES_MAX witnesses. */
+/* The body of a WIRE_PROVE: what the client's policy needs of witnesses is asked for. */
+int prove_body(cs_client *c, uint64_t index, uint64_t wait_ms, void *buf, size_t cap, size_t *ret_len);
 
 /* --- member.c --- */
 

@@ -314,9 +314,9 @@ int cs_event_send(cs_client *client, const struct cs_event *event, cs_result **r
 /* Administration: signed with the key file's `sign` key (the client's own key file). */
 struct cs_principal {
 	const char *name;
-	const char *roles;          /* Comma-separated: decide, import, audit, administer, device, approve, signal. */
-	const uint8_t *channel_pub; /* 32 bytes or NULL. */
-	const uint8_t *sign_pub;    /* 32 bytes or NULL. */
+	const char *roles; /* Comma-separated: decide, import, audit, administer, device, approve, signal, witness. */
+	const uint8_t *channel_pub;            /* 32 bytes or NULL. */
+	const uint8_t *sign_pub;               /* 32 bytes or NULL. */
 	const char *subject_type, *subject_id; /* Of a device or approver, of a client its owner; else NULL. */
 };
 int cs_enroll(cs_client *client, const struct cs_principal *principal, cs_result **ret);
@@ -487,16 +487,28 @@ typedef struct cs_page {
 	void *owned;
 } cs_page;
 int cs_entries(cs_client *client, uint64_t first, unsigned count, unsigned wait_ms, cs_page **ret);
+/* The same of one node; node_id 0: any. */
+int cs_entries_of(cs_client *client, uint64_t node_id, uint64_t first, unsigned count, unsigned wait_ms, cs_page **ret);
 void cs_page_free(cs_page *page);
 
 /*
  * Proves one entry under the newest checkpoint that a quorum has cosigned (waits up to wait_ms for one that covers it).
  * bundle: one JSON file for offline verification (ledger/FORMAT.md), malloc'ed. quorum: whether the cosignatures of the
- * client's own trust policy's quorum are in it (with skip_proof: the node's word). A leader that is asked while it
- * waits has the cosignatures gathered at once, within milliseconds; else they may lag by a fifth of a second under
+ * client's own trust policy's quorum are in it (with skip_proof: the node's word). Where that asks for witnesses that
+ * are not members, the newest checkpoint that enough of them have cosigned is waited for. A leader that is asked while
+ * it waits has the cosignatures gathered at once, within milliseconds; else they may lag by a fifth of a second under
  * load.
  */
 int cs_prove(cs_client *client, uint64_t index, unsigned wait_ms, char **ret_bundle, bool *ret_quorum);
+/*
+ * For a witness (role witness): one node's checkpoint that witnesses are to cosign, as a note, malloc'ed; nothing of it
+ * is checked here. Waits up to wait_ms for one above the size after; then it gives the one that there is (NULL: none
+ * yet). cosigned (may be NULL): a note of an earlier call with the witness's own cosignature added, for the node to
+ * keep. ret_kept: the largest size of which the node has such a note, and hands it out with proofs; a node forgets them
+ * when it restarts. CS_E_DIVERGED: the node's ledger has another root at the size of cosigned.
+ */
+int cs_witness(cs_client *client, uint64_t node_id, uint64_t after, unsigned wait_ms, const char *cosigned,
+               char **ret_note, uint64_t *ret_kept);
 /* The newest checkpoint (malloc'ed note). */
 int cs_checkpoint(cs_client *client, char **ret_note, bool *ret_quorum);
 

@@ -178,17 +178,27 @@ static int begin(cs_client *c, unsigned type, const uint64_t *numbers, unsigned 
 {
 	struct call *call;
 	struct writer w;
+	size_t len = 0;
 
 	int err = call_new_own(c, type, &call);
 	if (err < 0)
 		return err;
-	writer_init(&w, call->body, call->body_cap);
-	writer_array(&w, n);
-	for (unsigned i = 0; i < n; i++)
-		writer_uint(&w, numbers[i]);
+	if (type == WIRE_PROVE) {
+		err = prove_body(c, numbers[0], numbers[1], call->body, call->body_cap, &len);
+	} else {
+		writer_init(&w, call->body, call->body_cap);
+		writer_array(&w, n);
+		for (unsigned i = 0; i < n; i++)
+			writer_uint(&w, numbers[i]);
+		err = writer_end(&w, &len);
+	}
+	if (err < 0) {
+		call_drop(call);
+		return err;
+	}
 	call->number = n > 0 ? numbers[0] : 0;
 	call->wait_ms = n > 1 ? (unsigned)numbers[1] : 0;
-	call_start(call, w.len, convert, deliver, NULL, c);
+	call_start(call, len, convert, deliver, NULL, c);
 	return CS_OK;
 }
 

@@ -175,13 +175,10 @@ int cs_members(cs_client *client, uint64_t node_id, char **ret_json)
 	struct call *call;
 	struct writer w;
 	void *result;
-	int pinned = node_id == 0 ? -1 : node_by_id(client, node_id);
+	int pinned, err = node_pin(client, node_id, &pinned);
 
-	if (node_id != 0 && pinned < 0) {
-		last_error_set("node %llu is not known", (unsigned long long)node_id);
-		return CS_E_NOT_FOUND;
-	}
-	int err = call_new(client, WIRE_MEMBERS, 16, &call);
+	if (err == CS_OK)
+		err = call_new(client, WIRE_MEMBERS, 16, &call);
 	if (err < 0)
 		return err;
 	call->pinned = pinned;

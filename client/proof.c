@@ -136,3 +136,15 @@ int trust_checkpoint(struct trust *t, const char *origin, const char *note, size
 	pthread_mutex_unlock(&t->lock);
 	return err;
 }
+
+unsigned trust_outside(struct trust *t, const char *origin, uint32_t ret_ids[WIRE_WITNESSES_MAX], unsigned *ret_n)
+{
+	unsigned need = 0;
+
+	*ret_n = 0;
+	pthread_mutex_lock(&t->lock);
+	if (t->policy != NULL)
+		need = verify_policy_outside(t->policy, origin, ret_ids, WIRE_WITNESSES_MAX, ret_n);
+	pthread_mutex_unlock(&t->lock);
+	return need > WIRE_WITNESSES_MAX ? WIRE_WITNESSES_MAX : need;
+}

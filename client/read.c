@@ -77,6 +77,11 @@ static int page_convert(struct call *call, const struct wire_reply *reply, nng_m
 
 int cs_entries(cs_client *client, uint64_t first, unsigned count, unsigned wait_ms, cs_page **ret)
 {
+	return cs_entries_of(client, 0, first, count, wait_ms, ret);
+}
+
+int cs_entries_of(cs_client *client, uint64_t node_id, uint64_t first, unsigned count, unsigned wait_ms, cs_page **ret)
+{
 	if (count > WIRE_PAGE_ENTRIES_MAX)
 		count = WIRE_PAGE_ENTRIES_MAX;
 	if (wait_ms > WIRE_DEADLINE_MS_MAX)
@@ -85,10 +90,14 @@ int cs_entries(cs_client *client, uint64_t first, unsigned count, unsigned wait_
 	struct call *call;
 	size_t len;
 	void *result;
+	int pinned;
 
-	int err = read_call(client, WIRE_ENTRIES, 3, numbers, &call, &len);
+	int err = node_pin(client, node_id, &pinned);
+	if (err == CS_OK)
+		err = read_call(client, WIRE_ENTRIES, 3, numbers, &call, &len);
 	if (err < 0)
 		return err;
+	call->pinned = pinned;
 	call->wait_ms = wait_ms;
 	err = call_wait(call, len, page_convert, &result);
 	if (err == CS_OK)
@@ -202,14 +211,18 @@ int cs_prove(cs_client *client, uint64_t index, unsigned wait_ms, char **ret_bun
 {
 	if (wait_ms > WIRE_DEADLINE_MS_MAX)
 		wait_ms = WIRE_DEADLINE_MS_MAX;
-	const uint64_t numbers[] = {index, wait_ms};
 	struct call *call;
 	size_t len;
 	void *result;
 
-	int err = read_call(client, WIRE_PROVE, 2, numbers, &call, &len);
+	int err = call_new(client, WIRE_PROVE, PROVE_BODY_MAX, &call);
 	if (err < 0)
 		return err;
+	err = prove_body(client, index, wait_ms, call->body, call->body_cap, &len);
+	if (err < 0) {
+		call_drop(call);
+		return err;
+	}
 	call->wait_ms = wait_ms;
 	call->number = index;
 	err = call_wait(call, len, bundle_convert, &result);
@@ -377,13 +390,10 @@ static int status_ask(cs_client *client, int pinned, uint64_t version, char **re
 
 int cs_status(cs_client *client, uint64_t node_id, char **ret_json)
 {
-	int pinned = node_id == 0 ? -1 : node_by_id(client, node_id);
+	int pinned, err = node_pin(client, node_id, &pinned);
 
-	if (node_id != 0 && pinned < 0) {
-		last_error_set("node %llu is not in the cluster file", (unsigned long long)node_id);
-		return CS_E_NOT_FOUND;
-	}
-	int err = status_ask(client, pinned, 1, ret_json);
+	if (err == CS_OK)
+		err = status_ask(client, pinned, 1, ret_json);
 	/* An older node knows of no details. */
 	return err == CS_ERR_MALFORMED ? status_ask(client, pinned, 0, ret_json) : err;
 }

@@ -43,20 +43,52 @@ static bool has_line(const char *text, const char *line)
 	return false;
 }
 
+static bool begins(const char *p, const char *words)
+{
+	return strncmp(p, words, strlen(words)) == 0;
+}
+
+/* A line names a node in what is no line of nodes. */
+static bool names_node(const char *p)
+{
+	const char *node = strstr(p, " node-"), *end = p + strcspn(p, "\n");
+
+	return node != NULL && node < end;
+}
+
 /*
- * Of the form that `countersign init` writes: nodes as witnesses, one group of them as the quorum. Another policy is
- * its writer's: who else must sign is not ours to change.
+ * Of the form that `countersign init` writes: nodes as witnesses, one group of them as the quorum; or, as with
+ * `--witness`, that group and others from outside, who stay as they are. Another policy is its writer's: who else must
+ * sign is not ours to change.
  */
 static bool is_plain(const char *text)
 {
-	for (const char *p = text; *p != '\0'; p += strcspn(p, "\n"), p += *p == '\n')
-		if (*p != '#' && *p != '\n' && strncmp(p, "log ", 4) != 0 && strncmp(p, "witness node-", 13) != 0 &&
-		    strncmp(p, "group nodes ", 12) != 0 && strncmp(p, "quorum nodes\n", 13) != 0)
+	for (const char *p = text; *p != '\0'; p += strcspn(p, "\n"), p += *p == '\n') {
+		bool of_nodes = begins(p, "witness node-") || begins(p, "group nodes ");
+		bool of_others =
+		        begins(p, "witness ") || begins(p, "group outside") || begins(p, "group quorum-and-outside");
+		if (*p != '#' && *p != '\n' && !begins(p, "log ") && !of_nodes && !(of_others && !names_node(p)) &&
+		    !begins(p, "quorum nodes\n") && !begins(p, "quorum quorum-and-outside"))
 			return false;
+	}
 	return true;
 }
 
-static void write_plain(FILE *f, const char *origin, const struct roster *r)
+/* All that a plain policy says of others than this ledger's nodes, its quorum included. */
+static void write_others(FILE *f, const char *origin, const char *text)
+{
+	size_t len = strlen(origin);
+
+	for (const char *p = text, *end; *p != '\0'; p = end) {
+		end = p + strcspn(p, "\n");
+		end += *end == '\n';
+		bool of_log = begins(p, "log ") && begins(p + 4, origin) && p[4 + len] == '+';
+		if (*p != '#' && *p != '\n' && !of_log && !begins(p, "witness node-") && !begins(p, "group nodes "))
+			fwrite(p, 1, (size_t)(end - p), f);
+	}
+}
+
+static void write_plain(FILE *f, const char *origin, const struct roster *r, const char *text)
 {
 	char log[LINE_SIZE], witness[LINE_SIZE];
 
@@ -74,7 +106,8 @@ static void write_plain(FILE *f, const char *origin, const struct roster *r)
 	for (unsigned i = 0; i < r->n; i++)
 		if (r->nodes[i].role == ROSTER_VOTER)
 			fprintf(f, " node-%llu", (unsigned long long)r->nodes[i].id);
-	fprintf(f, "\nquorum nodes\n");
+	fputc('\n', f);
+	write_others(f, origin, text);
 }
 
 /* Only log keys are added: the leader may be a new node. */
@@ -175,7 +208,7 @@ int trust_follow(struct trust *t, const char *origin, const struct roster *r, co
 	FILE *f = err < 0 ? NULL : open_memstream(&text, &len);
 	if (f != NULL) {
 		if (is_plain(t->text))
-			write_plain(f, origin, r);
+			write_plain(f, origin, r, t->text);
 		else
 			write_added(f, origin, r, t->text);
 		err = fclose(f) == 0 ? replace(t, text, len, ret_text) : CS_ERR_NOMEM;

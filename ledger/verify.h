@@ -82,6 +82,19 @@ struct verify_policy;
 int verify_policy_parse(const char *text, size_t len, struct verify_policy **ret, char *reason, size_t reason_size);
 void verify_policy_free(struct verify_policy *p); /* NULL is fine. */
 
+/*
+ * Witnesses from outside: those whose key's name is not that of a member of the ledger (origin/node-N). ret_ids gets
+ * the key ids, as big-endian numbers, of those that the quorum asks for, at most cap; *ret_n how many. Returns how many
+ * of them a quorum takes at least, if all members have cosigned; 0: it needs none.
+ */
+unsigned verify_policy_outside(const struct verify_policy *p, const char *origin, uint32_t *ret_ids, unsigned cap,
+                               unsigned *ret_n);
+/*
+ * For who is such a witness: from now on all of them count as if they had cosigned, and the members alone are what the
+ * quorum waits for. One that waited for itself, or for others who wait for it, would never cosign.
+ */
+void verify_policy_presume_outside(struct verify_policy *p, const char *origin);
+
 /* --- what can be verified; each fills *ret whole --- */
 
 /*
@@ -120,19 +133,25 @@ bool verify_tree_consistency(uint64_t old_size, uint64_t new_size, const uint8_t
 #define VERIFY_TILE_WIDTH  (1 << VERIFY_TILE_HEIGHT)
 #define VERIFY_TILE_LEVELS 8 /* 256^8 leaves. */
 
+/* The entries of a ledger so far, folded: all that the next one is held against, and their tree. Holds no pointers. */
+struct verify_fold {
+	uint64_t size;                          /* Entries taken in. */
+	uint64_t time_ms;                       /* Of the last one. */
+	uint8_t last_leaf[VERIFY_HASH_SIZE];    /* Its leaf hash. */
+	uint8_t frontier[64][VERIFY_HASH_SIZE]; /* [l]: root of the full subtree of 2^l leaves, where bit l of size is
+	                                           set. */
+};
+void verify_fold_root(const struct verify_fold *f, uint8_t ret[VERIFY_HASH_SIZE]); /* Over the entries so far. */
+
 /*
  * A whole ledger, entry by entry, against a checkpoint: each leaf canonical, its index, its chain to the one before,
  * times never going back, and the root over all of them. Names the first bad index.
  */
 struct verify_audit {
-	struct verify_result *result;           /* Borrowed until the end. */
-	bool stopped;                           /* The result is final. */
-	uint64_t size;                          /* Entries taken in. */
-	uint64_t skipped;                       /* Of them the first so many: hashes only. */
-	uint64_t time_ms;                       /* Of the last one. */
-	uint8_t last_leaf[VERIFY_HASH_SIZE];    /* Its leaf hash. */
-	uint8_t frontier[64][VERIFY_HASH_SIZE]; /* [l]: root of the full subtree of 2^l leaves, where bit l of size is
-	                                           set. */
+	struct verify_result *result; /* Borrowed until the end. */
+	bool stopped;                 /* The result is final. */
+	struct verify_fold fold; /* Empty after the begin; who goes on from an earlier visit puts that one's here. */
+	uint64_t skipped;        /* Of its entries the first so many: hashes only. */
 	/* NULL, or told of each full subtree of 2^height leaves that an entry completes, height a multiple of 8. */
 	void (*subtree)(void *ctx, unsigned height, const uint8_t *hash);
 	void *subtree_ctx;

@@ -29,6 +29,7 @@ struct verify_name {
 	int parent;            /* The group it is a member of, or -1. */
 	unsigned need;         /* Of a group: members that must have cosigned. */
 	struct verify_key key; /* Of a witness. */
+	bool presumed;         /* Counts as having cosigned (verify_policy_presume_outside). */
 };
 
 struct verify_policy {
@@ -101,7 +102,6 @@ void verify_commitment(unsigned kind, const uint8_t salt[SALT_SIZE], struct veri
 bool verify_audit_bad(struct verify_audit *a, const char *why); /* Refutes at the entry that comes next. */
 /* An entry of which only the hash is at hand: none but such may come before it. */
 void verify_audit_hash(struct verify_audit *a, const uint8_t *leaf_hash);
-void verify_audit_root(const struct verify_audit *a, uint8_t ret[VERIFY_HASH_SIZE]); /* Over the entries so far. */
 
 /* --- verify_note.c --- */
 

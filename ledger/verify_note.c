@@ -203,7 +203,8 @@ static bool quorum_reached(const struct tally *t)
 	bool reached = false;
 
 	for (unsigned i = 0; i < p->n_names; i++) {
-		bool held = p->names[i].is_group ? count[i] >= p->names[i].need : t->cosigned[i];
+		bool held =
+		        p->names[i].is_group ? count[i] >= p->names[i].need : t->cosigned[i] || p->names[i].presumed;
 
 		if (held && p->names[i].parent >= 0)
 			count[p->names[i].parent]++;

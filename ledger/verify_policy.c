@@ -277,6 +277,68 @@ int verify_policy_parse(const char *text, size_t len, struct verify_policy **ret
 	return CS_OK;
 }
 
+/* ledger.md: members cosign under origin/node-N. */
+static bool is_outside(const struct verify_name *n, const char *origin)
+{
+	size_t len = strlen(origin);
+
+	return !n->is_group && (strncmp(n->key.name, origin, len) != 0 || strncmp(n->key.name + len, "/node-", 6) != 0);
+}
+
+/* Whether the quorum asks for it, through whatever groups. */
+static bool is_asked(const struct verify_policy *p, unsigned i)
+{
+	int at = (int)i;
+
+	while (at >= 0 && at != p->quorum)
+		at = p->names[at].parent;
+	return at >= 0;
+}
+
+/* The cheapest way to fill a group: its members by what each takes from outside. */
+static unsigned group_cost(const struct verify_policy *p, const unsigned *cost, unsigned group)
+{
+	unsigned members[VERIFY_POLICY_NAMES_MAX], n = 0, sum = 0;
+
+	for (unsigned i = 0; i < group; i++) {
+		unsigned at = n;
+
+		if (p->names[i].parent != (int)group)
+			continue;
+		for (; at > 0 && members[at - 1] > cost[i]; at--)
+			members[at] = members[at - 1];
+		members[at] = cost[i];
+		n++;
+	}
+	for (unsigned i = 0; i < p->names[group].need && i < n; i++)
+		sum += members[i];
+	return sum;
+}
+
+unsigned verify_policy_outside(const struct verify_policy *p, const char *origin, uint32_t *ret_ids, unsigned cap,
+                               unsigned *ret_n)
+{
+	unsigned cost[VERIFY_POLICY_NAMES_MAX] = {0};
+
+	*ret_n = 0;
+	/* Names are defined before they are members: each group's members have their costs when its turn comes. */
+	for (unsigned i = 0; i < p->n_names; i++) {
+		const struct verify_key *k = &p->names[i].key;
+
+		cost[i] = p->names[i].is_group ? group_cost(p, cost, i) : is_outside(&p->names[i], origin);
+		if (is_outside(&p->names[i], origin) && is_asked(p, i) && *ret_n < cap)
+			ret_ids[(*ret_n)++] = (uint32_t)k->id[0] << 24 | (uint32_t)k->id[1] << 16 |
+			                      (uint32_t)k->id[2] << 8 | k->id[3];
+	}
+	return p->quorum >= 0 ? cost[p->quorum] : 0;
+}
+
+void verify_policy_presume_outside(struct verify_policy *p, const char *origin)
+{
+	for (unsigned i = 0; i < p->n_names; i++)
+		p->names[i].presumed = is_outside(&p->names[i], origin);
+}
+
 void verify_policy_free(struct verify_policy *p)
 {
 	free(p);

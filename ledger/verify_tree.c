@@ -93,22 +93,22 @@ bool verify_audit_bad(struct verify_audit *a, const char *why)
 {
 	a->stopped = true;
 	a->result->has_bad_index = true;
-	a->result->bad_index = a->size;
-	return verify_refute(a->result, "entry %" PRIu64 ": %s", a->size, why);
+	a->result->bad_index = a->fold.size;
+	return verify_refute(a->result, "entry %" PRIu64 ": %s", a->fold.size, why);
 }
 
 static bool audit_leaf(struct verify_audit *a, const struct verify_leaf *leaf)
 {
-	if (leaf->index != a->size) {
-		verify_bad_number(a->result, a->size, leaf->index);
+	if (leaf->index != a->fold.size) {
+		verify_bad_number(a->result, a->fold.size, leaf->index);
 		return verify_audit_bad(a, "it says that it has another index");
 	}
-	if (memcmp(leaf->prev, a->last_leaf, sizeof a->last_leaf) != 0) {
-		verify_bad_hash(a->result, a->last_leaf, leaf->prev);
+	if (memcmp(leaf->prev, a->fold.last_leaf, sizeof a->fold.last_leaf) != 0) {
+		verify_bad_hash(a->result, a->fold.last_leaf, leaf->prev);
 		return verify_audit_bad(a, "it is not chained to the entry before it");
 	}
-	if (leaf->time_ms < a->time_ms) {
-		verify_bad_number(a->result, a->time_ms, leaf->time_ms);
+	if (leaf->time_ms < a->fold.time_ms) {
+		verify_bad_number(a->result, a->fold.time_ms, leaf->time_ms);
 		return verify_audit_bad(a, "its time goes back");
 	}
 	return true;
@@ -116,19 +116,21 @@ static bool audit_leaf(struct verify_audit *a, const struct verify_leaf *leaf)
 
 static void frontier_add(struct verify_audit *a, const uint8_t *leaf_hash)
 {
+	struct verify_fold *f = &a->fold;
 	uint8_t h[VERIFY_HASH_SIZE];
 	unsigned level = 0;
 
 	memcpy(h, leaf_hash, sizeof h);
-	for (; a->size >> level & 1; level++) {
+	for (; f->size >> level & 1; level++) {
 		if (level % VERIFY_TILE_HEIGHT == 0 && a->subtree)
 			a->subtree(a->subtree_ctx, level, h);
-		verify_node_hash(a->frontier[level], h, h);
+		verify_node_hash(f->frontier[level], h, h);
 	}
 	if (level % VERIFY_TILE_HEIGHT == 0 && a->subtree)
 		a->subtree(a->subtree_ctx, level, h);
-	memcpy(a->frontier[level], h, sizeof h);
-	a->size++;
+	memcpy(f->frontier[level], h, sizeof h);
+	memcpy(f->last_leaf, leaf_hash, sizeof f->last_leaf);
+	f->size++;
 }
 
 bool verify_audit_entry(struct verify_audit *a, const void *entry, size_t len, const uint8_t *tile_hash)
@@ -140,7 +142,7 @@ bool verify_audit_entry(struct verify_audit *a, const void *entry, size_t len, c
 
 	if (a->stopped)
 		return false;
-	if (a->size >= a->result->size)
+	if (a->fold.size >= a->result->size)
 		return verify_audit_bad(a, "the checkpoint does not cover it");
 	verify_leaf_hash(bytes, hash);
 	if (tile_hash && memcmp(hash, tile_hash, sizeof hash) != 0) {
@@ -152,32 +154,30 @@ bool verify_audit_entry(struct verify_audit *a, const void *entry, size_t len, c
 	if (!audit_leaf(a, &leaf))
 		return false;
 	frontier_add(a, hash);
-	memcpy(a->last_leaf, hash, sizeof hash);
-	a->time_ms = leaf.time_ms;
+	a->fold.time_ms = leaf.time_ms;
 	return true;
 }
 
 void verify_audit_hash(struct verify_audit *a, const uint8_t *leaf_hash)
 {
-	if (a->skipped < a->size)
+	if (a->skipped < a->fold.size)
 		abort(); /* What was looked at comes last: its chain has no holes. */
 	frontier_add(a, leaf_hash);
-	memcpy(a->last_leaf, leaf_hash, sizeof a->last_leaf);
-	a->skipped = a->size;
+	a->skipped = a->fold.size;
 }
 
-void verify_audit_root(const struct verify_audit *a, uint8_t ret[VERIFY_HASH_SIZE])
+void verify_fold_root(const struct verify_fold *f, uint8_t ret[VERIFY_HASH_SIZE])
 {
 	bool any = false;
 
 	verify_empty_root(ret);
 	for (unsigned level = 0; level < 64; level++) {
-		if (!(a->size >> level & 1))
+		if (!(f->size >> level & 1))
 			continue;
 		if (any)
-			verify_node_hash(a->frontier[level], ret, ret);
+			verify_node_hash(f->frontier[level], ret, ret);
 		else
-			memcpy(ret, a->frontier[level], VERIFY_HASH_SIZE);
+			memcpy(ret, f->frontier[level], VERIFY_HASH_SIZE);
 		any = true;
 	}
 }
@@ -189,23 +189,23 @@ void verify_audit_end(struct verify_audit *a)
 
 	if (a->stopped)
 		return;
-	if (a->size != r->size) {
-		verify_bad_number(r, r->size, a->size);
+	if (a->fold.size != r->size) {
+		verify_bad_number(r, r->size, a->fold.size);
 		verify_audit_bad(a, "it is missing: the checkpoint covers more entries than there are");
 		return;
 	}
-	verify_audit_root(a, root);
+	verify_fold_root(&a->fold, root);
 	if (memcmp(root, r->root, sizeof root) != 0) {
 		verify_bad_hash(r, r->root, root);
-		verify_refute(r, "the root over all %" PRIu64 " entries is not the checkpoint's", a->size);
+		verify_refute(r, "the root over all %" PRIu64 " entries is not the checkpoint's", a->fold.size);
 		return;
 	}
 	if (a->skipped > 0)
 		verify_say(r, VERIFY_MARK_UNCHECKED, "entries 0 to %" PRIu64 ": their hashes only, not what they say",
 		           a->skipped - 1);
-	if (a->skipped < a->size || a->size == 0)
+	if (a->skipped < a->fold.size || a->fold.size == 0)
 		verify_say(r, VERIFY_MARK_HELD,
 		           "%s%" PRIu64 " entries%s: canonical, chained, times in order, and their root",
-		           a->skipped ? "the last " : "all ", a->size - a->skipped, a->skipped ? " of them" : "");
+		           a->skipped ? "the last " : "all ", a->fold.size - a->skipped, a->skipped ? " of them" : "");
 	verify_conclude(r);
 }

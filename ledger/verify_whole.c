@@ -152,9 +152,9 @@ static bool old_check(struct verify_whole *w)
 {
 	uint8_t root[VERIFY_HASH_SIZE];
 
-	if (!w->has_old || w->audit.size != w->old_size)
+	if (!w->has_old || w->audit.fold.size != w->old_size)
 		return true;
-	verify_audit_root(&w->audit, root);
+	verify_fold_root(&w->audit.fold, root);
 	if (memcmp(root, w->old_root, sizeof root) != 0) {
 		verify_bad_hash(w->result, w->old_root, root);
 		verify_refute(w->result,
@@ -185,12 +185,12 @@ bool verify_whole_begin(struct verify_whole *w, const struct verify_policy *p, c
 static void progress(const struct verify_whole *w)
 {
 	if (w->options->progress)
-		w->options->progress(w->options->progress_ctx, w->audit.size, w->result->size);
+		w->options->progress(w->options->progress_ctx, w->audit.fold.size, w->result->size);
 }
 
 bool verify_whole_entries(struct verify_whole *w, const struct verify_bundled *entries, unsigned n)
 {
-	uint64_t tile = w->audit.size / VERIFY_TILE_WIDTH;
+	uint64_t tile = w->audit.fold.size / VERIFY_TILE_WIDTH;
 
 	if (!tile_fetch(w, 0, tile, n, w->level[0].hashes[0]))
 		return false;
@@ -204,7 +204,7 @@ bool verify_whole_entries(struct verify_whole *w, const struct verify_bundled *e
 
 bool verify_whole_skip(struct verify_whole *w, unsigned n)
 {
-	uint64_t tile = w->audit.size / VERIFY_TILE_WIDTH;
+	uint64_t tile = w->audit.fold.size / VERIFY_TILE_WIDTH;
 
 	if (!tile_fetch(w, 0, tile, n, w->level[0].hashes[0]))
 		return false;
@@ -224,7 +224,7 @@ void verify_whole_end(struct verify_whole *w)
 			return;
 	if (w->audit.stopped)
 		return;
-	if (w->audit.size == w->result->size)
+	if (w->audit.fold.size == w->result->size)
 		verify_say(w->result, VERIFY_MARK_HELD, "all %" PRIu64 " tiles: the hashes of these entries", w->tiles);
 	verify_audit_end(&w->audit);
 	if (w->result->outcome == VERIFY_VERIFIED && w->old_undecided)

@@ -10,6 +10,8 @@
 #include "node/decide/command.h"
 #include "node/wire/messages.h"
 
+#define ROLES_READ (ROLE_AUDIT | ROLE_DECIDE | ROLE_WITNESS) /* Leaves; private fields are open to auditors. */
+
 /* Which roles a request needs (any one of them; 0: whoever is enrolled), and how to say so. */
 static const struct {
 	uint32_t roles;
@@ -23,10 +25,10 @@ static const struct {
         [WIRE_REMOVE] = {ROLE_ADMINISTER, "remove needs the role administer"},
         [WIRE_POLICY_SET] = {ROLE_ADMINISTER, "policy set needs the role administer"},
         [WIRE_CHECK] = {ROLE_DECIDE, "check needs the role decide"},
-        [WIRE_ENTRIES] = {ROLE_AUDIT | ROLE_DECIDE, "entries needs the role audit or decide"},
-        [WIRE_PROVE] = {ROLE_AUDIT | ROLE_DECIDE, "prove needs the role audit or decide"},
-        [WIRE_CONSISTENCY] = {ROLE_AUDIT | ROLE_DECIDE, "consistency needs the role audit or decide"},
-        [WIRE_CHECKPOINT] = {ROLE_AUDIT | ROLE_DECIDE, "checkpoint needs the role audit or decide"},
+        [WIRE_ENTRIES] = {ROLES_READ, "entries needs the role audit, decide or witness"},
+        [WIRE_PROVE] = {ROLES_READ, "prove needs the role audit, decide or witness"},
+        [WIRE_CONSISTENCY] = {ROLES_READ, "consistency needs the role audit, decide or witness"},
+        [WIRE_CHECKPOINT] = {ROLES_READ, "checkpoint needs the role audit, decide or witness"},
         [WIRE_STATUS] = {0, NULL},
         [WIRE_MANY] = {0, NULL}, /* Each request in it has its own. */
         [WIRE_MEMBER] = {ROLE_ADMINISTER, "member needs the role administer"},
@@ -47,6 +49,7 @@ static const struct {
                                     "credential revoke needs the role decide or administer"},
         [WIRE_SCRUB] = {ROLE_ADMINISTER, "scrub needs the role administer"},
         [WIRE_CREDENTIALS] = {ROLE_AUDIT | ROLE_ADMINISTER, "credentials needs the role audit or administer"},
+        [WIRE_WITNESS] = {ROLE_WITNESS, "witness needs the role witness"},
 };
 
 /* Reads an envelope that wire_request_decode refused again, step by step, to say what is wrong with it. */
@@ -82,6 +85,6 @@ const char *request_fault(const uint8_t *bytes, size_t len, uint8_t ret_id[WIRE_
 const char *request_refusal(unsigned type, uint32_t roles)
 {
 	static_assert(WIRE_VERSION == 1, "request_fault says so");
-	static_assert(sizeof(needs) / sizeof(needs[0]) == WIRE_SCRUB + 1, "every type of request has its roles");
+	static_assert(sizeof(needs) / sizeof(needs[0]) == WIRE_WITNESS + 1, "every type of request has its roles");
 	return needs[type].roles == 0 || (needs[type].roles & roles) != 0 ? NULL : needs[type].text;
 }

@@ -30,6 +30,7 @@ bool reading_room_serves(unsigned wire_type)
 	case WIRE_MEMBERS:
 	case WIRE_FEATURES:
 	case WIRE_SCRUB:
+	case WIRE_WITNESS:
 		return true;
 	default:
 		return false;
@@ -37,6 +38,36 @@ bool reading_room_serves(unsigned wire_type)
 }
 
 /* --- the queue --- */
+
+/* [index, wait ms], and whose cosignatures the asker needs, if any. */
+static void prove_parse(struct reader *b, struct item *it, uint64_t *ret_wait_ms)
+{
+	uint32_t n = 0;
+	uint64_t v = 0;
+
+	if (reader_array(b, 4, &n) == 0 && n != 2 && n != 4)
+		b->err = CS_ERR_MALFORMED;
+	reader_uint(b, UINT64_MAX - 1, &it->index);
+	reader_uint(b, WIRE_DEADLINE_MS_MAX, ret_wait_ms);
+	if (n != 4)
+		return;
+	reader_uint(b, WIRE_WITNESSES_MAX, &v);
+	it->need = (unsigned)v;
+	reader_array(b, WIRE_WITNESSES_MAX, &n);
+	for (uint32_t i = 0; i < n && !b->err; i++) {
+		reader_uint(b, UINT32_MAX, &v);
+		it->ids[it->n_ids++] = (uint32_t)v;
+	}
+}
+
+static void witness_parse(struct reader *b, struct item *it, uint64_t *ret_wait_ms)
+{
+	reader_array_exact(b, 3);
+	reader_uint(b, UINT64_MAX, &it->index);
+	reader_uint(b, WIRE_DEADLINE_MS_MAX, ret_wait_ms);
+	if (!reader_nil(b))
+		reader_str(b, LIMIT_NOTE_SIZE_MAX, &it->cosigned, &it->cosigned_len);
+}
 
 /* The numbers of the body, by type. */
 static int item_parse(struct item *it)
@@ -53,9 +84,10 @@ static int item_parse(struct item *it)
 		reader_uint(&b, WIRE_DEADLINE_MS_MAX, &wait_ms);
 		break;
 	case WIRE_PROVE:
-		reader_array_exact(&b, 2);
-		reader_uint(&b, UINT64_MAX - 1, &it->index);
-		reader_uint(&b, WIRE_DEADLINE_MS_MAX, &wait_ms);
+		prove_parse(&b, it, &wait_ms);
+		break;
+	case WIRE_WITNESS:
+		witness_parse(&b, it, &wait_ms);
 		break;
 	case WIRE_MEMBERS: /* The first version of interest; 0: any. */
 		reader_array_exact(&b, 1);
@@ -274,6 +306,8 @@ int reading_room_open(const struct reader_options *o, struct reading_room **ret)
 	if (r->buf)
 		err = turns_new(WAITING_MAX, &r->inbox);
 	if (!err)
+		err = witnesses_new(o->origin, &r->witnesses);
+	if (!err)
 		err = store_view_open(o->store, &r->view);
 	if (!err) {
 		store_view_release(r->view);
@@ -282,6 +316,7 @@ int reading_room_open(const struct reader_options *o, struct reading_room **ret)
 	if (err) {
 		if (r->view)
 			store_view_close(r->view);
+		witnesses_free(r->witnesses);
 		turns_free(r->inbox);
 		free(r->buf);
 		free(r);
@@ -289,6 +324,16 @@ int reading_room_open(const struct reader_options *o, struct reading_room **ret)
 	}
 	*ret = r;
 	return 0;
+}
+
+void reading_room_set_witnesses(struct reading_room *r, const struct witness *list, unsigned n)
+{
+	witnesses_set(r->witnesses, list, n);
+}
+
+void reading_room_set_members(struct reading_room *r, const struct witness_members *members)
+{
+	witnesses_set_members(r->witnesses, members);
 }
 
 void reading_room_stop(struct reading_room *r)
@@ -308,6 +353,7 @@ void reading_room_close(struct reading_room *r)
 	pthread_join(r->thread, NULL);
 	assert(!r->waiting && !turns_count(r->inbox));
 	turns_free(r->inbox);
+	witnesses_free(r->witnesses);
 	store_view_close(r->view);
 	pthread_cond_destroy(&r->arrived);
 	pthread_mutex_destroy(&r->lock);

@@ -10,6 +10,7 @@
 #include "node/board.h"
 #include "node/job.h"
 #include "node/scrubber.h"
+#include "node/witnesses.h"
 #include "node/writer.h"
 
 struct reader_options {
@@ -18,7 +19,7 @@ struct reader_options {
 	struct store *store; /* Borrowed, as the following. */
 	struct ledger_writer *writer;
 	struct board *board;
-	struct scrubber *scrubber; /* NULL: there is none. */
+	struct scrubber *scrubber;                       /* NULL: there is none. */
 	void (*want_cosigned)(void *ctx, uint64_t size); /* Somebody waits for a quorum's proof of so many entries. */
 	void *ctx;
 };
@@ -30,6 +31,9 @@ int reading_room_open(const struct reader_options *o, struct reading_room **ret)
 void reading_room_stop(struct reading_room *r);
 /* Stops it, and ends the thread. NULL is fine. */
 void reading_room_close(struct reading_room *r);
+/* Core's thread: whose cosignatures are kept for those who prove (node/witnesses.h). */
+void reading_room_set_witnesses(struct reading_room *r, const struct witness *list, unsigned n);
+void reading_room_set_members(struct reading_room *r, const struct witness_members *members);
 /* Takes a job whose type reading_room_serves. Any thread. */
 void reading_room_submit(struct reading_room *r, struct job *j);
 bool reading_room_serves(unsigned wire_type);

@@ -19,7 +19,7 @@
 
 /* --- one answer each; true: answered, the item is done --- */
 
-static bool reply(struct reading_room *r, struct item *it, const struct writer *w)
+bool reading_room_reply(struct reading_room *r, struct item *it, const struct writer *w)
 {
 	size_t len;
 	int err = writer_end(w, &len);
@@ -31,7 +31,7 @@ static bool reply(struct reading_room *r, struct item *it, const struct writer *
 	return true;
 }
 
-static bool refuse(struct item *it, int err, const char *text)
+bool reading_room_refuse(struct item *it, int err, const char *text)
 {
 	job_error(it->job, err, text, NULL, 0);
 	return true;
@@ -108,7 +108,7 @@ static bool serve_hello(struct reading_room *r, struct item *it)
 	writer_uint(&w, s.leader_id);
 	writer_cstr(&w, url);
 	writer_cstr(&w, PACKAGE_VERSION);
-	return reply(r, it, &w);
+	return reading_room_reply(r, it, &w);
 }
 
 static bool serve_status(struct reading_room *r, struct item *it)
@@ -126,7 +126,7 @@ static bool serve_status(struct reading_room *r, struct item *it)
 		scrubber_state(r->o.scrubber, &s.details.scrub);
 	err = wire_status_encode(&s, r->buf, WIRE_REPLY_SIZE_MAX, &len);
 	if (err)
-		return refuse(it, err, NULL);
+		return reading_room_refuse(it, err, NULL);
 	job_reply(it->job, r->buf, len);
 	return true;
 }
@@ -143,12 +143,12 @@ static bool serve_checkpoint(struct reading_room *r, struct item *it)
 		quorum = false;
 	}
 	if (note.size == 0)
-		return refuse(it, CS_ERR_NOT_FOUND, "no checkpoint has been signed yet");
+		return reading_room_refuse(it, CS_ERR_NOT_FOUND, "no checkpoint has been signed yet");
 	writer_init(&w, r->buf, WIRE_REPLY_SIZE_MAX);
 	writer_array(&w, 2);
 	writer_bool(&w, quorum);
 	writer_str(&w, note.text, note.len);
-	return reply(r, it, &w);
+	return reading_room_reply(r, it, &w);
 }
 
 static void write_proof(struct writer *w, const struct hash *proof, unsigned n)
@@ -165,14 +165,14 @@ static bool serve_members(struct reading_room *r, struct item *it)
 	struct writer w;
 
 	if (!len)
-		return refuse(it, CS_ERR_NOT_READY, "the node has just started");
+		return reading_room_refuse(it, CS_ERR_NOT_READY, "the node has just started");
 	/* Who knows these members already is told no more. */
 	writer_init(&w, r->buf, WIRE_REPLY_SIZE_MAX);
 	if (it->count && version < it->count)
 		writer_array(&w, 0);
 	else
 		w.len = len;
-	return reply(r, it, &w);
+	return reading_room_reply(r, it, &w);
 }
 
 static bool serve_features(struct reading_room *r, struct item *it)
@@ -181,7 +181,8 @@ static bool serve_features(struct reading_room *r, struct item *it)
 
 	writer_init(&w, r->buf, WIRE_REPLY_SIZE_MAX);
 	w.len = board_features(r->o.board, r->buf);
-	return w.len ? reply(r, it, &w) : refuse(it, CS_ERR_NOT_READY, "the node has just started");
+	return w.len ? reading_room_reply(r, it, &w)
+	             : reading_room_refuse(it, CS_ERR_NOT_READY, "the node has just started");
 }
 
 static bool serve_consistency(struct reading_room *r, struct item *it)
@@ -197,7 +198,7 @@ static bool serve_consistency(struct reading_room *r, struct item *it)
 		char url[WIRE_URL_SIZE_MAX];
 		board_status(r->o.board, &s, url);
 		if (it->count > s.size)
-			return refuse(it, CS_ERR_NOT_FOUND, "the new size is beyond the ledger's");
+			return reading_room_refuse(it, CS_ERR_NOT_FOUND, "the new size is beyond the ledger's");
 		ledger_writer_flush(r->o.writer);
 		return false;
 	}
@@ -206,11 +207,11 @@ static bool serve_consistency(struct reading_room *r, struct item *it)
 	if (err == CS_ERR_DAMAGED && r->o.scrubber)
 		scrubber_ask(r->o.scrubber);
 	if (err)
-		return refuse(it, err, err == CS_ERR_INVALID ? "the sizes must be 0 < old <= new" : NULL);
+		return reading_room_refuse(it, err, err == CS_ERR_INVALID ? "the sizes must be 0 < old <= new" : NULL);
 	writer_init(&w, r->buf, WIRE_REPLY_SIZE_MAX);
 	writer_array(&w, 1);
 	write_proof(&w, proof, n);
-	return reply(r, it, &w);
+	return reading_room_reply(r, it, &w);
 }
 
 static bool serve_scrub(struct reading_room *r, struct item *it)
@@ -256,7 +257,7 @@ static bool serve_entries(struct reading_room *r, struct item *it)
 		if (err == CS_ERR_DAMAGED && n > 0)
 			break; /* The page ends before it. */
 		if (err)
-			return refuse(it, err, "reading the store");
+			return reading_room_refuse(it, err, "reading the store");
 		writer_array(&w, 2);
 		writer_bin(&w, leaf, leaf_len);
 		if (body)
@@ -275,7 +276,7 @@ static bool serve_entries(struct reading_room *r, struct item *it)
 	writer_array(&page, (uint32_t)n);
 	memmove(r->buf + page.len, w.base, w.len);
 	page.len += w.len;
-	return reply(r, it, &page);
+	return reading_room_reply(r, it, &page);
 }
 
 /* Chooses the checkpoint to prove under; false: none yet that covers the entry, wait. */
@@ -288,11 +289,15 @@ static bool choose_note(struct reading_room *r, struct item *it)
 	if (it->note)
 		return true;
 	note.size = 0;
-	if (!it->repeat)
+	it->quorum = it->need && witnesses_find(r->witnesses, it->index, it->need, it->ids, it->n_ids, &note);
+	bool wait = !it->repeat && clock_mono_ns() < it->until_ns;
+	/* Whoever needs witnesses waits for them; in the end the members' own quorum is better than nothing. */
+	if (!it->quorum && !it->repeat && (!it->need || !wait)) {
 		board_reached_note(r->o.board, &note);
-	it->quorum = note.size > it->index;
+		it->quorum = note.size > it->index;
+	}
 	if (!it->quorum) {
-		if (!it->repeat && clock_mono_ns() < it->until_ns) {
+		if (wait) {
 			/* Not for an entry that may never be: what is wanted only grows, and would be out of reach. */
 			board_status(r->o.board, &s, url);
 			if (s.size > it->index)
@@ -337,7 +342,7 @@ static bool serve_proof(struct reading_room *r, struct item *it)
 
 	if (!choose_note(r, it))
 		return clock_mono_ns() >= it->until_ns &&
-		       refuse(it, CS_ERR_NOT_FOUND, "no signed checkpoint covers this entry yet");
+		       reading_room_refuse(it, CS_ERR_NOT_FOUND, "no signed checkpoint covers this entry yet");
 	if (r->stored < it->note->size)
 		choose_stored_note(r, it);
 	if (r->stored < it->note->size) {
@@ -346,13 +351,13 @@ static bool serve_proof(struct reading_room *r, struct item *it)
 	}
 	err = read_entry(r, it->index, open, &leaf, &p.leaf_len, &body, &p.body_len);
 	if (err)
-		return refuse(it, err, err == CS_ERR_DAMAGED ? "reading the store" : "no such entry");
+		return reading_room_refuse(it, err, err == CS_ERR_DAMAGED ? "reading the store" : "no such entry");
 	store_view_tiles(r->view, &tiles);
 	err = tiles_inclusion(&tiles, it->index, it->note->size, p.proof, &p.n_proof);
 	if (!err)
 		err = check_proof(r, it, leaf, p.leaf_len, p.proof, p.n_proof);
 	if (err)
-		return refuse(it, err, "making the proof");
+		return reading_room_refuse(it, err, "making the proof");
 	p.leaf = leaf;
 	p.body = body;
 	p.checkpoint = it->note->text;
@@ -360,7 +365,7 @@ static bool serve_proof(struct reading_room *r, struct item *it)
 	if (it->repeat) {
 		err = wire_proved_encode(&p, r->buf, WIRE_REPLY_SIZE_MAX, &len);
 		if (err)
-			return refuse(it, err, NULL);
+			return reading_room_refuse(it, err, NULL);
 		job_reply(it->job, r->buf, len);
 		return true;
 	}
@@ -374,7 +379,7 @@ static bool serve_proof(struct reading_room *r, struct item *it)
 		writer_nil(&w);
 	write_proof(&w, p.proof, p.n_proof);
 	writer_str(&w, p.checkpoint, p.checkpoint_len);
-	return reply(r, it, &w);
+	return reading_room_reply(r, it, &w);
 }
 
 static bool serve(struct reading_room *r, struct item *it)
@@ -400,16 +405,18 @@ static bool serve(struct reading_room *r, struct item *it)
 		return serve_entries(r, it);
 	case WIRE_PROVE:
 		return serve_proof(r, it);
+	case WIRE_WITNESS:
+		return reading_room_witness(r, it);
 	default:
-		return refuse(it, CS_ERR_INVALID, NULL);
+		return reading_room_refuse(it, CS_ERR_INVALID, NULL);
 	}
 }
 
 bool reading_room_answer(struct reading_room *r, struct item *it, bool open)
 {
 	if (!open)
-		return refuse(it, CS_ERR_NOT_READY, "the node is stopping");
+		return reading_room_refuse(it, CS_ERR_NOT_READY, "the node is stopping");
 	if (clock_mono_ns() >= it->job->deadline_ns)
-		return refuse(it, CS_ERR_TIMEOUT, "the deadline has passed");
+		return reading_room_refuse(it, CS_ERR_TIMEOUT, "the deadline has passed");
 	return serve(r, it);
 }

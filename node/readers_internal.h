@@ -18,6 +18,10 @@ struct item {
 	bool repeat;           /* Asks for its own entry again. */
 	uint64_t index, count; /* ENTRIES: first and count. */
 	uint64_t until_ns;     /* When waiting for more is over. */
+	unsigned need, n_ids;  /* PROVE: so many of the witnesses with these key ids must have cosigned. */
+	uint32_t ids[WIRE_WITNESSES_MAX];
+	const char *cosigned; /* WITNESS: the note that it brings; in the job. NULL: none, or it was looked at. */
+	size_t cosigned_len;
 	bool quorum;
 	struct board_note *note; /* The checkpoint chosen for it: kept while the store comes up to its size. */
 };
@@ -35,7 +39,8 @@ struct reading_room {
 	struct store_view *view;
 	uint64_t stored;       /* Entries that the view sees. */
 	uint64_t damaged_next; /* Index after the damaged entry that the log named last. */
-	uint8_t *buf;          /* WIRE_REPLY_SIZE_MAX bytes for one reply. */
+	struct witnesses *witnesses;
+	uint8_t *buf; /* WIRE_REPLY_SIZE_MAX bytes for one reply. */
 };
 
 /*
@@ -43,5 +48,9 @@ struct reading_room {
  * and the item is done; false: what it asks for is not there yet.
  */
 bool reading_room_answer(struct reading_room *r, struct item *it, bool open);
+/* readers_answer.c: both end the job and return true. */
+bool reading_room_reply(struct reading_room *r, struct item *it, const struct writer *w);
+bool reading_room_refuse(struct item *it, int err, const char *text);
+bool reading_room_witness(struct reading_room *r, struct item *it); /* readers_witness.c: as an answer. */
 
 #endif

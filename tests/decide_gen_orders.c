@@ -27,13 +27,17 @@ void gen_order(struct gen *g, unsigned type, const void *elements, size_t len, u
 
 static void enroll(struct gen *g)
 {
-	static const uint32_t roles[] = {ROLE_DECIDE, ROLE_DECIDE, ROLE_AUDIT, ROLE_DECIDE | ROLE_IMPORT};
-	uint8_t key[32] = {0};
+	static const uint32_t roles[] = {ROLE_DECIDE,  ROLE_DECIDE,
+	                                 ROLE_AUDIT,   ROLE_DECIDE | ROLE_IMPORT,
+	                                 ROLE_WITNESS, ROLE_WITNESS | ROLE_AUDIT};
+	uint8_t key[32] = {0}, pub[32], secret[64];
 	char name[8];
 
 	gen_name(g, name);
 	key[0] = (uint8_t)name[1];
-	kit_enroll(&g->kit, name, GEN_ONE_OF(g, roles), key, NULL, NULL);
+	crypto_sign_seed_keypair(pub, secret, key);
+	uint32_t role = GEN_ONE_OF(g, roles);
+	kit_enroll(&g->kit, name, role, key, role & ROLE_WITNESS ? pub : NULL, NULL);
 }
 
 static void remove_one(struct gen *g)

@@ -35,16 +35,18 @@ bool tool_parse_index(const char *text, uint64_t *ret)
 
 static void add(struct auditstate *s, uint64_t salt)
 {
-	struct hash h;
+	struct hash h, left;
 	unsigned level = 0;
-	uint64_t bytes[2] = {s->size, salt};
+	uint64_t bytes[2] = {s->fold.size, salt};
 
 	hash_leaf(&h, bytes, sizeof bytes);
-	s->last_leaf = h;
-	for (; s->size >> level & 1; level++)
-		hash_node(&h, &s->frontier[level], &h);
-	s->frontier[level] = h;
-	s->size++;
+	memcpy(s->fold.last_leaf, h.b, HASH_SIZE);
+	for (; s->fold.size >> level & 1; level++) {
+		memcpy(left.b, s->fold.frontier[level], HASH_SIZE);
+		hash_node(&h, &left, &h);
+	}
+	memcpy(s->fold.frontier[level], h.b, HASH_SIZE);
+	s->fold.size++;
 	s->n_kinds[2]++;
 }
 
@@ -55,11 +57,11 @@ static void make(struct auditstate *s, uint64_t size, uint64_t from)
 	snprintf(s->origin, sizeof s->origin, "acme-0123456789abcdef");
 	snprintf(s->governance, sizeof s->governance, "2 of 3");
 	s->note_len = (size_t)snprintf(s->note, sizeof s->note, "a note\n");
-	while (s->size < size) {
-		add(s, s->size >= from);
-		s->time_ms += 7;
-		if (s->size % 5 == 0 || s->size == size)
-			auditstate_visited(s, s->time_ms);
+	while (s->fold.size < size) {
+		add(s, s->fold.size >= from);
+		s->fold.time_ms += 7;
+		if (s->fold.size % 5 == 0 || s->fold.size == size)
+			auditstate_visited(s, s->fold.time_ms);
 	}
 	s->note_size = size;
 	s->n_verdicts[1] = size;
@@ -77,7 +79,7 @@ static void test_state_whole(void **unused)
 		make(s, size, UINT64_MAX);
 		assert_int_equal(auditstate_encode(s, buf, &len), CS_OK);
 		assert_int_equal(auditstate_decode(back, buf, len, &reason), CS_OK);
-		assert_int_equal(back->size, size);
+		assert_int_equal(back->fold.size, size);
 		assert_string_equal(back->governance, s->governance);
 		assert_int_equal(auditstate_encode(back, again, &len_again), CS_OK);
 		assert_int_equal(len_again, len);
@@ -101,7 +103,7 @@ static void test_state_full(void **unused)
 	memset(s->governance, 'g', sizeof s->governance - 1);
 	memset(s->note, 'n', sizeof s->note - 1);
 	s->note_len = sizeof s->note - 1;
-	s->size = s->note_size = s->time_ms = ((uint64_t)1 << 62) - 1;
+	s->fold.size = s->note_size = s->fold.time_ms = ((uint64_t)1 << 62) - 1;
 	for (unsigned i = 0; i < AUDITSTATE_KINDS; i++)
 		s->n_kinds[i] = UINT64_MAX;
 	for (unsigned i = 0; i < 5; i++)
@@ -157,7 +159,7 @@ static void test_state_contradictions(void **unused)
 
 	(void)unused;
 	make(s, 23, UINT64_MAX);
-	s->frontier[2].b[3] ^= 1;
+	s->fold.frontier[2][3] ^= 1;
 	refused(s);
 	make(s, 23, UINT64_MAX);
 	s->n_kinds[7]++;
@@ -172,7 +174,7 @@ static void test_state_contradictions(void **unused)
 	s->n_visits--;
 	refused(s);
 	make(s, 23, UINT64_MAX);
-	s->size++;
+	s->fold.size++;
 	refused(s);
 	free(s);
 }
@@ -186,7 +188,7 @@ static void test_root(void **unused)
 	memset(s, 0, sizeof *s);
 	for (unsigned n = 1; n <= 300; n++) {
 		add(s, 0);
-		leaves[n - 1] = s->last_leaf;
+		memcpy(leaves[n - 1].b, s->fold.last_leaf, HASH_SIZE);
 		auditstate_root(s, &root);
 		naive_root(leaves, n, &naive);
 		assert_memory_equal(&root, &naive, sizeof root);
@@ -204,10 +206,10 @@ static void test_part(void **unused)
 	(void)unused;
 	for (uint64_t size = 1; size < 70; size++) {
 		make(a, size, UINT64_MAX);
-		assert_false(auditproof_part(a->frontier, a->frontier, size, &r));
+		assert_false(auditproof_part(&a->fold, &a->fold, size, &r));
 		for (uint64_t from = 0; from < size; from++) {
 			make(b, size, from);
-			assert_true(auditproof_part(a->frontier, b->frontier, size, &r));
+			assert_true(auditproof_part(&a->fold, &b->fold, size, &r));
 			assert_true(r.low <= from && from < r.high && r.high <= size);
 		}
 	}

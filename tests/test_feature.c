@@ -111,6 +111,32 @@ static void leaders_name_their_build(void **state)
 
 static const char old_policy[] = "version: 1\nthresholds: {step_up: 0, deny: 5}\nrules: [{id: all, verdict: risk}]\n";
 
+/* Witnesses are enrolled from the feature `records` on; their key signs checkpoints, and nothing else. */
+static void witnesses_need_records(void **state)
+{
+	static const uint8_t channel[32] = {9}, zero[32] = {0};
+	uint8_t pub[32], sk[64];
+
+	(void)state;
+	crypto_sign_keypair(pub, sk);
+	kit_new(&kit, NULL, old_policy);
+	assert_refused(kit_enroll(&kit, "watch", ROLE_WITNESS, channel, pub, NULL), CS_ERR_NOT_READY);
+	assert_non_null(strstr(kit.out->text, "needs the feature records"));
+	assert_int_equal(enable("records", KIT_ADMIN, 0), DECIDE_ENTRY);
+	assert_int_equal(kit_enroll(&kit, "watch", ROLE_WITNESS, channel, pub, NULL), DECIDE_ENTRY);
+	kit_check_entry(&kit);
+	reload();
+	kit_free(&kit);
+	kit_new(&kit, NULL, policy_default_yaml());
+	assert_refused(kit_enroll(&kit, "watch", ROLE_WITNESS, channel, NULL, NULL), CS_ERR_INVALID);
+	assert_refused(kit_enroll(&kit, "watch", ROLE_WITNESS | ROLE_ADMINISTER, channel, pub, NULL), CS_ERR_INVALID);
+	assert_refused(kit_enroll(&kit, "watch", ROLE_WITNESS | ROLE_APPROVE, channel, pub, "zoe"), CS_ERR_INVALID);
+	assert_refused(kit_enroll(&kit, "watch", ROLE_WITNESS, channel, zero, NULL), CS_ERR_INVALID);
+	assert_refused(kit_enroll(&kit, "watch", ROLE_WITNESS << 1, channel, pub, NULL), CS_ERR_INVALID);
+	assert_int_equal(kit_enroll(&kit, "watch", ROLE_WITNESS | ROLE_AUDIT, channel, pub, NULL), DECIDE_ENTRY);
+	kit_free(&kit);
+}
+
 /* A policy of version 2 has the feature on from genesis; after one of version 1 it is an order's. */
 static void policies_of_version_2(void **state)
 {
@@ -211,9 +237,13 @@ static void names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(is_switched_on_once),   cmocka_unit_test(leaders_name_their_build),
-	        cmocka_unit_test(policies_of_version_2), cmocka_unit_test(newer_commands_stop),
-	        cmocka_unit_test(newer_records_stop),    cmocka_unit_test(names),
+	        cmocka_unit_test(is_switched_on_once),
+	        cmocka_unit_test(leaders_name_their_build),
+	        cmocka_unit_test(policies_of_version_2),
+	        cmocka_unit_test(newer_commands_stop),
+	        cmocka_unit_test(newer_records_stop),
+	        cmocka_unit_test(witnesses_need_records),
+	        cmocka_unit_test(names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -47,7 +47,7 @@ static void vkey(const struct roster_node *n, bool cosigner, char ret[256])
 	assert_int_equal(note_key_format(&k, ret, 256), 0);
 }
 
-/* A policy that names the roster as it is, as `init` writes it; extra: lines before the group. */
+/* A policy that names the roster as it is, as `init` writes it; extra: lines before the group, quorum: behind it. */
 static void open_trust(const char *extra, const char *quorum)
 {
 	char key[256];
@@ -68,7 +68,7 @@ static void open_trust(const char *extra, const char *quorum)
 	fprintf(f, "group nodes %u", roster.n / 2 + 1);
 	for (unsigned i = 0; i < roster.n; i++)
 		fprintf(f, " node-%u", (unsigned)roster.nodes[i].id);
-	fprintf(f, "\nquorum %s\n", quorum);
+	fprintf(f, "\n%s\n", quorum);
 	assert_int_equal(fclose(f), 0);
 	memset(&trust, 0, sizeof trust);
 	if (trust_open(&trust, path, text) != 0)
@@ -117,7 +117,7 @@ static void only_what_is_proven(void **state)
 	bool one[ROSTER_NODES_MAX] = {false};
 
 	(void)state;
-	open_trust("", "nodes");
+	open_trust("", "quorum nodes");
 	add_node(4, ROSTER_VOTER);
 	roster.version = 9;
 	assert_true(trust_knows(&trust, ORIGIN, &roster.nodes[0]));
@@ -146,7 +146,7 @@ static void who_goes_and_who_waits(void **state)
 	struct roster_node gone;
 
 	(void)state;
-	open_trust("", "nodes");
+	open_trust("", "quorum nodes");
 	gone = roster.nodes[0];
 	memmove(roster.nodes, roster.nodes + 1, 2 * sizeof *roster.nodes);
 	roster.n = 2;
@@ -176,7 +176,7 @@ static void own_policies_stay(void **state)
 	assert_int_equal(note_key_init(&k, "auditor.example", NOTE_KEY_COSIGNATURE, pub), 0);
 	assert_int_equal(note_key_format(&k, key, sizeof key), 0);
 	snprintf(line, sizeof line, "witness auditor %s\n", key);
-	open_trust(line, "auditor");
+	open_trust(line, "quorum auditor");
 	struct roster_node gone = roster.nodes[0];
 	memmove(roster.nodes, roster.nodes + 1, 2 * sizeof *roster.nodes);
 	roster.n = 2;
@@ -189,12 +189,41 @@ static void own_policies_stay(void **state)
 	assert_true(trust_knows(&trust, ORIGIN, &roster.nodes[2]));
 }
 
+/* Witnesses from outside stay, and the nodes beside them are those of today. */
+static void witnesses_stay(void **state)
+{
+	uint8_t pub[32];
+	char key[256], line[512];
+	struct note_key k;
+
+	(void)state;
+	randombytes_buf(pub, sizeof pub);
+	assert_int_equal(note_key_init(&k, "watch.example", NOTE_KEY_COSIGNATURE, pub), 0);
+	assert_int_equal(note_key_format(&k, key, sizeof key), 0);
+	snprintf(line, sizeof line,
+	         "witness watch.example %s\ngroup outside 1 watch.example\ngroup quorum-and-outside all nodes "
+	         "outside\nquorum quorum-and-outside",
+	         key);
+	open_trust("", line);
+	struct roster_node gone = roster.nodes[0];
+	memmove(roster.nodes, roster.nodes + 1, 2 * sizeof *roster.nodes);
+	roster.n = 2;
+	add_node(4, ROSTER_VOTER);
+	assert_false(trust_knows(&trust, ORIGIN, &roster.nodes[2]));
+	assert_int_equal(trust_follow(&trust, ORIGIN, &roster, all, true, text), 0);
+	assert_true(has(&roster.nodes[2], true));
+	assert_false(has(&gone, true));
+	assert_true(says("group nodes 2 node-2 node-3 node-4\nwitness watch.example "));
+	assert_true(says("\ngroup quorum-and-outside all nodes outside\nquorum quorum-and-outside\n"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test_setup_teardown(only_what_is_proven, setup, teardown),
 	        cmocka_unit_test_setup_teardown(who_goes_and_who_waits, setup, teardown),
 	        cmocka_unit_test_setup_teardown(own_policies_stay, setup, teardown),
+	        cmocka_unit_test_setup_teardown(witnesses_stay, setup, teardown),
 	};
 
 	if (sodium_init() < 0)

@@ -13,23 +13,29 @@ if [ ! -f "$unit" ]; then
 	echo "skipped: built without units"
 	exit 77
 fi
-grep -q '@sbindir@' "$unit" && { echo "FAILED: a path was not filled in"; exit 1; }
 grep -q '^u countersign ' node/countersign.conf || { echo "FAILED: no account"; exit 1; }
 if ! command -v systemd-analyze >/dev/null; then
 	echo "skipped: no systemd-analyze here"
 	exit 77
 fi
-# The program need not be installed to look at its unit; its manual pages need not be either.
-sed -e "s,^\(Exec[A-Za-z]*=\)[^ ]*,\1$(pwd)/countersignd," -e '/^Documentation=/d' "$unit" >"$folder/countersignd@.service"
-systemd-analyze verify "$folder/countersignd@.service" >"$folder/said" 2>&1 || { cat "$folder/said"; exit 1; }
-if [ -s "$folder/said" ]; then
-	cat "$folder/said"
-	echo "FAILED: systemd has something to say about the unit"
-	exit 1
-fi
-systemd-analyze security --offline=true --threshold=$EXPOSURE_MAX "$folder/countersignd@.service" >"$folder/said" 2>&1 || {
-	cat "$folder/said"
-	echo "FAILED: too much is exposed"
-	exit 1
+# look UNIT PROGRAM: the program need not be installed to look at its unit; its manual pages need not be either.
+look()
+{
+	name=$(basename "$1")
+	grep -q '@[a-z]*dir@' "$1" && { echo "FAILED: a path was not filled in in $1"; exit 1; }
+	sed -e "s,^\(Exec[A-Za-z]*=\)[^ ]*,\1$(pwd)/$2," -e '/^Documentation=/d' "$1" >"$folder/$name"
+	systemd-analyze verify "$folder/$name" >"$folder/said" 2>&1 || { cat "$folder/said"; exit 1; }
+	if [ -s "$folder/said" ]; then
+		cat "$folder/said"
+		echo "FAILED: systemd has something to say about the unit"
+		exit 1
+	fi
+	systemd-analyze security --offline=true --threshold=$EXPOSURE_MAX "$folder/$name" >"$folder/said" 2>&1 || {
+		cat "$folder/said"
+		echo "FAILED: too much is exposed"
+		exit 1
+	}
+	tail -n 1 "$folder/said"
 }
-tail -n 1 "$folder/said"
+look "$unit" countersignd
+look client/countersign-monitor@.service countersign

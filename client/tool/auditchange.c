@@ -38,8 +38,8 @@ static const char *pick(const char *const *names, size_t n, json_int_t i)
 /* "decide, audit" */
 static void role_words(json_int_t roles, char *buf, size_t cap)
 {
-	static const char *const names[] = {"decide", "import", "audit",   "administer",
-	                                    "device", "node",   "approve", "signal"};
+	static const char *const names[] = {"decide", "import",  "audit",  "administer", "device",
+	                                    "node",   "approve", "signal", "witness"};
 	size_t n = 0;
 
 	buf[0] = '\0';

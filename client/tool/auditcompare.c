@@ -37,11 +37,11 @@ enum relation { RELATION_SAME, RELATION_PARTED, RELATION_UNKNOWN };
 static enum relation relate(const struct side *a, const struct side *b, struct auditrange *range)
 {
 	/* The high bits that both sizes have: subtrees over the same entries. */
-	uint64_t differ = a->s.size ^ b->s.size, common = a->s.size;
+	uint64_t differ = a->s.fold.size ^ b->s.fold.size, common = a->s.fold.size;
 
-	*range = (struct auditrange){0, a->s.size};
+	*range = (struct auditrange){0, a->s.fold.size};
 	for (unsigned i = 0; i < b->s.n_visits; i++)
-		if (b->s.visits[i].size == a->s.size)
+		if (b->s.visits[i].size == a->s.fold.size)
 			return hash_equal(&b->s.visits[i].root, &a->root) ? RELATION_SAME : RELATION_PARTED;
 	if (!differ)
 		return hash_equal(&a->root, &b->root) ? RELATION_SAME : RELATION_PARTED;
@@ -49,9 +49,9 @@ static enum relation relate(const struct side *a, const struct side *b, struct a
 		return RELATION_UNKNOWN;
 	for (; differ; differ >>= 1)
 		common &= ~differ;
-	if (auditproof_part(a->s.frontier, b->s.frontier, common, range))
+	if (auditproof_part(&a->s.fold, &b->s.fold, common, range))
 		return RELATION_PARTED;
-	return common == a->s.size ? RELATION_SAME : RELATION_UNKNOWN;
+	return common == a->s.fold.size ? RELATION_SAME : RELATION_UNKNOWN;
 }
 
 /* Visits that both made at one size narrow the range, and so do the subtrees that both have. */
@@ -75,21 +75,22 @@ static int told(const struct side *a, const struct side *b, enum relation relati
 	struct auditrange closer;
 
 	if (relation == RELATION_PARTED) {
-		if (a->whole && b->whole && a->s.size == b->s.size &&
-		    auditproof_part(a->s.frontier, b->s.frontier, a->s.size, &closer))
+		if (a->whole && b->whole && a->s.fold.size == b->s.fold.size &&
+		    auditproof_part(&a->s.fold, &b->s.fold, a->s.fold.size, &closer))
 			*range = closer;
 		narrow(a, b, range);
 		printf("ALARM: FORKED: %s (%" PRIu64 " entries) and %s (%" PRIu64 ") show two histories\n"
 		       "entries before %" PRIu64 " are the same; the first that differs is one of %" PRIu64
 		       " to %" PRIu64 "\nKeep both: each holds a checkpoint with its signatures.\n",
-		       a->name, a->s.size, b->name, b->s.size, range->low, range->low, range->high - 1);
+		       a->name, a->s.fold.size, b->name, b->s.fold.size, range->low, range->low, range->high - 1);
 		return AUDIT_ALARM;
 	}
-	if (a->s.size == b->s.size)
-		printf("one history: %s and %s both saw the same %" PRIu64 " entries\n", a->name, b->name, a->s.size);
+	if (a->s.fold.size == b->s.fold.size)
+		printf("one history: %s and %s both saw the same %" PRIu64 " entries\n", a->name, b->name,
+		       a->s.fold.size);
 	else
 		printf("one history: %s saw %" PRIu64 " entries, %s the same and %" PRIu64 " more\n", a->name,
-		       a->s.size, b->name, b->s.size - a->s.size);
+		       a->s.fold.size, b->name, b->s.fold.size - a->s.fold.size);
 	return AUDIT_HELD;
 }
 
@@ -100,12 +101,12 @@ static int hold_side(const struct auditsource *source, const struct side *x, str
 	char text[256];
 	int err, code = 0;
 
-	switch (auditproof_ask(source, x->s.size - 1, &p, text, &err)) {
+	switch (auditproof_ask(source, x->s.fold.size - 1, &p, text, &err)) {
 	case AUDITPROOF_GOT:
 		if (hash_equal(&p.root, &x->root))
 			break;
 		code = AUDIT_ALARM;
-		*range = (struct auditrange){0, x->s.size};
+		*range = (struct auditrange){0, x->s.fold.size};
 		if (x->whole)
 			auditproof_narrow(source, &x->s, &p, range);
 		break;
@@ -114,7 +115,7 @@ static int hold_side(const struct auditsource *source, const struct side *x, str
 		break;
 	case AUDITPROOF_MISSING:
 		code = tool_fail(AUDIT_ALARM, usage.command,
-		                 "ALARM: the cluster does not show the %" PRIu64 " entries that %s saw", x->s.size,
+		                 "ALARM: the cluster does not show the %" PRIu64 " entries that %s saw", x->s.fold.size,
 		                 x->name);
 		break;
 	case AUDITPROOF_CLAIM:
@@ -143,7 +144,7 @@ static int by_cluster(const struct auditsource *source, const struct side *a, co
 	if (code == AUDIT_ALARM && range.high)
 		printf("ALARM: FORKED: what %s saw (%" PRIu64 " entries) is not what the cluster shows\nentries before "
 		       "%" PRIu64 " are the same; the first that differs is one of %" PRIu64 " to %" PRIu64 "\n",
-		       bad->name, bad->s.size, range.low, range.low, range.high - 1);
+		       bad->name, bad->s.fold.size, range.low, range.low, range.high - 1);
 	return code;
 }
 
@@ -178,7 +179,7 @@ static int load_node(const struct auditcluster *c, uint64_t node, struct side *r
 	snprintf(name, 32, "node %" PRIu64, node);
 	ret->name = name;
 	snprintf(ret->s.origin, sizeof ret->s.origin, "%s", c->file.origin);
-	ret->s.size = (uint64_t)size;
+	ret->s.fold.size = (uint64_t)size;
 	return ok ? 0 : tool_fail(EXIT_UNREACHABLE, usage.command, "%s has no entry yet", name);
 }
 
@@ -186,7 +187,7 @@ static int load_node(const struct auditcluster *c, uint64_t node, struct side *r
 static int compare(const struct side *one, const struct side *two, const struct side **ret_short,
                    const struct side **ret_long, bool *ret_unknown)
 {
-	const struct side *a = one->s.size <= two->s.size ? one : two, *b = a == one ? two : one;
+	const struct side *a = one->s.fold.size <= two->s.fold.size ? one : two, *b = a == one ? two : one;
 	struct auditrange range;
 	enum relation relation;
 
@@ -228,7 +229,7 @@ static int run(const struct words *w, struct side sides[2], struct auditcluster 
 		return tool_fail(AUDIT_UNDECIDED, usage.command,
 		                 "could not tell: %s saw %" PRIu64 " entries and %s %" PRIu64
 		                 "; give --cluster and --key, so that the cluster proves how one continues the other",
-		                 a->name, a->s.size, b->name, b->s.size);
+		                 a->name, a->s.fold.size, b->name, b->s.fold.size);
 	code = w->node ? 0 : auditcluster_open(usage.command, &w->access, w->trust, c);
 	if (!code && strcmp(c->file.origin, a->s.origin) != 0)
 		code = tool_fail(EXIT_USAGE, usage.command, "%s is of %s, and the cluster is %s", a->name, a->s.origin,

@@ -228,6 +228,14 @@ static void add_change(struct auditfacts *f, const struct entryview *v)
 		                                (json_int_t)v->entry.time_ms, "text", words));
 }
 
+void auditfacts_count(struct auditstate *state, const struct entryview *v)
+{
+	state->n_kinds[v->entry.kind]++;
+	auditchange_governance(v, state->governance);
+	if (v->entry.kind == ENTRY_DECISION)
+		state->n_verdicts[v->verdict]++;
+}
+
 void auditfacts_add(struct auditfacts *f, struct auditstate *state, const struct entryview *v)
 {
 	const struct entry *e = &v->entry;
@@ -243,8 +251,7 @@ void auditfacts_add(struct auditfacts *f, struct auditstate *state, const struct
 	f->n++;
 	f->last_ms = e->time_ms;
 	f->n_kinds[e->kind]++;
-	state->n_kinds[e->kind]++;
-	auditchange_governance(v, state->governance);
+	auditfacts_count(state, v);
 	if (e->kind == ENTRY_ANSWER)
 		add_answer(f, v);
 	if (e->kind == ENTRY_IMPORTED)
@@ -252,7 +259,6 @@ void auditfacts_add(struct auditfacts *f, struct auditstate *state, const struct
 	if (e->kind != ENTRY_DECISION)
 		return;
 	f->n_verdicts[v->verdict]++;
-	state->n_verdicts[v->verdict]++;
 	add_subject(f, v);
 	if (v->verdict == CS_STEP_UP) {
 		f->n_challenges++;

@@ -41,6 +41,8 @@ struct auditfacts;
 
 struct auditfacts *auditfacts_new(void); /* NULL: no memory. */
 void auditfacts_free(struct auditfacts *f);
+/* What a state keeps of an entry: counts and governance. */
+void auditfacts_count(struct auditstate *state, const struct entryview *v);
 /* Entries come in their order. state: its counts and governance are brought up to date. */
 void auditfacts_add(struct auditfacts *f, struct auditstate *state, const struct entryview *v);
 /* Everything, as the report's object: "entries", "timeline", "step_ups", "subjects", "slowest", "gaps", "changes", … */

@@ -43,15 +43,22 @@ static void fold(struct auditproof *p, const struct hash *hashes, unsigned n)
 		if ((fn & 1) || fn == sn) {
 			for (; !(fn & 1) && fn; level++, fn >>= 1)
 				sn >>= 1;
-			p->frontier[level] = hashes[i];
+			memcpy(p->fold.frontier[level], hashes[i].b, HASH_SIZE);
 		}
 		fn >>= 1;
 		sn >>= 1;
 		level++;
 	}
-	for (level = 0; p->index >> level & 1; level++)
-		hash_node(&h, &p->frontier[level], &h);
-	p->frontier[level] = h;
+	for (level = 0; p->index >> level & 1; level++) {
+		struct hash left;
+
+		memcpy(left.b, p->fold.frontier[level], HASH_SIZE);
+		hash_node(&h, &left, &h);
+	}
+	memcpy(p->fold.frontier[level], h.b, HASH_SIZE);
+	memcpy(p->fold.last_leaf, p->leaf.b, HASH_SIZE);
+	p->fold.size = p->index + 1;
+	verify_fold_root(&p->fold, p->root.b);
 }
 
 static bool read_entry(json_t *root, struct auditproof *p)
@@ -84,7 +91,6 @@ static bool read_note(const char *proof, struct auditproof *p)
 bool auditproof_read(struct auditproof *ret, const struct verify_policy *policy, const char *bundle, uint64_t index)
 {
 	struct hash hashes[LIMIT_PROOF_HASHES_MAX];
-	struct auditstate top = {0};
 	unsigned n = 0;
 	json_t *root;
 	bool ok;
@@ -106,9 +112,6 @@ bool auditproof_read(struct auditproof *ret, const struct verify_policy *policy,
 	if (ok)
 		fold(ret, hashes, n);
 	json_decref(root);
-	top.size = index + 1;
-	memcpy(top.frontier, ret->frontier, sizeof top.frontier);
-	auditstate_root(&top, &ret->root);
 	return ok;
 }
 
@@ -145,14 +148,14 @@ enum auditproof_ask auditproof_ask(const struct auditsource *source, uint64_t in
 	return AUDITPROOF_CLAIM;
 }
 
-bool auditproof_part(const struct hash *a, const struct hash *b, uint64_t size, struct auditrange *ret)
+bool auditproof_part(const struct verify_fold *a, const struct verify_fold *b, uint64_t size, struct auditrange *ret)
 {
 	uint64_t start = 0;
 
 	for (unsigned level = AUDITSTATE_LEVELS; level-- > 0;) {
 		if (!(size >> level & 1))
 			continue;
-		if (!hash_equal(&a[level], &b[level])) {
+		if (memcmp(a->frontier[level], b->frontier[level], HASH_SIZE) != 0) {
 			*ret = (struct auditrange){start, start + ((uint64_t)1 << level)};
 			return true;
 		}
@@ -179,8 +182,8 @@ void auditproof_narrow(const struct auditsource *source, const struct auditstate
 {
 	unsigned low = 0, high = s->n_visits;
 
-	*ret = (struct auditrange){0, s->size};
-	auditproof_part(s->frontier, p->frontier, s->size, ret);
+	*ret = (struct auditrange){0, s->fold.size};
+	auditproof_part(&s->fold, &p->fold, s->fold.size, ret);
 	while (low < high) {
 		unsigned at = low + (high - low) / 2;
 		const struct auditvisit *v = &s->visits[at];

@@ -17,10 +17,10 @@
  */
 struct auditproof {
 	uint64_t index;
-	struct hash leaf;                        /* Of the entry. */
-	struct hash frontier[AUDITSTATE_LEVELS]; /* Of the first index + 1 leaves, as in a state. */
-	struct hash root;                        /* Of those. */
-	uint64_t size;                           /* The checkpoint's. */
+	struct hash leaf;        /* Of the entry. */
+	struct verify_fold fold; /* Of the first index + 1 leaves, but for times. */
+	struct hash root;        /* Of those. */
+	uint64_t size;           /* The checkpoint's. */
 	struct hash size_root;
 	char note[LIMIT_NOTE_SIZE_MAX + 1];
 	size_t note_len;
@@ -55,11 +55,11 @@ enum auditproof_ask auditproof_ask(const struct auditsource *source, uint64_t in
 struct auditrange {
 	uint64_t low, high;
 };
-/* Two frontiers that belong to trees of this size; false: they are the same. */
-bool auditproof_part(const struct hash *a, const struct hash *b, uint64_t size, struct auditrange *ret);
+/* The subtrees that trees of this size are made of, of two folds that both have them; false: they are the same. */
+bool auditproof_part(const struct verify_fold *a, const struct verify_fold *b, uint64_t size, struct auditrange *ret);
 /*
- * What the state has seen, and the cluster does not show any more: p is its proof of entry s->size - 1. Earlier visits
- * narrow the range, by a proof each.
+ * What the state has seen, and the cluster does not show any more: p is its proof of the last entry seen. Earlier
+ * visits narrow the range, by a proof each.
  */
 void auditproof_narrow(const struct auditsource *source, const struct auditstate *s, const struct auditproof *p,
                        struct auditrange *ret);

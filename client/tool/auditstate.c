@@ -17,18 +17,7 @@
 
 void auditstate_root(const struct auditstate *s, struct hash *ret)
 {
-	int any = 0;
-
-	hash_empty(ret);
-	for (unsigned level = 0; level < AUDITSTATE_LEVELS; level++) {
-		if (!(s->size >> level & 1))
-			continue;
-		if (any)
-			hash_node(ret, &s->frontier[level], ret);
-		else
-			*ret = s->frontier[level];
-		any = 1;
-	}
+	verify_fold_root(&s->fold, ret->b);
 }
 
 /* Every second one goes, but for the newest: where histories part is still found, only less closely. */
@@ -44,12 +33,12 @@ static void thin_out(struct auditstate *s)
 
 void auditstate_visited(struct auditstate *s, uint64_t at_ms)
 {
-	if (s->n_visits && s->visits[s->n_visits - 1].size == s->size)
+	if (s->n_visits && s->visits[s->n_visits - 1].size == s->fold.size)
 		s->n_visits--;
 	else if (s->n_visits == AUDITSTATE_VISITS_MAX)
 		thin_out(s);
 	struct auditvisit *v = &s->visits[s->n_visits++];
-	v->size = s->size;
+	v->size = s->fold.size;
 	v->at_ms = at_ms;
 	auditstate_root(s, &v->root);
 }
@@ -72,10 +61,10 @@ static void write_counts(struct writer *w, const uint64_t *counts, unsigned n)
 
 static void write_tables(struct writer *w, const struct auditstate *s)
 {
-	writer_array(w, (uint32_t)__builtin_popcountll(s->size));
+	writer_array(w, (uint32_t)__builtin_popcountll(s->fold.size));
 	for (unsigned level = 0; level < AUDITSTATE_LEVELS; level++)
-		if (s->size >> level & 1)
-			writer_bin(w, s->frontier[level].b, HASH_SIZE);
+		if (s->fold.size >> level & 1)
+			writer_bin(w, s->fold.frontier[level], HASH_SIZE);
 	write_counts(w, s->n_kinds, AUDITSTATE_KINDS);
 	write_counts(w, s->n_verdicts, 5);
 	writer_array(w, s->n_visits);
@@ -97,9 +86,9 @@ int auditstate_encode(const struct auditstate *s, uint8_t *buf, size_t *ret_len)
 	writer_array(&w, ELEMENTS);
 	writer_cstr(&w, AUDITSTATE_FORMAT);
 	writer_cstr(&w, s->origin);
-	writer_uint(&w, s->size);
-	writer_uint(&w, s->time_ms);
-	writer_bin(&w, s->last_leaf.b, HASH_SIZE);
+	writer_uint(&w, s->fold.size);
+	writer_uint(&w, s->fold.time_ms);
+	writer_bin(&w, s->fold.last_leaf, HASH_SIZE);
 	writer_uint(&w, s->note_size);
 	writer_str(&w, s->note, s->note_len);
 	writer_cstr(&w, s->governance);
@@ -151,7 +140,7 @@ static void read_visits(struct reader *r, struct auditstate *s)
 	for (uint32_t i = 0; i < n && !r->err; i++) {
 		struct auditvisit *v = &s->visits[i];
 		reader_array_exact(r, 3);
-		reader_uint(r, s->size, &v->size);
+		reader_uint(r, s->fold.size, &v->size);
 		reader_uint(r, INT64_MAX, &v->at_ms);
 		reader_bin_exact(r, v->root.b, HASH_SIZE);
 		if (!r->err && i && v->size <= s->visits[i - 1].size)
@@ -169,18 +158,18 @@ static void read_all(struct reader *r, struct auditstate *s)
 	if (!r->err && strcmp(format, AUDITSTATE_FORMAT) != 0)
 		r->err = CS_ERR_VERSION;
 	read_text(r, s->origin, sizeof s->origin);
-	reader_uint(r, (uint64_t)1 << 62, &s->size);
-	reader_uint(r, INT64_MAX, &s->time_ms);
-	reader_bin_exact(r, s->last_leaf.b, HASH_SIZE);
+	reader_uint(r, (uint64_t)1 << 62, &s->fold.size);
+	reader_uint(r, INT64_MAX, &s->fold.time_ms);
+	reader_bin_exact(r, s->fold.last_leaf, HASH_SIZE);
 	reader_uint(r, (uint64_t)1 << 62, &s->note_size);
 	read_text(r, s->note, sizeof s->note);
 	s->note_len = strlen(s->note);
 	read_text(r, s->governance, sizeof s->governance);
 	if (!r->err)
-		reader_array_exact(r, (uint32_t)__builtin_popcountll(s->size));
+		reader_array_exact(r, (uint32_t)__builtin_popcountll(s->fold.size));
 	for (unsigned level = 0; level < AUDITSTATE_LEVELS; level++)
-		if (s->size >> level & 1)
-			reader_bin_exact(r, s->frontier[level].b, HASH_SIZE);
+		if (s->fold.size >> level & 1)
+			reader_bin_exact(r, s->fold.frontier[level], HASH_SIZE);
 	read_counts(r, s->n_kinds, AUDITSTATE_KINDS);
 	read_counts(r, s->n_verdicts, 5);
 	read_visits(r, s);
@@ -195,12 +184,12 @@ static const char *contradiction(const struct auditstate *s)
 	auditstate_root(s, &root);
 	for (unsigned i = 0; i < AUDITSTATE_KINDS; i++)
 		n += s->n_kinds[i];
-	if (!s->size || n != s->size)
+	if (!s->fold.size || n != s->fold.size)
 		return "its counts are not its size";
-	if (!s->n_visits || s->visits[s->n_visits - 1].size != s->size ||
+	if (!s->n_visits || s->visits[s->n_visits - 1].size != s->fold.size ||
 	    !hash_equal(&s->visits[s->n_visits - 1].root, &root))
 		return "its last visit is not where it ends";
-	return s->note_size < s->size ? "its checkpoint does not cover it" : NULL;
+	return s->note_size < s->fold.size ? "its checkpoint does not cover it" : NULL;
 }
 
 int auditstate_decode(struct auditstate *ret, const void *bytes, size_t len, const char **ret_reason)

@@ -8,6 +8,7 @@
 
 #include "ledger/hash.h"
 #include "ledger/limits.h"
+#include "ledger/verify.h"
 
 #define AUDITSTATE_FORMAT          "countersign/audit/v1"
 #define AUDITSTATE_LEVELS          63  /* A tree has at most 2^62 leaves. */
@@ -25,10 +26,8 @@ struct auditvisit {
 /* Holds no pointers. */
 struct auditstate {
 	char origin[LIMIT_ORIGIN_SIZE_MAX + 1];
-	uint64_t size, time_ms; /* Entries checked, and the time of the last one. */
-	struct hash last_leaf;
-	struct hash frontier[AUDITSTATE_LEVELS]; /* [l]: root of the full subtree of 2^l leaves, where bit l is set. */
-	uint64_t note_size;                      /* The checkpoint's: size or more (--to-size). */
+	struct verify_fold fold; /* Of the entries checked. */
+	uint64_t note_size;      /* The checkpoint's: the fold's size or more (--to-size). */
 	size_t note_len;
 	char note[LIMIT_NOTE_SIZE_MAX + 1]; /* Newest checkpoint that a quorum has cosigned. */
 	char governance[AUDITSTATE_GOVERNANCE_SIZE];
@@ -40,7 +39,7 @@ struct auditstate {
 
 /* Root of the tree so far. */
 void auditstate_root(const struct auditstate *s, struct hash *ret);
-/* Adds a visit that ends at s->size; a second one at the same size replaces the first. */
+/* Adds a visit that ends at the fold's size; a second one at the same size replaces the first. */
 void auditstate_visited(struct auditstate *s, uint64_t at_ms);
 
 /* Encoded into buf (AUDITSTATE_SIZE_MAX); 0 or an error. */

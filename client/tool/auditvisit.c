@@ -12,12 +12,13 @@
 
 #include "client/tool/audit.h"
 #include "client/tool/auditfacts.h"
+#include "client/tool/auditwalk.h"
 #include "client/tool/files.h"
 #include "client/tool/json.h"
 #include "client/tool/text.h"
 
-#define PAGE_ENTRIES 256 /* As many as one page of the library holds. */
-#define SHOW_MS      250
+#define PROGRESS_ENTRIES 256
+#define SHOW_MS          250
 
 static const struct usage usage = {
         .command = "audit",
@@ -40,7 +41,6 @@ struct visit {
 	struct auditstate last;
 	struct auditfacts *facts;
 	struct auditproof proof; /* Of the last entry that is to be checked. */
-	struct verify_audit fold;
 	struct verify_result *result;
 	uint64_t target, begun_ms, shown_ms, n_unknown;
 	int status;
@@ -63,11 +63,6 @@ static int alarm_at(struct visit *v, uint64_t index, const char *format, ...)
 	return AUDIT_ALARM;
 }
 
-static void hex(const struct hash *h, char ret[80])
-{
-	sodium_bin2hex(ret, 80, h->b, HASH_SIZE);
-}
-
 static int no_answer(struct visit *v, const char *what, int err)
 {
 	if (err == CS_E_REFUTED)
@@ -79,7 +74,7 @@ static int no_answer(struct visit *v, const char *what, int err)
 static int reach(struct visit *v, uint64_t *ret_size)
 {
 	cs_page *page = NULL;
-	uint64_t seen = v->state.size;
+	uint64_t seen = v->state.fold.size;
 	struct auditproof p;
 	char text[256];
 	int err = cs_entries(v->cluster.source.client, seen ? seen - 1 : 0, 1, AUDIT_WAIT_MS, &page), code;
@@ -135,19 +130,19 @@ static int hold_past(struct visit *v)
 	struct auditrange r;
 	struct auditproof p;
 	struct hash root;
-	int code = ask(v, s->size - 1, &p);
+	int code = ask(v, s->fold.size - 1, &p);
 
 	auditstate_root(s, &root);
 	if (!code && !hash_equal(&root, &p.root)) {
 		auditproof_narrow(&v->cluster.source, s, &p, &r);
-		hex(&s->last_leaf, v->expected);
-		hex(&p.leaf, v->found);
+		auditwalk_hex(s->fold.last_leaf, v->expected);
+		auditwalk_hex(p.leaf.b, v->found);
 		code = alarm_at(v, r.high - 1,
 		                "%s: the cluster's first %" PRIu64 " entries are not those of the last visit; entries "
 		                "before %" PRIu64 " are the same, the first that differs is one of %" PRIu64
 		                " to %" PRIu64 ", and entry %" PRIu64 " is known to",
-		                p.size == s->size ? "FORKED at equal size" : "REWRITTEN", s->size, r.low, r.low,
-		                r.high - 1, r.high - 1);
+		                p.size == s->fold.size ? "FORKED at equal size" : "REWRITTEN", s->fold.size, r.low,
+		                r.low, r.high - 1, r.high - 1);
 	}
 	auditproof_close(&p);
 	return code;
@@ -159,16 +154,16 @@ static int aim(struct visit *v, uint64_t to_size)
 	uint64_t size = 0;
 	int code = reach(v, &size);
 
-	if (!code && v->state.size)
+	if (!code && v->state.fold.size)
 		code = hold_past(v);
 	if (code)
 		return code;
-	if (to_size && (to_size > size || to_size < v->state.size))
+	if (to_size && (to_size > size || to_size < v->state.fold.size))
 		return tool_fail(EXIT_USAGE, usage.command,
 		                 "option --to-size: the ledger has %" PRIu64 " entries, and %" PRIu64
 		                 " are checked already",
-		                 size, v->state.size);
-	size = size < v->state.size ? v->state.size : size;
+		                 size, v->state.fold.size);
+	size = size < v->state.fold.size ? v->state.fold.size : size;
 	v->target = to_size ? to_size : size;
 	if (!v->target)
 		return tool_fail(EXIT_UNREACHABLE, usage.command, "the ledger has no entry yet");
@@ -178,9 +173,9 @@ static int aim(struct visit *v, uint64_t to_size)
 	return code;
 }
 
-static void progress(struct visit *v)
+static void progress(struct visit *v, uint64_t size)
 {
-	uint64_t now_ms = text_clock_ms(), done = v->fold.size - v->last.size, all = v->target - v->last.size;
+	uint64_t now_ms = text_clock_ms(), done = size - v->last.fold.size, all = v->target - v->last.fold.size;
 
 	if (now_ms < v->begun_ms + SHOW_MS || now_ms < v->shown_ms + SHOW_MS || !isatty(STDERR_FILENO))
 		return;
@@ -191,143 +186,64 @@ static void progress(struct visit *v)
 	fflush(stderr);
 }
 
-static int take(struct visit *v, const struct cs_entry *e)
+static bool taken(struct auditwalk *w, const struct entryview *view, const struct verify_fold *fold)
 {
-	uint64_t index = v->fold.size;
-	struct entryview view;
-	int err;
+	struct visit *v = w->ctx;
 
-	if (!verify_audit_entry(&v->fold, e->leaf, e->leaf_size, NULL)) {
-		snprintf(v->expected, sizeof v->expected, "%s", v->result->expected);
-		snprintf(v->found, sizeof v->found, "%s", v->result->found);
-		return alarm_at(v, index, "%.400s", v->result->reason);
+	v->n_unknown += !entryview_kind_known(view->entry.kind);
+	auditfacts_add(v->facts, &v->state, view);
+	if (fold->size % PROGRESS_ENTRIES == 0)
+		progress(v, fold->size);
+	return true;
+}
+
+static int read_on(struct visit *v)
+{
+	struct auditwalk w = {.source = &v->cluster.source,
+	                      .genesis = &v->cluster.file.genesis,
+	                      .state = &v->state,
+	                      .taken = taken,
+	                      .ctx = v,
+	                      .result = v->result};
+	struct auditwalk_target target = {.size = v->target,
+	                                  .root = v->target == v->proof.size ? v->proof.size_root : v->proof.root,
+	                                  .note = v->proof.note,
+	                                  .note_len = v->proof.note_len};
+	int err = 0;
+
+	v->begun_ms = text_clock_ms();
+	enum auditwalk_end end = auditwalk_run(&w, &target, &err);
+	if (v->shown_ms)
+		fputs("\r\033[K", stderr);
+	switch (end) {
+	case AUDITWALK_ALARM:
+		memcpy(v->expected, w.expected, sizeof v->expected);
+		memcpy(v->found, w.found, sizeof v->found);
+		return alarm_at(v, w.has_bad ? w.bad : UINT64_MAX, "%s", w.reason);
+	case AUDITWALK_LAGS:
+		return tool_fail(EXIT_UNREACHABLE, usage.command,
+		                 "the node that answers has not all of %" PRIu64 " entries yet: it lags", v->target);
+	case AUDITWALK_FAILED:
+		return no_answer(v, "reading", err);
+	case AUDITWALK_DONE:
+		break;
 	}
-	if (!index && memcmp(v->fold.last_leaf, v->cluster.file.genesis.b, HASH_SIZE) != 0)
-		return alarm_at(v, 0, "ANOTHER LEDGER: entry 0 is not the genesis that the cluster file names");
-	err = entryview_open(&view, e);
-	if (err)
-		return alarm_at(v, index, "entry %" PRIu64 ": %s", index,
-		                err == CS_E_REFUTED ? "a private field does not open its commitment"
-		                                    : "its public fields are not those of its kind");
-	v->n_unknown += !entryview_kind_known(view.entry.kind);
-	auditfacts_add(v->facts, &v->state, &view);
 	return 0;
-}
-
-static int read_entries(struct visit *v)
-{
-	unsigned empty = 0;
-	int code = 0;
-
-	while (v->fold.size < v->target && !code) {
-		uint64_t left = v->target - v->fold.size;
-		cs_page *page = NULL;
-		int err = cs_entries(v->cluster.source.client, v->fold.size,
-		                     left < PAGE_ENTRIES ? (unsigned)left : PAGE_ENTRIES, AUDIT_WAIT_MS, &page);
-
-		if (err)
-			return no_answer(v, "reading", err);
-		empty = page->n ? 0 : empty + 1;
-		for (size_t i = 0; i < page->n && v->fold.size < v->target && !code; i++)
-			code = take(v, &page->entries[i]);
-		cs_page_free(page);
-		progress(v);
-		if (empty == 2)
-			return tool_fail(EXIT_UNREACHABLE, usage.command,
-			                 "entries from %" PRIu64 " on: the node that answers lags", v->fold.size);
-	}
-	return code;
-}
-
-/* The fold goes on from the state: the library's own begins at 0. */
-static void begin_fold(struct visit *v)
-{
-	verify_audit_begin(&v->fold, v->cluster.policy, v->proof.note, v->proof.note_len, v->result);
-	v->fold.size = v->state.size;
-	v->fold.time_ms = v->state.time_ms;
-	memcpy(v->fold.last_leaf, v->state.last_leaf.b, HASH_SIZE);
-	for (unsigned i = 0; i < AUDITSTATE_LEVELS; i++)
-		memcpy(v->fold.frontier[i], v->state.frontier[i].b, HASH_SIZE);
-}
-
-static void end_fold(struct visit *v)
-{
-	struct auditstate *s = &v->state;
-
-	s->size = v->fold.size;
-	s->time_ms = v->fold.time_ms;
-	memcpy(s->last_leaf.b, v->fold.last_leaf, HASH_SIZE);
-	for (unsigned i = 0; i < AUDITSTATE_LEVELS; i++)
-		memcpy(s->frontier[i].b, v->fold.frontier[i], HASH_SIZE);
-	s->note_size = v->proof.size;
-	s->note_len = v->proof.note_len;
-	memcpy(s->note, v->proof.note, s->note_len + 1);
-	auditstate_visited(s, text_now_ms());
-}
-
-/*
- * The entries that came are chained, but lead to another root: the first that differs from the one that the cosigned
- * checkpoint covers. Behind it all differ, since each has the hash of the one before.
- */
-static uint64_t first_wrong(struct visit *v)
-{
-	uint64_t low = v->last.size, high = v->target - 1;
-
-	while (low < high) {
-		uint64_t at = low + (high - low) / 2;
-		cs_page *page = NULL;
-		struct auditproof p = {0};
-		struct hash leaf;
-		char text[256];
-		int err;
-		bool known = !cs_entries(v->cluster.source.client, at, 1, 0, &page) && page->n;
-
-		if (known)
-			hash_leaf(&leaf, page->entries[0].leaf, page->entries[0].leaf_size);
-		cs_page_free(page);
-		known = known && auditproof_ask(&v->cluster.source, at, &p, text, &err) == AUDITPROOF_GOT;
-		auditproof_close(&p);
-		if (!known)
-			break;
-		if (hash_equal(&leaf, &p.leaf))
-			low = at + 1;
-		else
-			high = at;
-	}
-	return high;
-}
-
-static int hold_roots(struct visit *v)
-{
-	const struct hash *wanted = v->target == v->proof.size ? &v->proof.size_root : &v->proof.root;
-	struct hash root;
-
-	auditstate_root(&v->state, &root);
-	if (hash_equal(&root, wanted))
-		return 0;
-	hex(wanted, v->expected);
-	hex(&root, v->found);
-	return alarm_at(v, first_wrong(v),
-	                "the entries that the cluster gives do not lead to the root that it has signed for %" PRIu64
-	                " entries",
-	                v->target);
 }
 
 static int check(struct visit *v, uint64_t to_size)
 {
 	int code = aim(v, to_size);
 
+	if (!code)
+		code = read_on(v);
 	if (code)
 		return code;
-	begin_fold(v);
-	v->begun_ms = text_clock_ms();
-	code = read_entries(v);
-	if (v->shown_ms)
-		fputs("\r\033[K", stderr);
-	if (code)
-		return code;
-	end_fold(v);
-	return hold_roots(v);
+	v->state.note_size = v->proof.size;
+	v->state.note_len = v->proof.note_len;
+	memcpy(v->state.note, v->proof.note, v->state.note_len + 1);
+	auditstate_visited(&v->state, text_now_ms());
+	return 0;
 }
 
 /* --- the report --- */
@@ -355,17 +271,18 @@ static json_t *check_lines(const struct visit *v)
 		line(list, marks[r->lines[i].mark], "%.250s", r->lines[i].text);
 	if (v->status == AUDIT_ALARM)
 		return list;
-	if (v->last.size)
-		line(list, "held", "the %" PRIu64 " entries of the last visit are how this tree begins", v->last.size);
-	if (v->last.size < v->state.size)
+	if (v->last.fold.size)
+		line(list, "held", "the %" PRIu64 " entries of the last visit are how this tree begins",
+		     v->last.fold.size);
+	if (v->last.fold.size < v->state.fold.size)
 		line(list, "held",
 		     "entries %" PRIu64 " to %" PRIu64
 		     ": canonical, each in its place and chained to the one before, times "
 		     "in order, private fields as committed",
-		     v->last.size, v->state.size - 1);
+		     v->last.fold.size, v->state.fold.size - 1);
 	line(list, "held",
 	     "the root over all %" PRIu64 " entries, as folded here, is what the checkpoint of size %" PRIu64 " covers",
-	     v->state.size, v->proof.size);
+	     v->state.fold.size, v->proof.size);
 	if (v->n_unknown)
 		line(list, "unchecked", "%" PRIu64 " entries are of kinds that this build does not know", v->n_unknown);
 	return list;
@@ -378,10 +295,10 @@ static json_t *state_json(const struct auditstate *s)
 	struct hash root;
 
 	auditstate_root(s, &root);
-	hex(&root, text);
+	auditwalk_hex(root.b, text);
 	for (int i = CS_ALLOW; i <= CS_DENY; i++)
 		json_object_set_new(verdicts, cs_verdict_text(i), json_integer((json_int_t)s->n_verdicts[i]));
-	return json_pack("{s:I, s:s, s:I, s:i, s:o}", "size", (json_int_t)s->size, "root", text, "visited_ms",
+	return json_pack("{s:I, s:s, s:I, s:i, s:o}", "size", (json_int_t)s->fold.size, "root", text, "visited_ms",
 	                 (json_int_t)(s->n_visits ? s->visits[s->n_visits - 1].at_ms : 0), "visits_kept",
 	                 (int)s->n_visits, "verdicts", verdicts);
 }
@@ -394,7 +311,7 @@ static json_t *report(const struct visit *v)
 	                      v->cluster.file.origin, "governance", v->state.governance, "trust", v->cluster.trust,
 	                      "made_ms", (json_int_t)text_now_ms());
 
-	json_object_set_new(o, "last_visit", v->last.size ? state_json(&v->last) : json_null());
+	json_object_set_new(o, "last_visit", v->last.fold.size ? state_json(&v->last) : json_null());
 	json_object_set_new(o, "state", state_json(&v->state));
 	json_object_set_new(o, "checkpoint_size", json_integer((json_int_t)v->proof.size));
 	json_object_set_new(o, "checkpoint", json_string(v->proof.note));
@@ -460,11 +377,11 @@ static int conclude(struct visit *v, const char *path)
 	if (v->status != AUDIT_HELD)
 		return 0;
 	snprintf(v->reason, sizeof v->reason,
-	         "entries %" PRIu64 " to %" PRIu64 " were checked, each one, and continue %s", v->last.size,
-	         v->state.size - 1, v->last.size ? "what the last visit saw" : "the genesis");
-	if (v->last.size == v->state.size)
+	         "entries %" PRIu64 " to %" PRIu64 " were checked, each one, and continue %s", v->last.fold.size,
+	         v->state.fold.size - 1, v->last.fold.size ? "what the last visit saw" : "the genesis");
+	if (v->last.fold.size == v->state.fold.size)
 		snprintf(v->reason, sizeof v->reason,
-		         "nothing new: all %" PRIu64 " entries are those of the last visit", v->state.size);
+		         "nothing new: all %" PRIu64 " entries are those of the last visit", v->state.fold.size);
 	return auditstate_save(usage.command, path, &v->state);
 }
 

@@ -11,6 +11,7 @@
 #include "client/tool/newcluster.h"
 #include "client/tool/policyfile.h"
 #include "client/tool/tool.h"
+#include "ledger/note.h"
 #include "node/decide/policy_form.h"
 
 static const struct usage usage = {
@@ -82,6 +83,7 @@ static int make(const struct newcluster_settings *s)
 int init_run(int argc, char **argv)
 {
 	const char *name = "countersign", *log_level = "info", *policy_path = NULL;
+	struct option_list witnesses = {0};
 	uint64_t nodes = 3, base_port = 0, election = 200, heartbeat = 40, admins = 1, threshold = 0;
 	const struct option options[] = {
 	        {"name", OPTION_TEXT, &name, "NAME", "the cluster's name; 16 random hex digits follow it", 0, 0},
@@ -94,6 +96,8 @@ int init_run(int argc, char **argv)
 	         NEWCLUSTER_ADMINS_MAX},
 	        {"threshold", OPTION_NUMBER, &threshold, "K", "so many sign each order (default: more than half)", 1,
 	         NEWCLUSTER_ADMINS_MAX},
+	        {"witness", OPTION_LIST, &witnesses, "VKEY",
+	         "an outside party whose cosignature the trust policy asks for too (countersign monitor)", 0, 0},
 	        {"election-timeout-ms", OPTION_NUMBER, &election, "MS", "of the nodes (default: 200)", 50, 60000},
 	        {"heartbeat-ms", OPTION_NUMBER, &heartbeat, "MS", "of the leader (default: 40)", 5, 10000},
 	        {"log-level", OPTION_TEXT, &log_level, "LEVEL", "error, warning, info or debug (default: info)", 0, 0},
@@ -115,6 +119,7 @@ int init_run(int argc, char **argv)
 	        .heartbeat_ms = (unsigned)heartbeat,
 	        .log_level = log_level,
 	        .n_admins = (unsigned)admins,
+	        .witnesses = witnesses,
 	        .threshold = (unsigned)(threshold ? threshold : admins / 2 + 1),
 	};
 	code = newcluster_check(usage.command, &s);

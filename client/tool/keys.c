@@ -10,7 +10,6 @@
 
 #include "client/tool/tool.h"
 #include "ledger/errors.h"
-#include "ledger/note.h"
 
 void keys_public_text(const uint8_t pub[32], char ret[KEYS_PUBLIC_TEXT_SIZE])
 {
@@ -55,10 +54,19 @@ int keys_create(const char *command, const char *path, const char *name, unsigne
 	return tool_fail(EXIT_LOCAL, command, "%s", *text ? text : err_text(err));
 }
 
+bool keys_witness(const struct keyfile *k, struct note_key *ret, uint8_t ret_sk64[64])
+{
+	uint8_t pub[32];
+
+	return k->has[KEY_COSIGNER] && !k->has[KEY_LOG] && !keyfile_public(k, KEY_COSIGNER, pub, ret_sk64) &&
+	       !note_key_init(ret, k->name, NOTE_KEY_COSIGNATURE, pub);
+}
+
 void keys_print(const struct keyfile *k)
 {
 	static const char *const names[KEY_KINDS] = {"channel", "sign", "log", "cosigner"};
-	char text[KEYS_PUBLIC_TEXT_SIZE];
+	char text[KEYS_PUBLIC_TEXT_SIZE], vkey[KEYS_VKEY_SIZE];
+	struct note_key witness;
 	uint8_t pub[32];
 
 	printf("name     %s\n", k->name);
@@ -68,4 +76,6 @@ void keys_print(const struct keyfile *k)
 		keys_public_text(pub, text);
 		printf("%-8s %s\n", names[i], text);
 	}
+	if (keys_witness(k, &witness, NULL) && !note_key_format(&witness, vkey, sizeof vkey))
+		printf("witness  %s\n", vkey);
 }

@@ -45,6 +45,7 @@ static const struct tool_command commands[] = {
         {"restore", "make a cluster out of a backup, under a new origin", restore_run},
         {"export", "write the ledger as a folder that other tools check", export_run},
         {"audit", "check all that is new, and that the past stayed what it was", audit_run},
+        {"monitor", "follow a cluster for an independent party: check, cosign, raise alarms", monitor_run},
         {"history", "one subject's entries, walked back by their chain and proven", history_run},
         {"import", "put past events of an audit log through the policy", import_run},
         {NULL, NULL, NULL},

@@ -19,6 +19,7 @@
 #include "client/tool/keys.h"
 #include "client/tool/text.h"
 #include "client/tool/tool.h"
+#include "client/tool/trustadd.h"
 #include "ledger/errors.h"
 #include "node/decide/command.h"
 
@@ -284,6 +285,21 @@ static int write_node(const struct newcluster *c, unsigned i)
 	return code;
 }
 
+static int write_trust(const struct newcluster *c)
+{
+	const struct option_list *witnesses = &c->settings.witnesses;
+	char *text = trust_policy(c), why[256] = "", *more;
+
+	if (text && witnesses->n) {
+		more = trustadd_witnesses(text, witnesses, witnesses->n, why);
+		free(text);
+		if (!more)
+			return tool_fail(EXIT_USAGE, COMMAND, "option --witness: %s", why);
+		text = more;
+	}
+	return write_text(c->settings.dir, "trust.policy", text);
+}
+
 static int write_cluster_file(const struct newcluster *c)
 {
 	struct cluster_file f = {
@@ -319,7 +335,7 @@ int newcluster_write(struct newcluster *c)
 		code = write_text(dir, "policy.yaml",
 		                  strndup(c->settings.policy_source, c->settings.policy_source_len));
 	if (!code)
-		code = write_text(dir, "trust.policy", trust_policy(c));
+		code = write_trust(c);
 	if (!code)
 		code = write_cluster_file(c);
 	if (!code) {

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "client/tool/options.h"
 #include "ledger/hash.h"
 #include "ledger/note.h"
 #include "node/decide/command.h"
@@ -40,6 +41,7 @@ struct newcluster_settings {
 	size_t policy_compiled_len;
 	unsigned n_admins, threshold;       /* So many of them sign an order. */
 	const struct newcluster_heir *heir; /* NULL: a new ledger. */
+	struct option_list witnesses; /* Verifier keys that the trust policy asks for, all of them, beside the nodes'. */
 };
 
 struct newcluster_node {

@@ -6,6 +6,7 @@
 
 #include "client/tool/newcluster.h"
 #include "client/tool/tool.h"
+#include "ledger/note.h"
 
 static bool name_ok(const char *name)
 {
@@ -33,6 +34,14 @@ int newcluster_check(const char *command, const struct newcluster_settings *s)
 		        "option --nodes: %u: an even number survives no more failures than one less; take 1, 3, 5 "
 		        "or 7",
 		        s->n_nodes);
+	for (unsigned i = 0; i < s->witnesses.n; i++) {
+		const char *vkey = s->witnesses.items[i];
+		struct note_key k;
+
+		if (note_key_parse(&k, vkey, strlen(vkey)) || k.type != NOTE_KEY_COSIGNATURE)
+			return tool_fail(EXIT_USAGE, command,
+			                 "option --witness: \"%s\" is not the verifier key of a witness", vkey);
+	}
 	if (s->base_port && s->base_port + s->n_nodes * 2 - 1 > 65535)
 		return tool_fail(EXIT_USAGE, command,
 		                 "option --base-port: %u nodes take two ports each from there, which passes 65535",

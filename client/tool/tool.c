@@ -46,6 +46,7 @@ int tool_open(const char *command, const struct tool_access *a, unsigned in_flig
 	        .key_file = key,
 	        .timeout_ms = (unsigned)a->timeout_ms,
 	        .in_flight_max = in_flight_max,
+	        .skip_proof = a->skip_proof,
 	        .ordered = a->ordered,
 	};
 	int err;

@@ -69,6 +69,7 @@ int trust_run(int argc, char **argv);
 int watch_run(int argc, char **argv);
 int audit_run(int argc, char **argv);
 int history_run(int argc, char **argv);
+int monitor_run(int argc, char **argv);
 int policy_run(int argc, char **argv);
 int import_run(int argc, char **argv);
 int people_run(int argc, char **argv);
@@ -85,6 +86,7 @@ struct tool_access {
 	const char *key;     /* NULL: $COUNTERSIGN_KEY. */
 	uint64_t timeout_ms;
 	struct option_list sign_with; /* Of administrators' commands: further key files that sign. */
+	bool skip_proof;              /* Replies are checked by the command itself: cs_options. */
 	bool ordered;                 /* Asynchronous calls keep their order: cs_options. */
 };
 #define TOOL_TIMEOUT_MS_DEFAULT 5000

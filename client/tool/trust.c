@@ -10,6 +10,7 @@
 #include "client/tool/files.h"
 #include "client/tool/result.h"
 #include "client/tool/tool.h"
+#include "client/tool/trustadd.h"
 #include "ledger/verify_show.h"
 #include "node/wire/keyfile.h"
 #include "node/wire/textfile.h"
@@ -20,7 +21,9 @@ static const struct usage show_usage = {
         .about = "Prints a trust policy: whose signatures count, in words and as C2SP tlog-policy, which other tools\n"
                  "read: the keys of logs and of cosigners, and how many of them it takes. The file is that of --trust, "
                  "or\n"
-                 "the one that the cluster file names. Compare its keys with the printed ceremony sheet.\n",
+                 "the one that the cluster file names. Compare its keys with the printed ceremony sheet. With "
+                 "--witness it is shown as it would be if the quorum asked\n"
+                 "for that party's cosignature as well: put what is printed into a file.\n",
         .exits = "  0  shown\n  4  the policy cannot be understood\n  8  it cannot be read\n",
 };
 
@@ -91,13 +94,29 @@ static int show(const struct verify_policy *p, const char *path, bool json)
 	return code;
 }
 
+/* Replaces the policy's text. */
+static int add_witnesses(char **text, size_t *size, const char *path, const struct option_list *vkeys, unsigned need)
+{
+	char why[256] = "", *more = trustadd_witnesses(*text, vkeys, need, why);
+
+	free(*text);
+	*text = more;
+	*size = more ? strlen(more) : 0;
+	return more ? 0 : tool_fail(EXIT_USAGE, show_usage.command, "%s, with --witness: %s", path, why);
+}
+
 static int trust_show_run(int argc, char **argv)
 {
 	const char *trust = NULL, *cluster = NULL;
+	struct option_list witnesses = {0};
+	uint64_t need = 0;
 	bool json = false;
 	const struct option options[] = {
 	        {"trust", OPTION_TEXT, &trust, "FILE", "the trust policy (default: the cluster file's)", 0, 0},
 	        {"cluster", OPTION_TEXT, &cluster, "FILE", "the cluster file (default: $COUNTERSIGN_CLUSTER)", 0, 0},
+	        {"witness", OPTION_LIST, &witnesses, "VKEY",
+	         "a witness's verifier key that the quorum is to ask for too", 0, 0},
+	        {"need", OPTION_NUMBER, &need, "K", "so many of these witnesses (default: all)", 1, OPTION_LIST_MAX},
 	        {"json", OPTION_FLAG, &json, NULL, "as JSON", 0, 0},
 	        {NULL, OPTION_FLAG, NULL, NULL, NULL, 0, 0},
 	};
@@ -113,9 +132,15 @@ static int trust_show_run(int argc, char **argv)
 		return code;
 	if (code)
 		return code;
+	if (need && !witnesses.n)
+		return tool_fail(EXIT_USAGE, show_usage.command,
+		                 "option --need: of which witnesses? give --witness VKEY");
 	err = files_read(path, VERIFY_POLICY_SIZE_MAX, &text, &size);
 	if (err)
 		return tool_fail(EXIT_LOCAL, show_usage.command, "%s: %s", path, strerror(err));
+	code = witnesses.n ? add_witnesses(&text, &size, path, &witnesses, need ? (unsigned)need : witnesses.n) : 0;
+	if (code)
+		return code;
 	err = verify_policy_parse(text, size, &policy, reason, sizeof reason);
 	free(text);
 	if (err)

@@ -94,6 +94,7 @@ void core_on_beat(uv_timer_t *timer)
 		apply_take_state(c, raft_last_applied(&c->raft), false);
 	publish_status(c);
 	change_publish(c);
+	publish_members(c);
 	features_publish(c);
 }
 
@@ -155,6 +156,7 @@ void core_attach(struct core *c, struct front *f, struct ledger_writer *w, struc
 	c->scrubber = s;
 	room_apply(c);
 	publish_principals(c);
+	publish_members(c);
 	publish_status(c);
 	core_stepped(c);
 }

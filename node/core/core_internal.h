@@ -340,6 +340,7 @@ void features_publish(struct core *c);                           /* What WIRE_FE
 void publish_status(struct core *c);
 void publish_ledger(struct core *c); /* Readers must not wait for the next beat to learn of new entries. */
 void publish_principals(struct core *c);
+void publish_members(struct core *c); /* As they sign, for what witnesses bring. */
 const char *publish_role(const struct core *c);
 
 /* core.c: the loop's callbacks. */

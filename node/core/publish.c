@@ -9,6 +9,7 @@
 
 #include "ledger/errors.h"
 #include "node/core/core_internal.h"
+#include "node/log.h"
 #include "node/notify.h"
 
 bool core_leads(const struct core *c)
@@ -133,12 +134,31 @@ void publish_ledger(struct core *c)
 	board_set_ledger(c->o.board, tree_size(c->tree), &root);
 }
 
+struct published {
+	struct front_principal *list;
+	unsigned n, cap;
+	struct witness witnesses[WITNESSES_ENROLLED_MAX];
+	unsigned n_witnesses;
+};
+
+static void collect_witness(struct published *t, const struct principal *p)
+{
+	struct witness *w = &t->witnesses[t->n_witnesses];
+
+	if (!(p->roles & ROLE_WITNESS) || !p->has_sign)
+		return;
+	if (t->n_witnesses == WITNESSES_ENROLLED_MAX) {
+		log_warning("more than %d witnesses are enrolled: what %s cosigns is not kept", WITNESSES_ENROLLED_MAX,
+		            p->name);
+		return;
+	}
+	w->principal = p->id;
+	t->n_witnesses += note_key_init(&w->key, p->name, NOTE_KEY_COSIGNATURE, p->sign_pub) == 0;
+}
+
 static void collect_principal(void *ctx, const struct principal *p)
 {
-	struct {
-		struct front_principal *list;
-		unsigned n, cap;
-	} *t = ctx;
+	struct published *t = ctx;
 
 	if (p->removed || !p->has_channel || p->roles & ROLE_NODE)
 		return;
@@ -152,18 +172,28 @@ static void collect_principal(void *ctx, const struct principal *p)
 	memcpy(f->channel_pub, p->channel_pub, sizeof f->channel_pub);
 	f->id = p->id;
 	f->roles = p->roles;
+	collect_witness(t, p);
 }
 
 void publish_principals(struct core *c)
 {
-	struct {
-		struct front_principal *list;
-		unsigned n, cap;
-	} t = {0};
+	struct published t = {0};
 
 	c->principals_changed = false;
 	state_each_principal(c->state, collect_principal, &t);
 	if (front_set_principals(c->front, t.list, t.n))
 		core_fatal(c, "out of memory");
+	reading_room_set_witnesses(c->readers, t.witnesses, t.n_witnesses);
 	free(t.list);
+}
+
+void publish_members(struct core *c)
+{
+	struct witness_members m = {.majority = members_majority(c)};
+
+	for (unsigned i = 0; i < c->members.n && m.n < WIRE_COSIGNERS_MAX; i++, m.n++) {
+		m.list[m.n].log_key = c->members.list[i].log_key;
+		m.list[m.n].cosigner_key = c->members.list[i].cosigner_key;
+	}
+	reading_room_set_members(c->readers, &m);
 }

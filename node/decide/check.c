@@ -14,6 +14,8 @@
 #define ROLES_KNOWN (ROLE_DECIDE | ROLE_IMPORT | ROLE_AUDIT | ROLE_ADMINISTER | ROLE_DEVICE | ROLE_NODE)
 #define ROLES_LATER (ROLE_APPROVE | ROLE_SIGNAL) /* From the feature `decisions` on. */
 
+#define ROLES_RECORDS (ROLE_WITNESS) /* From the feature `records` on. */
+
 #define ROLES_POWERFUL (ROLE_ADMINISTER | ROLE_APPROVE) /* Who holds one decides over others. */
 
 int refuse(const struct refusal *r, int err, const char *format, ...)
@@ -203,7 +205,10 @@ static int check_roles(const struct state *s, const struct enrolment *e, const s
 	if (!later && (e->roles & ROLES_LATER) != 0)
 		return refuse(why, CS_ERR_NOT_READY, "the enrolment: these roles need the feature %s",
 		              feature_name(FEATURE_DECISIONS));
-	if (e->roles == 0 || (e->roles & ~(ROLES_KNOWN | ROLES_LATER)) != 0)
+	if (!state_feature(s, FEATURE_RECORDS) && (e->roles & ROLES_RECORDS) != 0)
+		return refuse(why, CS_ERR_NOT_READY, "the enrolment: the role witness needs the feature %s",
+		              feature_name(FEATURE_RECORDS));
+	if (e->roles == 0 || (e->roles & ~(ROLES_KNOWN | ROLES_LATER | ROLES_RECORDS)) != 0)
 		return refuse(why, CS_ERR_INVALID, "the enrolment: unknown roles");
 	if (e->roles & ROLE_NODE)
 		return refuse(why, CS_ERR_INVALID, "the enrolment: nodes come by membership, not by enrolment");
@@ -220,6 +225,10 @@ static int check_roles(const struct state *s, const struct enrolment *e, const s
 		return refuse(why, CS_ERR_INVALID, "the enrolment: a client has a channel key and no subject");
 	if ((e->roles & ROLE_ADMINISTER) && e->sign_pub == NULL)
 		return refuse(why, CS_ERR_INVALID, "the enrolment: an administrator needs a signing key");
+	/* tlog-cosignature: a witness's key signs nothing but checkpoints. */
+	if ((e->roles & ROLE_WITNESS) && (e->sign_pub == NULL || (e->roles & ROLES_POWERFUL) != 0))
+		return refuse(why, CS_ERR_INVALID,
+		              "the enrolment: a witness has a signing key, which signs checkpoints and nothing else");
 	return 0;
 }
 

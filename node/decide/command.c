@@ -34,6 +34,8 @@ const char *role_text(uint32_t bit)
 		return "approve";
 	case ROLE_SIGNAL:
 		return "signal";
+	case ROLE_WITNESS:
+		return "witness";
 	default:
 		return NULL;
 	}

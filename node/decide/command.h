@@ -49,7 +49,9 @@ enum command_type {
 #define ROLE_NODE       (UINT32_C(1) << 5) /* A node of the cluster. */
 #define ROLE_APPROVE    (UINT32_C(1) << 6) /* Approve or reject what waits: a person's own, with a signing key. */
 #define ROLE_SIGNAL     (UINT32_C(1) << 7) /* Send signals from outside. */
-const char *role_text(uint32_t bit);       /* "decide", …; NULL if unknown. */
+/* Read leaves, never private fields; cosign checkpoints with the signing key, under the principal's name. */
+#define ROLE_WITNESS (UINT32_C(1) << 8)
+const char *role_text(uint32_t bit); /* "decide", …; NULL if unknown. */
 
 /*
  * A command: [version, type, principal id, seed bin32, request id bin16, payload array, facts array].

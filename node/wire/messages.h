@@ -25,8 +25,9 @@
 	X(WIRE_POLICY_SET, 7, "policy set") /* policy (command.h), signed -> proved reply */                           \
 	X(WIRE_CHECK, 8, "check") /* [request id, or request (, stale ms max)] -> [stands, verdict, index, time ms,    \
 	                             size, stale ms] */                                                                \
-	X(WIRE_ENTRIES, 9, "entries") /* [first, count, wait ms] -> [size, [[leaf, body or nil]…]] */                \
-	X(WIRE_PROVE, 10, "prove")    /* [index, wait ms] -> [quorum, leaf, body or nil, [hash…], checkpoint] */     \
+	X(WIRE_ENTRIES, 9, "entries")          /* [first, count, wait ms] -> [size, [[leaf, body or nil]…]] */       \
+	X(WIRE_PROVE, 10, "prove")             /* [index, wait ms (, need, [witness's key id…])]                     \
+	                                          -> [quorum, leaf, body or nil, [hash…], checkpoint] */             \
 	X(WIRE_CONSISTENCY, 11, "consistency") /* [old size, new size] -> [[hash…]] */                               \
 	X(WIRE_CHECKPOINT, 12, "checkpoint")   /* [] -> [quorum, checkpoint] newest cosigned, else the leader's */     \
 	X(WIRE_STATUS, 13, "status")           /* [] or [1] -> status (below), [1]: with details */                    \
@@ -46,8 +47,9 @@
 	X(WIRE_PEOPLE_LIST, 28, "people list") /* [first slot] -> people, [] -> governance (node/core/people.c) */     \
 	X(WIRE_CREDENTIAL_ENROL, 24, "credential enrol")   /* order (credential.h) -> proved reply */                  \
 	X(WIRE_CREDENTIAL_REVOKE, 25, "credential revoke") /* order (credential.h) -> proved reply */                  \
-	X(WIRE_SCRUB, 30, "scrub")             /* [begin a pass] -> scrub (below) */                                   \
-	X(WIRE_CREDENTIALS, 29, "credentials") /* [after name, count] -> [[name, kind, subject or nil, …]…] */
+	X(WIRE_SCRUB, 30, "scrub")                         /* [begin a pass] -> scrub (below) */                       \
+	X(WIRE_CREDENTIALS, 29, "credentials") /* [after name, count] -> [[name, kind, subject or nil, …]…] */     \
+	X(WIRE_WITNESS, 31, "witness") /* [after size, wait ms, note cosigned or nil] -> [checkpoint or nil, kept] */
 
 enum wire_type {
 #define WIRE_TYPE_ENUM(name, number, text) name = number,
@@ -123,13 +125,13 @@ int wire_proved_decode(struct wire_proved *ret, const void *bytes, size_t len);
 #define WIRE_SCRUB_TEXTS_MAX 8
 #define WIRE_SCRUB_TEXT_SIZE 96
 struct wire_scrub {
-	uint64_t rate;     /* Bytes a second; 0: there is no scrubber, and the rest is 0. */
-	uint64_t running;  /* 1: a pass is under way. */
-	uint64_t passes;   /* Ended since the start. */
-	uint64_t asked;    /* So many passes must have ended until all that was asked for is done. */
-	uint64_t begun_ms; /* The pass under way, or the last one; POSIX time. 0: none yet. */
-	uint64_t ended_ms; /* The last one that ended, perhaps of an earlier run; 0: none. */
-	uint64_t took_ms;  /* That one. */
+	uint64_t rate;            /* Bytes a second; 0: there is no scrubber, and the rest is 0. */
+	uint64_t running;         /* 1: a pass is under way. */
+	uint64_t passes;          /* Ended since the start. */
+	uint64_t asked;           /* So many passes must have ended until all that was asked for is done. */
+	uint64_t begun_ms;        /* The pass under way, or the last one; POSIX time. 0: none yet. */
+	uint64_t ended_ms;        /* The last one that ended, perhaps of an earlier run; 0: none. */
+	uint64_t took_ms;         /* That one. */
 	uint64_t done, whole;     /* Bytes read in the pass under way, and about how many there are. */
 	uint64_t found, repaired; /* Damaged records since the start, and those of them that are mended. */
 	uint64_t refused;         /* Those that are not: refused to readers. */

@@ -8,6 +8,7 @@
 #include "ledger/entry.h"
 #include "ledger/errors.h"
 #include "ledger/verify_whole.h"
+#include "node/witnesses.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/verify_fixture.h"
 
@@ -45,6 +46,35 @@ static void check_base64(const char *text, size_t len)
 	}
 }
 
+/* What a node keeps of a witness, and hands out, holds whatever came with it. */
+static void check_witness(const struct fixture *f, const char *text, size_t len)
+{
+	struct witness_members m = {.n = FIXTURE_NODES, .majority = 2};
+	struct witness one = {.principal = 1, .key = f->witness.key};
+	struct witnesses *w = NULL;
+	struct board_note out;
+	struct witness_note n;
+	struct note kept;
+	struct hash root;
+
+	for (unsigned i = 0; i < FIXTURE_NODES; i++) {
+		m.list[i].log_key = f->log[i].key;
+		m.list[i].cosigner_key = f->cosigner[i].key;
+	}
+	FUZZ_DEMAND(witnesses_new(FIXTURE_ORIGIN, &w) == 0);
+	witnesses_set(w, &one, 1);
+	witnesses_set_members(w, &m);
+	if (witnesses_read(w, 1, text, len, &n) == 0 && n.checkpoint.size <= FIXTURE_ENTRIES) {
+		fixture_root(f, n.checkpoint.size, &root);
+		if (witnesses_keep(w, &n, &root) == 0) {
+			FUZZ_DEMAND(witnesses_find(w, n.checkpoint.size - 1, 1, &one.key.id, 1, &out));
+			FUZZ_DEMAND(note_parse(&kept, out.text, out.len) == 0);
+			FUZZ_DEMAND(note_verify(&kept, &one.key, NULL) == 0);
+		}
+	}
+	witnesses_free(w);
+}
+
 void fuzz_note(const uint8_t *bytes, size_t len)
 {
 	const struct fixture *f = fixture();
@@ -57,6 +87,7 @@ void fuzz_note(const uint8_t *bytes, size_t len)
 
 	check_key(text, len);
 	check_base64(text, len);
+	check_witness(f, text, len);
 	if (note_parse(&n, text, len))
 		return;
 	for (unsigned i = 0; i < FIXTURE_NODES; i++) {
