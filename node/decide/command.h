@@ -35,7 +35,10 @@ enum command_type {
 	COMMAND_GOVERNANCE = 16,
 	COMMAND_CREDENTIAL_ENROL = 17,
 	COMMAND_CREDENTIAL_REVOKE = 18,
-	COMMAND_TYPE_MAX = COMMAND_CREDENTIAL_REVOKE, /* Above it: a later build's. */
+	/* Where the feature `records` is on (command_reads.h). */
+	COMMAND_HISTORY = 19,
+	COMMAND_READ = 20,
+	COMMAND_TYPE_MAX = COMMAND_READ, /* Above it: a later build's. */
 };
 
 /* Roles of principals, a bit each; public in entries, for ever. */
