@@ -32,6 +32,7 @@ struct daemon {
 	struct store *store;
 	struct state *state;
 	struct board *board;
+	struct readlog *readlog;
 	struct core *core;
 	struct ledger_writer *writer;
 	struct reading_room *readers;
@@ -148,6 +149,13 @@ static void progress(void *ctx)
 	core_stored(d->core);
 }
 
+static void noted(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	core_noted(d->core);
+}
+
 static void want_cosigned(void *ctx, uint64_t size)
 {
 	struct daemon *d = ctx;
@@ -187,7 +195,10 @@ static int open_parts(struct daemon *d)
 	                           .ctx = d};
 	int err = board_new(&d->board);
 
+	if (!err)
+		err = readlog_new(&d->readlog);
 	co.board = d->board;
+	co.readlog = d->readlog;
 	for (unsigned i = 0; i < s->n_urls; i++)
 		fo.urls[i] = s->urls[i];
 	if (!err)
@@ -199,6 +210,8 @@ static int open_parts(struct daemon *d)
 	                            .store = d->store,
 	                            .writer = d->writer,
 	                            .board = d->board,
+	                            .readlog = d->readlog,
+	                            .noted = noted,
 	                            .want_cosigned = want_cosigned,
 	                            .ctx = d};
 	if (!err)
@@ -226,6 +239,7 @@ static void close_parts(struct daemon *d)
 	ledger_writer_close(d->writer);
 	core_close(d->core);
 	store_close(d->store);
+	readlog_free(d->readlog);
 	board_free(d->board);
 }
 

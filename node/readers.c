@@ -29,6 +29,8 @@ bool reading_room_serves(unsigned wire_type)
 	case WIRE_STATUS:
 	case WIRE_MEMBERS:
 	case WIRE_FEATURES:
+	case WIRE_SEARCH:
+	case WIRE_HISTORY_PAGE:
 		return true;
 	default:
 		return false;
@@ -37,36 +39,56 @@ bool reading_room_serves(unsigned wire_type)
 
 /* --- the queue --- */
 
+/* Numbers of pages, proofs and histories, with how long the asker wants to wait. */
+static void parse_reading(struct item *it, struct reader *b, uint64_t *ret_wait_ms)
+{
+	bool prove = it->job->request.type == WIRE_PROVE;
+	uint32_t n = 0;
+
+	if (it->job->request.type == WIRE_HISTORY_PAGE) {
+		reader_array_exact(b, 4);
+		reader_uint(b, INT64_MAX, &it->index);
+		reader_uint(b, INT64_MAX, &it->history.at);
+		reader_uint(b, INT64_MAX, &it->history.size);
+		reader_uint(b, WIRE_DEADLINE_MS_MAX, ret_wait_ms);
+		return;
+	}
+	reader_array(b, prove ? 3 : 4, &n);
+	reader_uint(b, UINT64_MAX - prove, &it->index);
+	if (!prove)
+		reader_uint(b, WIRE_PAGE_ENTRIES_MAX, &it->count);
+	reader_uint(b, WIRE_DEADLINE_MS_MAX, ret_wait_ms);
+	it->some = n == (prove ? 3 : 4);
+	if (it->some) /* Which fields; of a page none. */
+		reader_uint(b, prove ? UINT64_MAX : 0, &it->fields);
+}
+
 /* The numbers of the body, by type. */
 static int item_parse(struct item *it)
 {
 	struct reader b;
 	uint64_t wait_ms = 0;
+	uint32_t n = 0;
 
+	it->until_ns = it->job->deadline_ns;
 	reader_init(&b, it->job->request.body, it->job->request.body_len);
 	switch (it->job->request.type) {
 	case WIRE_ENTRIES:
-		reader_array_exact(&b, 3);
-		reader_uint(&b, UINT64_MAX, &it->index);
-		reader_uint(&b, WIRE_PAGE_ENTRIES_MAX, &it->count);
-		reader_uint(&b, WIRE_DEADLINE_MS_MAX, &wait_ms);
-		break;
 	case WIRE_PROVE:
-		reader_array_exact(&b, 2);
-		reader_uint(&b, UINT64_MAX - 1, &it->index);
-		reader_uint(&b, WIRE_DEADLINE_MS_MAX, &wait_ms);
+	case WIRE_HISTORY_PAGE:
+		parse_reading(it, &b, &wait_ms);
 		break;
+	case WIRE_SEARCH:
+		return search_decode(&it->search, it->job->request.body, it->job->request.body_len);
 	case WIRE_MEMBERS: /* The first version of interest; 0: any. */
 		reader_array_exact(&b, 1);
 		reader_uint(&b, UINT64_MAX, &it->count);
 		break;
-	case WIRE_STATUS: {
-		uint32_t n = 0;
+	case WIRE_STATUS:
 		reader_array(&b, 1, &n);
 		if (n == 1)
 			reader_uint(&b, UINT64_MAX, &it->count);
 		break;
-	}
 	case WIRE_CONSISTENCY:
 		reader_array_exact(&b, 2);
 		reader_uint(&b, UINT64_MAX, &it->index);
@@ -83,6 +105,7 @@ static int item_parse(struct item *it)
 
 static void item_free(struct item *it)
 {
+	assert(!it->held);
 	free(it->note);
 	free(it);
 }

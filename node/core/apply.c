@@ -87,6 +87,8 @@ static void apply_command(struct core *c, const struct batch *b, const uint8_t *
 	oc->entry = c->entries->n;
 	if (entries_add(c->entries, out->leaf, out->leaf_len, out->body, out->body_len, &out->leaf_hash))
 		core_fatal(c, "out of memory");
+	if (out->kind == ENTRY_READ)
+		readings_applied(c, command, len);
 	if (out->has_evidence)
 		proving_entry(c, out); /* A corrupt leader cannot invent a person (decisions.md: Flow, 3). */
 }

@@ -12,6 +12,7 @@
 #include "node/decide/place.h"
 #include "node/front.h"
 #include "node/readers.h"
+#include "node/readlog.h"
 #include "node/settings.h"
 #include "node/signer.h"
 #include "node/writer.h"
@@ -25,6 +26,7 @@ struct core_options {
 	struct state *state;  /* Loaded from the store. */
 	uint64_t state_index; /* Raft index that the loaded state is the state of. */
 	struct board *board;
+	struct readlog *readlog;
 	const uint8_t *genesis; /* Payload of the genesis command, its hash already checked. */
 	size_t genesis_len;
 	struct place_source places;
@@ -46,6 +48,8 @@ void core_close(struct core *c);
 void core_stop(struct core *c);
 void core_submit(struct core *c, struct job *j);
 void core_stored(struct core *c);
+/* Any thread: something is in the log of readers that somebody waits for. */
+void core_noted(struct core *c);
 /* Any thread: somebody waits for a cosigned checkpoint of so many entries; a node that leads announces one soon. */
 void core_want_cosigned(struct core *c, uint64_t size);
 

@@ -46,7 +46,12 @@
 	X(WIRE_PEOPLE_LIST, 28, "people list") /* [first slot] -> people, [] -> governance (node/core/people.c) */     \
 	X(WIRE_CREDENTIAL_ENROL, 24, "credential enrol")   /* order (credential.h) -> proved reply */                  \
 	X(WIRE_CREDENTIAL_REVOKE, 25, "credential revoke") /* order (credential.h) -> proved reply */                  \
-	X(WIRE_CREDENTIALS, 29, "credentials") /* [after name, count] -> [[name, kind, subject or nil, …]…] */
+	X(WIRE_CREDENTIALS, 29, "credentials") /* [after name, count] -> [[name, kind, subject or nil, …]…] */     \
+	/* Of the feature `records` (node/decide/command_reads.h, search.h). */                                        \
+	X(WIRE_HISTORY, 30, "history") /* whose -> proved reply */                                                     \
+	X(WIRE_HISTORY_PAGE, 31,                                                                                       \
+	  "history page")            /* [head, at, size or 0, wait ms] -> its entries (readers_history.c) */           \
+	X(WIRE_SEARCH, 32, "search") /* search -> [size, next or nil, [[leaf, body or nil]…]] */
 
 enum wire_type {
 #define WIRE_TYPE_ENUM(name, number, text) name = number,
