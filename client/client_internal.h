@@ -194,6 +194,7 @@ struct call {
 	call_user user;
 	void *user_ctx;
 	uint64_t number; /* For convert: an index, a count… */
+	uint64_t fields; /* PROVE: kinds of private fields that may be in a bundle, a bit each. */
 };
 
 /* A call of this type with a fresh id and an empty body of body_cap bytes; CS_ERR_OVERLOADED, CS_ERR_NOMEM. */
@@ -286,6 +287,9 @@ char *trust_text(struct trust *t); /* malloc'ed; NULL: no memory, or proofs are 
 int request_fill(const struct cs_request *q, void *buf, size_t cap, size_t *ret_len);
 
 /* --- read.c --- */
+
+/* A call whose body are so many numbers: what reading needs. */
+int read_call(cs_client *c, unsigned type, unsigned n, const uint64_t *numbers, struct call **ret, size_t *ret_len);
 
 /* The reply to WIRE_PROVE; points into it. */
 struct proof_reply {
