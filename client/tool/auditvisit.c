@@ -82,7 +82,7 @@ static int reach(struct visit *v, uint64_t *ret_size)
 	uint64_t seen = v->state.size;
 	struct auditproof p;
 	char text[256];
-	int err = cs_entries(v->cluster.source.client, seen ? seen - 1 : 0, 1, AUDIT_WAIT_MS, &page), code;
+	int err = cs_leaves(v->cluster.source.client, seen ? seen - 1 : 0, 1, AUDIT_WAIT_MS, &page), code;
 	size_t n;
 
 	if (err)
@@ -280,7 +280,7 @@ static uint64_t first_wrong(struct visit *v)
 		struct hash leaf;
 		char text[256];
 		int err;
-		bool known = !cs_entries(v->cluster.source.client, at, 1, 0, &page) && page->n;
+		bool known = !cs_leaves(v->cluster.source.client, at, 1, 0, &page) && page->n;
 
 		if (known)
 			hash_leaf(&leaf, page->entries[0].leaf, page->entries[0].leaf_size);

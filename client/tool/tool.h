@@ -65,6 +65,7 @@ int trust_run(int argc, char **argv);
 int watch_run(int argc, char **argv);
 int audit_run(int argc, char **argv);
 int history_run(int argc, char **argv);
+int search_run(int argc, char **argv);
 int policy_run(int argc, char **argv);
 int import_run(int argc, char **argv);
 int people_run(int argc, char **argv);
