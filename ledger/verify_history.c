@@ -32,6 +32,7 @@ struct verify_history {
 	bool nobody_forgotten;   /* As the head says. */
 	bool begins, cut;        /* The last one is the chain's first; its link is not open. */
 	struct verify_link link; /* Of the last one. */
+	uint64_t kinds, closed;  /* Of the fields that were opened, a bit each; how many others there are. */
 	uint8_t person[PERSON_SIZE_MAX];
 	size_t person_len;
 
@@ -104,6 +105,9 @@ static void opened(void *ctx, unsigned kind, struct verify_slice value)
 	struct verify_history *h = ctx;
 	struct verify_slice name;
 
+	h->kinds |= kind < 64 ? UINT64_C(1) << kind : 0;
+	h->closed--;
+
 	if (kind == whose_of[h->whose].person)
 		keep_person(h, value);
 	else if (kind == FORMAT_FIELD_APPROVAL && h->whose == WHOSE_APPROVER && verify_approver_parse(value, &name))
@@ -145,6 +149,7 @@ static bool entry_read(struct verify_history *h, json_t *doc)
 	    !verify_tree_inclusion(h->leaf.index, h->r->size, leaf_hash, hashes, json_array_size(list), h->r->root))
 		return bad(h, "its proof does not lead from it to the checkpoint's root");
 	h->has_person = h->has_link = false;
+	h->closed += h->leaf.n_fields;
 	return verify_fields_check(&f, &h->leaf, h->r);
 }
 
@@ -239,12 +244,27 @@ static void say_beginning(struct verify_history *h)
 		           h->last);
 }
 
+static void say_fields(struct verify_history *h)
+{
+	char names[VERIFY_TEXT_SIZE_MAX] = "";
+	size_t n = 0;
+
+	for (unsigned kind = 1; kind < 64 && n < sizeof names; kind++)
+		if (h->kinds >> kind & 1)
+			n += (size_t)snprintf(names + n, sizeof names - n, "%s%s", n ? ", " : "",
+			                      verify_field_kind_name(kind));
+	verify_say(h->r, VERIFY_MARK_HELD, "fields that are disclosed open their commitments: %s", names);
+	if (h->closed)
+		verify_say(h->r, VERIFY_MARK_UNCHECKED, "%" PRIu64 " fields: not disclosed", h->closed);
+}
+
 static void conclude(struct verify_history *h)
 {
 	char person[VERIFY_TEXT_SIZE_MAX / 2], how[VERIFY_TEXT_SIZE_MAX];
 
 	if (!verify_person_text((struct verify_slice){h->person, h->person_len}, person, sizeof person))
 		strcpy(person, "(of an unknown form)");
+	say_fields(h);
 	verify_say(h->r, VERIFY_MARK_HELD, "%s %s: %" PRIu64 " entries, each in the tree, one unbroken chain",
 	           whose_of[h->whose].name, person, h->n);
 	if (h->cut) {

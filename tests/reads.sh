@@ -147,6 +147,8 @@ expect 4 verify "$folder/ada" --trust "$trust" --old "$folder/ada"
 echo "# only some fields"
 as aud 0 history --subject user:ada --bundle "$folder/some" --disclose action
 expect 0 verify "$folder/some" --trust "$trust"
+says "fields that are disclosed open their commitments: subject, action, subject chain"
+says "fields: not disclosed"
 checks=$((checks + 1))
 ! grep -q '"kind":"address"' "$folder/some" || fail "an address is in the file"
 as aud 0 prove "$index" --disclose subject,action --out "$folder/two"
