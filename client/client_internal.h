@@ -196,6 +196,7 @@ struct call {
 	call_user user;
 	void *user_ctx;
 	uint64_t number; /* For convert: an index, a count… */
+	uint64_t fields; /* PROVE: kinds of private fields that may be in a bundle, a bit each. */
 };
 
 /* A call of this type with a fresh id and an empty body of body_cap bytes; CS_ERR_OVERLOADED, CS_ERR_NOMEM. */
@@ -292,6 +293,9 @@ int request_fill(const struct cs_request *q, void *buf, size_t cap, size_t *ret_
 
 /* --- read.c, witness.c --- */
 
+/* A call whose body are so many numbers: what reading needs. */
+int read_call(cs_client *c, unsigned type, unsigned n, const uint64_t *numbers, struct call **ret, size_t *ret_len);
+
 /* The reply to WIRE_PROVE; points into it. */
 struct proof_reply {
 	bool quorum;
@@ -300,7 +304,8 @@ struct proof_reply {
 int proof_reply_read(const struct wire_reply *reply, struct proof_reply *ret);
 #define PROVE_BODY_MAX 256 /* With the ids of WIRE_WITNESSES_MAX witnesses. */
 /* The body of a WIRE_PROVE: what the client's policy needs of witnesses is asked for. */
-int prove_body(cs_client *c, uint64_t index, uint64_t wait_ms, void *buf, size_t cap, size_t *ret_len);
+int prove_body(cs_client *c, uint64_t index, uint64_t wait_ms, const uint64_t *fields, void *buf, size_t cap,
+               size_t *ret_len);
 
 /* --- member.c --- */
 

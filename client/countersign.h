@@ -489,6 +489,11 @@ typedef struct cs_page {
 int cs_entries(cs_client *client, uint64_t first, unsigned count, unsigned wait_ms, cs_page **ret);
 /* The same of one node; node_id 0: any. */
 int cs_entries_of(cs_client *client, uint64_t node_id, uint64_t first, unsigned count, unsigned wait_ms, cs_page **ret);
+/*
+ * The same without bodies, whatever this key may open. Where the feature `records` is on, the ledger gets an entry that
+ * says who read private fields; of leaves alone it says nothing.
+ */
+int cs_leaves(cs_client *client, uint64_t first, unsigned count, unsigned wait_ms, cs_page **ret);
 void cs_page_free(cs_page *page);
 
 /*
@@ -509,6 +514,76 @@ int cs_prove(cs_client *client, uint64_t index, unsigned wait_ms, char **ret_bun
  */
 int cs_witness(cs_client *client, uint64_t node_id, uint64_t after, unsigned wait_ms, const char *cosigned,
                char **ret_note, uint64_t *ret_kept);
+/*
+ * The same with no private fields but those whose bit (1 << the number of the kind in ledger/FORMAT.md) is set: the
+ * node gives no others, and the ledger says which were given.
+ */
+int cs_prove_fields(cs_client *client, uint64_t index, unsigned wait_ms, uint64_t fields, char **ret_bundle,
+                    bool *ret_quorum);
+
+/*
+ * Entries that are as asked for, all of it at once; needs the role audit. A page may have few hits, or none, and yet
+ * there is more: it ends after a while of looking. Pages neither skip nor repeat an entry while others are added.
+ */
+#define CS_FILTERS_MAX 8
+struct cs_filter {
+	const char *field; /* subject, actor, action, resource, device, address or client; each once. */
+	const char *text;  /* TYPE:ID of the first two and of a resource. With '*' at its end: whatever begins so. */
+};
+struct cs_search {
+	bool newest_first;
+	bool has_cursor; /* Goes on where the page before ended. */
+	uint64_t cursor;
+	unsigned hits_max;           /* 1 to 256. */
+	uint64_t since_ms, until_ms; /* Of the entries' times, both included; 0: no bound. */
+	uint64_t kinds;              /* Bit 1 << kind; 0: any. */
+	uint64_t verdicts;           /* Bit 1 << verdict; 0: any. */
+	size_t n_filters;
+	struct cs_filter filters[CS_FILTERS_MAX];
+};
+typedef struct cs_hits {
+	uint64_t size; /* Entries that the node had when it looked. */
+	bool more;
+	uint64_t cursor; /* If more: for the next page. */
+	size_t n;
+	struct cs_entry entries[256];
+	void *owned;
+} cs_hits;
+int cs_search(cs_client *client, const struct cs_search *search, cs_hits **ret);
+void cs_hits_free(cs_hits *hits);
+
+/*
+ * One person's whole history; needs the role audit. First the ledger gets the entry "history requested", the head of
+ * the person's own chain from now on; cs_result_index of it is the head that pages are asked for by. type NULL of an
+ * approver, whose id is the name. reason: NULL, or why.
+ */
+enum cs_whose { CS_SUBJECT = 1, CS_ACTOR = 2, CS_APPROVER = 3 };
+int cs_history_request(cs_client *client, enum cs_whose whose, const char *type, const char *id, const char *reason,
+                       cs_result **ret);
+/*
+ * Entries of that chain, newest first from `at` on (of the first page the head), each with its proof under one
+ * checkpoint: size 0 chooses one (waits up to wait_ms for one that a quorum cosigned), further pages give the first
+ * one's size. Nothing is checked here: `countersign verify` checks what is
+ * written down of it (ledger/FORMAT.md, History).
+ */
+struct cs_history_entry {
+	struct cs_entry entry;
+	const uint8_t *hashes; /* n_hashes times 32 bytes, the leaf's sibling first; at most 63. */
+	size_t n_hashes;
+};
+typedef struct cs_history_page {
+	bool quorum;            /* The node's word. */
+	uint64_t size;          /* Of the checkpoint. */
+	const char *checkpoint; /* Of the first page; not NUL-terminated. */
+	size_t checkpoint_size;
+	bool more;
+	uint64_t next; /* If more. */
+	size_t n;
+	struct cs_history_entry entries[256];
+	void *owned;
+} cs_history_page;
+int cs_history(cs_client *client, uint64_t head, uint64_t at, uint64_t size, unsigned wait_ms, cs_history_page **ret);
+void cs_history_page_free(cs_history_page *page);
 /* The newest checkpoint (malloc'ed note). */
 int cs_checkpoint(cs_client *client, char **ret_note, bool *ret_quorum);
 

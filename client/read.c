@@ -1,8 +1,7 @@
-/* Reading: pages of entries, proofs as bundles, checkpoints, a node's status. */
+/* Reading: pages of entries, proofs as bundles, checkpoints. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,9 +16,7 @@
 
 _Static_assert(sizeof(((cs_page *)0)->entries) / sizeof(struct cs_entry) == WIRE_PAGE_ENTRIES_MAX, "a page's entries");
 
-/* A call of up to three numbers: what reading needs. */
-static int read_call(cs_client *c, unsigned type, unsigned n, const uint64_t *numbers, struct call **ret,
-                     size_t *ret_len)
+int read_call(cs_client *c, unsigned type, unsigned n, const uint64_t *numbers, struct call **ret, size_t *ret_len)
 {
 	struct writer w;
 
@@ -75,18 +72,15 @@ static int page_convert(struct call *call, const struct wire_reply *reply, nng_m
 	return err;
 }
 
-int cs_entries(cs_client *client, uint64_t first, unsigned count, unsigned wait_ms, cs_page **ret)
-{
-	return cs_entries_of(client, 0, first, count, wait_ms, ret);
-}
-
-int cs_entries_of(cs_client *client, uint64_t node_id, uint64_t first, unsigned count, unsigned wait_ms, cs_page **ret)
+/* node_id 0: any. leaves: without bodies. */
+static int entries(cs_client *client, uint64_t node_id, uint64_t first, unsigned count, unsigned wait_ms, bool leaves,
+                   cs_page **ret)
 {
 	if (count > WIRE_PAGE_ENTRIES_MAX)
 		count = WIRE_PAGE_ENTRIES_MAX;
 	if (wait_ms > WIRE_DEADLINE_MS_MAX)
 		wait_ms = WIRE_DEADLINE_MS_MAX;
-	const uint64_t numbers[] = {first, count, wait_ms};
+	const uint64_t numbers[] = {first, count, wait_ms, 0};
 	struct call *call;
 	size_t len;
 	void *result;
@@ -94,7 +88,7 @@ int cs_entries_of(cs_client *client, uint64_t node_id, uint64_t first, unsigned 
 
 	int err = node_pin(client, node_id, &pinned);
 	if (err == CS_OK)
-		err = read_call(client, WIRE_ENTRIES, 3, numbers, &call, &len);
+		err = read_call(client, WIRE_ENTRIES, leaves ? 4 : 3, numbers, &call, &len);
 	if (err < 0)
 		return err;
 	call->pinned = pinned;
@@ -102,6 +96,30 @@ int cs_entries_of(cs_client *client, uint64_t node_id, uint64_t first, unsigned 
 	err = call_wait(call, len, page_convert, &result);
 	if (err == CS_OK)
 		*ret = result;
+	return err;
+}
+
+int cs_entries_of(cs_client *client, uint64_t node_id, uint64_t first, unsigned count, unsigned wait_ms, cs_page **ret)
+{
+	return entries(client, node_id, first, count, wait_ms, false, ret);
+}
+
+int cs_entries(cs_client *client, uint64_t first, unsigned count, unsigned wait_ms, cs_page **ret)
+{
+	return entries(client, 0, first, count, wait_ms, false, ret);
+}
+
+int cs_leaves(cs_client *client, uint64_t first, unsigned count, unsigned wait_ms, cs_page **ret)
+{
+	int err = entries(client, 0, first, count, wait_ms, true, ret);
+
+	/* A node of an older build, which logs nothing of what is read: the bodies are left aside here. */
+	if (err == CS_ERR_MALFORMED)
+		err = entries(client, 0, first, count, wait_ms, false, ret);
+	for (size_t i = 0; err == CS_OK && i < (*ret)->n; i++) {
+		(*ret)->entries[i].body = NULL;
+		(*ret)->entries[i].body_size = 0;
+	}
 	return err;
 }
 
@@ -167,6 +185,17 @@ struct bundle {
 	bool quorum;
 };
 
+/* Whatever a node gives: no field is handed on that was not to be shown. */
+static unsigned fields_kept(struct field *fields, unsigned n, uint64_t kinds)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		if (kinds == UINT64_MAX || (fields[i].kind < 64 && (kinds >> fields[i].kind & 1) != 0))
+			fields[kept++] = fields[i];
+	return kept;
+}
+
 static int bundle_make(struct call *call, const struct wire_reply *reply, struct bundle *ret, char *text)
 {
 	struct proof_reply pr;
@@ -181,6 +210,7 @@ static int bundle_make(struct call *call, const struct wire_reply *reply, struct
 		err = body_decode(fields, &n_fields, pr.p.body, pr.p.body_len);
 	if (err < 0)
 		return err;
+	n_fields = fields_kept(fields, n_fields, call->fields);
 	char *proof = malloc(FORMAT_PROOF_SIZE_MAX);
 	if (proof == NULL)
 		return CS_ERR_NOMEM;
@@ -207,7 +237,9 @@ static int bundle_convert(struct call *call, const struct wire_reply *reply, nng
 	return err;
 }
 
-int cs_prove(cs_client *client, uint64_t index, unsigned wait_ms, char **ret_bundle, bool *ret_quorum)
+/* asked NULL: for all fields that this key may open. */
+static int prove(cs_client *client, uint64_t index, unsigned wait_ms, const uint64_t *asked, uint64_t fields,
+                 char **ret_bundle, bool *ret_quorum)
 {
 	if (wait_ms > WIRE_DEADLINE_MS_MAX)
 		wait_ms = WIRE_DEADLINE_MS_MAX;
@@ -218,13 +250,14 @@ int cs_prove(cs_client *client, uint64_t index, unsigned wait_ms, char **ret_bun
 	int err = call_new(client, WIRE_PROVE, PROVE_BODY_MAX, &call);
 	if (err < 0)
 		return err;
-	err = prove_body(client, index, wait_ms, call->body, call->body_cap, &len);
+	err = prove_body(client, index, wait_ms, asked, call->body, call->body_cap, &len);
 	if (err < 0) {
 		call_drop(call);
 		return err;
 	}
 	call->wait_ms = wait_ms;
 	call->number = index;
+	call->fields = fields;
 	err = call_wait(call, len, bundle_convert, &result);
 	if (err < 0)
 		return err;
@@ -233,6 +266,20 @@ int cs_prove(cs_client *client, uint64_t index, unsigned wait_ms, char **ret_bun
 	*ret_quorum = b->quorum;
 	free(b);
 	return CS_OK;
+}
+
+int cs_prove(cs_client *client, uint64_t index, unsigned wait_ms, char **ret_bundle, bool *ret_quorum)
+{
+	return prove(client, index, wait_ms, NULL, UINT64_MAX, ret_bundle, ret_quorum);
+}
+
+int cs_prove_fields(cs_client *client, uint64_t index, unsigned wait_ms, uint64_t fields, char **ret_bundle,
+                    bool *ret_quorum)
+{
+	int err = prove(client, index, wait_ms, &fields, fields, ret_bundle, ret_quorum);
+
+	/* A node of an older build gives all of them: the others are left out here. */
+	return err == CS_ERR_MALFORMED ? prove(client, index, wait_ms, NULL, fields, ret_bundle, ret_quorum) : err;
 }
 
 /* --- checkpoints --- */
@@ -292,108 +339,4 @@ int cs_checkpoint(cs_client *client, char **ret_note, bool *ret_quorum)
 	*ret_quorum = b->quorum;
 	free(b);
 	return CS_OK;
-}
-
-/* --- status --- */
-
-/* False: memory was short, and something is missing. */
-static bool details_json(json_t *j, const struct wire_details *d)
-{
-	bool whole = true;
-	json_t *cosigners = json_array();
-	const struct {
-		const char *name;
-		uint64_t value;
-	} numbers[] = {
-	        {"disk_free_bytes", d->disk_free},
-	        {"disk_size_bytes", d->disk_size},
-	        {"disk_reserve_bytes", d->disk_reserve},
-	        {"map_free_bytes", d->map_free},
-	        {"map_size_bytes", d->map_size},
-	        {"ledger_bytes", d->ledger_bytes},
-	        {"log_bytes", d->log_bytes},
-	        {"room", d->room},
-	        {"checkpoint_s", d->checkpoint_s},
-	        {"now_ms", d->now_ms},
-	        {"voters", d->voters},
-	        {"geo_city_built_s", d->geo_city_s},
-	        {"geo_network_built_s", d->geo_network_s},
-	};
-
-	for (unsigned i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-		whole &= 0 == json_object_set_new(j, numbers[i].name, json_integer((json_int_t)numbers[i].value));
-	for (unsigned i = 0; i < d->n_cosigners; i++)
-		whole &= 0 == json_array_append_new(cosigners, json_integer((json_int_t)d->cosigners[i]));
-	whole &= json_object_set_new(j, "features", feature_names_json(d->features_have)) == 0;
-	whole &= json_object_set_new(j, "features_on", feature_names_json(d->features_on)) == 0;
-	if (d->scrub.rate > 0)
-		whole &= json_object_set_new(j, "scrub", scrub_json(&d->scrub)) == 0;
-	return json_object_set_new(j, "cosigners", cosigners) == 0 && whole;
-}
-
-static char *status_json(const struct wire_status *s)
-{
-	char root[2 * HASH_SIZE + 1];
-	json_t *guards = json_array();
-	bool whole = true;
-
-	for (unsigned i = 0; i < HASH_SIZE; i++)
-		snprintf(root + 2 * i, 3, "%02x", s->root.b[i]);
-	for (unsigned i = 1; i < sizeof(s->guards) / sizeof(s->guards[0]); i++)
-		whole &= json_array_append_new(guards, json_integer((json_int_t)s->guards[i])) == 0;
-	json_t *j =
-	        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:s, s:s, s:s, s:s}", "node_id",
-	                  (json_int_t)s->node_id, "leader_id", (json_int_t)s->leader_id, "term", (json_int_t)s->term,
-	                  "raft_last", (json_int_t)s->raft_last, "raft_commit", (json_int_t)s->raft_commit,
-	                  "raft_applied", (json_int_t)s->raft_applied, "size", (json_int_t)s->size, "stored_size",
-	                  (json_int_t)s->stored_size, "cosigned_size", (json_int_t)s->cosigned_size, "pending",
-	                  (json_int_t)s->pending, "uptime_ms", (json_int_t)s->uptime_ms, "guards", guards, "root", root,
-	                  "role", s->role, "health", s->health, "version", s->version);
-	if (j != NULL && s->detailed)
-		whole &= details_json(j, &s->details);
-	char *text = j == NULL || !whole ? NULL : json_dumps(j, JSON_COMPACT);
-	json_decref(j);
-	return text;
-}
-
-static int status_convert(struct call *call, const struct wire_reply *reply, nng_msg *msg, void **ret_result,
-                          char *text)
-{
-	struct wire_status s;
-
-	(void)call;
-	(void)text;
-	int err = wire_status_decode(&s, reply->body, reply->body_len);
-	nng_msg_free(msg);
-	if (err < 0)
-		return err;
-	*ret_result = status_json(&s);
-	return *ret_result == NULL ? CS_ERR_NOMEM : CS_OK;
-}
-
-/* version 0: the status as it was at first. */
-static int status_ask(cs_client *client, int pinned, uint64_t version, char **ret_json)
-{
-	struct call *call;
-	size_t len;
-	void *result;
-
-	int err = read_call(client, WIRE_STATUS, version > 0, &version, &call, &len);
-	if (err < 0)
-		return err;
-	call->pinned = pinned;
-	err = call_wait(call, len, status_convert, &result);
-	if (err == CS_OK)
-		*ret_json = result;
-	return err;
-}
-
-int cs_status(cs_client *client, uint64_t node_id, char **ret_json)
-{
-	int pinned, err = node_pin(client, node_id, &pinned);
-
-	if (err == CS_OK)
-		err = status_ask(client, pinned, 1, ret_json);
-	/* An older node knows of no details. */
-	return err == CS_ERR_MALFORMED ? status_ask(client, pinned, 0, ret_json) : err;
 }

@@ -153,7 +153,7 @@ static int wait_begin(cs_client *client, uint64_t index, uint64_t *ret_first, st
 	struct entry e;
 	cs_page *page;
 
-	int err = cs_entries(client, index, 1, 1000, &page);
+	int err = cs_leaves(client, index, 1, 1000, &page);
 	if (err < 0)
 		return err;
 	err = page->n == 0 ? CS_ERR_NOT_FOUND : view_of(&page->entries[0], &e, &v);
@@ -194,7 +194,7 @@ int cs_wait(cs_client *client, uint64_t index, unsigned wait_ms, struct cs_end *
 	while (err == CS_OK && end.verdict == CS_DEFER) {
 		uint64_t left = ms_left(until_ns);
 		cs_page *page;
-		err = cs_entries(client, next, WIRE_PAGE_ENTRIES_MAX, left < 2000 ? (unsigned)left : 2000, &page);
+		err = cs_leaves(client, next, WIRE_PAGE_ENTRIES_MAX, left < 2000 ? (unsigned)left : 2000, &page);
 		if (err < 0)
 			break;
 		next += page->n;

@@ -10,14 +10,15 @@
 
 #define HEAD_MAX 64 /* Of a request, before the note in it. */
 
-int prove_body(cs_client *c, uint64_t index, uint64_t wait_ms, void *buf, size_t cap, size_t *ret_len)
+int prove_body(cs_client *c, uint64_t index, uint64_t wait_ms, const uint64_t *fields, void *buf, size_t cap,
+               size_t *ret_len)
 {
 	uint32_t ids[WIRE_WITNESSES_MAX];
 	unsigned n = 0, need = c->skip_proof ? 0 : trust_outside(&c->trust, c->cluster.origin, ids, &n);
 	struct writer w;
 
 	writer_init(&w, buf, cap);
-	writer_array(&w, need > 0 ? 4 : 2);
+	writer_array(&w, (need > 0 ? 4 : 2) + (fields != NULL));
 	writer_uint(&w, index);
 	writer_uint(&w, wait_ms);
 	if (need > 0) {
@@ -26,6 +27,8 @@ int prove_body(cs_client *c, uint64_t index, uint64_t wait_ms, void *buf, size_t
 		for (unsigned i = 0; i < n; i++)
 			writer_uint(&w, ids[i]);
 	}
+	if (fields != NULL)
+		writer_uint(&w, *fields);
 	return writer_end(&w, ret_len);
 }
 

@@ -154,3 +154,57 @@ int bundle_write(const void *leaf, size_t leaf_len, const struct field *fields, 
 	*ret_json = json;
 	return CS_OK;
 }
+
+/* --- a history's lines --- */
+
+int bundle_history_head(const char *whose, uint64_t entries, const char *note, size_t note_len, char **ret_json)
+{
+	json_t *doc = utf8_valid(note, note_len) && entries <= INT64_MAX ? json_object() : NULL;
+
+	if (!doc)
+		return utf8_valid(note, note_len) ? CS_ERR_NOMEM : CS_ERR_MALFORMED;
+	*ret_json = NULL;
+	if (!json_object_set_new(doc, "format", json_string(FORMAT_HISTORY)) &&
+	    !json_object_set_new(doc, "whose", json_string(whose)) &&
+	    !json_object_set_new(doc, "entries", json_integer((json_int_t)entries)) &&
+	    !json_object_set_new(doc, "checkpoint", json_stringn(note, note_len)))
+		*ret_json = json_dumps(doc, JSON_COMPACT);
+	json_decref(doc);
+	return *ret_json ? CS_OK : CS_ERR_NOMEM;
+}
+
+static json_t *hashes_json(const struct hash *proof, unsigned n)
+{
+	json_t *array = json_array();
+
+	for (unsigned i = 0; i < n && array; i++)
+		if (json_array_append_new(array, json_base64(proof[i].b, HASH_SIZE))) {
+			json_decref(array);
+			array = NULL;
+		}
+	return array;
+}
+
+int bundle_history_entry(const void *leaf, size_t leaf_len, const struct field *fields, unsigned n_fields,
+                         const struct hash *proof, unsigned n, char **ret_json)
+{
+	struct entry e;
+	json_t *array;
+	int err = entry_decode(&e, leaf, leaf_len);
+
+	if (!err)
+		err = fields_check(&e, fields, n_fields);
+	if (!err)
+		err = fields_json(fields, n_fields, &array);
+	if (err)
+		return err;
+	json_t *doc = json_object();
+	*ret_json = NULL;
+	if (doc && !json_object_set_new(doc, "index", json_integer((json_int_t)e.index)) &&
+	    !json_object_set_new(doc, "entry", json_base64(leaf, leaf_len)) && !json_object_set(doc, "fields", array) &&
+	    !json_object_set_new(doc, "hashes", hashes_json(proof, n)))
+		*ret_json = json_dumps(doc, JSON_COMPACT);
+	json_decref(array);
+	json_decref(doc);
+	return *ret_json ? CS_OK : CS_ERR_NOMEM;
+}

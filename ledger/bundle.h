@@ -30,6 +30,14 @@ int bundle_write(const void *leaf, size_t leaf_len, const struct field *fields, 
                  const char *proof_text, size_t proof_len, char **ret_json, size_t *ret_len);
 
 /*
+ * The lines of a history (FORMAT.md, History), without their newlines, to be released with free(): the first, for a
+ * checkpoint's note under which all entries are proven; then one for each entry, newest first. Errors as bundle_write.
+ */
+int bundle_history_head(const char *whose, uint64_t entries, const char *note, size_t note_len, char **ret_json);
+int bundle_history_entry(const void *leaf, size_t leaf_len, const struct field *fields, unsigned n_fields,
+                         const struct hash *proof, unsigned n, char **ret_json);
+
+/*
  * A short readable text of a field's canonical value, for eyes and never for programs: UTF-8, NUL-terminated, controls
  * escaped, cut with "…" at cap (FORMAT_FIELD_TEXT_SIZE_MAX + 1 is what bundles use). kind shapes it: [type, id] becomes
  * "type id", names and values become "name=value". CS_ERR_MALFORMED: not one canonical value. CS_ERR_INVALID: cap

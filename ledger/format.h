@@ -32,6 +32,8 @@
 	X(ENTRY_OUTSIDE, 16, "outside signal")                                                                         \
 	X(ENTRY_CREDENTIAL_ENROLLED, 19, "credential enrolled")                                                        \
 	X(ENTRY_CREDENTIAL_REVOKED, 20, "credential revoked")                                                          \
+	X(ENTRY_HISTORY, 21, "history requested")                                                                      \
+	X(ENTRY_READ, 22, "read")                                                                                      \
 	X(ENTRY_STATE_DIGEST, 27, "state digest")
 
 /* Kinds of private fields; numbers are for ever. */
@@ -62,7 +64,9 @@
 	X(FIELD_APPROVAL, 22, "approval")     /* what is awaited, what an approver said: FORMAT.md */                  \
 	X(FIELD_APPROVER_CHAIN, 23, "approver chain") /* as the subject's */                                           \
 	X(FIELD_OUTSIDE, 25, "outside")               /* [session, device, credential, event time ms, reason] */       \
-	X(FIELD_GRANT, 26, "grant")                   /* what opens, what counted, what ends: FORMAT.md */
+	X(FIELD_GRANT, 26, "grant")                   /* what opens, what counted, what ends: FORMAT.md */             \
+	X(FIELD_APPROVER, 27, "approver")             /* str: an approver's name, whose history was asked for */       \
+	X(FIELD_LOOKUP, 28, "lookup") /* [[field kind, text or [type, id]]…]: what a search looked for */
 
 /* Hashed with its terminating NUL, before kind, salt and value. */
 #define FORMAT_FIELD_DOMAIN "countersign/field/v1"
@@ -77,6 +81,17 @@
 /* The same with other entries that the first one rests on, each with its own proof. */
 #define FORMAT_BUNDLE_2        "countersign/bundle/v2"
 #define FORMAT_BUNDLE_SUPPORTS 8 /* As many at most. */
+/* "format" in the first line of a history: one JSON object a line. */
+#define FORMAT_HISTORY "countersign/history/v1"
+/* Numbers of the lists above that the verifier itself goes by. */
+#define FORMAT_KIND_HISTORY         21
+#define FORMAT_FIELD_SUBJECT        2
+#define FORMAT_FIELD_ACTOR          3
+#define FORMAT_FIELD_SUBJECT_CHAIN  16
+#define FORMAT_FIELD_ACTOR_CHAIN    17
+#define FORMAT_FIELD_APPROVAL       22
+#define FORMAT_FIELD_APPROVER_CHAIN 23
+#define FORMAT_FIELD_APPROVER       27
 /*
  * The largest bundle: entry and private values in base64 (4/3 of 2 * 64 KiB), a rendering of each value of at most
  * FORMAT_FIELD_TEXT_SIZE_MAX, a proof; the rest is room for JSON's own escapes.

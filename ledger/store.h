@@ -181,4 +181,18 @@ void store_view_tiles_checked(const struct store_view *v, struct tree_tiles *ret
 /* The number of the snapshot that the view holds: a page of it is not used again as long as it does. */
 uint64_t store_view_snapshot(const struct store_view *v);
 
+/*
+ * Entries one after another, from index `from` on upwards or downwards, without a search for each: what a search reads.
+ * Nothing is checked: whoever gives out what it finds calls store_view_check. Good until the view is renewed, released
+ * or closed; to be closed before. CS_ERR_NOMEM.
+ */
+struct store_walk;
+int store_walk_open(const struct store_view *v, uint64_t from, bool down, struct store_walk **ret);
+/* The next entry, borrowed as store_view_entry's. CS_ERR_NOT_FOUND: that was the last; CS_ERR_DAMAGED: one is missing.
+ */
+int store_walk_next(struct store_walk *w, uint64_t *ret_index, const void **ret_leaf, size_t *ret_len);
+/* The body of the entry that came last. CS_ERR_ERASED. */
+int store_walk_body(struct store_walk *w, const void **ret_body, size_t *ret_len);
+void store_walk_close(struct store_walk *w); /* NULL is fine. */
+
 #endif

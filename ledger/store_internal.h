@@ -65,6 +65,13 @@ struct store {
 	uint64_t state_index;
 };
 
+struct store_view {
+	const struct store *store;
+	MDB_txn *txn;
+	bool live; /* Holds a snapshot now; false between release and renew. */
+	struct store_head head;
+};
+
 /* The border: LMDB's and the system's error numbers become ours here and nowhere else. */
 int store_error(int rc);
 

@@ -13,13 +13,6 @@
 #include "ledger/errors.h"
 #include "ledger/store_internal.h"
 
-struct store_view {
-	const struct store *store;
-	MDB_txn *txn;
-	bool live; /* Holds a snapshot now; false between release and renew. */
-	struct store_head head;
-};
-
 int store_error(int rc)
 {
 	switch (rc) {

@@ -121,6 +121,24 @@ void verify_tlog_proof(const struct verify_policy *p, const void *proof, size_t 
  */
 void verify_bundle(const struct verify_policy *p, const void *json, size_t len, struct verify_result *ret);
 
+/* --- one person's history (FORMAT.md, History): a line of JSON at a time --- */
+
+#define VERIFY_LINE_SIZE_MAX FORMAT_BUNDLE_SIZE_MAX /* Of one line, without its newline. */
+
+/*
+ * Held against: each entry by its proof under the one checkpoint; each disclosed field; the first is "history
+ * requested"; each is of that same person, and the one, with the count, that the entry before it in the file names;
+ * the last is the first of its chain. An entry left out, added or changed refutes. Where a link was erased what is
+ * older cannot be shown: VERIFY_UNDECIDED.
+ */
+struct verify_history;
+/* result is filled by the end, and may be looked at from then on. CS_ERR_NOMEM. */
+int verify_history_begin(const struct verify_policy *p, struct verify_result *result, struct verify_history **ret);
+/* Without its newline. False: the result is final, nothing more is needed. */
+bool verify_history_line(struct verify_history *h, const char *line, size_t len);
+/* All lines have come. Frees it. NULL is fine. */
+void verify_history_end(struct verify_history *h);
+
 /* --- the tree's arithmetic (RFC 9162 2.1.3.2, 2.1.4.2); hashes of VERIFY_HASH_SIZE bytes, one after the other --- */
 
 bool verify_tree_inclusion(uint64_t index, uint64_t size, const uint8_t *leaf_hash, const uint8_t *proof, size_t n,

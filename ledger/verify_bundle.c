@@ -16,11 +16,10 @@ struct bundle {
 	json_t *fields;            /* Borrowed from the document, like proof. */
 	struct verify_slice proof;
 	uint8_t entry_bytes[LIMIT_ENTRY_SIZE_MAX];
-	uint8_t value_bytes[LIMIT_BODY_SIZE_MAX];
+	uint8_t value_bytes[VERIFY_SCRATCH_SIZE];
 };
 
-/* Exactly the members named, of which the last n_optional may be missing. */
-static bool members_are(json_t *object, const char *const *names, size_t n, size_t n_optional)
+bool verify_members_are(json_t *object, const char *const *names, size_t n, size_t n_optional)
 {
 	const char *key;
 	json_t *value;
@@ -42,7 +41,7 @@ static bool members_are(json_t *object, const char *const *names, size_t n, size
 	return true;
 }
 
-static bool string_get(json_t *object, const char *name, struct verify_slice *ret)
+bool verify_string_get(json_t *object, const char *name, struct verify_slice *ret)
 {
 	json_t *value = json_object_get(object, name);
 
@@ -58,8 +57,8 @@ static bool entry_read(json_t *doc, struct bundle *ret)
 	struct verify_slice entry;
 	json_t *index = json_object_get(doc, "index");
 
-	if (!json_is_integer(index) || json_integer_value(index) < 0 || !string_get(doc, "entry", &entry) ||
-	    !string_get(doc, "proof", &ret->proof))
+	if (!json_is_integer(index) || json_integer_value(index) < 0 || !verify_string_get(doc, "entry", &entry) ||
+	    !verify_string_get(doc, "proof", &ret->proof))
 		return false;
 	ret->index = (uint64_t)json_integer_value(index);
 	ret->fields = json_object_get(doc, "fields");
@@ -73,11 +72,11 @@ static bool bundle_read(json_t *doc, struct bundle *ret)
 	static const char *const names[] = {"format", "index", "entry", "fields", "proof", "supports"};
 	struct verify_slice format;
 
-	if (!string_get(doc, "format", &format))
+	if (!verify_string_get(doc, "format", &format))
 		return false;
 	bool second = verify_slice_is(format, FORMAT_BUNDLE_2);
 	ret->supports = second ? json_object_get(doc, "supports") : NULL;
-	return (second || verify_slice_is(format, FORMAT_BUNDLE)) && members_are(doc, names, second ? 6 : 5, 0) &&
+	return (second || verify_slice_is(format, FORMAT_BUNDLE)) && verify_members_are(doc, names, second ? 6 : 5, 0) &&
 	       (!second || json_is_array(ret->supports)) && entry_read(doc, ret);
 }
 
@@ -97,20 +96,20 @@ static bool field_bad(struct verify_result *r, const struct verify_leaf *leaf, c
 }
 
 /* *kind: of the field before, then of this one; kinds go up, so none can come twice. */
-static bool field_check(json_t *field, struct bundle *b, const struct verify_leaf *leaf, unsigned *kind,
+static bool field_check(const struct verify_fields *f, json_t *field, const struct verify_leaf *leaf, unsigned *kind,
                         struct verify_result *r)
 {
 	static const char *const names[] = {"kind", "salt", "value", "text"};
-	struct verify_slice salt64, value64, value = {b->value_bytes, 0};
+	struct verify_slice salt64, value64, value = {f->scratch, 0};
 	uint8_t salt[SALT_SIZE], made[VERIFY_HASH_SIZE];
 	json_t *name = json_object_get(field, "kind");
 	json_t *text = json_object_get(field, "text");
 	unsigned before = *kind;
 
-	if (!members_are(field, names, 4, 1) || !json_is_string(name) || (text && !json_is_string(text)) ||
-	    !string_get(field, "salt", &salt64) || !string_get(field, "value", &value64) ||
+	if (!verify_members_are(field, names, 4, 1) || !json_is_string(name) || (text && !json_is_string(text)) ||
+	    !verify_string_get(field, "salt", &salt64) || !verify_string_get(field, "value", &value64) ||
 	    !verify_base64_exact(salt64, salt, sizeof salt) ||
-	    !verify_base64(value64, b->value_bytes, sizeof b->value_bytes, &value.len))
+	    !verify_base64(value64, f->scratch, VERIFY_SCRATCH_SIZE, &value.len))
 		return verify_refute(r, "bundle: a disclosed field is malformed");
 	*kind = verify_field_kind_of(json_string_value(name));
 	if (*kind == 0)
@@ -127,24 +126,27 @@ static bool field_check(json_t *field, struct bundle *b, const struct verify_lea
 		verify_bad_hash(r, commitment, made);
 		return field_bad(r, leaf, verify_field_kind_name(*kind), "it does not open its commitment");
 	}
-	verify_say(r, VERIFY_MARK_HELD, "field %s: opens its commitment", verify_field_kind_name(*kind));
+	if (f->opened)
+		f->opened(f->ctx, *kind, value);
+	if (!f->quiet)
+		verify_say(r, VERIFY_MARK_HELD, "field %s: opens its commitment", verify_field_kind_name(*kind));
 	return true;
 }
 
-static bool fields_check(struct bundle *b, const struct verify_leaf *leaf, struct verify_result *r)
+bool verify_fields_check(const struct verify_fields *f, const struct verify_leaf *leaf, struct verify_result *r)
 {
 	bool disclosed[FIELD_KIND_MAX + 1] = {false};
 	unsigned kind = 0;
 	json_t *field;
 	size_t i;
 
-	json_array_foreach(b->fields, i, field)
+	json_array_foreach(f->fields, i, field)
 	{
-		if (!field_check(field, b, leaf, &kind, r))
+		if (!field_check(f, field, leaf, &kind, r))
 			return false;
 		disclosed[kind] = true;
 	}
-	for (unsigned j = 0; j < leaf->n_fields; j++)
+	for (unsigned j = 0; j < leaf->n_fields && !f->quiet; j++)
 		if (!disclosed[leaf->fields[j].kind])
 			verify_say(r, VERIFY_MARK_UNCHECKED, "field %s (%u): not disclosed",
 			           verify_field_kind_name(leaf->fields[j].kind), leaf->fields[j].kind);
@@ -155,6 +157,7 @@ static bool fields_check(struct bundle *b, const struct verify_leaf *leaf, struc
 static bool entry_check(const struct verify_policy *p, struct bundle *b, struct verify_leaf *leaf,
                         struct verify_result *r)
 {
+	struct verify_fields fields = {.scratch = b->value_bytes, .fields = b->fields};
 	uint8_t leaf_hash[VERIFY_HASH_SIZE];
 
 	if (!verify_entry_leaf(b->entry, leaf, r))
@@ -163,7 +166,7 @@ static bool entry_check(const struct verify_policy *p, struct bundle *b, struct 
 		verify_bad_number(r, b->index, leaf->index);
 		return verify_refute(r, "bundle: its index is not the entry's");
 	}
-	if (!fields_check(b, leaf, r))
+	if (!verify_fields_check(&fields, leaf, r))
 		return false;
 	verify_leaf_hash(b->entry, leaf_hash);
 	return verify_proof(p, b->proof, leaf_hash, &leaf->index, r);
@@ -188,7 +191,7 @@ static bool support_check(const struct verify_policy *p, json_t *doc, struct bun
 	struct verify_leaf leaf;
 
 	verify_result_init(own);
-	if (!members_are(doc, names, 4, 0) || !entry_read(doc, b))
+	if (!verify_members_are(doc, names, 4, 0) || !entry_read(doc, b))
 		return verify_refute(r, "bundle: a supporting entry is malformed");
 	if (entry_check(p, b, &leaf, own))
 		verify_conclude(own);

@@ -67,6 +67,7 @@ bool verify_base64_exact(struct verify_slice s, uint8_t *out, size_t len);
 struct verify_leaf {
 	uint64_t index, kind, time_ms;
 	uint8_t prev[VERIFY_HASH_SIZE];
+	struct verify_slice public_; /* Its array of public fields, canonical. */
 	unsigned n_fields;
 	struct {
 		unsigned kind;
@@ -87,6 +88,39 @@ unsigned verify_field_kind_of(const char *name); /* 0: no such name. */
  */
 bool verify_body_check(const struct verify_leaf *leaf, struct verify_slice body, unsigned *ret_missing,
                        const char **ret_why);
+
+/* What a chain's field says: the entry before this one of the same person, and how many there are before it. */
+struct verify_link {
+	bool has_previous;
+	uint64_t previous, count; /* Count 0 with a previous one: that erased those before (FORMAT.md, Chains). */
+};
+bool verify_link_parse(struct verify_slice value, struct verify_link *ret);
+/* Public fields of "history requested". */
+bool verify_history_parse(const struct verify_leaf *leaf, uint64_t *ret_whose, bool *ret_nobody_forgotten);
+/* [type, id], or a str alone, as "type:id" or as it is. Cut at cap. */
+bool verify_person_text(struct verify_slice value, char *buf, size_t cap);
+/* The approver's name in a field `approval`, as a value of its own; false: nobody approved there. */
+bool verify_approver_parse(struct verify_slice value, struct verify_slice *ret);
+
+/* --- verify_bundle.c: what bundles have in common --- */
+
+struct json_t;
+#define VERIFY_SCRATCH_SIZE LIMIT_BODY_SIZE_MAX
+/*
+ * Each disclosed field opens its commitment; `opened` (or NULL) is told of each, its value lies in scratch. quiet:
+ * nothing is said of what holds, or is not disclosed.
+ */
+struct verify_fields {
+	struct json_t *fields; /* The bundle's array. */
+	uint8_t *scratch;
+	bool quiet;
+	void (*opened)(void *ctx, unsigned kind, struct verify_slice value);
+	void *ctx;
+};
+bool verify_fields_check(const struct verify_fields *f, const struct verify_leaf *leaf, struct verify_result *r);
+/* Exactly the members named, of which the last n_optional may be missing. */
+bool verify_members_are(struct json_t *object, const char *const *names, size_t n, size_t n_optional);
+bool verify_string_get(struct json_t *object, const char *name, struct verify_slice *ret);
 
 /* --- verify_hash.c --- */
 

@@ -182,9 +182,11 @@ bool verify_leaf_parse(struct verify_slice bytes, struct verify_leaf *ret, const
 	if (!uint_take(&c, UINT64_MAX, &leaf.index) || !uint_take(&c, ENTRY_KIND_MAX, &leaf.kind) || leaf.kind == 0 ||
 	    !uint_take(&c, UINT64_MAX, &leaf.time_ms) || !hash_take(&c, leaf.prev))
 		return false;
+	leaf.public_.p = c.rest.p;
 	if (c.rest.len == 0 || !((c.rest.p[0] & 0xf0) == 0x90 || c.rest.p[0] == 0xdc || c.rest.p[0] == 0xdd) ||
 	    !value_skip(&c, 1))
 		return false;
+	leaf.public_.len = (size_t)(c.rest.p - leaf.public_.p);
 	if (!commitments_take(&c, &leaf) || c.rest.len != 0)
 		return false;
 	if (leaf.index == 0 && memcmp(leaf.prev, zero, sizeof zero) != 0) {
@@ -250,6 +252,78 @@ bool verify_value_canonical(struct verify_slice value)
 	struct cursor c = {.rest = value, .nodes_left = LIMIT_MSGPACK_NODES_MAX};
 
 	return value_skip(&c, 0) && c.rest.len == 0;
+}
+
+bool verify_link_parse(struct verify_slice value, struct verify_link *ret)
+{
+	struct cursor c = {.rest = value, .nodes_left = LIMIT_MSGPACK_NODES_MAX};
+	struct item it;
+	uint64_t n;
+
+	if (!array_take(&c, 2, 2, &n) || !item_take(&c, &it) || (it.type != ITEM_NIL && it.type != ITEM_UINT) ||
+	    !uint_take(&c, UINT64_MAX, &ret->count) || c.rest.len != 0)
+		return false;
+	ret->has_previous = it.type == ITEM_UINT;
+	ret->previous = ret->has_previous ? it.n : 0;
+	return ret->has_previous || ret->count == 0;
+}
+
+bool verify_history_parse(const struct verify_leaf *leaf, uint64_t *ret_whose, bool *ret_nobody_forgotten)
+{
+	struct cursor c = {.rest = leaf->public_, .nodes_left = LIMIT_MSGPACK_NODES_MAX};
+	struct item it;
+	uint64_t n;
+
+	if (leaf->kind != FORMAT_KIND_HISTORY || !array_take(&c, 2, LIMIT_FIELD_COUNT_MAX, &n) ||
+	    !uint_take(&c, UINT8_MAX, ret_whose) || !item_take(&c, &it) || it.type != ITEM_BOOL)
+		return false;
+	*ret_nobody_forgotten = it.n == 0xc3;
+	return true;
+}
+
+static size_t text_add(char *buf, size_t cap, size_t at, const struct item *it)
+{
+	size_t n = it->n < cap - 1 - at ? (size_t)it->n : cap - 1 - at;
+
+	memcpy(buf + at, it->data, n);
+	buf[at + n] = '\0';
+	return at + n;
+}
+
+bool verify_person_text(struct verify_slice value, char *buf, size_t cap)
+{
+	struct cursor c = {.rest = value, .nodes_left = 3};
+	struct item it, id;
+	size_t at;
+
+	if (!item_take(&c, &it))
+		return false;
+	if (it.type == ITEM_STR) {
+		text_add(buf, cap, 0, &it);
+		return c.rest.len == 0;
+	}
+	if (it.type != ITEM_ARRAY || it.n != 2 || !item_take(&c, &it) || it.type != ITEM_STR || !item_take(&c, &id) ||
+	    id.type != ITEM_STR || c.rest.len != 0)
+		return false;
+	at = text_add(buf, cap, 0, &it);
+	at = text_add(buf, cap, at, &(struct item){.n = 1, .data = (const uint8_t *)":"});
+	text_add(buf, cap, at, &id);
+	return true;
+}
+
+bool verify_approver_parse(struct verify_slice value, struct verify_slice *ret)
+{
+	struct cursor c = {.rest = value, .nodes_left = LIMIT_MSGPACK_NODES_MAX};
+	struct item it;
+	uint64_t n;
+
+	if (!array_take(&c, 2, 2, &n) || !value_skip(&c, 1) || !array_take(&c, 1, LIMIT_FIELD_COUNT_MAX, &n))
+		return false;
+	ret->p = c.rest.p;
+	if (!item_take(&c, &it) || it.type != ITEM_STR)
+		return false;
+	ret->len = (size_t)(c.rest.p - ret->p);
+	return true;
 }
 
 /* Numbers of kinds are dense enough for a table with holes. */

@@ -35,6 +35,7 @@ struct daemon {
 	bool state_lost; /* It is empty: what was stored is damaged. */
 	bool behind;     /* The store, by its last commit: its meta page was damaged. */
 	struct board *board;
+	struct readlog *readlog;
 	struct core *core;
 	struct ledger_writer *writer;
 	struct reading_room *readers;
@@ -217,6 +218,13 @@ static void progress(void *ctx)
 	core_stored(d->core);
 }
 
+static void noted(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	core_noted(d->core);
+}
+
 static void want_cosigned(void *ctx, uint64_t size)
 {
 	struct daemon *d = ctx;
@@ -275,7 +283,10 @@ static int open_parts(struct daemon *d)
 	                           .ctx = d};
 	int err = board_new(&d->board);
 
+	if (!err)
+		err = readlog_new(&d->readlog);
 	co.board = d->board;
+	co.readlog = d->readlog;
 	for (unsigned i = 0; i < s->n_urls; i++)
 		fo.urls[i] = s->urls[i];
 	if (!err)
@@ -300,6 +311,8 @@ static int open_parts(struct daemon *d)
 	                            .writer = d->writer,
 	                            .board = d->board,
 	                            .scrubber = d->scrubber,
+	                            .readlog = d->readlog,
+	                            .noted = noted,
 	                            .want_cosigned = want_cosigned,
 	                            .ctx = d};
 	if (!err)
@@ -329,6 +342,7 @@ static void close_parts(struct daemon *d)
 	scrubber_close(d->scrubber);
 	core_close(d->core);
 	store_close(d->store);
+	readlog_free(d->readlog);
 	board_free(d->board);
 }
 

@@ -17,7 +17,7 @@
 
 static bool waits_by_wish(unsigned type)
 {
-	return type == WIRE_ENTRIES || type == WIRE_PROVE;
+	return type == WIRE_ENTRIES || type == WIRE_PROVE || type == WIRE_HISTORY_PAGE || type == WIRE_SEARCH;
 }
 
 /* Gives the job back: m has the reply's plain bytes behind the frame's header and room for the tag, or is NULL. */

@@ -31,6 +31,8 @@ bool reading_room_serves(unsigned wire_type)
 	case WIRE_FEATURES:
 	case WIRE_SCRUB:
 	case WIRE_WITNESS:
+	case WIRE_SEARCH:
+	case WIRE_HISTORY_PAGE:
 		return true;
 	default:
 		return false;
@@ -39,25 +41,28 @@ bool reading_room_serves(unsigned wire_type)
 
 /* --- the queue --- */
 
-/* [index, wait ms], and whose cosignatures the asker needs, if any. */
+/* [index, wait ms], then whose cosignatures the asker needs, then which fields: each if it is asked for. */
 static void prove_parse(struct reader *b, struct item *it, uint64_t *ret_wait_ms)
 {
-	uint32_t n = 0;
+	uint32_t n = 0, n_ids = 0;
 	uint64_t v = 0;
 
-	if (reader_array(b, 4, &n) == 0 && n != 2 && n != 4)
+	if (reader_array(b, 5, &n) == 0 && n < 2)
 		b->err = CS_ERR_MALFORMED;
 	reader_uint(b, UINT64_MAX - 1, &it->index);
 	reader_uint(b, WIRE_DEADLINE_MS_MAX, ret_wait_ms);
-	if (n != 4)
-		return;
-	reader_uint(b, WIRE_WITNESSES_MAX, &v);
-	it->need = (unsigned)v;
-	reader_array(b, WIRE_WITNESSES_MAX, &n);
-	for (uint32_t i = 0; i < n && !b->err; i++) {
+	if (n >= 4) {
+		reader_uint(b, WIRE_WITNESSES_MAX, &v);
+		it->need = (unsigned)v;
+		reader_array(b, WIRE_WITNESSES_MAX, &n_ids);
+	}
+	for (uint32_t i = 0; i < n_ids && !b->err; i++) {
 		reader_uint(b, UINT32_MAX, &v);
 		it->ids[it->n_ids++] = (uint32_t)v;
 	}
+	it->some = n == 3 || n == 5;
+	if (it->some)
+		reader_uint(b, UINT64_MAX, &it->fields);
 }
 
 static void witness_parse(struct reader *b, struct item *it, uint64_t *ret_wait_ms)
@@ -69,19 +74,41 @@ static void witness_parse(struct reader *b, struct item *it, uint64_t *ret_wait_
 		reader_str(b, LIMIT_NOTE_SIZE_MAX, &it->cosigned, &it->cosigned_len);
 }
 
+/* [first, count, wait ms], and 0 if no fields are wanted. */
+static void entries_parse(struct reader *b, struct item *it, uint64_t *ret_wait_ms)
+{
+	uint32_t n = 0;
+
+	reader_array(b, 4, &n);
+	reader_uint(b, UINT64_MAX, &it->index);
+	reader_uint(b, WIRE_PAGE_ENTRIES_MAX, &it->count);
+	reader_uint(b, WIRE_DEADLINE_MS_MAX, ret_wait_ms);
+	it->some = n == 4;
+	if (it->some)
+		reader_uint(b, 0, &it->fields);
+}
+
+static void history_parse(struct reader *b, struct item *it, uint64_t *ret_wait_ms)
+{
+	reader_array_exact(b, 4);
+	reader_uint(b, INT64_MAX, &it->index);
+	reader_uint(b, INT64_MAX, &it->history.at);
+	reader_uint(b, INT64_MAX, &it->history.size);
+	reader_uint(b, WIRE_DEADLINE_MS_MAX, ret_wait_ms);
+}
+
 /* The numbers of the body, by type. */
 static int item_parse(struct item *it)
 {
 	struct reader b;
 	uint64_t wait_ms = 0;
+	uint32_t n = 0;
 
+	it->until_ns = it->job->deadline_ns;
 	reader_init(&b, it->job->request.body, it->job->request.body_len);
 	switch (it->job->request.type) {
 	case WIRE_ENTRIES:
-		reader_array_exact(&b, 3);
-		reader_uint(&b, UINT64_MAX, &it->index);
-		reader_uint(&b, WIRE_PAGE_ENTRIES_MAX, &it->count);
-		reader_uint(&b, WIRE_DEADLINE_MS_MAX, &wait_ms);
+		entries_parse(&b, it, &wait_ms);
 		break;
 	case WIRE_PROVE:
 		prove_parse(&b, it, &wait_ms);
@@ -89,17 +116,20 @@ static int item_parse(struct item *it)
 	case WIRE_WITNESS:
 		witness_parse(&b, it, &wait_ms);
 		break;
+	case WIRE_HISTORY_PAGE:
+		history_parse(&b, it, &wait_ms);
+		break;
+	case WIRE_SEARCH:
+		return search_decode(&it->search, it->job->request.body, it->job->request.body_len);
 	case WIRE_MEMBERS: /* The first version of interest; 0: any. */
 		reader_array_exact(&b, 1);
 		reader_uint(&b, UINT64_MAX, &it->count);
 		break;
-	case WIRE_STATUS: {
-		uint32_t n = 0;
+	case WIRE_STATUS:
 		reader_array(&b, 1, &n);
 		if (n == 1)
 			reader_uint(&b, UINT64_MAX, &it->count);
 		break;
-	}
 	case WIRE_SCRUB:
 		reader_array_exact(&b, 1);
 		reader_uint(&b, 1, &it->count);
@@ -120,6 +150,7 @@ static int item_parse(struct item *it)
 
 static void item_free(struct item *it)
 {
+	assert(!it->held);
 	free(it->note);
 	free(it);
 }

@@ -1,4 +1,4 @@
-/* The reader: one thread that answers what needs no order: entries, proofs, checkpoints, status, repeated answers. */
+/* The reader: one thread that answers what needs no order: entries, proofs, searches, status, repeated answers. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef NODE_READERS_H
 #define NODE_READERS_H
@@ -9,6 +9,7 @@
 #include "ledger/store.h"
 #include "node/board.h"
 #include "node/job.h"
+#include "node/readlog.h"
 #include "node/scrubber.h"
 #include "node/witnesses.h"
 #include "node/writer.h"
@@ -20,6 +21,8 @@ struct reader_options {
 	struct ledger_writer *writer;
 	struct board *board;
 	struct scrubber *scrubber;                       /* NULL: there is none. */
+	struct readlog *readlog;
+	void (*noted)(void *ctx); /* Something is in the log of readers that somebody waits for. */
 	void (*want_cosigned)(void *ctx, uint64_t size); /* Somebody waits for a quorum's proof of so many entries. */
 	void *ctx;
 };

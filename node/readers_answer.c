@@ -48,9 +48,8 @@ static void met_damage(struct reading_room *r, uint64_t index)
 		scrubber_met(r->o.scrubber, 0, index / TREE_TILE_WIDTH);
 }
 
-/* An entry and, if open, its body, as they were stored: *ret_body is NULL if it was erased. */
-static int read_entry(struct reading_room *r, uint64_t index, bool open, const void **ret_leaf, size_t *ret_leaf_len,
-                      const void **ret_body, size_t *ret_body_len)
+int reading_room_entry(struct reading_room *r, uint64_t index, bool open, const void **ret_leaf, size_t *ret_leaf_len,
+                       const void **ret_body, size_t *ret_body_len)
 {
 	int err = store_view_entry(r->view, index, ret_leaf, ret_leaf_len);
 
@@ -236,11 +235,13 @@ static bool serve_scrub(struct reading_room *r, struct item *it)
 static bool serve_entries(struct reading_room *r, struct item *it)
 {
 	uint64_t stored = r->stored, n = 0;
-	bool audit = it->job->roles & ROLE_AUDIT;
+	bool audit = it->job->roles & ROLE_AUDIT && !it->some;
+	struct read_log log;
 	struct wire_status s;
 	char url[WIRE_URL_SIZE_MAX];
 	struct writer w;
 
+	reading_begin(&log, it, READ_ENTRIES);
 	board_status(r->o.board, &s, url);
 	if (stored <= it->index && clock_mono_ns() < it->until_ns) {
 		if (s.size > it->index)
@@ -253,7 +254,7 @@ static bool serve_entries(struct reading_room *r, struct item *it)
 		const void *leaf, *body;
 		size_t leaf_len, body_len;
 		struct writer before = w;
-		int err = read_entry(r, it->index + n, audit, &leaf, &leaf_len, &body, &body_len);
+		int err = reading_room_entry(r, it->index + n, audit, &leaf, &leaf_len, &body, &body_len);
 		if (err == CS_ERR_DAMAGED && n > 0)
 			break; /* The page ends before it. */
 		if (err)
@@ -268,6 +269,7 @@ static bool serve_entries(struct reading_room *r, struct item *it)
 			w = before;
 			break;
 		}
+		reading_add(&log, it->index + n, leaf, leaf_len, body, body_len);
 	}
 	struct writer page;
 	writer_init(&page, r->buf, WIRE_REPLY_SIZE_MAX / 2);
@@ -275,12 +277,11 @@ static bool serve_entries(struct reading_room *r, struct item *it)
 	writer_uint(&page, s.size > stored ? s.size : stored);
 	writer_array(&page, (uint32_t)n);
 	memmove(r->buf + page.len, w.base, w.len);
-	page.len += w.len;
-	return reading_room_reply(r, it, &page);
+	return reading_room_give(r, it, &log, page.len + w.len);
 }
 
 /* Chooses the checkpoint to prove under; false: none yet that covers the entry, wait. */
-static bool choose_note(struct reading_room *r, struct item *it)
+bool reading_room_choose_note(struct reading_room *r, struct item *it)
 {
 	struct board_note note;
 	struct wire_status s;
@@ -330,17 +331,42 @@ static void choose_stored_note(struct reading_room *r, struct item *it)
 	it->quorum = true;
 }
 
+/* What an auditor gets, or whoever asks for a proof alone. */
+static bool give_proof(struct reading_room *r, struct item *it, struct wire_proved *p)
+{
+	uint8_t *disclosed = r->buf + WIRE_REPLY_SIZE_MAX / 2;
+	struct read_log log;
+	struct writer w;
+
+	if (it->some && p->body) {
+		p->body_len = reading_disclose(p->body, p->body_len, it->fields, disclosed, WIRE_REPLY_SIZE_MAX / 2);
+		p->body = p->body_len ? disclosed : NULL;
+	}
+	reading_begin(&log, it, READ_PROOF);
+	reading_add(&log, it->index, p->leaf, p->leaf_len, p->body, p->body_len);
+	writer_init(&w, r->buf, WIRE_REPLY_SIZE_MAX / 2);
+	writer_array(&w, 5);
+	writer_bool(&w, it->quorum);
+	writer_bin(&w, p->leaf, p->leaf_len);
+	if (p->body)
+		writer_bin(&w, p->body, p->body_len);
+	else
+		writer_nil(&w);
+	write_proof(&w, p->proof, p->n_proof);
+	writer_str(&w, p->checkpoint, p->checkpoint_len);
+	return w.err ? reading_room_reply(r, it, &w) : reading_room_give(r, it, &log, w.len);
+}
+
 static bool serve_proof(struct reading_room *r, struct item *it)
 {
 	struct wire_proved p = {0};
 	bool open = it->repeat || it->job->roles & ROLE_AUDIT;
 	struct tree_tiles tiles;
 	const void *leaf, *body;
-	struct writer w;
 	size_t len;
 	int err;
 
-	if (!choose_note(r, it))
+	if (!reading_room_choose_note(r, it))
 		return clock_mono_ns() >= it->until_ns &&
 		       reading_room_refuse(it, CS_ERR_NOT_FOUND, "no signed checkpoint covers this entry yet");
 	if (r->stored < it->note->size)
@@ -349,7 +375,7 @@ static bool serve_proof(struct reading_room *r, struct item *it)
 		ledger_writer_flush(r->o.writer);
 		return false;
 	}
-	err = read_entry(r, it->index, open, &leaf, &p.leaf_len, &body, &p.body_len);
+	err = reading_room_entry(r, it->index, open, &leaf, &p.leaf_len, &body, &p.body_len);
 	if (err)
 		return reading_room_refuse(it, err, err == CS_ERR_DAMAGED ? "reading the store" : "no such entry");
 	store_view_tiles(r->view, &tiles);
@@ -362,24 +388,13 @@ static bool serve_proof(struct reading_room *r, struct item *it)
 	p.body = body;
 	p.checkpoint = it->note->text;
 	p.checkpoint_len = it->note->len;
-	if (it->repeat) {
-		err = wire_proved_encode(&p, r->buf, WIRE_REPLY_SIZE_MAX, &len);
-		if (err)
-			return reading_room_refuse(it, err, NULL);
-		job_reply(it->job, r->buf, len);
-		return true;
-	}
-	writer_init(&w, r->buf, WIRE_REPLY_SIZE_MAX);
-	writer_array(&w, 5);
-	writer_bool(&w, it->quorum);
-	writer_bin(&w, p.leaf, p.leaf_len);
-	if (p.body)
-		writer_bin(&w, p.body, p.body_len);
-	else
-		writer_nil(&w);
-	write_proof(&w, p.proof, p.n_proof);
-	writer_str(&w, p.checkpoint, p.checkpoint_len);
-	return reading_room_reply(r, it, &w);
+	if (!it->repeat)
+		return give_proof(r, it, &p);
+	err = wire_proved_encode(&p, r->buf, WIRE_REPLY_SIZE_MAX, &len);
+	if (err)
+		return reading_room_refuse(it, err, NULL);
+	job_reply(it->job, r->buf, len);
+	return true;
 }
 
 static bool serve(struct reading_room *r, struct item *it)
@@ -407,6 +422,10 @@ static bool serve(struct reading_room *r, struct item *it)
 		return serve_proof(r, it);
 	case WIRE_WITNESS:
 		return reading_room_witness(r, it);
+	case WIRE_SEARCH:
+		return serve_search(r, it);
+	case WIRE_HISTORY_PAGE:
+		return serve_history(r, it);
 	default:
 		return reading_room_refuse(it, CS_ERR_INVALID, NULL);
 	}
@@ -414,9 +433,12 @@ static bool serve(struct reading_room *r, struct item *it)
 
 bool reading_room_answer(struct reading_room *r, struct item *it, bool open)
 {
+	if (it->held)
+		return reading_room_release(r, it, open);
 	if (!open)
 		return reading_room_refuse(it, CS_ERR_NOT_READY, "the node is stopping");
 	if (clock_mono_ns() >= it->job->deadline_ns)
 		return reading_room_refuse(it, CS_ERR_TIMEOUT, "the deadline has passed");
-	return serve(r, it);
+	/* Memory for held answers is bounded: the next one is made when one of them is gone. */
+	return (r->n_held < HELD_MAX || !(it->job->roles & ROLE_AUDIT)) && serve(r, it);
 }

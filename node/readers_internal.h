@@ -7,9 +7,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "node/decide/search.h"
 #include "node/pace.h"
 #include "node/readers.h"
 #include "node/turns.h"
+
+#define HELD_MAX 64 /* Answers of up to half a MiB each that wait for the log of readers. */
 
 /* One reader who waits. */
 struct item {
@@ -24,6 +27,17 @@ struct item {
 	size_t cosigned_len;
 	bool quorum;
 	struct board_note *note; /* The checkpoint chosen for it: kept while the store comes up to its size. */
+	/* ENTRIES, PROVE: only these kinds of fields, a bit each; of ENTRIES none. */
+	bool some;
+	uint64_t fields;
+	struct search search; /* SEARCH. Its texts lie in the request. */
+	struct {
+		uint64_t at, size; /* Where to go on; under which checkpoint, 0: the newest. */
+	} history;                 /* HISTORY_PAGE; index is the head. */
+	/* An answer that waits until the ledger has the note of it. */
+	uint8_t *held;
+	size_t held_len;
+	uint64_t ticket, held_until_ns;
 };
 
 struct reading_room {
@@ -40,7 +54,8 @@ struct reading_room {
 	uint64_t stored;       /* Entries that the view sees. */
 	uint64_t damaged_next; /* Index after the damaged entry that the log named last. */
 	struct witnesses *witnesses;
-	uint8_t *buf; /* WIRE_REPLY_SIZE_MAX bytes for one reply. */
+	uint8_t *buf;          /* WIRE_REPLY_SIZE_MAX bytes for one reply. */
+	unsigned n_held;
 };
 
 /*
@@ -52,5 +67,25 @@ bool reading_room_answer(struct reading_room *r, struct item *it, bool open);
 bool reading_room_reply(struct reading_room *r, struct item *it, const struct writer *w);
 bool reading_room_refuse(struct item *it, int err, const char *text);
 bool reading_room_witness(struct reading_room *r, struct item *it); /* readers_witness.c: as an answer. */
+/* An entry and, if open, its body, as they were stored: *ret_body is NULL if it was erased. */
+int reading_room_entry(struct reading_room *r, uint64_t index, bool open, const void **ret_leaf, size_t *ret_leaf_len,
+                       const void **ret_body, size_t *ret_body_len);
+/* Chooses it->note, which covers it->index; false: none yet. */
+bool reading_room_choose_note(struct reading_room *r, struct item *it);
+
+/* readers_private.c: what an answer opens, and the answer that waits for its note. */
+void reading_begin(struct read_log *ret, const struct item *it, unsigned what);
+/* An entry is given with this body (NULL: without). The log of readers itself does not count (readlog.h). */
+void reading_add(struct read_log *l, uint64_t index, const void *leaf, size_t leaf_len, const void *body,
+                 size_t body_len);
+/* The body with no fields but those of these kinds, a bit each; its length, 0: none is left. */
+size_t reading_disclose(const void *body, size_t len, uint64_t kinds, uint8_t *buf, size_t cap);
+/* The reply's body is in r->buf. True: it is gone, or refused; false: it is held. */
+bool reading_room_give(struct reading_room *r, struct item *it, const struct read_log *what, size_t len);
+bool reading_room_release(struct reading_room *r, struct item *it, bool open); /* One that is held; as above. */
+
+/* readers_search.c, readers_history.c */
+bool serve_search(struct reading_room *r, struct item *it);
+bool serve_history(struct reading_room *r, struct item *it);
 
 #endif

@@ -38,8 +38,19 @@ decides()
 	done
 }
 
+# Of version 1: the log of readers is off, by which a visit would make the ledger grow (tests/reads.sh).
+cat >"$folder/policy.yaml" <<'POLICY'
+version: 1
+bias: -2000
+thresholds: {step_up: 0, deny: 5000}
+challenge: {level: possession, methods: [ed25519], expires: 5m}
+sensitive: ["deploy*"]
+rules:
+  - {id: by-risk, verdict: risk}
+POLICY
+
 echo "# a cluster; the first visit reads all of it"
-expect 0 init "$c" --name acme
+expect 0 init "$c" --name acme --policy "$folder/policy.yaml"
 expect 0 cluster up "$c"
 COUNTERSIGN_CLUSTER=$c/cluster.yaml
 COUNTERSIGN_KEY=$c/admin.key
@@ -105,18 +116,6 @@ says 'both saw the same 10 entries'
 expect 0 audit compare "$state" --node 2
 expect 4 audit compare "$state"
 expect 8 audit compare "$state" "$folder/none"
-
-echo "# one subject's history, and its bundles"
-expect 0 history --subject user:alice --out "$folder/alice"
-says '2 entries of user:alice, one unbroken chain that begins at entry 4'
-expect 0 verify "$folder/alice/4.json" --trust "$c/trust.policy"
-expect 0 verify "$folder/alice/5.json" --trust "$c/trust.policy"
-expect 0 history --subject user:bob
-says '3 entries of user:bob'
-expect 8 history --subject user:alice --out "$folder/alice"
-expect 7 history --subject user:nobody
-expect 4 history --subject nobody
-COUNTERSIGN_KEY=$folder/blind.key expect 7 history --subject user:bob
 
 echo "# without a quorum in the policy it is a claim, and no state is written"
 sed 's/^quorum .*/quorum none/' "$c/trust.policy" >"$folder/claim.policy"

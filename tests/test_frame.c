@@ -435,6 +435,10 @@ static void test_own(void **state)
 	own_round_trip(&f, &g, &bytes);
 	assert_true(g.clock.wall_ms == UINT64_MAX - 1);
 	free(bytes);
+	f = (struct frame){.type = FRAME_READINGS, .readings = {{1, 2, 3}, (const uint8_t *)"\x92\x90\x90", 3}};
+	own_round_trip(&f, &g, &bytes);
+	assert_true(g.readings.id[2] == 3 && g.readings.len == 3 && g.readings.bytes[0] == 0x92);
+	free(bytes);
 	f = (struct frame){.type = FRAME_ROOM, .room = {FRAME_ROOM_LEVEL_MAX, 1, 5, UINT64_MAX}};
 	own_round_trip(&f, &g, &bytes);
 	assert_true(g.room.level == FRAME_ROOM_LEVEL_MAX && g.room.what == 1 && g.room.free == 5);
@@ -468,6 +472,8 @@ static void test_own_bounds(void **state)
 	assert_int_equal(frame_encode(&f, &parts), CS_ERR_TOO_LARGE);
 	f = (struct frame){.type = FRAME_ROSTER, .roster = {big, FRAME_ROSTER_SIZE_MAX + 1}};
 	assert_int_equal(frame_encode(&f, &parts), CS_ERR_TOO_LARGE);
+	f = (struct frame){.type = FRAME_READINGS, .readings = {{0}, big, FRAME_READINGS_SIZE_MAX + 1}};
+	assert_int_equal(frame_encode(&f, &parts), CS_ERR_TOO_LARGE);
 	f = (struct frame){.type = FRAME_FEATURES, .features = {0, (char *)big, FRAME_BUILD_SIZE_MAX + 1}};
 	assert_int_equal(frame_encode(&f, &parts), CS_ERR_TOO_LARGE);
 	f = (struct frame){.type = FRAME_FETCH, .fetch = {0, 0, FRAME_FETCH_COUNT_MAX + 1}};
@@ -480,7 +486,7 @@ static void test_own_bounds(void **state)
 		bool ours = (type >= FRAME_APPEND_ENTRIES && type <= FRAME_TIMEOUT_NOW) ||
 		            (type >= FRAME_ANNOUNCE && type <= FRAME_TOLD) || type == FRAME_ROOM ||
 		            type == FRAME_CLOCK || type == FRAME_ROSTER || type == FRAME_REMOVED ||
-		            type == FRAME_FEATURES;
+		            type == FRAME_FEATURES || type == FRAME_READINGS;
 
 		assert_int_equal(decode_copy(&one, 1, &g), ours ? CS_ERR_MALFORMED : CS_ERR_VERSION);
 	}

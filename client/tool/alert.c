@@ -20,6 +20,8 @@
 	X(ENTRY_APPROVAL)                                                                                              \
 	X(ENTRY_DEFER_ENDED)                                                                                           \
 	X(ENTRY_TICK)                                                                                                  \
+	X(ENTRY_HISTORY)                                                                                               \
+	X(ENTRY_READ)                                                                                                  \
 	X(ENTRY_BUILD)                                                                                                 \
 	X(ENTRY_STATE_DIGEST)
 

@@ -128,7 +128,7 @@ enum auditproof_ask auditproof_ask(const struct auditsource *source, uint64_t in
 	bool quorum, ok;
 
 	memset(ret, 0, sizeof *ret);
-	*ret_code = cs_prove(source->client, index, source->wait_ms, &bundle, &quorum);
+	*ret_code = cs_prove_fields(source->client, index, source->wait_ms, 0, &bundle, &quorum);
 	if (*ret_code) {
 		snprintf(text, 256, "%.250s", cs_last_error());
 		return *ret_code == CS_E_REFUTED     ? AUDITPROOF_FALSE

@@ -77,7 +77,7 @@ static int reach(struct visit *v, uint64_t *ret_size)
 	uint64_t seen = v->state.fold.size;
 	struct auditproof p;
 	char text[256];
-	int err = cs_entries(v->cluster.source.client, seen ? seen - 1 : 0, 1, AUDIT_WAIT_MS, &page), code;
+	int err = cs_leaves(v->cluster.source.client, seen ? seen - 1 : 0, 1, AUDIT_WAIT_MS, &page), code;
 	size_t n;
 
 	if (err)

@@ -12,6 +12,7 @@
 #include "client/tool/text.h"
 #include "ledger/bytes.h"
 #include "node/decide/command.h"
+#include "node/decide/command_reads.h"
 #include "node/decide/roster.h"
 
 #define WORDS_MAX 2 /* Of a kind's public fields: a name and what belongs to it; more would hide them. */
@@ -119,6 +120,52 @@ static void print_people(const struct entryview *v)
 	}
 }
 
+/* [whose, …]: the fields say of whom, where they are open. */
+static void print_history(const struct entryview *v)
+{
+	uint64_t whose = 0;
+	const char *text =
+	        entryview_number(v, 0, &whose) && whose < UINT8_MAX ? history_whose_text((unsigned)whose) : NULL;
+
+	printf("  of %s", text ? text : "somebody");
+	print_field(v, FIELD_APPROVER, "  ");
+}
+
+/* [node, [[reader's id, name, what, first, last, reads, entries, fields]…]] */
+static void print_reads(const struct entryview *v)
+{
+	const char *node = "", *name = "";
+	size_t node_len = 0, name_len = 0;
+	uint64_t first, last, reads, entries, skipped, what;
+	char safe[96];
+	struct reader r;
+	uint32_t n = 0;
+
+	reader_init(&r, v->entry.public_, v->entry.public_len);
+	reader_array_exact(&r, 2);
+	reader_str(&r, PRINCIPAL_NAME_SIZE_MAX, &node, &node_len);
+	reader_array(&r, READ_ROWS_MAX, &n);
+	for (uint32_t i = 0; i < n; i++) {
+		first = last = reads = entries = what = 0;
+		reader_array_exact(&r, 8);
+		reader_uint(&r, UINT64_MAX, &skipped);
+		reader_str(&r, PRINCIPAL_NAME_SIZE_MAX, &name, &name_len);
+		reader_uint(&r, UINT8_MAX, &what);
+		reader_uint(&r, UINT64_MAX, &first);
+		reader_uint(&r, UINT64_MAX, &last);
+		reader_uint(&r, UINT64_MAX, &reads);
+		reader_uint(&r, UINT64_MAX, &entries);
+		reader_uint(&r, UINT64_MAX, &skipped);
+		if (r.err)
+			return;
+		text_safe(name, name_len, safe, sizeof safe);
+		printf("%s %s: %s %" PRIu64 "-%" PRIu64 ", %" PRIu64 " opened", i ? ";" : " ",
+		       name_len ? safe : "(gone)",
+		       read_what_text((unsigned)what) ? read_what_text((unsigned)what) : "?", first, last, entries);
+	}
+	print_field(v, FIELD_LOOKUP, "  ");
+}
+
 /* What kind of entry it is, or why it should be looked at. */
 static void print_kind(const struct entryview *v, const struct alert *a)
 {
@@ -149,10 +196,15 @@ void entryline_print(const struct entryview *v, const struct alert *a)
 		print_member(v);
 	else if (v->entry.kind == ENTRY_PEOPLE)
 		print_people(v);
+	else if (v->entry.kind == ENTRY_HISTORY)
+		print_history(v);
+	else if (v->entry.kind == ENTRY_READ)
+		print_reads(v);
 	else if (!v->verdict && v->entry.kind != ENTRY_GENESIS)
 		print_words(v);
 	if (v->verdict && !v->opened)
 		printf("  (private)");
-	print_request(v);
+	if (v->entry.kind != ENTRY_READ) /* Its lookup says whom it was about. */
+		print_request(v);
 	putchar('\n');
 }

@@ -105,7 +105,7 @@ static int target_find(cs_client *client, const struct options *o, uint64_t size
 	char *bundle = NULL, *note = NULL;
 	bool quorum = false;
 	cs_page *page;
-	int err = cs_entries(client, size - 1, 1, (unsigned)o->wait_ms, &page);
+	int err = cs_leaves(client, size - 1, 1, (unsigned)o->wait_ms, &page);
 
 	if (err)
 		return tool_failed_call(usage.command, "entries", err);
@@ -114,7 +114,7 @@ static int target_find(cs_client *client, const struct options *o, uint64_t size
 	if (held < size)
 		return tool_fail(EXIT_UNREACHABLE, usage.command, "the ledger has %" PRIu64 " entries, not %" PRIu64,
 		                 held, size);
-	err = cs_prove(client, held - 1, (unsigned)o->wait_ms, &bundle, &quorum);
+	err = cs_prove_fields(client, held - 1, (unsigned)o->wait_ms, 0, &bundle, &quorum);
 	if (err)
 		return tool_failed_call(usage.command, "checkpoint", err);
 	note = note_of_bundle(bundle);
@@ -138,7 +138,7 @@ static int page_take(cs_client *client, struct exportfolder *f, uint64_t size)
 {
 	uint64_t first = exportfolder_size(f), want = PAGE - first % PAGE;
 	cs_page *page;
-	int err = cs_entries(client, first, (unsigned)(want < size - first ? want : size - first), 0, &page), code = 0;
+	int err = cs_leaves(client, first, (unsigned)(want < size - first ? want : size - first), 0, &page), code = 0;
 
 	if (err)
 		return tool_failed_call(usage.command, "entries", err);

@@ -9,12 +9,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "client/countersign.h"
 #include "client/tool/json.h"
 #include "client/tool/text.h"
 #include "ledger/bundle.h"
 #include "ledger/bytes.h"
 #include "ledger/entry.h"
 #include "ledger/note.h"
+#include "node/decide/command_reads.h"
 #include "node/decide/signals.h"
 
 /* Names for the elements of a field's array; '*' before them: for each of its rows. */
@@ -34,6 +36,8 @@ static const struct {
         {FIELD_SOURCE, {"format", "file", "sha256", "position", "time_ms"}},
         {FIELD_SUBJECT_CHAIN, {"previous", "count"}},
         {FIELD_ACTOR_CHAIN, {"previous", "count"}},
+        {FIELD_APPROVER_CHAIN, {"previous", "count"}},
+        {FIELD_LOOKUP, {"*", "field", "text"}},
         {FIELD_PLACE, {"country", "network", "latitude_e4", "longitude_e4", "city_built_s", "network_built_s"}},
 };
 
@@ -364,8 +368,38 @@ static int chain_text(const uint8_t *bytes, size_t len, char *buf, size_t cap)
 	reader_uint(&r, UINT64_MAX, &count);
 	if (first)
 		snprintf(buf, cap, "the first");
+	else if (!count)
+		snprintf(buf, cap, "the first since entry %" PRIu64 ", which erased those before", previous);
 	else
 		snprintf(buf, cap, "number %" PRIu64 ", after entry %" PRIu64, count + 1, previous);
+	return reader_end(&r);
+}
+
+/* What a search looked for: "subject user:ada, action deploy*". */
+static int lookup_text(const uint8_t *bytes, size_t len, char *buf, size_t cap)
+{
+	struct reader r;
+	uint32_t n = 0;
+	size_t at = 0;
+
+	reader_init(&r, bytes, len);
+	reader_array(&r, READ_LOOKUPS_MAX, &n);
+	*buf = 0;
+	for (uint32_t i = 0; i < n && !r.err && at < cap; i++) {
+		char text[600];
+		const uint8_t *value = NULL;
+		size_t value_len = 0;
+		uint64_t kind = 0;
+
+		reader_array_exact(&r, 2);
+		reader_uint(&r, FIELD_KIND_MAX, &kind);
+		reader_skip(&r, &value, &value_len);
+		if (r.err || (plain_text(value, value_len, text, sizeof text) &&
+		              typed_text(value, value_len, text, sizeof text)))
+			return CS_E_MALFORMED;
+		at += (size_t)snprintf(buf + at, cap - at, "%s%s %s", i ? ", " : "", field_kind_text((unsigned)kind),
+		                       text);
+	}
 	return reader_end(&r);
 }
 
@@ -380,6 +414,7 @@ int fieldview_text(unsigned kind, const uint8_t *bytes, size_t len, char *buf, s
 	case FIELD_DEVICE:
 	case FIELD_ADDRESS:
 	case FIELD_TEXT:
+	case FIELD_APPROVER:
 		return plain_text(bytes, len, buf, cap);
 	case FIELD_SIGNALS:
 		return signals_text(bytes, len, buf, cap);
@@ -391,7 +426,10 @@ int fieldview_text(unsigned kind, const uint8_t *bytes, size_t len, char *buf, s
 		return challenge_text(bytes, len, buf, cap);
 	case FIELD_SUBJECT_CHAIN:
 	case FIELD_ACTOR_CHAIN:
+	case FIELD_APPROVER_CHAIN:
 		return chain_text(bytes, len, buf, cap);
+	case FIELD_LOOKUP:
+		return lookup_text(bytes, len, buf, cap);
 	default:
 		return bundle_field_text(kind, bytes, len, buf, cap);
 	}

@@ -1,254 +1,303 @@
-/* countersign history: one subject's entries, walked back by the chain that each commits to, and proven. */
+/* countersign history: one person's whole history, asked for, walked back, verified and written as one file. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #include "client/tool/audit.h"
+#include "client/tool/disclose.h"
 #include "client/tool/entryline.h"
 #include "client/tool/entryview.h"
-#include "client/tool/files.h"
-#include "node/decide/decide.h"
-
-#define PAGE_ENTRIES 256 /* As many as one page of the library holds. */
+#include "client/tool/result.h"
+#include "ledger/bundle.h"
 
 static const struct usage usage = {
         .command = "history",
         .arguments = "",
-        .about = "One subject's entries, newest first: from the newest that is found, back by the subject's own chain, "
-                 "whose\n"
-                 "links and counts are checked. Each entry is proven under a checkpoint of the trust policy's quorum; "
-                 "with\n"
-                 "--out each proof is a bundle of its own, for `countersign verify`. Needs the audit role.\n",
-        .exits = "  0  the chain is unbroken, and every entry of it proven\n"
+        .about = "Everything about one person, newest first: all entries of a subject, all in which an actor acted, or "
+                 "all\n"
+                 "that an approver said. The cluster first logs that the history was asked for, by whom and why: that "
+                 "entry\n"
+                 "heads the person's own chain, which is then walked back, link by link and count by count, to its "
+                 "first\n"
+                 "entry, each entry proven under one checkpoint of the trust policy's quorum. --bundle keeps all of it "
+                 "in one\n"
+                 "file, which `countersign verify` checks offline: an entry left out, added or changed is refuted.\n"
+                 "Whoever gets the file sees the fields in it. Needs the audit role.\n",
+        .exits = "  0  complete up to the entry that the ledger made of the question, and proven\n"
                  "  1  ALARM: a link, a count, a field or a proof is false\n"
-                 "  2  could not tell: the leader's claim only, or a field is closed or erased\n" TOOL_EXIT_TEXT,
+                 "  2  could not tell: the leader's claim only, or a link is erased\n" TOOL_EXIT_TEXT,
+};
+
+struct words {
+	struct tool_access access;
+	const char *subject, *actor, *approver, *reason, *bundle, *disclose, *trust;
+	bool json;
 };
 
 struct walk {
 	struct auditcluster cluster;
+	const struct words *w;
+	enum cs_whose whose;
 	char type[TOOL_TYPE_SIZE], id[TOOL_ID_SIZE];
-	const char *out;
-	uint64_t n;
-	bool claim;
+	uint64_t fields; /* That are shown. */
+	struct verify_history *verifier;
+	struct verify_result *result;
+	FILE *file; /* NULL: none is written. */
+	uint64_t head, size;
 };
 
-/* One link: what the entry says of the one before it. */
-struct link {
-	bool first; /* There is none before it. */
-	uint64_t previous, count;
-};
-
-static bool is_subject(const struct entryview *v, const struct walk *w)
+static const char *whose_text(enum cs_whose whose)
 {
-	const struct field *f = body_find(v->fields, v->n_fields, FIELD_SUBJECT);
-	const char *type = "", *id = "";
-	size_t type_len = 0, id_len = 0;
-	struct reader r;
+	return whose == CS_SUBJECT ? "subject" : whose == CS_ACTOR ? "actor" : "approver";
+}
 
+static unsigned chain_field(enum cs_whose whose)
+{
+	return whose == CS_SUBJECT ? FIELD_SUBJECT_CHAIN : whose == CS_ACTOR ? FIELD_ACTOR_CHAIN : FIELD_APPROVER_CHAIN;
+}
+
+/* A line to the verifier, which sees just what the file has, and to the file. Frees it. */
+static int line(struct walk *k, char *text)
+{
+	bool goes_on = verify_history_line(k->verifier, text, strlen(text));
+	bool written = !k->file || fprintf(k->file, "%s\n", text) >= 0;
+	int err = errno;
+
+	free(text);
+	if (!written)
+		return tool_fail(EXIT_LOCAL, usage.command, "%s: %s", k->w->bundle, strerror(err));
+	return goes_on ? 0 : k->result->outcome == VERIFY_REFUTED ? (int)AUDIT_ALARM : (int)AUDIT_UNDECIDED;
+}
+
+/* How many entries the head says that there are. */
+static uint64_t count_of(const struct walk *k, const struct cs_entry *head)
+{
+	const struct field *f;
+	const uint8_t *skipped;
+	struct entryview v;
+	uint64_t count = 0;
+	struct reader r;
+	size_t len;
+
+	if (entryview_open(&v, head))
+		return 1; /* The verifier says what is wrong with it. */
+	f = body_find(v.fields, v.n_fields, chain_field(k->whose));
 	if (!f)
-		return false;
+		return 1;
 	reader_init(&r, f->value, f->value_len);
 	reader_array_exact(&r, 2);
-	reader_str(&r, TOOL_TYPE_SIZE, &type, &type_len);
-	reader_str(&r, TOOL_ID_SIZE, &id, &id_len);
-	return !reader_end(&r) && type_len == strlen(w->type) && !memcmp(type, w->type, type_len) &&
-	       id_len == strlen(w->id) && !memcmp(id, w->id, id_len);
+	reader_skip(&r, &skipped, &len);
+	reader_uint(&r, INT64_MAX - 1, &count);
+	return count + 1;
 }
 
-static bool read_link(const struct entryview *v, struct link *ret)
-{
-	const struct field *f = body_find(v->fields, v->n_fields, FIELD_SUBJECT_CHAIN);
-	struct reader r;
-
-	*ret = (struct link){0};
-	if (!f)
-		return false;
-	reader_init(&r, f->value, f->value_len);
-	reader_array_exact(&r, 2);
-	ret->first = reader_nil(&r);
-	if (!ret->first)
-		reader_uint(&r, UINT64_MAX, &ret->previous);
-	reader_uint(&r, UINT64_MAX, &ret->count);
-	return !reader_end(&r);
-}
-
-/* The newest entry in a page's range that is the subject's; false: none. */
-static bool newest_in(const cs_page *page, uint64_t first, uint64_t end, const struct walk *w, uint64_t *ret)
-{
-	bool found = false;
-
-	for (size_t i = 0; i < page->n && first + i < end; i++) {
-		struct entryview v;
-		struct link link;
-
-		if (entryview_open(&v, &page->entries[i]) || !is_subject(&v, w) || !read_link(&v, &link))
-			continue;
-		*ret = first + i;
-		found = true;
-	}
-	return found;
-}
-
-static int find_newest(struct walk *w, uint64_t *ret, uint64_t *ret_size)
-{
-	uint64_t end = 0;
-	cs_page *page = NULL;
-	int err = cs_entries(w->cluster.source.client, 0, 1, 0, &page);
-
-	if (err)
-		return tool_failed_call(usage.command, "reading", err);
-	end = *ret_size = page->size;
-	cs_page_free(page);
-	while (end > 0) {
-		uint64_t first = end > PAGE_ENTRIES ? end - PAGE_ENTRIES : 0, at = first;
-		bool found = false;
-
-		/* Large entries make a page of fewer: the rest of the range comes with the next. */
-		while (at < end) {
-			err = cs_entries(w->cluster.source.client, at, (unsigned)(end - at), AUDIT_WAIT_MS, &page);
-			if (err)
-				return tool_failed_call(usage.command, "reading", err);
-			size_t n = page->n;
-			found |= newest_in(page, at, end, w, ret);
-			cs_page_free(page);
-			if (!n)
-				return tool_fail(EXIT_UNREACHABLE, usage.command,
-				                 "entries from %" PRIu64 " on: the node that answers lags", at);
-			at += n;
-		}
-		if (found)
-			return 0;
-		end = first;
-	}
-	return tool_fail(EXIT_REFUSED, usage.command,
-	                 "no entry of %s:%s is in the ledger, or its fields are not open to this key", w->type, w->id);
-}
-
-static int save(const struct walk *w, uint64_t index, const char *bundle)
-{
-	char name[40], path[FILES_PATH_SIZE];
-	int err;
-
-	if (!w->out)
-		return 0;
-	snprintf(name, sizeof name, "%" PRIu64 ".json", index);
-	err = files_join(path, w->out, name) ? files_write(path, bundle, strlen(bundle), 0600) : ENAMETOOLONG;
-	return err ? tool_fail(EXIT_LOCAL, usage.command, "%s/%s: %s", w->out, name, strerror(err)) : 0;
-}
-
-/* The leaf that came is the one that the ledger has. */
-static int prove(struct walk *w, uint64_t index, const struct hash *leaf)
-{
-	struct auditproof p;
-	char *bundle = NULL;
-	bool quorum, ok;
-	int err = cs_prove(w->cluster.source.client, index, AUDIT_WAIT_MS, &bundle, &quorum), code = 0;
-
-	if (err == CS_E_REFUTED)
-		return tool_fail(AUDIT_ALARM, usage.command, "%s", cs_last_error());
-	if (err)
-		return tool_failed_call(usage.command, "proving", err);
-	ok = auditproof_read(&p, w->cluster.policy, bundle, index) && hash_equal(&p.leaf, leaf);
-	if (!ok)
-		code = tool_fail(AUDIT_ALARM, usage.command, "ALARM: entry %" PRIu64 ": its proof does not hold",
-		                 index);
-	else if (p.result->outcome != VERIFY_VERIFIED)
-		w->claim = true;
-	auditproof_close(&p);
-	if (!code)
-		code = save(w, index, bundle);
-	free(bundle);
-	return code;
-}
-
-/* expected: the count that the entry after this one leaves for it; NULL: it is the newest. */
-static int take(struct walk *w, uint64_t index, const uint64_t *expected, struct link *ret)
+static int print(const struct walk *k, const struct cs_entry *e)
 {
 	struct entryview v;
-	cs_page *page = NULL;
-	int err = cs_entries(w->cluster.source.client, index, 1, AUDIT_WAIT_MS, &page), code = 0;
 
+	if (entryview_open(&v, e))
+		return 0; /* The verifier has refuted it by now. */
+	v.n_fields = disclose_filter(v.fields, v.n_fields, k->fields);
+	if (k->w->json)
+		return result_dump(usage.command, entryview_json(&v), false);
+	entryline_print(&v, NULL);
+	return 0;
+}
+
+static int take(struct walk *k, const struct cs_history_entry *e)
+{
+	struct field fields[LIMIT_FIELD_COUNT_MAX];
+	struct hash hashes[LIMIT_PROOF_HASHES_MAX];
+	unsigned n = 0;
+	char *text;
+	int err = e->entry.body_size ? body_decode(fields, &n, e->entry.body, e->entry.body_size) : 0, code;
+
+	if (e->n_hashes)
+		memcpy(hashes, e->hashes, e->n_hashes * HASH_SIZE);
+	n = disclose_filter(fields, n, k->fields);
+	if (!err)
+		err = bundle_history_entry(e->entry.leaf, e->entry.leaf_size, fields, n, hashes, (unsigned)e->n_hashes,
+		                           &text);
 	if (err)
-		return tool_failed_call(usage.command, "reading", err);
-	err = page->n ? entryview_open(&v, &page->entries[0]) : CS_E_NOT_FOUND;
-	if (err || v.entry.index != index)
-		code = tool_fail(AUDIT_ALARM, usage.command, "ALARM: entry %" PRIu64 ": %s", index,
-		                 err ? cs_strerror(err) : "another one came");
-	else if (!body_find(v.fields, v.n_fields, FIELD_SUBJECT) || !read_link(&v, ret))
-		code = tool_fail(AUDIT_UNDECIDED, usage.command,
-		                 "entry %" PRIu64 ": its subject or its link is erased, or not open: could not go on",
-		                 index);
-	else if (!is_subject(&v, w) ||
-	         (ret->first                      ? ret->count != 0
-	          : ret->previous < STATE_EARLIER ? ret->previous >= index
-	                                          : ret->count == 0) ||
-	         (expected && ret->count != *expected))
-		code = tool_fail(AUDIT_ALARM, usage.command,
-		                 "ALARM: entry %" PRIu64
-		                 ": the subject's chain is broken: another subject, link or count",
-		                 index);
-	if (!code)
-		code = prove(w, index, &v.leaf_hash);
-	if (!code) {
-		entryline_print(&v, NULL);
-		w->n++;
+		return tool_fail(AUDIT_ALARM, usage.command,
+		                 "ALARM: an entry came that is none, or not with its fields: %s", cs_strerror(err));
+	code = line(k, text);
+	return code ? code : print(k, &e->entry);
+}
+
+static int begin(struct walk *k, const cs_history_page *page)
+{
+	char *text = NULL;
+	int err;
+
+	k->size = page->size;
+	if (!page->n)
+		return tool_fail(AUDIT_ALARM, usage.command, "ALARM: entry %" PRIu64 " did not come", k->head);
+	err = bundle_history_head(whose_text(k->whose), count_of(k, &page->entries[0].entry), page->checkpoint,
+	                          page->checkpoint_size, &text);
+	return err ? tool_fail(EXIT_LOCAL, usage.command, "the checkpoint: %s", cs_strerror(err)) : line(k, text);
+}
+
+static int walk(struct walk *k)
+{
+	uint64_t at = k->head;
+	bool more = true;
+	int code = 0;
+
+	while (!code && more) {
+		cs_history_page *page = NULL;
+		int err = cs_history(k->cluster.source.client, k->head, at, k->size, AUDIT_WAIT_MS, &page);
+
+		if (err)
+			return tool_failed_call(usage.command, "reading", err);
+		if (at == k->head)
+			code = begin(k, page);
+		for (size_t i = 0; i < page->n && !code; i++)
+			code = take(k, &page->entries[i]);
+		more = page->more && page->n;
+		if (more && page->next >= at)
+			code = tool_fail(AUDIT_ALARM, usage.command, "ALARM: the chain does not go back");
+		at = page->next;
+		cs_history_page_free(page);
 	}
-	cs_page_free(page);
 	return code;
 }
 
-static int walk(struct walk *w)
-{
-	uint64_t index = 0, size = 0, expected = 0;
-	struct link link = {0};
-	int code = find_newest(w, &index, &size);
+/* --- before and after --- */
 
-	if (!code && w->out && mkdir(w->out, 0700))
-		code = tool_fail(EXIT_LOCAL, usage.command, "%s: %s", w->out, strerror(errno));
-	for (bool newest = true; !code; newest = false) {
-		code = take(w, index, newest ? NULL : &expected, &link);
-		if (code || link.first || link.previous >= STATE_EARLIER)
-			break;
-		if (!link.count)
-			return tool_fail(AUDIT_ALARM, usage.command,
-			                 "ALARM: entry %" PRIu64 ": it follows another as the first", index);
-		index = link.previous;
-		expected = link.count - 1;
-	}
-	if (code)
+static int request(struct walk *k)
+{
+	cs_result *r = NULL;
+	int err = cs_history_request(k->cluster.source.client, k->whose, k->whose == CS_APPROVER ? NULL : k->type,
+	                             k->id, k->w->reason, &r);
+
+	if (err)
+		return tool_failed_call(usage.command, "asking", err);
+	k->head = r->index;
+	cs_result_free(r);
+	return 0;
+}
+
+static int open_bundle(struct walk *k)
+{
+	int fd = k->w->bundle ? open(k->w->bundle, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600) : -1;
+
+	if (!k->w->bundle)
+		return 0;
+	if (fd >= 0)
+		k->file = fdopen(fd, "w");
+	return k->file ? 0 : tool_fail(EXIT_LOCAL, usage.command, "%s: %s", k->w->bundle, strerror(errno));
+}
+
+/* Whole and on the disk, or not there. */
+static int close_bundle(struct walk *k, int code)
+{
+	int err = 0;
+
+	if (!k->file)
 		return code;
-	if (!link.first)
-		printf("The chain goes on in the ledger before this one (see: show 0), at its entry %" PRIu64
-		       ": %" PRIu64 " entries there\n",
-		       link.previous % STATE_EARLIER, link.count);
-	printf("%" PRIu64 " entries of %s:%s, one unbroken chain that begins at entry %" PRIu64 "\n"
-	       "Not shown by it: that there is nothing older (a subject that was forgotten begins anew), nor anything "
-	       "newer\n"
-	       "than this among the %" PRIu64
-	       " entries that were looked through: `countersign audit` shows that those are\n"
-	       "the ledger's. The ledger has no \"history requested\" entry yet to close it.\n",
-	       w->n, w->type, w->id, index, size);
-	return w->claim ? tool_fail(AUDIT_UNDECIDED, usage.command, "the leader's claim only: no quorum cosigned it")
-	                : 0;
+	if (!code && (fflush(k->file) || fsync(fileno(k->file))))
+		err = errno;
+	if (fclose(k->file) && !code && !err)
+		err = errno;
+	if (code || err)
+		unlink(k->w->bundle);
+	return err ? tool_fail(EXIT_LOCAL, usage.command, "%s: %s", k->w->bundle, strerror(err)) : code;
+}
+
+static void say(const struct walk *k)
+{
+	const struct verify_result *r = k->result;
+
+	fflush(stdout);
+	for (unsigned i = 0; i < r->n_lines; i++)
+		if (r->lines[i].mark != VERIFY_MARK_HELD || i + 2 >= r->n_lines)
+			fprintf(stderr, "%s\n", r->lines[i].text);
+	fprintf(stderr, "%s%s\n", r->outcome == VERIFY_REFUTED ? "ALARM: " : "", r->reason);
+}
+
+/* What could not be told is kept: the file says no more than it shows. */
+static int conclude(struct walk *k, int code)
+{
+	verify_history_end(k->verifier);
+	k->verifier = NULL;
+	int outcome = (int)k->result->outcome;
+	if (code && code != outcome)
+		return close_bundle(k, code);
+	say(k);
+	code = close_bundle(k, outcome == VERIFY_REFUTED ? outcome : 0);
+	return code ? code : outcome;
+}
+
+static int run(struct walk *k)
+{
+	int code = open_bundle(k);
+
+	if (!code && verify_history_begin(k->cluster.policy, k->result, &k->verifier))
+		code = tool_fail(EXIT_LOCAL, usage.command, "out of memory");
+	if (!code)
+		code = request(k);
+	if (!code)
+		return conclude(k, walk(k));
+	code = close_bundle(k, code);
+	verify_history_end(k->verifier);
+	return code;
+}
+
+static int parse(struct walk *k, const struct words *w)
+{
+	const char *typed = w->subject ? w->subject : w->actor;
+	int code = 0;
+
+	if ((w->subject != NULL) + (w->actor != NULL) + (w->approver != NULL) != 1)
+		return tool_fail(EXIT_USAGE, usage.command,
+		                 "give one of --subject TYPE:ID, --actor TYPE:ID and --approver NAME");
+	k->whose = w->subject ? CS_SUBJECT : w->actor ? CS_ACTOR : CS_APPROVER;
+	if (typed && !tool_split_typed(typed, k->type, k->id))
+		return tool_fail(EXIT_USAGE, usage.command, "option --%s: \"%s\" is not TYPE:ID", whose_text(k->whose),
+		                 typed);
+	if (w->approver && (!*w->approver || strlen(w->approver) >= sizeof k->id))
+		return tool_fail(EXIT_USAGE, usage.command, "option --approver: \"%s\" is no name", w->approver);
+	if (w->approver)
+		strcpy(k->id, w->approver);
+	k->fields = DISCLOSE_ALL;
+	if (w->disclose)
+		code = disclose_parse(usage.command, w->disclose, &k->fields);
+	/* Without whom it is about, and the links, there is nothing to verify. */
+	k->fields |= UINT64_C(1) << chain_field(k->whose);
+	k->fields |= UINT64_C(1) << (k->whose == CS_SUBJECT ? FIELD_SUBJECT
+	                             : k->whose == CS_ACTOR ? FIELD_ACTOR
+	                                                    : FIELD_APPROVER);
+	if (k->whose == CS_APPROVER)
+		k->fields |= UINT64_C(1) << FIELD_APPROVAL;
+	return code;
 }
 
 int history_run(int argc, char **argv)
 {
-	struct tool_access access = {.timeout_ms = 10000};
-	const char *subject = NULL, *trust = NULL;
-	struct walk w = {.n = 0};
+	struct words w = {.access.timeout_ms = 10000};
+	struct walk k = {.w = &w};
 	const struct option options[] = {
-	        TOOL_ACCESS_OPTIONS(&access),
-	        {"subject", OPTION_TEXT, &subject, "TYPE:ID", "whose", 0, 0},
-	        {"out", OPTION_TEXT, &w.out, "FOLDER", "a new folder for a bundle of each entry", 0, 0},
-	        {"trust", OPTION_TEXT, &trust, "POLICY", "whose signatures count (default: the cluster file's policy)",
-	         0, 0},
+	        TOOL_ACCESS_OPTIONS(&w.access),
+	        {"subject", OPTION_TEXT, &w.subject, "TYPE:ID", "all about this subject", 0, 0},
+	        {"actor", OPTION_TEXT, &w.actor, "TYPE:ID", "all in which this actor acted", 0, 0},
+	        {"approver", OPTION_TEXT, &w.approver, "NAME", "all that this approver said", 0, 0},
+	        {"reason", OPTION_TEXT, &w.reason, "TEXT",
+	         "why it is asked for; kept with the entry, as a private field", 0, 0},
+	        {"bundle", OPTION_TEXT, &w.bundle, "FILE",
+	         "all of it in one file (a new one), for `countersign verify`", 0, 0},
+	        {"disclose", OPTION_TEXT, &w.disclose, "FIELD,…",
+	         "only these private fields, besides whom it is about and the links", 0, 0},
+	        {"trust", OPTION_TEXT, &w.trust, "POLICY",
+	         "whose signatures count (default: the cluster file's policy)", 0, 0},
+	        {"json", OPTION_FLAG, &w.json, NULL, "entries as JSON, one object a line", 0, 0},
 	        {NULL, OPTION_FLAG, NULL, NULL, NULL, 0, 0},
 	};
 	unsigned n;
@@ -256,12 +305,14 @@ int history_run(int argc, char **argv)
 
 	if (code != OPTIONS_GO_ON)
 		return code;
-	if (!subject || !tool_split_typed(subject, w.type, w.id))
-		return tool_fail(EXIT_USAGE, usage.command,
-		                 "option --subject TYPE:ID is missing, or is not of that form");
-	code = auditcluster_open(usage.command, &access, trust, &w.cluster);
+	code = parse(&k, &w);
+	if (code)
+		return code;
+	code = auditcluster_open(usage.command, &w.access, w.trust, &k.cluster);
+	k.result = malloc(sizeof *k.result);
 	if (!code)
-		code = walk(&w);
-	auditcluster_close(&w.cluster);
+		code = k.result ? run(&k) : tool_fail(EXIT_LOCAL, usage.command, "out of memory");
+	free(k.result);
+	auditcluster_close(&k.cluster);
 	return code;
 }

@@ -46,7 +46,8 @@ static const struct tool_command commands[] = {
         {"export", "write the ledger as a folder that other tools check", export_run},
         {"audit", "check all that is new, and that the past stayed what it was", audit_run},
         {"monitor", "follow a cluster for an independent party: check, cosign, raise alarms", monitor_run},
-        {"history", "one subject's entries, walked back by their chain and proven", history_run},
+        {"history", "one person's whole history, complete and proven", history_run},
+        {"search", "find entries by subject, resource, action, verdict, time", search_run},
         {"import", "put past events of an audit log through the policy", import_run},
         {NULL, NULL, NULL},
 };

@@ -48,7 +48,7 @@ static int fetch_genesis(cs_client *client, struct preparation *p)
 	struct entry e;
 	struct hash h;
 	cs_page *page;
-	int code = 0, err = cs_entries(client, 0, 1, 2000, &page);
+	int code = 0, err = cs_leaves(client, 0, 1, 2000, &page);
 
 	if (err)
 		return tool_failed_call(usage.command, "the genesis", err);

@@ -24,7 +24,7 @@ int policywalk_open(struct policywalk *ret, const char *command, cs_client *clie
 {
 	struct policywalk w = {.client = client, .command = command, .begun_ms = text_clock_ms()};
 	cs_page *page = NULL;
-	int err = cs_entries(client, 0, 1, 0, &page);
+	int err = cs_leaves(client, 0, 1, 0, &page);
 
 	if (err)
 		return tool_failed_call(command, "reading", err);
@@ -130,7 +130,7 @@ static bool bundle_leaf(const char *json, uint64_t index, struct hash *ret)
 int policywalk_proven(struct policywalk *w, uint64_t index, struct hash *ret, bool *ret_quorum)
 {
 	char what[48], *bundle = NULL;
-	int err = cs_prove(w->client, index, PROVE_WAIT_MS, &bundle, ret_quorum);
+	int err = cs_prove_fields(w->client, index, PROVE_WAIT_MS, 0, &bundle, ret_quorum);
 	bool ok;
 
 	snprintf(what, sizeof what, "proving entry %" PRIu64, index);

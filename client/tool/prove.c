@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/tool/disclose.h"
 #include "client/tool/files.h"
 #include "client/tool/proveevidence.h"
 #include "client/tool/tool.h"
@@ -19,7 +20,10 @@ static const struct usage usage = {
         .arguments = "INDEX",
         .about = "Writes one file with the entry, the fields that are open to you and its inclusion proof, under the\n"
                  "newest checkpoint that a quorum has cosigned. `countersign verify` checks it without any server.\n"
-                 "Whoever gets the file sees those fields. --tlog-proof and --entry write the same without fields, in "
+                 "Whoever gets the file sees those fields; --disclose gives no others than it names, which stay "
+                 "commitments.\n"
+                 "The ledger gets an entry that says who was shown which fields. --tlog-proof and --entry write the "
+                 "same without fields, in "
                  "the\n"
                  "public form that other tools read. With --evidence the bundle of an answer that met its challenge "
                  "also has what\n"
@@ -32,6 +36,8 @@ static const struct usage usage = {
 /* Where each form of the proof goes; NULL: nowhere. */
 struct outputs {
 	const char *bundle, *tlog_proof, *entry;
+	bool some; /* Only these fields. */
+	uint64_t fields;
 };
 
 static int write_new(const char *path, const void *bytes, size_t size)
@@ -79,7 +85,8 @@ static int prove(cs_client *client, uint64_t index, uint64_t wait_ms, bool evide
 {
 	char *bundle = NULL, what[40];
 	bool quorum = false;
-	int err = cs_prove(client, index, (unsigned)wait_ms, &bundle, &quorum);
+	int err = out->some ? cs_prove_fields(client, index, (unsigned)wait_ms, out->fields, &bundle, &quorum)
+	                    : cs_prove(client, index, (unsigned)wait_ms, &bundle, &quorum);
 
 	snprintf(what, sizeof what, "entry %" PRIu64, index);
 	if (err)
@@ -101,6 +108,7 @@ int prove_run(int argc, char **argv)
 {
 	struct tool_access access = {.timeout_ms = 10000};
 	struct outputs out = {0};
+	const char *disclose = NULL;
 	uint64_t wait_ms = 2000, index;
 	bool evidence = false;
 	const struct option options[] = {
@@ -114,6 +122,8 @@ int prove_run(int argc, char **argv)
 	         "of an answer: with the challenge and the credential's enrolment, so that the person's proof can be "
 	         "checked",
 	         0, 0},
+	        {"disclose", OPTION_TEXT, &disclose, "FIELD,…",
+	         "open these private fields and no others: subject,action; none", 0, 0},
 	        {"wait", OPTION_NUMBER, &wait_ms, "MS", "longest wait for cosignatures (default: 2000)", 0, 60000},
 	        {NULL, OPTION_FLAG, NULL, NULL, NULL, 0, 0},
 	};
@@ -125,6 +135,10 @@ int prove_run(int argc, char **argv)
 		return code;
 	if (!tool_parse_index(argv[0], &index))
 		return tool_fail(EXIT_USAGE, usage.command, "\"%s\" is not the index of an entry", argv[0]);
+	/* The two public forms have no fields: none are asked for. */
+	out.some = disclose != NULL || (!out.bundle && (out.tlog_proof || out.entry));
+	if (disclose && (code = disclose_parse(usage.command, disclose, &out.fields)) > 0)
+		return code;
 	code = tool_open(usage.command, &access, 0, &client);
 	if (code)
 		return code;

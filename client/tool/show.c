@@ -90,9 +90,10 @@ static int print_range(cs_client *client, uint64_t first, uint64_t count, uint64
 	int code = 0;
 
 	while (count && !code) {
+		bool behind = first < size;
 		cs_page *page = NULL;
 		unsigned n_asked = count < PAGE_ENTRIES ? (unsigned)count : PAGE_ENTRIES;
-		int err = cs_entries(client, first, n_asked, first < size ? BEHIND_MS : 0, &page);
+		int err = cs_entries(client, first, n_asked, behind ? BEHIND_MS : 0, &page);
 		size_t n;
 
 		if (err)
@@ -101,10 +102,10 @@ static int print_range(cs_client *client, uint64_t first, uint64_t count, uint64
 		size = page->size > size ? page->size : size;
 		code = print_page(page, first, count, kind, json);
 		cs_page_free(page);
-		if (!n && first < size)
+		if (!n && behind && first < size)
 			return tool_fail(EXIT_UNREACHABLE, usage.command,
 			                 "entries from %" PRIu64 " on: the node that answers lags", first);
-		if (!n)
+		if (!n && first >= size)
 			break;
 		first += n;
 		count -= n < count ? n : count;
@@ -116,7 +117,7 @@ static int print_range(cs_client *client, uint64_t first, uint64_t count, uint64
 static int ledger_size(cs_client *client, uint64_t *ret)
 {
 	cs_page *page = NULL;
-	int err = cs_entries(client, 0, 1, 0, &page);
+	int err = cs_leaves(client, 0, 1, 0, &page);
 
 	if (err)
 		return tool_failed_call(usage.command, "reading", err);

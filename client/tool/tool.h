@@ -70,6 +70,7 @@ int watch_run(int argc, char **argv);
 int audit_run(int argc, char **argv);
 int history_run(int argc, char **argv);
 int monitor_run(int argc, char **argv);
+int search_run(int argc, char **argv);
 int policy_run(int argc, char **argv);
 int import_run(int argc, char **argv);
 int people_run(int argc, char **argv);

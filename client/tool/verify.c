@@ -16,6 +16,7 @@
 #include "client/tool/result.h"
 #include "client/tool/text.h"
 #include "client/tool/tool.h"
+#include "client/tool/verifyhistory.h"
 #include "client/tool/verifyidentity.h"
 #include "client/tool/verifyview.h"
 #include "client/tool/verifywhole.h"
@@ -24,8 +25,9 @@ static const struct usage usage = {
         .command = "verify",
         .arguments = "FILE",
         .about =
-                "Checks a bundle of `countersign prove`, a .tlog-proof (with --entry), a checkpoint, or a whole "
-                "ledger:\n"
+                "Checks a bundle of `countersign prove`, a .tlog-proof (with --entry), a checkpoint, one person's "
+                "history\n"
+                "(`countersign history --bundle`: that it is complete), or a whole ledger:\n"
                 "a folder of `countersign export`, or a node's folder or a copy of its ledger (data.mdb), which may "
                 "be\n"
                 "in use. What counts are the keys of a trust policy that you got another way than the data. No server\n"
@@ -125,9 +127,11 @@ static int verify(const char *path, const char *entry_path, const struct verify_
 	struct verify_result *r = malloc(sizeof *r);
 	char *bytes = NULL;
 	size_t size = 0;
-	bool is_whole = verifywhole_is(path);
-	int code = 0, err = is_whole ? 0 : files_read(path, FORMAT_BUNDLE_SIZE_MAX, &bytes, &size);
+	bool is_whole = verifywhole_is(path), is_history = !is_whole && verifyhistory_is(path);
+	int code = 0, err = is_whole || is_history ? 0 : files_read(path, FORMAT_BUNDLE_SIZE_MAX, &bytes, &size);
 
+	if (!err && r && is_history)
+		err = verifyhistory_run(path, policy, r);
 	if (err || !r) {
 		free(r);
 		free(bytes);
@@ -138,7 +142,7 @@ static int verify(const char *path, const char *entry_path, const struct verify_
 	else if (verifywhole_asked(whole))
 		code = tool_fail(EXIT_USAGE, usage.command,
 		                 "%s is no whole ledger: --old, --from and --bodies are for one", path);
-	else
+	else if (!is_history)
 		code = verify_bytes(policy, bytes, size, entry_path, r);
 	if (!code) {
 		if (!json) {

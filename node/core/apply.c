@@ -96,6 +96,8 @@ static void apply_command(struct core *c, const struct batch *b, const uint8_t *
 		core_fatal(c, "out of memory");
 	if (out->kind == ENTRY_STATE_DIGEST)
 		digest_entry(c, out);
+	if (out->kind == ENTRY_READ)
+		readings_applied(c, command, len);
 	if (out->has_evidence)
 		proving_entry(c, out); /* A corrupt leader cannot invent a person (decisions.md: Flow, 3). */
 }

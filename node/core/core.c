@@ -41,6 +41,8 @@ void core_stepped(void *ctx)
 			apply_take_state(c, raft_last_applied(&c->raft), false);
 		checkpoint_applied(c);
 	}
+	if (c->readings && !core_leads(c))
+		readings_drop(c);
 	reads_step(c);
 	/* Not only with entries to hand over: a snapshot within the step has handed them over already. */
 	if (c->principals_changed)
@@ -59,7 +61,7 @@ void core_on_wake(uv_async_t *async)
 	if (c->stopping)
 		return;
 	if (atomic_load(&c->stop_asked)) {
-		uv_stop(&c->loop);
+		readings_end(c);
 		return;
 	}
 	propose_drain(c);
@@ -67,6 +69,7 @@ void core_on_wake(uv_async_t *async)
 	heal_step(c);
 	digest_stored(c);
 	guard_poke(c->guard);
+	readings_pump(c);
 	propose_pump(c);
 	if (atomic_load(&c->cosigned_wanted) > c->cosigned_size)
 		checkpoint_pace(c);
@@ -90,6 +93,11 @@ void core_on_beat(uv_timer_t *timer)
 	room_beat(c);
 	clocks_beat(c);
 	ticks_beat(c);
+	if (c->readings_until_ns)
+		readings_end(c);
+	readings_pump(c);
+	if (readings_due(c))
+		propose_pump(c);
 	if (state_dirty(c->state) && clock_mono_ns() - c->state_taken_ns > STATE_INTERVAL_MS * NS_PER_MS)
 		apply_take_state(c, raft_last_applied(&c->raft), false);
 	publish_status(c);
@@ -103,7 +111,7 @@ static void on_signal(uv_signal_t *signal, int number)
 	struct core *c = signal->data;
 
 	log_info("stopping: signal %d", number);
-	uv_stop(&c->loop);
+	readings_end(c);
 }
 
 void core_submit(struct core *c, struct job *j)
@@ -138,6 +146,11 @@ void core_stored(struct core *c)
 }
 
 void core_heal(struct core *c)
+{
+	uv_async_send(&c->wake);
+}
+
+void core_noted(struct core *c)
 {
 	uv_async_send(&c->wake);
 }
@@ -247,6 +260,7 @@ void core_close(struct core *c)
 	turns_free(c->pending);
 	turns_free(c->unproven);
 	catchup_close(c);
+	readings_drop(c);
 	store_view_close(c->view);
 	tree_free(c->tree);
 	state_free(c->state);

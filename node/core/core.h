@@ -13,6 +13,7 @@
 #include "node/front.h"
 #include "node/readers.h"
 #include "node/scrubber.h"
+#include "node/readlog.h"
 #include "node/settings.h"
 #include "node/signer.h"
 #include "node/writer.h"
@@ -28,6 +29,7 @@ struct core_options {
 	bool store_behind;    /* By its last commit, for a damaged page: a state older than the log's is no old disk then. */
 	bool state_lost;      /* What was stored is damaged: state is empty, and is fetched from another member. */
 	struct board *board;
+	struct readlog *readlog;
 	const uint8_t *genesis; /* Payload of the genesis command, its hash already checked. */
 	size_t genesis_len;
 	struct place_source places;
@@ -50,6 +52,8 @@ void core_stop(struct core *c);
 void core_submit(struct core *c, struct job *j);
 void core_stored(struct core *c);
 void core_heal(struct core *c); /* Any thread: the scrubber wants something of the other members. */
+/* Any thread: something is in the log of readers that somebody waits for. */
+void core_noted(struct core *c);
 /* Any thread: somebody waits for a cosigned checkpoint of so many entries; a node that leads announces one soon. */
 void core_want_cosigned(struct core *c, uint64_t size);
 

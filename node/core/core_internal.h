@@ -152,7 +152,9 @@ struct core {
 	/* Requests. */
 	_Atomic(struct job *) inbox;
 	struct turns *pending;
-	struct turns *unproven; /* Answers whose evidence is to be verified first. */
+	struct turns *unproven;         /* Answers whose evidence is to be verified first. */
+	struct reading_order *readings; /* readings.c: what was read on the nodes, to be ordered. */
+	uint64_t readings_until_ns; /* Asked to stop: the loop ends then, or once all notes are logged; 0: not asked. */
 	struct proving *proving[PROVING_MAX];
 	struct pace pace;
 	struct flight flight;
@@ -272,6 +274,16 @@ bool ticks_due(struct core *c, uint64_t time_ms);
 void ticks_add(struct core *c, struct batch_writer *w, uint64_t time_ms);
 void ticks_beat(struct core *c);
 
+/* readings.c: what was read on the nodes becomes entries. */
+void readings_pump(struct core *c); /* This node's, to the leader. */
+void readings_frame(struct core *c, uint64_t from, const struct frame_readings *f);
+bool readings_due(const struct core *c);
+void readings_add(struct core *c, struct batch_writer *w, uint64_t time_ms);
+void readings_end(struct core *c);  /* Asked to stop: ends the loop, once what was read here is logged. */
+void readings_drop(struct core *c); /* No leader any more: those who wait send again. */
+/* This command became an entry of kind "read". */
+void readings_applied(struct core *c, const uint8_t *command, size_t len);
+
 /* check.c: whether an earlier answer is still good, what waits, which grants stand. */
 bool check_serves(unsigned wire_type);
 void people_receive(struct core *c, struct job *j); /* people.c */
@@ -314,6 +326,8 @@ void room_tell(struct core *c, uint64_t peer);
 void room_told(struct core *c, uint64_t from, const struct frame_room *f);
 /* True: the job is gone, for some node has no room for what it asks. */
 bool room_refuses(struct core *c, struct job *j);
+/* By what is known, a quorum has room for entries that say who read; who is not heard does not count as full. */
+bool room_for_notes(const struct core *c);
 bool room_withholds(struct core *c, size_t bytes);       /* Of entries from the leader: there is no room for them. */
 bool room_for(const struct core *c, size_t backlog_max); /* For more to be fetched. */
 const char *room_health(struct core *c, char *buf, size_t cap); /* In words, or NULL. */

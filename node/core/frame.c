@@ -243,6 +243,10 @@ int frame_encode(const struct frame *f, struct frame_parts *ret)
 	case FRAME_FEATURES:
 		put64(&h, f->features.have);
 		return tail(ret, &h, f->features.build, f->features.build_len, FRAME_BUILD_SIZE_MAX);
+	case FRAME_READINGS:
+		memcpy(h.p, f->readings.id, sizeof f->readings.id);
+		h.p += sizeof f->readings.id;
+		return tail(ret, &h, f->readings.bytes, f->readings.len, FRAME_READINGS_SIZE_MAX);
 	default:
 		return CS_ERR_INVALID;
 	}

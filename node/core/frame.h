@@ -22,6 +22,7 @@
 #define FRAME_CONFIGURATION_SIZE_MAX 976                 /* Seven servers with the longest addresses, padded to 8. */
 #define FRAME_ROSTER_SIZE_MAX        8192                /* As ROSTER_SIZE_MAX. */
 #define FRAME_BUILD_SIZE_MAX         31                  /* A version, as in status. */
+#define FRAME_READINGS_SIZE_MAX      16384               /* As READ_LOG_SIZE_MAX. */
 
 #define FRAME_ENTRY_ALIGN 8 /* Guard 5: an entry's length is a multiple of this. */
 
@@ -51,6 +52,7 @@ enum frame_type {
 	FRAME_ROOM = 32,        /* Room on the sender's disk. */
 	FRAME_CLOCK = 33,       /* The sender's time. */
 	FRAME_FEATURES = 48,    /* After HELLO: the features of the sender's build. */
+	FRAME_READINGS = 49,    /* To the leader: what was read on the sender, to be ordered. */
 };
 
 struct frame_announce {
@@ -117,6 +119,12 @@ struct frame_features {
 	size_t build_len;
 };
 
+struct frame_readings {
+	uint8_t id[16];       /* Of the request: sent again, it is ordered once. */
+	const uint8_t *bytes; /* node/decide/command_reads.h; not looked into here. */
+	size_t len;
+};
+
 /* What a frame's bytes say. Pointers of our own frames point into those bytes. */
 struct frame {
 	enum frame_type type;
@@ -138,6 +146,7 @@ struct frame {
 		struct frame_room room;
 		struct frame_clock clock;
 		struct frame_features features;
+		struct frame_readings readings;
 	};
 };
 

@@ -303,7 +303,7 @@ static const uint8_t *take_tail(struct cursor *c, uint32_t len_max, size_t *ret_
 
 static int decode_own(struct cursor *c, struct frame *f)
 {
-	const uint8_t *root;
+	const uint8_t *root, *id;
 
 	switch (f->type) {
 	case FRAME_ANNOUNCE:
@@ -364,6 +364,12 @@ static int decode_own(struct cursor *c, struct frame *f)
 	case FRAME_FEATURES:
 		f->features.have = take64(c);
 		f->features.build = (const char *)take_tail(c, FRAME_BUILD_SIZE_MAX, &f->features.build_len);
+		return cursor_end(c);
+	case FRAME_READINGS:
+		id = take(c, sizeof f->readings.id);
+		if (id != NULL)
+			memcpy(f->readings.id, id, sizeof f->readings.id);
+		f->readings.bytes = take_tail(c, FRAME_READINGS_SIZE_MAX, &f->readings.len);
 		return cursor_end(c);
 	default:
 		return CS_ERR_VERSION;

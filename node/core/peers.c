@@ -153,6 +153,9 @@ static void on_frame(void *ctx, uint64_t from, uint8_t *bytes, size_t len)
 	case FRAME_TOLD:
 		reads_frame(c, from, &f);
 		return;
+	case FRAME_READINGS:
+		readings_frame(c, from, &f.readings);
+		return;
 	case FRAME_ROSTER:
 		members_roster(c, &f.roster);
 		return;

@@ -51,6 +51,8 @@ static unsigned command_of(unsigned wire_type)
 		return COMMAND_CREDENTIAL_ENROL;
 	case WIRE_CREDENTIAL_REVOKE:
 		return COMMAND_CREDENTIAL_REVOKE;
+	case WIRE_HISTORY:
+		return COMMAND_HISTORY;
 	default:
 		return 0;
 	}
@@ -456,7 +458,8 @@ void propose_pump(struct core *c)
 	}
 	if (time_ms < head.time_ms)
 		time_ms = head.time_ms; /* Never backwards, whoever led before. */
-	if ((!turns_count(c->pending) && !features_build_due(c) && !digest_due(c) && !ticks_due(c, time_ms)) ||
+	if ((!turns_count(c->pending) && !features_build_due(c) && !digest_due(c) && !ticks_due(c, time_ms) &&
+	     !readings_due(c)) ||
 	    clocks_hold(c))
 		return;
 	batch_begin(&w, c->scratch, BATCH_SIZE_MAX);
@@ -471,6 +474,7 @@ void propose_pump(struct core *c)
 		f->jobs[f->n++] = NULL;
 	}
 	ticks_add(c, &w, time_ms);
+	readings_add(c, &w, time_ms);
 	while (f->n < c->o.settings->batch_commands_max && (room = batch_room(&w, &at)) &&
 	       (j = turns_pop(c->pending))) {
 		if (room_refuses(c, j))

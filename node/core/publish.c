@@ -122,6 +122,8 @@ void publish_status(struct core *c)
 	                                  .geo_city_s = c->o.places.city_built_s,
 	                                  .geo_network_s = c->o.places.network_built_s};
 	memcpy(s.details.cosigners, c->cosigners, sizeof c->cosigners);
+	readlog_switch(c->o.readlog, state_feature(c->state, FEATURE_RECORDS));
+	readlog_room(c->o.readlog, room_for_notes(c));
 	publish_words(&s);
 	board_set_status(c->o.board, &s, core_leader_url(c));
 }
@@ -130,6 +132,7 @@ void publish_ledger(struct core *c)
 {
 	struct hash root;
 
+	readlog_switch(c->o.readlog, state_feature(c->state, FEATURE_RECORDS));
 	tree_root(c->tree, &root);
 	board_set_ledger(c->o.board, tree_size(c->tree), &root);
 }

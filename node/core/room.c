@@ -208,6 +208,22 @@ static uint64_t heir(const struct core *c)
 	return 0;
 }
 
+bool room_for_notes(const struct core *c)
+{
+	unsigned voters = 0, fit = 0;
+
+	if (c->room.level >= SPACE_SHORT)
+		return false;
+	for (unsigned i = 0; i < c->members.n; i++) {
+		const struct member *m = &c->members.list[i];
+		if (m->role != ROSTER_VOTER)
+			continue;
+		voters++;
+		fit += m->id == c->id || !m->room.heard_ns || m->room.level < SPACE_SHORT;
+	}
+	return fit > voters / 2;
+}
+
 /* Which member's want of room keeps this request from being ordered; NULL: none's. */
 static const struct member *hinders(const struct core *c, unsigned wire_type)
 {

@@ -57,6 +57,8 @@ int apply_grant_revoke(struct apply *a);
 int apply_outside(struct apply *a);
 int apply_credential_enrol(struct apply *a);
 int apply_credential_revoke(struct apply *a);
+int apply_history(struct apply *a);
+int apply_read(struct apply *a);
 
 /* --- what was drawn and is known again (recall.c); false, or nothing: make it of the seed --- */
 
@@ -209,5 +211,8 @@ int check_credential_order(const struct state *s, uint64_t now_ms, uint64_t prin
                            struct credential_order *ret, const struct refusal *why);
 int check_credential_revocation(const struct state *s, uint64_t now_ms, uint64_t principal, const void *payload,
                                 size_t len, const struct refusal *why);
+int check_history(const struct state *s, const void *payload, size_t len,
+                  const struct refusal *why); /* apply_reads.c */
+int check_read(const struct state *s, const void *payload, size_t len, const struct refusal *why);
 
 #endif

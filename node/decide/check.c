@@ -52,6 +52,10 @@ static uint32_t role_needed(unsigned command_type)
 	case COMMAND_CREDENTIAL_ENROL: /* A gateway brings what a person was stepped up for. */
 	case COMMAND_CREDENTIAL_REVOKE:
 		return ROLE_DECIDE | ROLE_ADMINISTER;
+	case COMMAND_HISTORY:
+		return ROLE_AUDIT;
+	case COMMAND_READ: /* A node tells what was read there. */
+		return ROLE_NODE;
 	default:
 		return 0;
 	}

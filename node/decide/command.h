@@ -35,7 +35,9 @@ enum command_type {
 	COMMAND_GOVERNANCE = 16,
 	COMMAND_CREDENTIAL_ENROL = 17,
 	COMMAND_CREDENTIAL_REVOKE = 18,
-	/* Where the feature `records` is on. */
+	/* Where the feature `records` is on (command_reads.h). */
+	COMMAND_HISTORY = 19,
+	COMMAND_READ = 20,
 	COMMAND_STATE_DIGEST = 25,
 	COMMAND_TYPE_MAX = COMMAND_STATE_DIGEST, /* Above it: a later build's. */
 };

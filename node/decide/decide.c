@@ -98,6 +98,10 @@ static int apply_client(struct apply *a)
 		return apply_credential_enrol(a);
 	case COMMAND_CREDENTIAL_REVOKE:
 		return apply_credential_revoke(a);
+	case COMMAND_HISTORY:
+		return apply_history(a);
+	case COMMAND_READ:
+		return apply_read(a);
 	default: /* admit lets no other type pass. */
 		return apply_removal(a);
 	}

@@ -239,6 +239,10 @@ static int prepare_by_type(const struct prepare *p, unsigned command_type)
 		return prepare_credential(p);
 	case COMMAND_CREDENTIAL_REVOKE:
 		return check_credential_revocation(p->s, p->now_ms, p->principal, p->payload, p->len, &p->why);
+	case COMMAND_HISTORY:
+		return check_history(p->s, p->payload, p->len, &p->why);
+	case COMMAND_READ:
+		return check_read(p->s, p->payload, p->len, &p->why);
 	default: /* check_asker lets no other type pass. */
 		return prepare_policy(p);
 	}

@@ -56,8 +56,10 @@ typedef void (*fuzz_fn)(const uint8_t *bytes, size_t len);
 	X(registration, 4096) /* what one is enrolled with, */                                                         \
 	X(attestation, 4096)  /* its CBOR, as a browser gives it; */                                                   \
 	X(token, 4096)        /* an issuer's ID token. */                                                              \
+	X(reads, 4096)        /* Searches, histories that are asked for, what was read. */                             \
 	X(entry, 4096)        /* Leaves and bodies. */                                                                 \
 	X(bundle, 8192)       /* From here on the offline verifier: a bundle, */                                       \
+	X(person, 8192)       /* one person's history, */                                                              \
 	X(proof, 4096)        /* a proof with its entry, */                                                            \
 	X(checkpoint, 2048)   /* a checkpoint, */                                                                      \
 	X(trust, 4096)        /* a trust policy, */                                                                    \

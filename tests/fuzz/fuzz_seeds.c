@@ -585,5 +585,6 @@ int main(int argc, char **argv)
 	seed_ledger();
 	seeds_of_log();
 	seeds_of_evidence();
+	seeds_of_reads();
 	return 0;
 }

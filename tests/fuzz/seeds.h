@@ -13,5 +13,6 @@ void seed_after(const char *target, const char *name, const void *front, size_t 
 void seeds_of_backup(void);
 void seeds_of_log(void);
 void seeds_of_evidence(void);
+void seeds_of_reads(void);
 
 #endif

@@ -198,10 +198,11 @@ static int search(cs_client *client, struct before *b, void (*progress)(uint64_t
 	if (err)
 		return err;
 	for (;;) {
+		bool behind = first < size;
 		cs_page *page = NULL;
 		size_t n;
 
-		err = cs_entries(client, first, PAGE_ENTRIES, first < size ? BEHIND_MS : 0, &page);
+		err = cs_entries(client, first, PAGE_ENTRIES, behind ? BEHIND_MS : 0, &page);
 		if (err)
 			return err;
 		n = page->n;
@@ -213,7 +214,8 @@ static int search(cs_client *client, struct before *b, void (*progress)(uint64_t
 		first += n;
 		if (progress)
 			progress(first, size);
-		if (!n)
+		/* What has come while nobody was waiting for it (that we read is an entry, too) is asked for again. */
+		if (!n && (behind || first >= size))
 			return first < size ? CS_E_NOT_READY : 0;
 	}
 }
