@@ -18,7 +18,7 @@ int prove_body(cs_client *c, uint64_t index, uint64_t wait_ms, const uint64_t *f
 	struct writer w;
 
 	writer_init(&w, buf, cap);
-	writer_array(&w, (need > 0 ? 4 : 2) + (fields != NULL));
+	writer_array(&w, (need > 0 ? 4u : 2u) + (fields != NULL));
 	writer_uint(&w, index);
 	writer_uint(&w, wait_ms);
 	if (need > 0) {

@@ -81,6 +81,9 @@
 /* The same with other entries that the first one rests on, each with its own proof. */
 #define FORMAT_BUNDLE_2        "countersign/bundle/v2"
 #define FORMAT_BUNDLE_SUPPORTS 8 /* As many at most. */
+/* Links of chains from here on: n * FORMAT_EARLIER + i is entry i of the n-th ledger before this one, which was
+ * restored. */
+#define FORMAT_EARLIER (UINT64_C(1) << 48)
 /* "format" in the first line of a history: one JSON object a line. */
 #define FORMAT_HISTORY "countersign/history/v1"
 /* Numbers of the lists above that the verifier itself goes by. */

@@ -76,8 +76,9 @@ static bool bundle_read(json_t *doc, struct bundle *ret)
 		return false;
 	bool second = verify_slice_is(format, FORMAT_BUNDLE_2);
 	ret->supports = second ? json_object_get(doc, "supports") : NULL;
-	return (second || verify_slice_is(format, FORMAT_BUNDLE)) && verify_members_are(doc, names, second ? 6 : 5, 0) &&
-	       (!second || json_is_array(ret->supports)) && entry_read(doc, ret);
+	return (second || verify_slice_is(format, FORMAT_BUNDLE)) &&
+	       verify_members_are(doc, names, second ? 6 : 5, 0) && (!second || json_is_array(ret->supports)) &&
+	       entry_read(doc, ret);
 }
 
 static const uint8_t *commitment_of(const struct verify_leaf *leaf, unsigned kind)

@@ -31,6 +31,7 @@ struct verify_history {
 	uint64_t n, head, last;  /* Entries so far; indexes of the first and the last of them. */
 	bool nobody_forgotten;   /* As the head says. */
 	bool begins, cut;        /* The last one is the chain's first; its link is not open. */
+	bool earlier;            /* Its link leads into a ledger before this one. */
 	struct verify_link link; /* Of the last one. */
 	uint64_t kinds, closed;  /* Of the fields that were opened, a bit each; how many others there are. */
 	uint8_t person[PERSON_SIZE_MAX];
@@ -173,7 +174,7 @@ static bool head_check(struct verify_history *h)
 
 static bool next_check(struct verify_history *h)
 {
-	if (h->begins || h->cut)
+	if (h->begins || h->cut || h->earlier)
 		return bad(h, "it stands behind the end of the chain");
 	if (h->leaf.index != h->link.previous) {
 		verify_bad_number(h->r, h->link.previous, h->leaf.index);
@@ -201,6 +202,7 @@ static bool entry_line(struct verify_history *h, json_t *doc)
 	h->cut = !h->has_link;
 	h->link = h->found;
 	h->begins = !h->cut && h->link.count == 0;
+	h->earlier = !h->cut && !h->begins && h->link.previous >= FORMAT_EARLIER;
 	return true;
 }
 
@@ -229,7 +231,13 @@ bool verify_history_line(struct verify_history *h, const char *line, size_t len)
 
 static void say_beginning(struct verify_history *h)
 {
-	if (h->link.has_previous)
+	if (h->earlier)
+		verify_say(h->r, VERIFY_MARK_UNCHECKED,
+		           "before entry %" PRIu64 " the chain has %" PRIu64
+		           " more in the ledger that this one was restored from (see: show 0), the newest at its entry "
+		           "%" PRIu64,
+		           h->last, h->link.count, h->link.previous % FORMAT_EARLIER);
+	else if (h->link.has_previous)
 		verify_say(h->r, VERIFY_MARK_UNCHECKED,
 		           "entry %" PRIu64 " begins the chain anew: what was before it was erased by entry %" PRIu64,
 		           h->last, h->link.previous);
@@ -290,7 +298,7 @@ void verify_history_end(struct verify_history *h)
 		return;
 	if (!h->stopped && h->n == 0)
 		verify_refute(h->r, "history: it has no entries");
-	else if (!h->stopped && !h->begins && !h->cut) {
+	else if (!h->stopped && !h->begins && !h->cut && !h->earlier) {
 		verify_bad_number(h->r, h->link.previous, h->last);
 		h->leaf.index = h->link.previous;
 		bad(h, "it is left out: the chain goes on with it, and the history ends before it");

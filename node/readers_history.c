@@ -86,8 +86,9 @@ static bool read_link(const void *body, size_t body_len, const struct person *p,
 	if (!reader_nil(&r))
 		reader_uint(&r, INT64_MAX, &previous);
 	reader_uint(&r, INT64_MAX, &count);
-	*ret_more =
-	        !r.err && count > 0; /* None before: the first, or the first after an erasure, which it then names. */
+	/* None before: the first, or the first after an erasure, which it then names; or in the ledger before this one.
+	 */
+	*ret_more = !r.err && count > 0 && previous < STATE_EARLIER;
 	*ret_previous = previous;
 	return true;
 }
@@ -186,11 +187,11 @@ bool serve_history(struct reading_room *r, struct item *it)
 	}
 	if (it->index >= p.size || p.at > it->index)
 		return reading_room_refuse(it, CS_ERR_INVALID,
-		              "the history's entries lie before its head, and that within the size");
+		                           "the history's entries lie before its head, and that within the size");
 	err = reading_room_entry(r, it->index, true, &leaf, &leaf_len, &body, &body_len);
 	if (err || !read_head(leaf, leaf_len, body, body_len, &p.person))
 		return reading_room_refuse(it, err ? err : CS_ERR_INVALID,
-		              "the entry is no \"history requested\", or it was erased");
+		                           "the entry is no \"history requested\", or it was erased");
 	writer_init(&p.w, r->buf + WIRE_REPLY_SIZE_MAX / 2, WIRE_REPLY_SIZE_MAX / 2);
 	reading_begin(&p.log, it, READ_HISTORY);
 	while (p.n < PAGE_ENTRIES && add(r, &p, &err))

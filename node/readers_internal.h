@@ -54,7 +54,7 @@ struct reading_room {
 	uint64_t stored;       /* Entries that the view sees. */
 	uint64_t damaged_next; /* Index after the damaged entry that the log named last. */
 	struct witnesses *witnesses;
-	uint8_t *buf;          /* WIRE_REPLY_SIZE_MAX bytes for one reply. */
+	uint8_t *buf; /* WIRE_REPLY_SIZE_MAX bytes for one reply. */
 	unsigned n_held;
 };
 

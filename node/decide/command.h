@@ -298,7 +298,7 @@ int state_digest_decode(struct state_digest *ret, const void *bytes, size_t len)
  * this, as geneses name them (state_carry.h). 2^48 entries are 500 years of the highest rate, and still exact where
  * numbers are doubles (JSON).
  */
-#define STATE_EARLIER (UINT64_C(1) << 48)
+#define STATE_EARLIER FORMAT_EARLIER
 
 /*
  * The ledger that a restored one carries on, under another origin: [origin, size, root bin32, state size, digest

@@ -49,7 +49,7 @@
 	X(WIRE_CREDENTIAL_REVOKE, 25, "credential revoke") /* order (credential.h) -> proved reply */                  \
 	X(WIRE_SCRUB, 30, "scrub")                         /* [begin a pass] -> scrub (below) */                       \
 	X(WIRE_CREDENTIALS, 29, "credentials") /* [after name, count] -> [[name, kind, subject or nil, …]…] */     \
-	X(WIRE_WITNESS, 31, "witness") /* [after size, wait ms, note cosigned or nil] -> [checkpoint or nil, kept] */     \
+	X(WIRE_WITNESS, 31, "witness") /* [after size, wait ms, note cosigned or nil] -> [checkpoint or nil, kept] */  \
 	/* Of the feature `records` (node/decide/command_reads.h, search.h). */                                        \
 	X(WIRE_HISTORY, 32, "history") /* whose -> proved reply */                                                     \
 	X(WIRE_HISTORY_PAGE, 33,                                                                                       \
