@@ -298,7 +298,7 @@ static bool is_asked(const struct verify_policy *p, unsigned i)
 /* The cheapest way to fill a group: its members by what each takes from outside. */
 static unsigned group_cost(const struct verify_policy *p, const unsigned *cost, unsigned group)
 {
-	unsigned members[VERIFY_POLICY_NAMES_MAX], n = 0, sum = 0;
+	unsigned members[VERIFY_POLICY_NAMES_MAX] = {0}, n = 0, sum = 0;
 
 	for (unsigned i = 0; i < group; i++) {
 		unsigned at = n;
@@ -310,7 +310,7 @@ static unsigned group_cost(const struct verify_policy *p, const unsigned *cost, 
 		members[at] = cost[i];
 		n++;
 	}
-	for (unsigned i = 0; i < p->names[group].need && i < n; i++)
+	for (unsigned i = 0; i < p->names[group].need; i++) /* Never more than there are: group_line. */
 		sum += members[i];
 	return sum;
 }

@@ -263,6 +263,8 @@ static void test_outside(void **unused)
 	unsigned n;
 	assert_int_equal(verify_policy_outside(p, "another-00112233aabbccdd", ids, 4, &n), 2);
 	assert_int_equal(n, 3);
+	/* A name that only begins with the origin is none of its members'. */
+	assert_int_equal(verify_policy_outside(p, "example-00112233aabbcc", ids, 4, &n), 2);
 	verify_policy_free(p);
 }
 
