@@ -108,39 +108,46 @@ static bool matches(struct store_walk *walk, const struct search *q, const void 
 		return false;
 	if (q->n == 0)
 		return true;
-	return store_walk_body(walk, &body, &body_len) == 0 && search_body_matches(q, body, body_len);
+	int err = store_walk_body(walk, &body, &body_len);
+	return err ? err != CS_ERR_ERASED : search_body_matches(q, body, body_len);
+}
+
+/* One entry; false: the page ends here, before it if h->has_next. */
+static bool look(struct reading_room *r, struct item *it, struct store_walk *w, struct hits *h, int *ret_err)
+{
+	const void *leaf;
+	size_t leaf_len;
+	bool end = false;
+
+	*ret_err = store_walk_next(w, &h->next, &leaf, &leaf_len);
+	h->has_next = *ret_err != CS_ERR_NOT_FOUND;
+	if (*ret_err)
+		return false; /* Past the last, or nobody knows what stands there. */
+	bool hit = matches(w, &it->search, leaf, leaf_len, &end);
+	h->has_next = !end;
+	if (end || (hit && !take(r, it, h, h->next, ret_err)))
+		return false;
+	h->first = h->next < h->first ? h->next : h->first;
+	h->last = h->next > h->last ? h->next : h->last;
+	h->next = it->search.newest_first ? h->next - 1 : h->next + 1;
+	h->has_next = h->next < r->stored; /* Below 0 lies beyond it, too. */
+	return true;
 }
 
 static int walk(struct reading_room *r, struct item *it, uint64_t from, struct hits *h)
 {
-	uint64_t until_ns = clock_mono_ns() + SLICE_NS, index = from;
+	uint64_t until_ns = clock_mono_ns() + SLICE_NS;
 	struct store_walk *w;
-	const void *leaf;
-	size_t leaf_len;
-	bool end = false;
 	int err = store_walk_open(r->view, from, it->search.newest_first, &w);
 
 	if (err)
 		return err;
-	h->first = h->last = from;
-	for (unsigned looked = 0; !err && !store_walk_next(w, &index, &leaf, &leaf_len); looked++) {
-		h->has_next = true;
-		h->next = index;
-		if (looked % SLICE_CHECK == SLICE_CHECK - 1 && clock_mono_ns() >= until_ns)
+	h->first = h->last = h->next = from;
+	for (unsigned looked = 1; look(r, it, w, h, &err); looked++)
+		if (looked % SLICE_CHECK == 0 && clock_mono_ns() >= until_ns)
 			break;
-		bool hit = matches(w, &it->search, leaf, leaf_len, &end);
-		if (end) {
-			h->has_next = false;
-			break;
-		}
-		if (hit && !take(r, it, h, index, &err))
-			break;
-		h->first = index < h->first ? index : h->first;
-		h->last = index > h->last ? index : h->last;
-		h->has_next = false;
-	}
 	store_walk_close(w);
-	return err;
+	return err == CS_ERR_NOT_FOUND ? 0 : err;
 }
 
 static void write_head(struct writer *w, const struct reading_room *r, const struct hits *h)
@@ -156,7 +163,8 @@ static void write_head(struct writer *w, const struct reading_room *r, const str
 
 /*
  * All that was decided before it was asked is looked through; and what another node had when it told the cursor, for to
- * go on from less would leave out what lies between.
+ * go on from less would leave out what lies between. Where there is no room the store does not grow: then it is the
+ * store that is looked through.
  */
 static bool is_there(struct reading_room *r, struct item *it)
 {
@@ -167,7 +175,8 @@ static bool is_there(struct reading_room *r, struct item *it)
 		board_status(r->o.board, &s, url);
 		it->count = s.size;
 	}
-	return r->stored >= it->count && (!it->search.has_cursor || it->search.cursor < r->stored);
+	return (r->stored >= it->count || ledger_writer_held(r->o.writer)) &&
+	       (!it->search.has_cursor || it->search.cursor < r->stored);
 }
 
 bool serve_search(struct reading_room *r, struct item *it)
@@ -186,7 +195,9 @@ bool serve_search(struct reading_room *r, struct item *it)
 	reading_begin(&h.log, it, READ_SEARCH);
 	if (!err)
 		err = walk(r, it, from, &h);
-	if (err && err != CS_ERR_NOT_FOUND && h.n == 0)
+	if (err == CS_ERR_NOT_FOUND)
+		err = 0; /* Nothing lies where it looks. */
+	if (err && h.n == 0)
 		return reading_room_refuse(it, err, "reading the store");
 	/* What was looked through, not only where something was found. */
 	h.log.rows[0].first = h.first;

@@ -129,7 +129,7 @@ static void check_ledger(cs_client *client, unsigned n, uint64_t size)
 	for (uint64_t at = 0; at < size;) {
 		cs_page *page;
 		if (cs_entries(client, at, 256, 5000, &page) || page->n == 0)
-			history_fail("reading the ledger");
+			history_fail(*cs_last_error() ? cs_last_error() : "reading the ledger");
 		for (size_t i = 0; i < page->n; i++, at++)
 			if (history_request_id(&page->entries[i], all[n_all].id))
 				all[n_all++].index = at;

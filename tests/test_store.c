@@ -14,6 +14,7 @@
 #include "ledger/errors.h"
 #include "ledger/limits.h"
 #include "ledger/proof.h"
+#include "ledger/store_internal.h"
 
 static void test_append_reopen(void **state)
 {
@@ -314,12 +315,83 @@ static void test_state_digest(void **state)
 	store_close(s);
 }
 
+static bool walk_erased(uint64_t index)
+{
+	return index % 7 == 3 || (index > 300 && index < 310);
+}
+
+/* As an erasure leaves it: no record. */
+static void erase_bodies(struct store *s, uint64_t size)
+{
+	uint8_t buf[INDEX_KEY_SIZE];
+	MDB_txn *txn;
+
+	assert_int_equal(mdb_txn_begin(s->env, NULL, 0, &txn), 0);
+	for (uint64_t i = 0; i < size; i++) {
+		MDB_val key = store_index_key(buf, i);
+		if (walk_erased(i))
+			assert_int_equal(mdb_del(txn, s->db[DB_BODIES], &key, NULL), 0);
+	}
+	assert_int_equal(mdb_txn_commit(txn), 0);
+}
+
+/* Every entry from there on, each with its body if that is looked at (each so many), and then the end. */
+static void walk_check(const struct store_view *v, uint64_t from, uint64_t size, bool down, unsigned step)
+{
+	const void *leaf, *body, *same_leaf, *same_body;
+	size_t len, body_len, same_len;
+	uint64_t index, expected = from;
+	struct store_walk *w;
+
+	assert_int_equal(store_walk_open(v, from, down, &w), 0);
+	for (; expected < size; expected += down ? UINT64_MAX : 1) {
+		assert_int_equal(store_walk_next(w, &index, &leaf, &len), 0);
+		assert_int_equal(index, expected);
+		assert_int_equal(store_view_entry(v, index, &same_leaf, &same_len), 0);
+		assert_ptr_equal(leaf, same_leaf);
+		assert_int_equal(len, same_len);
+		if (index % step != 0)
+			continue;
+		int err = store_walk_body(w, &body, &body_len);
+		assert_int_equal(err, walk_erased(index) ? CS_ERR_ERASED : 0);
+		if (err != 0)
+			continue;
+		assert_int_equal(store_view_body(v, index, &same_body, &same_len), 0);
+		assert_ptr_equal(body, same_body);
+		assert_int_equal(body_len, same_len);
+	}
+	assert_int_equal(store_walk_next(w, &index, &leaf, &len), CS_ERR_NOT_FOUND);
+	store_walk_close(w);
+}
+
+static void test_walk(void **state)
+{
+	struct store *s = store_kit_writer_open();
+	struct store_view *v;
+
+	(void)state;
+	assert_int_equal(store_kit_batch_commit(s, 600, 1, 1), 0);
+	erase_bodies(s, 600);
+	assert_int_equal(store_view_open(s, &v), 0);
+	for (unsigned step = 1; step < 6; step++) {
+		walk_check(v, 0, 600, false, step);
+		walk_check(v, 305, 600, false, step);
+		walk_check(v, 599, 600, true, step);
+		walk_check(v, 306, 600, true, step);
+		walk_check(v, 0, 600, true, step);
+		walk_check(v, 600, 600, false, step);
+	}
+	store_view_close(v);
+	store_close(s);
+	store_walk_close(NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        STORE_TEST(test_append_reopen), STORE_TEST(test_many_in_one),  STORE_TEST(test_abort),
 	        STORE_TEST(test_views),         STORE_TEST(test_check),        STORE_TEST(test_checkpoints_meta),
-	        STORE_TEST(test_state),         STORE_TEST(test_state_digest),
+	        STORE_TEST(test_state),         STORE_TEST(test_state_digest), STORE_TEST(test_walk),
 	};
 
 	return cmocka_run_group_tests_name("store", tests, NULL, NULL);
