@@ -48,6 +48,7 @@ static int teardown(void **state)
 {
 	(void)state;
 	kit_free(&kit);
+	replay_made_free(&made);
 	return 0;
 }
 

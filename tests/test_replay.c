@@ -160,6 +160,9 @@ static int teardown(void **state)
 
 	(void)state;
 	kit_free(&kit);
+	replay_made_free(&made);
+	replay_made_free(&altered);
+	replaystate_close(&records);
 	snprintf(command, sizeof(command), "rm -rf '%s'", folder);
 	return system(command);
 }

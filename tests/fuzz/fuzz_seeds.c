@@ -490,6 +490,18 @@ static void seed_statefile(void)
 
 /* --- the ledger and its verifier --- */
 
+/* An entry that supports itself. */
+static void seed_supported(const char *json)
+{
+	static const char head[] = "{\"format\":\"countersign/bundle/v1\",";
+	static char text[FORMAT_BUNDLE_SIZE_MAX];
+
+	FUZZ_DEMAND(strncmp(json, head, sizeof head - 1) == 0);
+	json += sizeof head - 1;
+	snprintf(text, sizeof text, "{\"format\":\"" FORMAT_BUNDLE_2 "\",\"supports\":[{%s],%s", json, json);
+	seed_text("bundle", "supported", text);
+}
+
 static void seed_ledger(void)
 {
 	static const struct fixture_signers all = {.logs = 3, .cosigners = 7, .witness = true, .stranger = true},
@@ -507,6 +519,7 @@ static void seed_ledger(void)
 	free(json);
 	json = fixture_bundle(&ledger, 5, 0, proof, &n);
 	seed("bundle", "closed", json, n);
+	seed_supported(json);
 	free(json);
 	n = fixture_checkpoint(&ledger, 13, few, note);
 	seed("checkpoint", "claim", note, n);
