@@ -7,8 +7,8 @@
 #include "ledger/tilejudge.h"
 
 /*
- * Up to the tree's edge, whose tiles give the head's root. Each costs 255 hashes: for what is asked for seldom, or what a
- * node would stop for. Whoever has the root that an inclusion proof must lead to checks that instead.
+ * Up to the tree's edge, whose tiles give the head's root. Each costs 255 hashes: for what is asked for seldom, or what
+ * a node would stop for. Whoever has the root that an inclusion proof must lead to checks that instead.
  */
 static int chain_check(const struct tree_tiles *tiles, const struct store_head *h, unsigned level, uint64_t n)
 {

@@ -109,8 +109,8 @@ int store_copy_read(const struct store *s, MDB_txn *txn, struct store_copy *ret)
 int store_copy_others(const struct store *s, MDB_txn *txn, const char *format, struct hash *ret);
 
 /*
- * store_bit.c: a record of an entry, with the one bit turned that makes it hit. CS_ERR_DAMAGED: none does, or it is so long
- * that trying would take long (STORE_BIT_SIZE_MAX).
+ * store_bit.c: a record of an entry, with the one bit turned that makes it hit. CS_ERR_DAMAGED: none does, or it is so
+ * long that trying would take long (STORE_BIT_SIZE_MAX).
  */
 #define STORE_BIT_SIZE_MAX 4096
 int store_bit_put(struct store *s, enum store_db db, uint64_t index,

@@ -23,10 +23,8 @@ static uint8_t flip_mask = 0x30; /* Two bits: one would be turned back without t
 
 static void decide(cs_client *client, unsigned n)
 {
-	struct cs_request r = {.subject_type = "user",
-	                       .action = "read",
-	                       .resource_type = "repo",
-	                       .resource_id = "main"};
+	struct cs_request r = {
+	        .subject_type = "user", .action = "read", .resource_type = "repo", .resource_id = "main"};
 	char subject[32];
 
 	for (unsigned i = 0; i < n; i++) {
