@@ -167,6 +167,8 @@ int store_view_each_state(const struct store_view *v,
                           int (*f)(void *ctx, const void *key, size_t key_len, const void *value, size_t value_len),
                           void *ctx);
 int store_view_state_index(const struct store_view *v, uint64_t *ret_index, uint64_t *ret_term); /* CS_ERR_NOT_FOUND. */
+/* As store_check_state, of what the view sees. */
+int store_view_check_state(const struct store_view *v);
 /* CS_ERR_NOT_FOUND: a version that kept no sum has written the state. */
 int store_view_state_digest(const struct store_view *v, struct hash *ret);
 /*

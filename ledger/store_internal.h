@@ -88,6 +88,9 @@ int store_sum_records(const struct store *s, MDB_txn *txn, struct multiset *ret)
 /* Makes the tree that of `size` from the tiles that txn sees. */
 int store_tree_load(struct store *s, MDB_txn *txn, uint64_t size);
 
+/* Of the records that a view sees, and the one that is stored with them. */
+int store_view_sums(const struct store_view *v, struct multiset *ret_found, struct multiset *ret_stored);
+
 /* --- store_copy.c: what meta says, once more, so that damage to it is seen and undone --- */
 
 struct store_copy {

@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "ledger/bytes.h"
-#include "node/writer.h"
 #include "node/salvage.h"
+#include "node/writer.h"
 #include "tests/sim/drive.h"
 #include "tests/sim/faults.h"
 #include "tests/sim/lmdb_internal.h"
