@@ -591,8 +591,8 @@ int cs_checkpoint(cs_client *client, char **ret_note, bool *ret_quorum);
 int cs_status(cs_client *client, uint64_t node_id, char **ret_json);
 /*
  * How far the scrubber of a node is; begin: it reads its whole ledger once more, after the pass under way: that is over
- * when "passes" has come to the "asked" of this answer. JSON text, malloc'ed. For administrators; CS_E_INVALID: the node's
- * settings say that there is none.
+ * when "passes" has come to the "asked" of this answer. JSON text, malloc'ed. For administrators; CS_E_INVALID: the
+ * node's settings say that there is none.
  */
 int cs_scrub(cs_client *client, uint64_t node_id, bool begin, char **ret_json);
 

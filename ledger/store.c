@@ -159,7 +159,8 @@ static int dbs_open(struct store *s, MDB_txn *txn, const struct store_options *o
 		rc = mdb_get(txn, s->db[DB_META], &key, &value);
 	if (rc)
 		return rc == MDB_NOTFOUND ? CS_ERR_DAMAGED : store_error(rc);
-	err = store_open_format(s, txn, o, format_check(&value, o->ret_format)); /* First: it may have other databases. */
+	err = store_open_format(s, txn, o,
+	                        format_check(&value, o->ret_format)); /* First: it may have other databases. */
 	for (unsigned i = 0; i < DB_COUNT && !rc && !err; i++)
 		rc = mdb_dbi_open(txn, db_names[i], 0, &s->db[i]);
 	if (rc)

@@ -30,8 +30,8 @@ struct store_options {
 	bool create;       /* Make the folder's files if there are none. */
 	char *ret_format;  /* NULL, or STORE_FORMAT_SIZE bytes: with CS_ERR_VERSION, the format that is there. */
 	/*
-	 * NULL; or, of a writer: what the self-check finds damaged is mended where the rest of the store says what it must
-	 * be, and this says so: bits of enum store_mended are added.
+	 * NULL; or, of a writer: what the self-check finds damaged is mended where the rest of the store says what it
+	 * must be, and this says so: bits of enum store_mended are added.
 	 */
 	unsigned *ret_mended;
 };
@@ -104,14 +104,15 @@ int store_check_state(struct store *s);
  */
 #define STORE_STATE_TRIES (UINT64_C(1) << 23) /* Bits; two microseconds each. */
 int store_mend_state(struct store *s);
-/* Tiles whose leaves or whose tiles below come after entry `from`: wrong ones are mended. CS_ERR_DAMAGED: not all can be. */
+/* Tiles whose leaves or whose tiles below come after entry `from`: wrong ones are mended. CS_ERR_DAMAGED: not all can
+ * be. */
 int store_mend_tiles(struct store *s, uint64_t from, unsigned *ret_mended);
 
 /* A record that was damaged, and what takes its place; each in a transaction of its own. Writer's thread. */
 struct store_mend {
 	enum { MEND_ENTRY = 1, MEND_BODY, MEND_TILE, MEND_CHECKPOINT, MEND_META } what;
-	unsigned level;    /* Of a tile. */
-	uint64_t index;    /* Entry, tile's number, checkpoint's size. */
+	unsigned level; /* Of a tile. */
+	uint64_t index; /* Entry, tile's number, checkpoint's size. */
 	/*
 	 * NULL: of an entry or its private fields, the stored bytes but for one bit, if that is all that is wrong; of a
 	 * tile, what follows from what is below it; of a checkpoint, it goes.
@@ -122,9 +123,9 @@ struct store_mend {
 };
 /*
  * Nothing is written that does not fit: a leaf has the hash in the tree, private fields open the commitments of the
- * stored leaf, a tile fits what is above it. A checkpoint is its caller's to verify. META: head, copy, the state's index
- * and sum as this process knows them. CS_ERR_REFUTED: these are not the right bytes; CS_ERR_DAMAGED: that cannot be told
- * before something else is mended; else as store_commit.
+ * stored leaf, a tile fits what is above it. A checkpoint is its caller's to verify. META: head, copy, the state's
+ * index and sum as this process knows them. CS_ERR_REFUTED: these are not the right bytes; CS_ERR_DAMAGED: that cannot
+ * be told before something else is mended; else as store_commit.
  */
 int store_mend(struct store *s, const struct store_mend *m);
 int store_sync(struct store *s); /* mdb_env_sync(force): before the Raft log is truncated. */
@@ -166,6 +167,8 @@ int store_view_each_state(const struct store_view *v,
                           int (*f)(void *ctx, const void *key, size_t key_len, const void *value, size_t value_len),
                           void *ctx);
 int store_view_state_index(const struct store_view *v, uint64_t *ret_index, uint64_t *ret_term); /* CS_ERR_NOT_FOUND. */
+/* As store_check_state, of what the view sees. */
+int store_view_check_state(const struct store_view *v);
 /* CS_ERR_NOT_FOUND: a version that kept no sum has written the state. */
 int store_view_state_digest(const struct store_view *v, struct hash *ret);
 /*

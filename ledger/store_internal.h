@@ -95,6 +95,9 @@ int store_sum_records(const struct store *s, MDB_txn *txn, struct multiset *ret)
 /* Makes the tree that of `size` from the tiles that txn sees. */
 int store_tree_load(struct store *s, MDB_txn *txn, uint64_t size);
 
+/* Of the records that a view sees, and the one that is stored with them. */
+int store_view_sums(const struct store_view *v, struct multiset *ret_found, struct multiset *ret_stored);
+
 /* --- store_copy.c: what meta says, once more, so that damage to it is seen and undone --- */
 
 struct store_copy {
@@ -116,8 +119,8 @@ int store_copy_read(const struct store *s, MDB_txn *txn, struct store_copy *ret)
 int store_copy_others(const struct store *s, MDB_txn *txn, const char *format, struct hash *ret);
 
 /*
- * store_bit.c: a record of an entry, with the one bit turned that makes it hit. CS_ERR_DAMAGED: none does, or it is so long
- * that trying would take long (STORE_BIT_SIZE_MAX).
+ * store_bit.c: a record of an entry, with the one bit turned that makes it hit. CS_ERR_DAMAGED: none does, or it is so
+ * long that trying would take long (STORE_BIT_SIZE_MAX).
  */
 #define STORE_BIT_SIZE_MAX 4096
 int store_bit_put(struct store *s, enum store_db db, uint64_t index,

@@ -348,6 +348,13 @@ int store_read_sum(const struct store *s, MDB_txn *txn, struct multiset *ret)
 	return CS_OK;
 }
 
+int store_view_sums(const struct store_view *v, struct multiset *ret_found, struct multiset *ret_stored)
+{
+	int err = v->live ? store_sum_records(v->store, v->txn, ret_found) : CS_ERR_INVALID;
+
+	return err ? err : store_read_sum(v->store, v->txn, ret_stored);
+}
+
 int store_view_state_digest(const struct store_view *v, struct hash *ret)
 {
 	struct multiset sum;

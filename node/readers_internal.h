@@ -88,4 +88,11 @@ bool reading_room_release(struct reading_room *r, struct item *it, bool open); /
 bool serve_search(struct reading_room *r, struct item *it);
 bool serve_history(struct reading_room *r, struct item *it);
 
+/* readers_entry.c. An entry and, if open, its body, as they were stored: *ret_body is NULL if it was erased. */
+int reading_room_entry(struct reading_room *r, uint64_t index, bool open, const void **ret_leaf, size_t *ret_leaf_len,
+                       const void **ret_body, size_t *ret_body_len);
+/* A proof that does not lead to the checkpoint's root is damage here, and must not look like a forgery there. */
+int reading_room_check_proof(struct reading_room *r, const struct item *it, const void *leaf, size_t leaf_len,
+                             const struct hash *proof, unsigned n);
+
 #endif
