@@ -67,9 +67,6 @@ bool reading_room_answer(struct reading_room *r, struct item *it, bool open);
 bool reading_room_reply(struct reading_room *r, struct item *it, const struct writer *w);
 bool reading_room_refuse(struct item *it, int err, const char *text);
 bool reading_room_witness(struct reading_room *r, struct item *it); /* readers_witness.c: as an answer. */
-/* An entry and, if open, its body, as they were stored: *ret_body is NULL if it was erased. */
-int reading_room_entry(struct reading_room *r, uint64_t index, bool open, const void **ret_leaf, size_t *ret_leaf_len,
-                       const void **ret_body, size_t *ret_body_len);
 /* Chooses it->note, which covers it->index; false: none yet. */
 bool reading_room_choose_note(struct reading_room *r, struct item *it);
 
