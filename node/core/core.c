@@ -66,6 +66,7 @@ void core_on_wake(uv_async_t *async)
 	catchup_stored(c);
 	heal_step(c);
 	digest_stored(c);
+	erase_step(c);
 	guard_poke(c->guard);
 	propose_pump(c);
 	if (atomic_load(&c->cosigned_wanted) > c->cosigned_size)
@@ -90,6 +91,7 @@ void core_on_beat(uv_timer_t *timer)
 	room_beat(c);
 	clocks_beat(c);
 	ticks_beat(c);
+	erase_beat(c);
 	if (state_dirty(c->state) && clock_mono_ns() - c->state_taken_ns > STATE_INTERVAL_MS * NS_PER_MS)
 		apply_take_state(c, raft_last_applied(&c->raft), false);
 	publish_status(c);
@@ -212,6 +214,7 @@ void core_finish(struct core *c)
 {
 	const char *what;
 
+	erase_stop(c);
 	uv_timer_stop(&c->give_timer);
 	uv_timer_stop(&c->announce);
 	uv_timer_stop(&c->beat); /* What it looks at is closed one by one from here on. */
@@ -247,6 +250,7 @@ void core_close(struct core *c)
 	turns_free(c->pending);
 	turns_free(c->unproven);
 	catchup_close(c);
+	erase_free(c);
 	store_view_close(c->view);
 	tree_free(c->tree);
 	state_free(c->state);
