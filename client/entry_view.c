@@ -159,6 +159,10 @@ static unsigned kind_for(unsigned type)
 		return ENTRY_CREDENTIAL_ENROLLED;
 	case WIRE_CREDENTIAL_REVOKE:
 		return ENTRY_CREDENTIAL_REVOKED;
+	case WIRE_HOLD:
+		return ENTRY_HOLD;
+	case WIRE_ERASE:
+		return ENTRY_ERASED;
 	default:
 		return 0;
 	}

@@ -180,6 +180,11 @@ static int take(struct walk *w, uint64_t index, const uint64_t *expected, struct
 	if (err || v.entry.index != index)
 		code = tool_fail(AUDIT_ALARM, usage.command, "ALARM: entry %" PRIu64 ": %s", index,
 		                 err ? cs_strerror(err) : "another one came");
+	else if (v.erased_fields && (entryview_erased(&v, FIELD_SUBJECT) || entryview_erased(&v, FIELD_SUBJECT_CHAIN)))
+		code = tool_fail(AUDIT_UNDECIDED, usage.command,
+		                 "entry %" PRIu64 ": its subject or its link was erased at entry %" PRIu64
+		                 ": the chain cannot be followed further back",
+		                 index, v.erased_by);
 	else if (!body_find(v.fields, v.n_fields, FIELD_SUBJECT) || !read_link(&v, ret))
 		code = tool_fail(AUDIT_UNDECIDED, usage.command,
 		                 "entry %" PRIu64 ": its subject or its link is erased, or not open: could not go on",
@@ -203,9 +208,30 @@ static int take(struct walk *w, uint64_t index, const uint64_t *expected, struct
 	return code;
 }
 
+/* A chain that follows another entry as its first one begins behind an erasure, or not at all. */
+static int erased_at(struct walk *w, uint64_t index, uint64_t erasure)
+{
+	struct entryview v;
+	cs_page *page = NULL;
+	int err = cs_entries(w->cluster.source.client, erasure, 1, AUDIT_WAIT_MS, &page), code = 0;
+
+	if (err)
+		return tool_failed_call(usage.command, "reading", err);
+	err = page->n ? entryview_open(&v, &page->entries[0]) : CS_E_NOT_FOUND;
+	if (err || v.entry.index != erasure || v.entry.kind != ENTRY_ERASED)
+		code = tool_fail(AUDIT_ALARM, usage.command,
+		                 "ALARM: entry %" PRIu64 ": it follows entry %" PRIu64
+		                 " as the first, which erased nothing",
+		                 index, erasure);
+	if (!code)
+		code = prove(w, erasure, &v.leaf_hash);
+	cs_page_free(page);
+	return code;
+}
+
 static int walk(struct walk *w)
 {
-	uint64_t index = 0, size = 0, expected = 0;
+	uint64_t index = 0, size = 0, expected = 0, begins_erased = 0;
 	struct link link = {0};
 	int code = find_newest(w, &index, &size);
 
@@ -215,15 +241,21 @@ static int walk(struct walk *w)
 		code = take(w, index, newest ? NULL : &expected, &link);
 		if (code || link.first || link.previous >= STATE_EARLIER)
 			break;
-		if (!link.count)
-			return tool_fail(AUDIT_ALARM, usage.command,
-			                 "ALARM: entry %" PRIu64 ": it follows another as the first", index);
+		if (!link.count) {
+			code = erased_at(w, index, link.previous);
+			begins_erased = link.previous;
+			break;
+		}
 		index = link.previous;
 		expected = link.count - 1;
 	}
 	if (code)
 		return code;
-	if (!link.first)
+	if (begins_erased)
+		printf("The chain begins anew at entry %" PRIu64 ": what was before it was erased at entry %" PRIu64
+		       ".\n",
+		       index, begins_erased);
+	else if (!link.first)
 		printf("The chain goes on in the ledger before this one (see: show 0), at its entry %" PRIu64
 		       ": %" PRIu64 " entries there\n",
 		       link.previous % STATE_EARLIER, link.count);

@@ -47,6 +47,9 @@ static const struct tool_command commands[] = {
         {"audit", "check all that is new, and that the past stayed what it was", audit_run},
         {"monitor", "follow a cluster for an independent party: check, cosign, raise alarms", monitor_run},
         {"history", "one subject's entries, walked back by their chain and proven", history_run},
+        {"erase", "erase what is private, for good", erase_run},
+        {"hold", "legal holds: what is not erased", hold_run},
+        {"retention", "how long private fields are kept", retention_run},
         {"import", "put past events of an audit log through the policy", import_run},
         {NULL, NULL, NULL},
 };
