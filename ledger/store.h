@@ -15,6 +15,7 @@
  *   entries  index -> leaf bytes            bodies  index -> body bytes
  *   tiles    level (1 byte) || number u64be -> hashes (width * 32 bytes)
  *   checkpoints  size u64be -> signed note  state   key -> value      meta  name -> value
+ *   erased  index -> (index of the entry "erased" u64be || fields u64be, a bit for each kind)…, ascending
  * One transaction holds entries, bodies, tiles and the ledger's applied Raft index and size; the changed state
  * follows coalesced with its own index in its own transaction (consensus.md: State, ledger and restart).
  * Commits: MDB_NOMETASYNC, never MDB_NOSYNC. Any failed commit or sync is CS_ERR_IO: the caller ends the process.
@@ -128,6 +129,44 @@ struct store_mend {
  * be told before something else is mended; else as store_commit.
  */
 int store_mend(struct store *s, const struct store_mend *m);
+/*
+ * What an erasure has taken from a body: these fields (a bit for each kind; STORE_ERASED_ALL: the whole), by the entry
+ * `by`. An erased body that came from another member is stored as an empty one first.
+ */
+struct store_erasure {
+	uint64_t index, by, fields;
+};
+#define STORE_ERASED_ALL   UINT64_MAX
+#define STORE_ERASURES_MAX 64 /* Of one body: more are not told apart, and go into the last. */
+/*
+ * Takes them out of the stored bodies, and notes it, in one transaction; what was there stays in the file's free pages
+ * until store_rewrite. No transaction may be open. ret_changed: bodies that had something to lose. Again is harmless.
+ */
+int store_erase(struct store *s, const struct store_erasure *e, size_t n, uint64_t *ret_changed);
+/* In the open transaction, of entries that it has appended without what was erased of them elsewhere. */
+int store_append_erased(struct store *s, const struct store_erasure *e, size_t n);
+
+/*
+ * A rewrite: all that is in the store into a fresh file, which then takes the place of this one; what was deleted or
+ * replaced is nowhere in it. LMDB cannot wipe: freed pages, and the unused parts of pages in use, keep what was there.
+ * Any thread begins it and calls `some` until that says 1; then the writer's thread ends it. A crash at any moment
+ * leaves the one file or the other, whole. Views go on in the old file until they are renewed; it is gone from the
+ * folder at once, and from the disk when the last of them, and the last reader of another process, has left.
+ */
+struct store_rewrite;
+int store_rewrite_begin(struct store *s, struct store_rewrite **ret);
+/* Copies up to 4 MiB and syncs them: 0: there is more; 1: all that is there now is copied; or an error. */
+int store_rewrite_some(struct store_rewrite *r);
+/*
+ * The rest, and the swap. No transaction may be open. Frees r, whatever comes of it. CS_ERR_CONFLICT: something was
+ * erased meanwhile: begin again. CS_ERR_DISK_FULL; CS_ERR_IO: the file system cannot exchange two folders, or failed.
+ * After an error the store goes on in the file that it had.
+ */
+int store_rewrite_finish(struct store *s, struct store_rewrite *r);
+void store_rewrite_abandon(struct store_rewrite *r); /* NULL is fine. */
+/* True while a file that was swapped out is open in this process, for a view that is still held. Any thread. */
+bool store_lingers(struct store *s);
+
 int store_sync(struct store *s); /* mdb_env_sync(force): before the Raft log is truncated. */
 void store_head(const struct store *s,
                 struct store_head *ret);           /* As of the last commit (a reader: of open); any thread. */
@@ -152,6 +191,12 @@ void store_view_head(const struct store_view *v, struct store_head *ret); /* roo
 /* Borrowed bytes, good until the view is renewed, released or closed. CS_ERR_NOT_FOUND, CS_ERR_ERASED (body). */
 int store_view_entry(const struct store_view *v, uint64_t index, const void **ret_leaf, size_t *ret_len);
 int store_view_body(const struct store_view *v, uint64_t index, const void **ret_body, size_t *ret_len);
+/* What was erased of this entry's body, in order of the erasures; none: *ret_n is 0. */
+int store_view_erased(const struct store_view *v, uint64_t index, struct store_erasure *ret, unsigned max,
+                      unsigned *ret_n);
+/* Calls f for each, from this index on, until it gives another result than 0, which is then returned. */
+int store_view_each_erased(const struct store_view *v, uint64_t first,
+                           int (*f)(void *ctx, const struct store_erasure *e), void *ctx);
 /*
  * Whether these bytes are those of the entry (its hash stands in the tree) and, unless body is NULL, of its body (each
  * field opens its commitment): LMDB has no checksums, so what is given out is checked here. CS_ERR_DAMAGED.

@@ -172,9 +172,28 @@ static bool serve_scrub(struct reading_room *r, struct item *it)
 	return true;
 }
 
+/* What is not there, and why: it was checked with the entry that its words are whole. */
+static unsigned read_erased(struct reading_room *r, uint64_t index, struct store_erasure ret[STORE_ERASURES_MAX])
+{
+	unsigned n = 0;
+
+	return store_view_erased(r->view, index, ret, STORE_ERASURES_MAX, &n) ? 0 : n;
+}
+
+static void write_erased(struct writer *w, const struct store_erasure *e, unsigned n)
+{
+	writer_array(w, n);
+	for (unsigned i = 0; i < n; i++) {
+		writer_array(w, 2);
+		writer_uint(w, e[i].by);
+		writer_uint(w, e[i].fields);
+	}
+}
+
 /* A page: as many entries from the first as are stored, asked for, and fit. */
 static bool serve_entries(struct reading_room *r, struct item *it)
 {
+	struct store_erasure erased[STORE_ERASURES_MAX];
 	uint64_t stored = r->stored, n = 0;
 	bool audit = it->job->roles & ROLE_AUDIT && !it->some;
 	struct read_log log;
@@ -200,12 +219,15 @@ static bool serve_entries(struct reading_room *r, struct item *it)
 			break; /* The page ends before it. */
 		if (err)
 			return reading_room_refuse(it, err, "reading the store");
-		writer_array(&w, 2);
+		unsigned n_erased = audit ? read_erased(r, it->index + n, erased) : 0;
+		writer_array(&w, n_erased ? 3 : 2);
 		writer_bin(&w, leaf, leaf_len);
 		if (body)
 			writer_bin(&w, body, body_len);
 		else
 			writer_nil(&w);
+		if (n_erased)
+			write_erased(&w, erased, n_erased);
 		if (w.err) {
 			w = before;
 			break;
