@@ -32,6 +32,7 @@
 	X(ENTRY_OUTSIDE, 16, "outside signal")                                                                         \
 	X(ENTRY_CREDENTIAL_ENROLLED, 19, "credential enrolled")                                                        \
 	X(ENTRY_CREDENTIAL_REVOKED, 20, "credential revoked")                                                          \
+	X(ENTRY_KEY, 26, "key rotated")                                                                                \
 	X(ENTRY_STATE_DIGEST, 27, "state digest")
 
 /* Kinds of private fields; numbers are for ever. */

@@ -36,6 +36,7 @@ enum command_type {
 	COMMAND_CREDENTIAL_ENROL = 17,
 	COMMAND_CREDENTIAL_REVOKE = 18,
 	/* Where the feature `records` is on. */
+	COMMAND_KEY = 24, /* keys.h */
 	COMMAND_STATE_DIGEST = 25,
 	COMMAND_TYPE_MAX = COMMAND_STATE_DIGEST, /* Above it: a later build's. */
 };

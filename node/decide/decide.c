@@ -98,6 +98,8 @@ static int apply_client(struct apply *a)
 		return apply_credential_enrol(a);
 	case COMMAND_CREDENTIAL_REVOKE:
 		return apply_credential_revoke(a);
+	case COMMAND_KEY:
+		return apply_key(a);
 	default: /* admit lets no other type pass. */
 		return apply_removal(a);
 	}
