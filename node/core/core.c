@@ -89,6 +89,7 @@ void core_on_beat(uv_timer_t *timer)
 	change_beat(c);
 	room_beat(c);
 	clocks_beat(c);
+	keys_beat(c);
 	ticks_beat(c);
 	if (state_dirty(c->state) && clock_mono_ns() - c->state_taken_ns > STATE_INTERVAL_MS * NS_PER_MS)
 		apply_take_state(c, raft_last_applied(&c->raft), false);
@@ -155,6 +156,7 @@ void core_attach(struct core *c, struct front *f, struct ledger_writer *w, struc
 	c->readers = r;
 	c->scrubber = s;
 	room_apply(c);
+	keys_follow(c); /* The front answers by the keys of today. */
 	publish_principals(c);
 	publish_members(c);
 	publish_status(c);
@@ -201,6 +203,8 @@ static const char *unfinished(const struct core *c)
 		return "the log's disk";
 	if (!c->link_closed)
 		return "the links, or the resolver of a member's name";
+	if (c->keys.out)
+		return "the signer's record";
 	if (c->evidence_out || c->checks_out)
 		return "signatures being verified";
 	if (c->givings_busy)

@@ -51,6 +51,8 @@ static unsigned command_of(unsigned wire_type)
 		return COMMAND_CREDENTIAL_ENROL;
 	case WIRE_CREDENTIAL_REVOKE:
 		return COMMAND_CREDENTIAL_REVOKE;
+	case WIRE_KEY:
+		return COMMAND_KEY;
 	default:
 		return 0;
 	}
@@ -116,6 +118,14 @@ static void receive(struct core *c, struct job *j, uint64_t now)
 		credentials_read(c, j);
 		return;
 	}
+	if (j->request.type == WIRE_KEYS) {
+		keys_read(c, j);
+		return;
+	}
+	if (j->request.type == WIRE_KEY_PREPARE) {
+		keys_prepare(c, j);
+		return;
+	}
 	if (c->raft.state != RAFT_LEADER) {
 		propose_refuse_not_leader(c, j);
 		return;
@@ -124,7 +134,7 @@ static void receive(struct core *c, struct job *j, uint64_t now)
 		people_receive(c, j);
 		return;
 	}
-	if (room_refuses(c, j))
+	if (room_refuses(c, j) || keys_refuse(c, j))
 		return;
 	struct turns *t = proving_wanted(j) ? c->unproven : c->pending;
 	if (j->deadline_ns <= now)

@@ -49,7 +49,11 @@
 	X(WIRE_CREDENTIAL_REVOKE, 25, "credential revoke") /* order (credential.h) -> proved reply */                  \
 	X(WIRE_SCRUB, 30, "scrub")                         /* [begin a pass] -> scrub (below) */                       \
 	X(WIRE_CREDENTIALS, 29, "credentials") /* [after name, count] -> [[name, kind, subject or nil, …]…] */     \
-	X(WIRE_WITNESS, 31, "witness") /* [after size, wait ms, note cosigned or nil] -> [checkpoint or nil, kept] */
+	X(WIRE_WITNESS, 31, "witness") /* [after size, wait ms, note cosigned or nil] -> [checkpoint or nil, kept] */  \
+	/* Keys change (node/decide/keys.h, node/core/keys.c). */                                                      \
+	X(WIRE_KEY, 36, "key")                 /* order about a key (keys.h), signed -> proved reply */                \
+	X(WIRE_KEY_PREPARE, 37, "key prepare") /* [[place…]] -> [node id, [[place, public half]…]]: made there */  \
+	X(WIRE_KEYS, 38, "keys")               /* [] -> the members' keys, and those before them */
 
 enum wire_type {
 #define WIRE_TYPE_ENUM(name, number, text) name = number,
