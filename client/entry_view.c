@@ -159,6 +159,8 @@ static unsigned kind_for(unsigned type)
 		return ENTRY_CREDENTIAL_ENROLLED;
 	case WIRE_CREDENTIAL_REVOKE:
 		return ENTRY_CREDENTIAL_REVOKED;
+	case WIRE_KEY:
+		return ENTRY_KEY;
 	default:
 		return 0;
 	}

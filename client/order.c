@@ -295,6 +295,7 @@ static unsigned wire_of(unsigned command_type)
 	             {COMMAND_PEOPLE, WIRE_PEOPLE},
 	             {COMMAND_GOVERNANCE, WIRE_GOVERNANCE},
 	             {COMMAND_GRANT_REVOKE, WIRE_GRANT_REVOKE},
+	             {COMMAND_KEY, WIRE_KEY},
 	             {COMMAND_CREDENTIAL_REVOKE, WIRE_CREDENTIAL_REVOKE}};
 
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)

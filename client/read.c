@@ -6,12 +6,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "client/client_internal.h"
 #include "ledger/bundle.h"
 #include "ledger/entry.h"
 #include "ledger/errors.h"
 #include "ledger/proof.h"
+
+#define PROVE_PAUSE_MS 20
 
 #define BODY_MAX 64
 
@@ -207,10 +210,9 @@ static int bundle_convert(struct call *call, const struct wire_reply *reply, nng
 	return err;
 }
 
-int cs_prove(cs_client *client, uint64_t index, unsigned wait_ms, char **ret_bundle, bool *ret_quorum)
+static int prove_once(cs_client *client, uint64_t index, unsigned wait_ms, char **ret_bundle, bool *ret_quorum)
 {
-	if (wait_ms > WIRE_DEADLINE_MS_MAX)
-		wait_ms = WIRE_DEADLINE_MS_MAX;
+	const uint64_t numbers[] = {index, wait_ms};
 	struct call *call;
 	size_t len;
 	void *result;
@@ -233,6 +235,30 @@ int cs_prove(cs_client *client, uint64_t index, unsigned wait_ms, char **ret_bun
 	*ret_quorum = b->quorum;
 	free(b);
 	return CS_OK;
+}
+
+int cs_prove(cs_client *client, uint64_t index, unsigned wait_ms, char **ret_bundle, bool *ret_quorum)
+{
+	const struct timespec pause = {.tv_nsec = PROVE_PAUSE_MS * 1000000L};
+
+	if (wait_ms > WIRE_DEADLINE_MS_MAX)
+		wait_ms = WIRE_DEADLINE_MS_MAX;
+	uint64_t until = clock_mono_ns() + wait_ms * NS_PER_MS;
+	int err = prove_once(client, index, wait_ms, ret_bundle, ret_quorum);
+	/*
+	 * A quorum of the members need not be one of our trust policy: others sign within a moment, or a key is new,
+	 * and the policy has yet to follow.
+	 */
+	while (err == CS_OK && !*ret_quorum && clock_mono_ns() < until) {
+		free(*ret_bundle);
+		*ret_bundle = NULL;
+		follow_hurry(client);
+		nanosleep(&pause, NULL);
+		uint64_t now = clock_mono_ns();
+		err = prove_once(client, index, now < until ? (unsigned)((until - now) / NS_PER_MS) : 0, ret_bundle,
+		                 ret_quorum);
+	}
+	return err;
 }
 
 /* --- checkpoints --- */

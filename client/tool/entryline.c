@@ -12,6 +12,7 @@
 #include "client/tool/text.h"
 #include "ledger/bytes.h"
 #include "node/decide/command.h"
+#include "node/decide/keys.h"
 #include "node/decide/roster.h"
 
 #define WORDS_MAX 2 /* Of a kind's public fields: a name and what belongs to it; more would hide them. */
@@ -104,6 +105,16 @@ static void print_member(const struct entryview *v)
 	                                                       : "changes");
 }
 
+/* [place, id, name, …] */
+static void print_key(const struct entryview *v)
+{
+	uint64_t place = 0;
+
+	if (entryview_number(v, 0, &place))
+		printf("  %s key of", key_place_text((unsigned)(place <= KEY_PLACE_MAX ? place : 0)));
+	print_words(v);
+}
+
 /* [how many were set, disabled, enabled, removed, …] */
 static void print_people(const struct entryview *v)
 {
@@ -149,6 +160,8 @@ void entryline_print(const struct entryview *v, const struct alert *a)
 		print_member(v);
 	else if (v->entry.kind == ENTRY_PEOPLE)
 		print_people(v);
+	else if (v->entry.kind == ENTRY_KEY)
+		print_key(v);
 	else if (!v->verdict && v->entry.kind != ENTRY_GENESIS)
 		print_words(v);
 	if (v->verdict && !v->opened)

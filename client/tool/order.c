@@ -41,6 +41,7 @@ static const struct tool_command makers[] = {
         {"governance", "of `governance set`", governance_run},
         {"grant", "of `grant revoke`", grant_run},
         {"credential", "of `credential revoke`", credential_run},
+        {"key", "of `key rotate`", key_run},
         {NULL, NULL, NULL},
 };
 
