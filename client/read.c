@@ -212,7 +212,6 @@ static int bundle_convert(struct call *call, const struct wire_reply *reply, nng
 
 static int prove_once(cs_client *client, uint64_t index, unsigned wait_ms, char **ret_bundle, bool *ret_quorum)
 {
-	const uint64_t numbers[] = {index, wait_ms};
 	struct call *call;
 	size_t len;
 	void *result;
