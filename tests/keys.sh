@@ -186,3 +186,7 @@ expect 0 member sync
 expect 0 cluster up "$acme"
 await 10 status_says 'health: ok' || fail 'node 3 does not come back'
 expect 0 verify "$acme/node-3" --trust "$trust"
+
+echo "# decided once more by anybody who has it"
+expect 0 cluster down "$acme"
+expect 0 replay "$acme/node-3" --trust "$trust"

@@ -210,7 +210,7 @@ static void witnesses_stay(void **state)
 	roster.n = 2;
 	add_node(4, ROSTER_VOTER);
 	assert_false(trust_knows(&trust, ORIGIN, &roster.nodes[2]));
-	assert_int_equal(trust_follow(&trust, ORIGIN, &roster, all, true, text), 0);
+	assert_int_equal(trust_follow(&trust, ORIGIN, &roster, all, true, NULL, text), 0);
 	assert_true(has(&roster.nodes[2], true));
 	assert_false(has(&gone, true));
 	assert_true(says("group nodes 2 node-2 node-3 node-4\nwitness watch.example "));
