@@ -10,6 +10,7 @@
 #include "client/tool/entryfacts.h"
 #include "ledger/errors.h"
 #include "node/decide/codec.h"
+#include "node/decide/keys.h"
 
 /* --- pieces --- */
 
@@ -242,6 +243,24 @@ static void make_member(struct making *m)
 	making_add_public(m, 11);
 }
 
+/* [place, id, name, key, key before, good up to, governance version, signature] */
+static void make_key(struct making *m)
+{
+	uint64_t place = making_public_number(m, 0), until = making_public_number(m, 5);
+	bool node = place <= KEY_PLACE_NODE;
+
+	writer_array(&m->w, 6);
+	making_add_public(m, 0);
+	writer_uint(&m->w, node ? making_public_number(m, 1) : 0);
+	if (node)
+		writer_cstr(&m->w, "");
+	else
+		making_add_public(m, 2);
+	making_add_public(m, 3);
+	writer_uint(&m->w, until >= m->e->e.index ? until - m->e->e.index : 0);
+	making_add_public(m, 7);
+}
+
 static void make_feature(struct making *m)
 {
 	writer_array(&m->w, 2);
@@ -313,6 +332,7 @@ static const struct kind {
         {ENTRY_OUTSIDE, COMMAND_OUTSIDE, true, make_outside},
         {ENTRY_CREDENTIAL_ENROLLED, COMMAND_CREDENTIAL_ENROL, true, making_credential},
         {ENTRY_CREDENTIAL_REVOKED, COMMAND_CREDENTIAL_REVOKE, true, making_revocation},
+        {ENTRY_KEY, COMMAND_KEY, true, make_key},
         {ENTRY_STATE_DIGEST, COMMAND_STATE_DIGEST, false, make_state_digest},
 };
 
