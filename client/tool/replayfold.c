@@ -267,10 +267,21 @@ static int look_at_digest(struct replay *r)
 	return r->save_path && is_last(r, d) ? save(r) : 0;
 }
 
+/* Of a ledger that was restored: its state is that of another one, carried over (node/decide/state_carry.h). */
+static bool carries_on(const struct replay *r)
+{
+	struct genesis g;
+
+	return r->entry.e.kind == ENTRY_GENESIS && genesis_decode(&g, r->entry.e.public_, r->entry.e.public_len) == 0 &&
+	       g.restored;
+}
+
 static int play(struct replay *r)
 {
 	int err;
 
+	if (carries_on(r))
+		return break_off(r, "%s", "it carries on another ledger, whose state is not in this one");
 	if (r->entry.erased)
 		return break_off(r, "%s", "its private fields are erased");
 	r->c->sealed = sealed;

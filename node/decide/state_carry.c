@@ -74,6 +74,7 @@ static bool carried(uint8_t kind, uint64_t number, const void *value, size_t len
 	switch (kind) {
 	case RECORD_ROSTER:
 	case RECORD_KEY: /* Nodes have new keys, and the sizes that old ones were good for are another tree's. */
+	case RECORD_DIGESTED: /* Of entries that are not this ledger's. */
 	case RECORD_CHALLENGE:
 	case RECORD_DEFERRED:
 	case RECORD_ANSWERS:
@@ -210,7 +211,7 @@ static void mark_world(struct world *w)
 static void dirty_all(struct state *s)
 {
 	s->head_dirty = s->policy_dirty = true;
-	s->roster_dirty = false;
+	s->roster_dirty = s->digested_dirty = false;
 	s->features_dirty = s->features.on != 0;
 	s->governance_dirty = governance_largest(&s->thresholds) > 1;
 	mark_tables(s);
