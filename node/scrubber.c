@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -18,16 +19,16 @@
 #include "node/clock.h"
 #include "node/log.h"
 
-#define FIRST_PASS_S    60          /* After the start: until then others need the disk more. */
-#define SNAPSHOT_NS     (NS_PER_S)  /* So long one snapshot is looked at: an old one keeps pages from being used again. */
-#define CPU_SHARE       10          /* Of one processor: a tenth. */
-#define NOTES_A_STEP    16          /* Each has some signatures. */
-#define SETTLE_NS       (10 * NS_PER_S) /* At the end of a pass: what was found is mended by then, or is not to be had. */
-#define SNAPSHOT_TRIES  100
-#define NICE            19
-#define IOPRIO_IDLE     (3 << 13) /* ioprio_set(2): the idle class. */
-#define IOPRIO_THREAD   1
-#define TILES_LAST      ((unsigned)TREE_TILE_LEVELS)
+#define FIRST_PASS_S   60         /* After the start: until then others need the disk more. */
+#define SNAPSHOT_NS    (NS_PER_S) /* So long one snapshot is looked at: an old one keeps pages from being used again. */
+#define CPU_SHARE      10         /* Of one processor: a tenth. */
+#define NOTES_A_STEP   16         /* Each has some signatures. */
+#define SETTLE_NS      (10 * NS_PER_S) /* At the end of a pass: what was found is mended by then, or is not to be had. */
+#define SNAPSHOT_TRIES 100
+#define NICE           19
+#define IOPRIO_IDLE    (3 << 13) /* ioprio_set(2): the idle class. */
+#define IOPRIO_THREAD  1
+#define TILES_LAST     ((unsigned)TREE_TILE_LEVELS)
 
 /* Where a pass is. */
 enum stage { STAGE_META, STAGE_TILES, STAGE_NOTES, STAGE_STATE, STAGE_END };
@@ -65,9 +66,22 @@ static bool rest(struct scrubber *s, uint64_t until_ns)
 
 /* --- snapshots --- */
 
+/* An erasure puts another file in the place of this one (ledger/store_rewrite.c). */
+static int follow_file(struct scrubber *s)
+{
+	struct stat here, there;
+
+	if (fstat(s->file.fd, &here) || stat(s->o.path, &there))
+		return CS_ERR_IO;
+	if (here.st_ino == there.st_ino && here.st_dev == there.st_dev)
+		return 0;
+	pages_file_close(&s->file);
+	return pages_file_open(s->o.path, true, &s->file);
+}
+
 /*
- * The newest commit, held, and what the ledger is in it: as this process knows, not as the file says. Where the file goes
- * on saying otherwise, it is damaged, and the records about the ledger are written anew.
+ * The newest commit, held, and what the ledger is in it: as this process knows, not as the file says. Where the file
+ * goes on saying otherwise, it is damaged, and the records about the ledger are written anew.
  */
 static int snapshot_take(struct scrubber *s, struct store_head *ret)
 {
@@ -79,6 +93,8 @@ static int snapshot_take(struct scrubber *s, struct store_head *ret)
 	for (unsigned i = 0; i < SNAPSHOT_TRIES; i++) {
 		store_head(s->o.store, ret);
 		err = s->view ? store_view_renew(s->view) : store_view_open(s->o.store, &s->view);
+		if (!err)
+			err = follow_file(s);
 		if (!err)
 			store_view_head(s->view, &seen);
 		if (!err && (memcmp(&seen, ret, sizeof seen) == 0 || i >= SNAPSHOT_TRIES / 2)) {
@@ -193,7 +209,8 @@ static void estimate(struct scrubber *s)
 
 	for (unsigned i = 0; i < sizeof s->scrub.db / sizeof s->scrub.db[0]; i++)
 		if (s->scrub.has_db[i])
-			pages += s->scrub.db[i].branch_pages + s->scrub.db[i].leaf_pages + s->scrub.db[i].overflow_pages;
+			pages +=
+			        s->scrub.db[i].branch_pages + s->scrub.db[i].leaf_pages + s->scrub.db[i].overflow_pages;
 	pthread_mutex_lock(&s->lock);
 	s->shown.whole = pages * s->scrub.pages.page_size;
 	pthread_mutex_unlock(&s->lock);
@@ -356,7 +373,8 @@ static void *run(void *arg)
 	struct scrubber *s = arg;
 	uint64_t due = clock_mono_ns() + FIRST_PASS_S * NS_PER_S;
 
-	/* A thread of Linux has a nice value of its own. Where the service's settings allow neither, the pace is enough. */
+	/* A thread of Linux has a nice value of its own. Where the service's settings allow neither, the pace is
+	 * enough. */
 	setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), NICE);
 	syscall(SYS_ioprio_set, IOPRIO_THREAD, 0, IOPRIO_IDLE);
 	while (await_pass(s, due)) {
