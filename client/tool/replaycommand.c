@@ -313,6 +313,8 @@ static const struct kind {
         {ENTRY_OUTSIDE, COMMAND_OUTSIDE, true, make_outside},
         {ENTRY_CREDENTIAL_ENROLLED, COMMAND_CREDENTIAL_ENROL, true, making_credential},
         {ENTRY_CREDENTIAL_REVOKED, COMMAND_CREDENTIAL_REVOKE, true, making_revocation},
+        {ENTRY_HISTORY, COMMAND_HISTORY, true, making_history},
+        {ENTRY_READ, COMMAND_READ, true, making_read},
         {ENTRY_STATE_DIGEST, COMMAND_STATE_DIGEST, false, make_state_digest},
 };
 

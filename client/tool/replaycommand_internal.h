@@ -41,4 +41,8 @@ void making_answer(struct making *m);
 void making_credential(struct making *m);
 void making_revocation(struct making *m);
 
+/* replaycommand_records.c: about the ledger itself. */
+void making_history(struct making *m);
+void making_read(struct making *m);
+
 #endif
