@@ -309,8 +309,8 @@ int prove_body(cs_client *c, uint64_t index, uint64_t wait_ms, const uint64_t *f
 
 /* --- member.c --- */
 
-struct json_t *scrub_json(const struct wire_scrub *s);   /* NULL: out of memory. */
-struct json_t *feature_names_json(uint64_t bits); /* Their names as an array; those of later builds as "#N". */
+struct json_t *scrub_json(const struct wire_scrub *s); /* NULL: out of memory. */
+struct json_t *feature_names_json(uint64_t bits);      /* Their names as an array; those of later builds as "#N". */
 
 /* The reply to WIRE_MEMBERS. */
 struct members_reply {

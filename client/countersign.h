@@ -311,6 +311,32 @@ struct cs_event {
 };
 int cs_event_send(cs_client *client, const struct cs_event *event, cs_result **ret);
 
+/*
+ * What the ledger keeps (feature `records`). Administrators' orders. Erasing, lifting a hold and setting a retention
+ * take as many administrators as the strictest threshold of governance, and two persons at least: the second may be an
+ * approver (cs_sign_with). Whose data it is neither asks nor signs. The reason stays: it must not name whom it is
+ * about.
+ *
+ * cs_erase_subject: all that is private in the subject's own entries, and what names it in those of others.
+ * cs_erase_entry: these fields of one entry (a bit for each kind of ledger/FORMAT.md); UINT64_MAX: all. The entry that
+ * comes back is the order; each node says by an entry of its own when nothing of it is left there (cs_keeping).
+ */
+int cs_erase_subject(cs_client *client, const char *subject_type, const char *subject_id, const char *reason,
+                     cs_result **ret);
+int cs_erase_entry(cs_client *client, uint64_t index, uint64_t fields, const char *reason, cs_result **ret);
+/* A legal hold: nothing in which this subject is named is erased until it is lifted, by the index of its entry. */
+int cs_hold_set(cs_client *client, const char *subject_type, const char *subject_id, const char *reason,
+                cs_result **ret);
+int cs_hold_lift(cs_client *client, uint64_t index, const char *reason, cs_result **ret);
+/* Private fields of entries of this kind (its number) are erased when they are so old; 0: kept for ever. */
+int cs_retention_set(cs_client *client, unsigned kind, uint64_t keep_ms, const char *reason, cs_result **ret);
+/*
+ * JSON text, malloc'ed: {"erasures": [{"entry", "target", "done": [node…], "missing": [node…]}…], "holds": [{"entry",
+ * "time_ms", "subject"}…], "retention": [{"kind", "keep_ms", "swept"}…]}: erasures that not every node has carried out
+ * yet, holds in force. Needs the role audit or administer.
+ */
+int cs_keeping(cs_client *client, char **ret_json);
+
 /* Administration: signed with the key file's `sign` key (the client's own key file). */
 struct cs_principal {
 	const char *name;
@@ -476,8 +502,10 @@ int cs_follow(cs_client *client, char **ret_policy);
 
 /* Reading (needs the audit role for private fields). One entry as stored. */
 struct cs_entry {
-	const uint8_t *leaf, *body; /* body NULL: not opened for this principal. */
+	const uint8_t *leaf, *body; /* body NULL: not opened for this principal, or erased. */
 	size_t leaf_size, body_size;
+	/* Private fields that were erased, a bit for each kind; all: UINT64_MAX; and the newest entry that did it. */
+	uint64_t erased_fields, erased_by;
 };
 /* A page of entries from `first`; waits up to wait_ms for the first one to exist. */
 typedef struct cs_page {
@@ -591,8 +619,8 @@ int cs_checkpoint(cs_client *client, char **ret_note, bool *ret_quorum);
 int cs_status(cs_client *client, uint64_t node_id, char **ret_json);
 /*
  * How far the scrubber of a node is; begin: it reads its whole ledger once more, after the pass under way: that is over
- * when "passes" has come to the "asked" of this answer. JSON text, malloc'ed. For administrators; CS_E_INVALID: the node's
- * settings say that there is none.
+ * when "passes" has come to the "asked" of this answer. JSON text, malloc'ed. For administrators; CS_E_INVALID: the
+ * node's settings say that there is none.
  */
 int cs_scrub(cs_client *client, uint64_t node_id, bool begin, char **ret_json);
 

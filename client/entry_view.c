@@ -161,6 +161,10 @@ static unsigned kind_for(unsigned type)
 		return ENTRY_CREDENTIAL_REVOKED;
 	case WIRE_HISTORY:
 		return ENTRY_HISTORY;
+	case WIRE_HOLD:
+		return ENTRY_HOLD;
+	case WIRE_ERASE:
+		return ENTRY_ERASED;
 	default:
 		return 0;
 	}

@@ -295,7 +295,9 @@ static unsigned wire_of(unsigned command_type)
 	             {COMMAND_PEOPLE, WIRE_PEOPLE},
 	             {COMMAND_GOVERNANCE, WIRE_GOVERNANCE},
 	             {COMMAND_GRANT_REVOKE, WIRE_GRANT_REVOKE},
-	             {COMMAND_CREDENTIAL_REVOKE, WIRE_CREDENTIAL_REVOKE}};
+	             {COMMAND_CREDENTIAL_REVOKE, WIRE_CREDENTIAL_REVOKE},
+	             {COMMAND_HOLD, WIRE_HOLD},
+	             {COMMAND_ERASE, WIRE_ERASE}};
 
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
 		if (types[i].command == command_type)

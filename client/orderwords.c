@@ -10,7 +10,9 @@
 
 #include "client/client_internal.h"
 #include "client/order.h"
+#include "ledger/entry.h"
 #include "ledger/errors.h"
+#include "node/decide/command_erase.h"
 #include "node/decide/command_verdicts.h"
 #include "node/decide/credential.h"
 #include "node/decide/people_order.h"
@@ -258,6 +260,54 @@ static int credential_revocation_words(FILE *f, const uint8_t *body, size_t len)
 	return CS_OK;
 }
 
+static int hold_words(FILE *f, const uint8_t *body, size_t len)
+{
+	struct hold_order o;
+	int err = hold_order_decode(&o, body, len);
+
+	if (err < 0)
+		return err;
+	if (o.action == HOLD_SET) {
+		fprintf(f, "hold: erase nothing of ");
+		put_typed(f, o.subject_type, o.subject_id);
+	} else if (o.action == HOLD_LIFT) {
+		fprintf(f, "lift the hold of entry %" PRIu64, o.index);
+	} else if (o.keep_ms == 0) {
+		fprintf(f, "keep the private fields of entries of kind \"%s\" for ever", entry_kind_text(o.kind));
+	} else {
+		fprintf(f, "ERASE the private fields of entries of kind \"%s\" when they are %" PRIu64 " s old",
+		        entry_kind_text(o.kind), o.keep_ms / 1000);
+	}
+	fprintf(f, ": ");
+	put_text(f, o.reason);
+	fprintf(f, "\n");
+	return CS_OK;
+}
+
+static int erase_words(FILE *f, const uint8_t *body, size_t len)
+{
+	struct erase_order o;
+	int err = erase_order_decode(&o, body, len);
+
+	if (err < 0)
+		return err;
+	if (o.target == ERASE_SUBJECT) {
+		fprintf(f, "ERASE all that is private about ");
+		put_typed(f, o.subject_type, o.subject_id);
+	} else if (o.fields == ERASE_FIELDS_ALL) {
+		fprintf(f, "ERASE all private fields of entry %" PRIu64, o.index);
+	} else {
+		fprintf(f, "ERASE of entry %" PRIu64, o.index);
+		for (unsigned kind = 0; kind <= ERASE_FIELD_KIND_MAX; kind++)
+			if (o.fields & ERASE_FIELD(kind))
+				fprintf(f, " %s%s", field_kind_text(kind), o.fields >> kind > 1 ? "," : "");
+	}
+	fprintf(f, ", for good: ");
+	put_text(f, o.reason);
+	fprintf(f, "\n");
+	return CS_OK;
+}
+
 static int words(FILE *f, unsigned type, const uint8_t *body, size_t len)
 {
 	switch (type) {
@@ -279,6 +329,10 @@ static int words(FILE *f, unsigned type, const uint8_t *body, size_t len)
 		return grant_revoke_words(f, body, len);
 	case COMMAND_CREDENTIAL_REVOKE:
 		return credential_revocation_words(f, body, len);
+	case COMMAND_HOLD:
+		return hold_words(f, body, len);
+	case COMMAND_ERASE:
+		return erase_words(f, body, len);
 	default:
 		last_error_set("an order of type %u is none that this tool can read: do not sign it", type);
 		return CS_ERR_VERSION;

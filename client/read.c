@@ -11,6 +11,7 @@
 #include "ledger/entry.h"
 #include "ledger/errors.h"
 #include "ledger/proof.h"
+#include "ledger/store.h"
 
 #define BODY_MAX 64
 
@@ -32,6 +33,21 @@ int read_call(cs_client *c, unsigned type, unsigned n, const uint64_t *numbers, 
 
 /* --- pages --- */
 
+/* [[entry that erased, fields]…]: the last one counts for people, all of the fields for everybody. */
+static void erased_read(struct reader *r, struct cs_entry *e)
+{
+	uint64_t fields = 0;
+	uint32_t n = 0;
+
+	reader_array(r, STORE_ERASURES_MAX, &n);
+	for (uint32_t i = 0; i < n && r->err == CS_OK; i++) {
+		reader_array_exact(r, 2);
+		reader_uint(r, UINT64_MAX, &e->erased_by);
+		reader_uint(r, UINT64_MAX, &fields);
+		e->erased_fields |= fields;
+	}
+}
+
 static int page_read(struct reader *r, cs_page *page)
 {
 	uint32_t n;
@@ -42,10 +58,15 @@ static int page_read(struct reader *r, cs_page *page)
 		return r->err;
 	for (uint32_t i = 0; i < n; i++) {
 		struct cs_entry *e = &page->entries[i];
-		reader_array_exact(r, 2);
+		uint32_t parts = 0;
+		reader_array(r, 3, &parts);
 		reader_bin(r, LIMIT_ENTRY_SIZE_MAX, &e->leaf, &e->leaf_size);
 		if (!reader_nil(r))
 			reader_bin(r, LIMIT_BODY_SIZE_MAX, &e->body, &e->body_size);
+		if (parts == 3)
+			erased_read(r, e);
+		else if (parts != 2 && r->err == CS_OK)
+			r->err = CS_ERR_MALFORMED;
 	}
 	page->n = n;
 	return reader_end(r);

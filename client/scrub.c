@@ -13,17 +13,10 @@ json_t *scrub_json(const struct wire_scrub *s)
 		const char *name;
 		uint64_t value;
 	} numbers[] = {
-	        {"rate_bytes_per_s", s->rate},
-	        {"passes", s->passes},
-	        {"asked", s->asked},
-	        {"begun_ms", s->begun_ms},
-	        {"ended_ms", s->ended_ms},
-	        {"took_ms", s->took_ms},
-	        {"done_bytes", s->done},
-	        {"whole_bytes", s->whole},
-	        {"found", s->found},
-	        {"repaired", s->repaired},
-	        {"refused", s->refused},
+	        {"rate_bytes_per_s", s->rate}, {"passes", s->passes},     {"asked", s->asked},
+	        {"begun_ms", s->begun_ms},     {"ended_ms", s->ended_ms}, {"took_ms", s->took_ms},
+	        {"done_bytes", s->done},       {"whole_bytes", s->whole}, {"found", s->found},
+	        {"repaired", s->repaired},     {"refused", s->refused},
 	};
 	json_t *j = json_object(), *texts = json_array();
 	bool whole = json_object_set_new(j, "running", json_boolean(s->running)) == 0;

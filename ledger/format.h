@@ -34,6 +34,9 @@
 	X(ENTRY_CREDENTIAL_REVOKED, 20, "credential revoked")                                                          \
 	X(ENTRY_HISTORY, 21, "history requested")                                                                      \
 	X(ENTRY_READ, 22, "read")                                                                                      \
+	X(ENTRY_HOLD, 23, "hold")                                                                                      \
+	X(ENTRY_ERASED, 24, "erased")                                                                                  \
+	X(ENTRY_ERASURE_DONE, 25, "erasure done")                                                                      \
 	X(ENTRY_STATE_DIGEST, 27, "state digest")
 
 /* Kinds of private fields; numbers are for ever. */

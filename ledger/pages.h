@@ -9,8 +9,9 @@
 
 /*
  * LMDB (0.9: lmdb.h's MDB_DATA_VERSION 1) has no checksums and follows what its pages say: a damaged one leads it out
- * of the map, or into an assertion. This reads the same file in a way that ends in words instead: of a copy, of the file
- * of a process that has ended, or under a writer at work, as long as a read transaction of the same number is held.
+ * of the map, or into an assertion. This reads the same file in a way that ends in words instead: of a copy, of the
+ * file of a process that has ended, or under a writer at work, as long as a read transaction of the same number is
+ * held.
  */
 #define PAGES_SIZE_MAX  32768 /* LMDB's MAX_PAGESIZE. */
 #define PAGES_DEPTH_MAX 32    /* LMDB's CURSOR_STACK. */
@@ -46,7 +47,8 @@ struct pages {
 	bool both;     /* Both are sound: LMDB opens no file otherwise. */
 	struct pages_tree free, main;
 	/*
-	 * NULL, or a bit for each page up to last_page: set as pages are met; one that is met again is damage. The caller's.
+	 * NULL, or a bit for each page up to last_page: set as pages are met; one that is met again is damage. The
+	 * caller's.
 	 */
 	uint8_t *seen;
 	uint64_t pages_read; /* For whoever paces the reading. */

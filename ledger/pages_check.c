@@ -67,7 +67,8 @@ static int free_record(void *ctx, const struct pages_record *r)
 		return told(k, r->page, "a list of free pages has another length");
 	for (uint64_t i = 1; i <= n && !err; i++) {
 		memcpy(&page, r->value + i * sizeof page, sizeof page);
-		err = page >= before ? told(k, r->page, "a list of free pages is not in order") : free_one(k, r->page, page);
+		err = page >= before ? told(k, r->page, "a list of free pages is not in order")
+		                     : free_one(k, r->page, page);
 		before = page;
 	}
 	return err;

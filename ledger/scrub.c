@@ -46,7 +46,8 @@ void scrub_find_text(const struct scrub_find *f, char *buf, size_t cap)
 		snprintf(buf, cap, "%s %" PRIu64 " (%s): %s", what, f->index, f->db, f->why);
 }
 
-void scrub_tell(struct scrub *s, enum scrub_what what, enum store_db db, unsigned level, uint64_t index, const char *why)
+void scrub_tell(struct scrub *s, enum scrub_what what, enum store_db db, unsigned level, uint64_t index,
+                const char *why)
 {
 	const struct scrub_find f = {
 	        .what = what, .level = level, .index = index, .db = scrub_db_names[db], .why = why};
@@ -129,7 +130,8 @@ static int tile_read(void *ctx, unsigned level, uint64_t n, unsigned width, stru
 	struct wanted w = {.width = width, .out = out, .err = CS_ERR_NOT_FOUND};
 
 	for (unsigned i = 0; i < SCRUB_CACHE; i++)
-		if (s->cache[i].held && s->cache[i].level == level && s->cache[i].n == n && s->cache[i].width >= width) {
+		if (s->cache[i].held && s->cache[i].level == level && s->cache[i].n == n &&
+		    s->cache[i].width >= width) {
 			memcpy(out, s->cache[i].hashes, width * sizeof *out);
 			return 0;
 		}

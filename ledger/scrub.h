@@ -74,9 +74,9 @@ struct scrub {
 };
 
 /*
- * Begins on the snapshot of a transaction (0: the newest in the file), whose ledger must be head's; NULL: what the store's
- * own record says. The callbacks are set before. CS_ERR_NOT_FOUND: that snapshot is gone; CS_ERR_DAMAGED: no meta page is
- * sound, or a record of the head is needed and there is none; CS_ERR_NOMEM, CS_ERR_IO.
+ * Begins on the snapshot of a transaction (0: the newest in the file), whose ledger must be head's; NULL: what the
+ * store's own record says. The callbacks are set before. CS_ERR_NOT_FOUND: that snapshot is gone; CS_ERR_DAMAGED: no
+ * meta page is sound, or a record of the head is needed and there is none; CS_ERR_NOMEM, CS_ERR_IO.
  */
 int scrub_begin(struct scrub *s, const struct pages_source *source, uint64_t txn_id, const struct store_head *head);
 void scrub_end(struct scrub *s); /* A zeroed one is fine. The callbacks stay. */

@@ -51,23 +51,33 @@ static int file_in(const char *dir, const char *name, struct stat *ret)
 	return stat(path, ret) ? errno : 0;
 }
 
-static int env_open(struct store *s, const char *dir, uint64_t map_size, unsigned flags)
+int store_env_open(MDB_env **ret, const char *dir, uint64_t map_size, unsigned flags)
 {
-	int rc = mdb_env_create(&s->env);
+	MDB_env *env;
+	int rc = mdb_env_create(&env);
 
 	if (rc)
 		return rc;
-	rc = mdb_env_set_maxdbs(s->env, DB_COUNT);
+	rc = mdb_env_set_maxdbs(env, DB_COUNT);
 	if (!rc)
-		rc = mdb_env_set_maxreaders(s->env, READERS_MAX);
+		rc = mdb_env_set_maxreaders(env, READERS_MAX);
 	if (!rc && map_size)
-		rc = mdb_env_set_mapsize(s->env, map_size);
+		rc = mdb_env_set_mapsize(env, map_size);
 	if (!rc)
-		rc = mdb_env_open(s->env, dir, flags | MDB_NOTLS, FILE_MODE);
-	if (rc) {
-		mdb_env_close(s->env);
-		s->env = NULL;
-	}
+		rc = mdb_env_open(env, dir, flags | MDB_NOTLS, FILE_MODE);
+	if (rc)
+		mdb_env_close(env);
+	else
+		*ret = env;
+	return rc;
+}
+
+static int env_open(struct store *s, const char *dir, uint64_t map_size, unsigned flags)
+{
+	int rc = store_env_open(&s->env, dir, map_size, flags);
+
+	if (!rc)
+		s->file->env = s->env;
 	return rc;
 }
 
@@ -98,6 +108,16 @@ static int env_open_writer(struct store *s, const char *dir, const struct store_
 	return env_open(s, dir, map_size, MDB_NOMETASYNC);
 }
 
+/* "meta" first, as dbs_open does: in all files of a store a database has the same handle. */
+int store_dbs_make(MDB_txn *txn, MDB_dbi db[DB_COUNT])
+{
+	int rc = mdb_dbi_open(txn, db_names[DB_META], MDB_CREATE, &db[DB_META]);
+
+	for (unsigned i = 0; i < DB_COUNT && !rc; i++)
+		rc = mdb_dbi_open(txn, db_names[i], MDB_CREATE, &db[i]);
+	return rc;
+}
+
 /* A file with databases of somebody else is left alone. */
 static int dbs_create(struct store *s, MDB_txn *txn)
 {
@@ -112,8 +132,8 @@ static int dbs_create(struct store *s, MDB_txn *txn)
 		return store_error(rc);
 	if (st.ms_entries != 0)
 		return CS_ERR_DAMAGED;
-	for (unsigned i = 0; i < DB_COUNT && !rc; i++)
-		rc = mdb_dbi_open(txn, db_names[i], MDB_CREATE, &s->db[i]);
+	rc = store_dbs_make(txn, s->db);
+	s->has_erased = true;
 	hash_empty(&empty.root);
 	if (!rc)
 		rc = store_meta_put(s, txn, META_FORMAT, STORE_FORMAT, strlen(STORE_FORMAT));
@@ -159,12 +179,16 @@ static int dbs_open(struct store *s, MDB_txn *txn, const struct store_options *o
 		rc = mdb_get(txn, s->db[DB_META], &key, &value);
 	if (rc)
 		return rc == MDB_NOTFOUND ? CS_ERR_DAMAGED : store_error(rc);
-	err = store_open_format(s, txn, o, format_check(&value, o->ret_format)); /* First: it may have other databases. */
-	for (unsigned i = 0; i < DB_COUNT && !rc && !err; i++)
+	err = store_open_format(s, txn, o,
+	                        format_check(&value, o->ret_format)); /* First: it may have other databases. */
+	for (unsigned i = 0; i < DB_ERASED && !rc && !err; i++)
 		rc = mdb_dbi_open(txn, db_names[i], 0, &s->db[i]);
 	if (rc)
 		return rc == MDB_NOTFOUND ? CS_ERR_DAMAGED : store_error(rc);
-	return err;
+	if (!err)
+		rc = mdb_dbi_open(txn, db_names[DB_ERASED], s->read_only ? 0 : MDB_CREATE, &s->db[DB_ERASED]);
+	s->has_erased = !err && !rc;
+	return rc && rc != MDB_NOTFOUND ? store_error(rc) : err;
 }
 
 /* --- the tree over the stored tiles --- */
@@ -196,6 +220,8 @@ static int store_start(struct store *s, const char *dir, const struct store_opti
 		err = folder_lock(s, dir);
 	if (err)
 		return err;
+	if (!s->read_only)
+		store_rewrite_sweep(dir);
 	int rc = s->read_only ? env_open_reader(s, dir) : env_open_writer(s, dir, o);
 	if (!rc)
 		rc = mdb_reader_check(s->env, &stale);
@@ -224,7 +250,9 @@ int store_open(const char *dir, const struct store_options *o, struct store **re
 	s->folder_fd = -1;
 	s->read_only = o->read_only;
 	pthread_mutex_init(&s->lock, NULL);
-	int err = store_start(s, dir, o);
+	s->file = calloc(1, sizeof *s->file);
+	s->dir = strdup(dir);
+	int err = s->file && s->dir ? store_start(s, dir, o) : CS_ERR_NOMEM;
 	if (err) {
 		store_close(s);
 		return err;
@@ -242,6 +270,8 @@ void store_close(struct store *s)
 	tree_free(s->tree);
 	if (s->env)
 		mdb_env_close(s->env);
+	free(s->file);
+	free(s->dir);
 	if (s->folder_fd >= 0)
 		close(s->folder_fd);
 	pthread_mutex_destroy(&s->lock);
@@ -271,11 +301,16 @@ uint64_t store_state_index(const struct store *s)
 
 void store_room(const struct store *s, uint64_t *ret_free, uint64_t *ret_size)
 {
+	struct store *m = (struct store *)(uintptr_t)s;
 	MDB_envinfo info;
 	MDB_stat st;
 
 	*ret_free = *ret_size = 0;
-	if (mdb_env_info(s->env, &info) || mdb_env_stat(s->env, &st))
+	pthread_mutex_lock(&m->lock); /* The file stays while it is held. */
+	int rc = mdb_env_info(s->file->env, &info);
+	rc = rc ? rc : mdb_env_stat(s->file->env, &st);
+	pthread_mutex_unlock(&m->lock);
+	if (rc)
 		return;
 	uint64_t used = ((uint64_t)info.me_last_pgno + 1) * st.ms_psize;
 	*ret_size = info.me_mapsize;

@@ -15,6 +15,7 @@
  *   entries  index -> leaf bytes            bodies  index -> body bytes
  *   tiles    level (1 byte) || number u64be -> hashes (width * 32 bytes)
  *   checkpoints  size u64be -> signed note  state   key -> value      meta  name -> value
+ *   erased  index -> (index of the entry "erased" u64be || fields u64be, a bit for each kind)…, ascending
  * One transaction holds entries, bodies, tiles and the ledger's applied Raft index and size; the changed state
  * follows coalesced with its own index in its own transaction (consensus.md: State, ledger and restart).
  * Commits: MDB_NOMETASYNC, never MDB_NOSYNC. Any failed commit or sync is CS_ERR_IO: the caller ends the process.
@@ -30,8 +31,8 @@ struct store_options {
 	bool create;       /* Make the folder's files if there are none. */
 	char *ret_format;  /* NULL, or STORE_FORMAT_SIZE bytes: with CS_ERR_VERSION, the format that is there. */
 	/*
-	 * NULL; or, of a writer: what the self-check finds damaged is mended where the rest of the store says what it must
-	 * be, and this says so: bits of enum store_mended are added.
+	 * NULL; or, of a writer: what the self-check finds damaged is mended where the rest of the store says what it
+	 * must be, and this says so: bits of enum store_mended are added.
 	 */
 	unsigned *ret_mended;
 };
@@ -104,14 +105,15 @@ int store_check_state(struct store *s);
  */
 #define STORE_STATE_TRIES (UINT64_C(1) << 23) /* Bits; two microseconds each. */
 int store_mend_state(struct store *s);
-/* Tiles whose leaves or whose tiles below come after entry `from`: wrong ones are mended. CS_ERR_DAMAGED: not all can be. */
+/* Tiles whose leaves or whose tiles below come after entry `from`: wrong ones are mended. CS_ERR_DAMAGED: not all can
+ * be. */
 int store_mend_tiles(struct store *s, uint64_t from, unsigned *ret_mended);
 
 /* A record that was damaged, and what takes its place; each in a transaction of its own. Writer's thread. */
 struct store_mend {
 	enum { MEND_ENTRY = 1, MEND_BODY, MEND_TILE, MEND_CHECKPOINT, MEND_META } what;
-	unsigned level;    /* Of a tile. */
-	uint64_t index;    /* Entry, tile's number, checkpoint's size. */
+	unsigned level; /* Of a tile. */
+	uint64_t index; /* Entry, tile's number, checkpoint's size. */
 	/*
 	 * NULL: of an entry or its private fields, the stored bytes but for one bit, if that is all that is wrong; of a
 	 * tile, what follows from what is below it; of a checkpoint, it goes.
@@ -122,11 +124,49 @@ struct store_mend {
 };
 /*
  * Nothing is written that does not fit: a leaf has the hash in the tree, private fields open the commitments of the
- * stored leaf, a tile fits what is above it. A checkpoint is its caller's to verify. META: head, copy, the state's index
- * and sum as this process knows them. CS_ERR_REFUTED: these are not the right bytes; CS_ERR_DAMAGED: that cannot be told
- * before something else is mended; else as store_commit.
+ * stored leaf, a tile fits what is above it. A checkpoint is its caller's to verify. META: head, copy, the state's
+ * index and sum as this process knows them. CS_ERR_REFUTED: these are not the right bytes; CS_ERR_DAMAGED: that cannot
+ * be told before something else is mended; else as store_commit.
  */
 int store_mend(struct store *s, const struct store_mend *m);
+/*
+ * What an erasure has taken from a body: these fields (a bit for each kind; STORE_ERASED_ALL: the whole), by the entry
+ * `by`. An erased body that came from another member is stored as an empty one first.
+ */
+struct store_erasure {
+	uint64_t index, by, fields;
+};
+#define STORE_ERASED_ALL   UINT64_MAX
+#define STORE_ERASURES_MAX 64 /* Of one body: more are not told apart, and go into the last. */
+/*
+ * Takes them out of the stored bodies, and notes it, in one transaction; what was there stays in the file's free pages
+ * until store_rewrite. No transaction may be open. ret_changed: bodies that had something to lose. Again is harmless.
+ */
+int store_erase(struct store *s, const struct store_erasure *e, size_t n, uint64_t *ret_changed);
+/* In the open transaction, of entries that it has appended without what was erased of them elsewhere. */
+int store_append_erased(struct store *s, const struct store_erasure *e, size_t n);
+
+/*
+ * A rewrite: all that is in the store into a fresh file, which then takes the place of this one; what was deleted or
+ * replaced is nowhere in it. LMDB cannot wipe: freed pages, and the unused parts of pages in use, keep what was there.
+ * Any thread begins it and calls `some` until that says 1; then the writer's thread ends it. A crash at any moment
+ * leaves the one file or the other, whole. Views go on in the old file until they are renewed; it is gone from the
+ * folder at once, and from the disk when the last of them, and the last reader of another process, has left.
+ */
+struct store_rewrite;
+int store_rewrite_begin(struct store *s, struct store_rewrite **ret);
+/* Copies up to 4 MiB and syncs them: 0: there is more; 1: all that is there now is copied; or an error. */
+int store_rewrite_some(struct store_rewrite *r);
+/*
+ * The rest, and the swap. No transaction may be open. Frees r, whatever comes of it. CS_ERR_CONFLICT: something was
+ * erased meanwhile: begin again. CS_ERR_DISK_FULL; CS_ERR_IO: the file system cannot exchange two folders, or failed.
+ * After an error the store goes on in the file that it had.
+ */
+int store_rewrite_finish(struct store *s, struct store_rewrite *r);
+void store_rewrite_abandon(struct store_rewrite *r); /* NULL is fine. */
+/* True while a file that was swapped out is open in this process, for a view that is still held. Any thread. */
+bool store_lingers(struct store *s);
+
 int store_sync(struct store *s); /* mdb_env_sync(force): before the Raft log is truncated. */
 void store_head(const struct store *s,
                 struct store_head *ret);           /* As of the last commit (a reader: of open); any thread. */
@@ -151,6 +191,12 @@ void store_view_head(const struct store_view *v, struct store_head *ret); /* roo
 /* Borrowed bytes, good until the view is renewed, released or closed. CS_ERR_NOT_FOUND, CS_ERR_ERASED (body). */
 int store_view_entry(const struct store_view *v, uint64_t index, const void **ret_leaf, size_t *ret_len);
 int store_view_body(const struct store_view *v, uint64_t index, const void **ret_body, size_t *ret_len);
+/* What was erased of this entry's body, in order of the erasures; none: *ret_n is 0. */
+int store_view_erased(const struct store_view *v, uint64_t index, struct store_erasure *ret, unsigned max,
+                      unsigned *ret_n);
+/* Calls f for each, from this index on, until it gives another result than 0, which is then returned. */
+int store_view_each_erased(const struct store_view *v, uint64_t first,
+                           int (*f)(void *ctx, const struct store_erasure *e), void *ctx);
 /*
  * Whether these bytes are those of the entry (its hash stands in the tree) and, unless body is NULL, of its body (each
  * field opens its commitment): LMDB has no checksums, so what is given out is checked here. CS_ERR_DAMAGED.
@@ -166,6 +212,8 @@ int store_view_each_state(const struct store_view *v,
                           int (*f)(void *ctx, const void *key, size_t key_len, const void *value, size_t value_len),
                           void *ctx);
 int store_view_state_index(const struct store_view *v, uint64_t *ret_index, uint64_t *ret_term); /* CS_ERR_NOT_FOUND. */
+/* As store_check_state, of what the view sees. */
+int store_view_check_state(const struct store_view *v);
 /* CS_ERR_NOT_FOUND: a version that kept no sum has written the state. */
 int store_view_state_digest(const struct store_view *v, struct hash *ret);
 /*

@@ -2,13 +2,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
+#include <string.h>
+
 #include "ledger/errors.h"
 #include "ledger/store_internal.h"
 #include "ledger/tilejudge.h"
 
 /*
- * Up to the tree's edge, whose tiles give the head's root. Each costs 255 hashes: for what is asked for seldom, or what a
- * node would stop for. Whoever has the root that an inclusion proof must lead to checks that instead.
+ * Up to the tree's edge, whose tiles give the head's root. Each costs 255 hashes: for what is asked for seldom, or what
+ * a node would stop for. Whoever has the root that an inclusion proof must lead to checks that instead.
  */
 static int chain_check(const struct tree_tiles *tiles, const struct store_head *h, unsigned level, uint64_t n)
 {
@@ -25,6 +27,14 @@ static int chain_check(const struct tree_tiles *tiles, const struct store_head *
 			return CS_ERR_DAMAGED;
 	}
 	return CS_OK;
+}
+
+int store_view_check_state(const struct store_view *v)
+{
+	struct multiset found, stored;
+	int err = store_view_sums(v, &found, &stored);
+
+	return !err && memcmp(&found, &stored, sizeof found) != 0 ? CS_ERR_DAMAGED : err;
 }
 
 static int checked_read(void *ctx, unsigned level, uint64_t n, unsigned width, struct hash *out)

@@ -1,4 +1,4 @@
-/* What the store's writing half (store.c) and reading half (store_read.c) share. */
+/* What the store's files share. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef LEDGER_STORE_INTERNAL_H
 #define LEDGER_STORE_INTERNAL_H
@@ -16,7 +16,8 @@
 	X(DB_TILES, "tiles")                                                                                           \
 	X(DB_CHECKPOINTS, "checkpoints")                                                                               \
 	X(DB_STATE, "state")                                                                                           \
-	X(DB_META, "meta")
+	X(DB_META, "meta")                                                                                             \
+	X(DB_ERASED, "erased") /* Made when a version that knows of it first writes. */
 
 enum store_db {
 #define STORE_DB_ENUM(name, text) name,
@@ -39,9 +40,23 @@ enum store_db {
 #define INDEX_KEY_SIZE  8
 #define TILE_KEY_SIZE   9
 
-struct store {
+/*
+ * One opened file. When the store is rewritten (store_rewrite.c), a new one takes its place; the old one stays open
+ * until the last view has left it. Handles of databases are alike in both.
+ */
+struct store_file {
 	MDB_env *env;
+	unsigned views; /* Under the store's lock. */
+};
+
+struct store {
+	struct store_file *file; /* Changed by the writer's thread, under the lock. */
+	MDB_env *env;            /* file's: for the writer's thread. */
+	char *dir;
+	struct store_view *views; /* Of this process. */
 	MDB_dbi db[DB_COUNT];
+	bool has_erased;   /* A reader may have opened a store that no version with erasures has written yet. */
+	uint64_t erasures; /* How often anything was erased since it was opened; changed under the lock. */
 	bool read_only;
 	bool dead;     /* A write or sync failed: nothing is written through this handle again. */
 	int folder_fd; /* Carries the one writer's flock; -1 for readers. */
@@ -65,15 +80,31 @@ struct store {
 	uint64_t state_index;
 };
 
-struct store_view {
-	const struct store *store;
-	MDB_txn *txn;
-	bool live; /* Holds a snapshot now; false between release and renew. */
-	struct store_head head;
-};
+/* store.c: opens an environment in the folder as this store's would be; LMDB's result. */
+int store_env_open(MDB_env **ret, const char *dir, uint64_t map_size, unsigned flags);
+/* A write transaction's handles of all databases, made if they are not there; LMDB's result. */
+int store_dbs_make(MDB_txn *txn, MDB_dbi db[DB_COUNT]);
+void store_rewrite_sweep(const char *dir); /* What a crash left of one. */
+/* Views, under the lock: the file that is current from now on (store_view.c). */
+void store_swap_file(struct store *s, struct store_file *file);
 
 /* The border: LMDB's and the system's error numbers become ours here and nowhere else. */
 int store_error(int rc);
+
+struct store_view {
+	struct store *store;
+	MDB_txn *txn; /* NULL: none yet, or its file was left. */
+	bool live;    /* Holds a snapshot now; false between release and renew. */
+	struct store_head head;
+	/* Under the store's lock: */
+	struct store_file *file;         /* NULL: none. */
+	bool held;                       /* From renew to release: nobody else touches it. */
+	struct store_view *next, **prev; /* All of the store's. */
+};
+
+/* Of one record of "erased". CS_ERR_DAMAGED. */
+int store_erasures_read(uint64_t index, const void *value, size_t len, struct store_erasure *ret, unsigned max,
+                        unsigned *ret_n);
 
 /* Keys; buf must live as long as the MDB_val. */
 MDB_val store_index_key(uint8_t buf[INDEX_KEY_SIZE], uint64_t index);
@@ -94,6 +125,9 @@ int store_read_sum(const struct store *s, MDB_txn *txn, struct multiset *ret);
 int store_sum_records(const struct store *s, MDB_txn *txn, struct multiset *ret);
 /* Makes the tree that of `size` from the tiles that txn sees. */
 int store_tree_load(struct store *s, MDB_txn *txn, uint64_t size);
+
+/* Of the records that a view sees, and the one that is stored with them. */
+int store_view_sums(const struct store_view *v, struct multiset *ret_found, struct multiset *ret_stored);
 
 /* --- store_copy.c: what meta says, once more, so that damage to it is seen and undone --- */
 
@@ -116,8 +150,8 @@ int store_copy_read(const struct store *s, MDB_txn *txn, struct store_copy *ret)
 int store_copy_others(const struct store *s, MDB_txn *txn, const char *format, struct hash *ret);
 
 /*
- * store_bit.c: a record of an entry, with the one bit turned that makes it hit. CS_ERR_DAMAGED: none does, or it is so long
- * that trying would take long (STORE_BIT_SIZE_MAX).
+ * store_bit.c: a record of an entry, with the one bit turned that makes it hit. CS_ERR_DAMAGED: none does, or it is so
+ * long that trying would take long (STORE_BIT_SIZE_MAX).
  */
 #define STORE_BIT_SIZE_MAX 4096
 int store_bit_put(struct store *s, enum store_db db, uint64_t index,

@@ -20,7 +20,8 @@ static void mended(const struct store_options *o, unsigned what)
 		*o->ret_mended |= what;
 }
 
-/* The format's name alone is damaged, if with the right one all else is what the copy says: another build's is not ours. */
+/* The format's name alone is damaged, if with the right one all else is what the copy says: another build's is not
+ * ours. */
 int store_open_format(struct store *s, MDB_txn *txn, const struct store_options *o, int err)
 {
 	struct store_copy c;

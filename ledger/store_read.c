@@ -89,56 +89,6 @@ int store_read_tile(const struct store *s, MDB_txn *txn, unsigned level, uint64_
 	return CS_OK;
 }
 
-static int view_start(struct store_view *v)
-{
-	int err = store_read_head(v->store, v->txn, &v->head);
-
-	v->live = err == CS_OK;
-	if (err)
-		mdb_txn_reset(v->txn);
-	return err;
-}
-
-int store_view_open(struct store *s, struct store_view **ret)
-{
-	struct store_view *v = calloc(1, sizeof *v);
-
-	if (!v)
-		return CS_ERR_NOMEM;
-	v->store = s;
-	int rc = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &v->txn);
-	int err = rc ? store_error(rc) : view_start(v);
-	if (err) {
-		store_view_close(v);
-		return err;
-	}
-	*ret = v;
-	return CS_OK;
-}
-
-void store_view_release(struct store_view *v)
-{
-	if (v->live)
-		mdb_txn_reset(v->txn);
-	v->live = false;
-}
-
-int store_view_renew(struct store_view *v)
-{
-	store_view_release(v);
-	int rc = mdb_txn_renew(v->txn);
-	return rc ? store_error(rc) : view_start(v);
-}
-
-void store_view_close(struct store_view *v)
-{
-	if (!v)
-		return;
-	if (v->txn)
-		mdb_txn_abort(v->txn);
-	free(v);
-}
-
 void store_view_head(const struct store_view *v, struct store_head *ret)
 {
 	*ret = v->head;
@@ -174,6 +124,50 @@ int store_view_body(const struct store_view *v, uint64_t index, const void **ret
 
 	/* Each entry came with a body, if only an empty one; what is gone now was erased. */
 	return err == CS_ERR_NOT_FOUND && index < v->head.size ? CS_ERR_ERASED : err;
+}
+
+int store_view_erased(const struct store_view *v, uint64_t index, struct store_erasure *ret, unsigned max,
+                      unsigned *ret_n)
+{
+	uint8_t buf[INDEX_KEY_SIZE];
+	const void *value;
+	size_t len;
+	int err = v->store->has_erased ? view_get(v, DB_ERASED, store_index_key(buf, index), &value, &len)
+	                               : CS_ERR_NOT_FOUND;
+
+	*ret_n = 0;
+	if (err)
+		return err == CS_ERR_NOT_FOUND ? CS_OK : err;
+	return store_erasures_read(index, value, len, ret, max, ret_n);
+}
+
+int store_view_each_erased(const struct store_view *v, uint64_t first,
+                           int (*f)(void *ctx, const struct store_erasure *e), void *ctx)
+{
+	uint8_t buf[INDEX_KEY_SIZE];
+	MDB_val key = store_index_key(buf, first), value;
+	MDB_cursor *cursor;
+	int err = 0;
+
+	if (!v->live)
+		return CS_ERR_INVALID;
+	if (!v->store->has_erased)
+		return CS_OK;
+	int rc = mdb_cursor_open(v->txn, v->store->db[DB_ERASED], &cursor);
+	if (rc)
+		return store_error(rc);
+	for (rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE); !rc && !err;
+	     rc = err ? 0 : mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) {
+		struct store_erasure e[STORE_ERASURES_MAX];
+		unsigned n = 0;
+		err = key.mv_size != INDEX_KEY_SIZE ? CS_ERR_DAMAGED
+		                                    : store_erasures_read(get_u64be(key.mv_data), value.mv_data,
+		                                                          value.mv_size, e, STORE_ERASURES_MAX, &n);
+		for (unsigned i = 0; i < n && !err; i++)
+			err = f(ctx, &e[i]);
+	}
+	mdb_cursor_close(cursor);
+	return rc && rc != MDB_NOTFOUND ? store_error(rc) : err;
 }
 
 static int check_body(const void *leaf, size_t leaf_len, const void *body, size_t body_len)
@@ -346,6 +340,13 @@ int store_read_sum(const struct store *s, MDB_txn *txn, struct multiset *ret)
 		return CS_ERR_NOT_FOUND;
 	multiset_read(ret, (const uint8_t *)sum.mv_data + META_STATE_SIZE);
 	return CS_OK;
+}
+
+int store_view_sums(const struct store_view *v, struct multiset *ret_found, struct multiset *ret_stored)
+{
+	int err = v->live ? store_sum_records(v->store, v->txn, ret_found) : CS_ERR_INVALID;
+
+	return err ? err : store_read_sum(v->store, v->txn, ret_stored);
 }
 
 int store_view_state_digest(const struct store_view *v, struct hash *ret)

@@ -25,8 +25,9 @@ enum tile_verdict {
 };
 
 /*
- * hashes: TREE_TILE_WIDTH of them. GOOD, WRONG: as they must be; BESIDE: as they are stored; UNKNOWN: nothing. *ret_width:
- * how many there are in a tree of that size, 0: no such tile. Cost: 255 hashes if it is good, else it reads all below.
+ * hashes: TREE_TILE_WIDTH of them. GOOD, WRONG: as they must be; BESIDE: as they are stored; UNKNOWN: nothing.
+ * *ret_width: how many there are in a tree of that size, 0: no such tile. Cost: 255 hashes if it is good, else it reads
+ * all below.
  */
 enum tile_verdict tile_judge(const struct tilejudge *j, unsigned level, uint64_t n, struct hash *hashes,
                              unsigned *ret_width);

@@ -163,7 +163,8 @@ static void say_mended(const char *path, unsigned what)
 	if (what & STORE_MENDED_STATE)
 		log_warning("%s: a bit of the state was another: repaired by the state's sum", path);
 	if (what & STORE_DAMAGED_LAST)
-		log_error("%s: the last entry is not as it was stored: it is given to nobody until it is repaired", path);
+		log_error("%s: the last entry is not as it was stored: it is given to nobody until it is repaired",
+		          path);
 }
 
 static int open_store(struct daemon *d)
@@ -171,10 +172,8 @@ static int open_store(struct daemon *d)
 	char format[STORE_FORMAT_SIZE] = "";
 	struct salvaged salvaged = {0};
 	unsigned mended = 0;
-	struct store_options o = {.map_size = d->o->settings->map_size,
-	                          .create = true,
-	                          .ret_format = format,
-	                          .ret_mended = &mended};
+	struct store_options o = {
+	        .map_size = d->o->settings->map_size, .create = true, .ret_format = format, .ret_mended = &mended};
 	char path[SETTINGS_PATH_SIZE_MAX + 16];
 	int err;
 

@@ -71,12 +71,27 @@ void entries_seal(struct entries *b)
 	}
 }
 
+int entries_erased(struct entries *b, const struct store_erasure *e)
+{
+	/* By doubling: few entries have one, and of those that have, most have one. */
+	if ((b->n_erasures & (b->n_erasures - 1)) == 0) {
+		size_t cap = b->n_erasures ? 2 * b->n_erasures : 1;
+		struct store_erasure *more = realloc(b->erasures, cap * sizeof *more);
+		if (!more)
+			return CS_ERR_NOMEM;
+		b->erasures = more;
+	}
+	b->erasures[b->n_erasures++] = *e;
+	return 0;
+}
+
 void entries_free(struct entries *b)
 {
 	if (!b)
 		return;
 	free(b->data);
 	free(b->entries);
+	free(b->erasures);
 	free(b);
 }
 

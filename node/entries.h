@@ -20,12 +20,16 @@ struct entries {
 	uint64_t pushed_ns;
 	uint8_t *data;
 	struct store_entry *entries;
+	struct store_erasure *erasures; /* What had been erased of them where they were fetched. NULL: nothing. */
+	size_t n_erasures;
 };
 /* Room for n_max entries; data grows by doubling as entries are added. NULL: out of memory. */
 struct entries *entries_new(uint64_t index, uint64_t term, uint64_t first, unsigned n_max);
 /* Copies one entry in. The pointers in entries are valid only after entries_seal. CS_ERR_NOMEM. */
 int entries_add(struct entries *b, const void *leaf, size_t leaf_len, const void *body, size_t body_len,
                 const struct hash *leaf_hash);
+/* Notes one erasure of an entry that was added. CS_ERR_NOMEM. */
+int entries_erased(struct entries *b, const struct store_erasure *e);
 /* Fixes the pointers of entries into data: no entries_add afterwards. */
 void entries_seal(struct entries *b);
 void entries_free(struct entries *b);

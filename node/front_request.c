@@ -53,6 +53,9 @@ static const struct {
         [WIRE_HISTORY] = {ROLE_AUDIT, "history needs the role audit"},
         [WIRE_HISTORY_PAGE] = {ROLE_AUDIT, "history page needs the role audit"},
         [WIRE_SEARCH] = {ROLE_AUDIT, "search needs the role audit"},
+        [WIRE_HOLD] = {ROLE_ADMINISTER, "hold needs the role administer"},
+        [WIRE_ERASE] = {ROLE_ADMINISTER, "erase needs the role administer"},
+        [WIRE_KEEPING] = {ROLE_AUDIT | ROLE_ADMINISTER, "keeping needs the role audit or administer"},
 };
 
 /* Reads an envelope that wire_request_decode refused again, step by step, to say what is wrong with it. */
@@ -88,6 +91,6 @@ const char *request_fault(const uint8_t *bytes, size_t len, uint8_t ret_id[WIRE_
 const char *request_refusal(unsigned type, uint32_t roles)
 {
 	static_assert(WIRE_VERSION == 1, "request_fault says so");
-	static_assert(sizeof(needs) / sizeof(needs[0]) == WIRE_SEARCH + 1, "every type of request has its roles");
+	static_assert(sizeof(needs) / sizeof(needs[0]) == WIRE_KEEPING + 1, "every type of request has its roles");
 	return needs[type].roles == 0 || (needs[type].roles & roles) != 0 ? NULL : needs[type].text;
 }

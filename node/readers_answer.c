@@ -8,9 +8,6 @@
 
 #include "ledger/bytes.h"
 #include "ledger/errors.h"
-#include "ledger/note.h"
-#include "ledger/proof.h"
-#include "ledger/tilejudge.h"
 #include "ledger/tree.h"
 #include "node/clock.h"
 #include "node/decide/command.h"
@@ -35,62 +32,6 @@ bool reading_room_refuse(struct item *it, int err, const char *text)
 {
 	job_error(it->job, err, text, NULL, 0);
 	return true;
-}
-
-static void met_damage(struct reading_room *r, uint64_t index)
-{
-	if (r->damaged_next != index + 1)
-		log_error("the ledger is damaged: entry %" PRIu64
-		          " in ledger/data.mdb is not as it was stored, and is given to nobody",
-		          index);
-	r->damaged_next = index + 1;
-	if (r->o.scrubber)
-		scrubber_met(r->o.scrubber, 0, index / TREE_TILE_WIDTH);
-}
-
-int reading_room_entry(struct reading_room *r, uint64_t index, bool open, const void **ret_leaf, size_t *ret_leaf_len,
-                       const void **ret_body, size_t *ret_body_len)
-{
-	int err = store_view_entry(r->view, index, ret_leaf, ret_leaf_len);
-
-	*ret_body = NULL;
-	*ret_body_len = 0;
-	if (!err && open)
-		err = store_view_body(r->view, index, ret_body, ret_body_len);
-	if (err == CS_ERR_ERASED)
-		err = 0;
-	if (!err)
-		err = store_view_check(r->view, index, *ret_leaf, *ret_leaf_len, *ret_body, *ret_body_len);
-	if (err == CS_ERR_DAMAGED)
-		met_damage(r, index);
-	return err;
-}
-
-/* A proof that does not lead to the checkpoint's root is damage here, and must not look like a forgery there. */
-static int check_proof(struct reading_room *r, const struct item *it, const void *leaf, size_t leaf_len,
-                       const struct hash *proof, unsigned n)
-{
-	struct checkpoint c;
-	struct note note;
-	struct hash hash;
-	struct tree_tiles tiles;
-	unsigned level = 0;
-
-	if (note_parse(&note, it->note->text, it->note->len) || checkpoint_parse(&c, note.text, note.text_len))
-		return CS_ERR_DAMAGED;
-	hash_leaf(&hash, leaf, leaf_len);
-	if (proof_inclusion_check(it->index, it->note->size, &hash, proof, n, &c.root) == 0)
-		return CS_OK;
-	/* The tiles on the path that do not fit those above: the scrubber finds out which of them are damaged. */
-	store_view_tiles_checked(r->view, &tiles);
-	for (uint64_t at = it->index / TREE_TILE_WIDTH; r->o.scrubber && level < TREE_TILE_LEVELS; level++) {
-		unsigned width = tile_width(r->stored, level, at);
-		struct hash tile[TREE_TILE_WIDTH];
-		if (width && tiles.read(tiles.ctx, level, at, width, tile) == CS_ERR_DAMAGED)
-			scrubber_met(r->o.scrubber, level, at);
-		at /= TREE_TILE_WIDTH;
-	}
-	return CS_ERR_DAMAGED;
 }
 
 static bool serve_hello(struct reading_room *r, struct item *it)
@@ -231,9 +172,28 @@ static bool serve_scrub(struct reading_room *r, struct item *it)
 	return true;
 }
 
+/* What is not there, and why: it was checked with the entry that its words are whole. */
+static unsigned read_erased(struct reading_room *r, uint64_t index, struct store_erasure ret[STORE_ERASURES_MAX])
+{
+	unsigned n = 0;
+
+	return store_view_erased(r->view, index, ret, STORE_ERASURES_MAX, &n) ? 0 : n;
+}
+
+static void write_erased(struct writer *w, const struct store_erasure *e, unsigned n)
+{
+	writer_array(w, n);
+	for (unsigned i = 0; i < n; i++) {
+		writer_array(w, 2);
+		writer_uint(w, e[i].by);
+		writer_uint(w, e[i].fields);
+	}
+}
+
 /* A page: as many entries from the first as are stored, asked for, and fit. */
 static bool serve_entries(struct reading_room *r, struct item *it)
 {
+	struct store_erasure erased[STORE_ERASURES_MAX];
 	uint64_t stored = r->stored, n = 0;
 	bool audit = it->job->roles & ROLE_AUDIT && !it->some;
 	struct read_log log;
@@ -259,12 +219,15 @@ static bool serve_entries(struct reading_room *r, struct item *it)
 			break; /* The page ends before it. */
 		if (err)
 			return reading_room_refuse(it, err, "reading the store");
-		writer_array(&w, 2);
+		unsigned n_erased = audit ? read_erased(r, it->index + n, erased) : 0;
+		writer_array(&w, n_erased ? 3 : 2);
 		writer_bin(&w, leaf, leaf_len);
 		if (body)
 			writer_bin(&w, body, body_len);
 		else
 			writer_nil(&w);
+		if (n_erased)
+			write_erased(&w, erased, n_erased);
 		if (w.err) {
 			w = before;
 			break;
@@ -381,7 +344,7 @@ static bool serve_proof(struct reading_room *r, struct item *it)
 	store_view_tiles(r->view, &tiles);
 	err = tiles_inclusion(&tiles, it->index, it->note->size, p.proof, &p.n_proof);
 	if (!err)
-		err = check_proof(r, it, leaf, p.leaf_len, p.proof, p.n_proof);
+		err = reading_room_check_proof(r, it, leaf, p.leaf_len, p.proof, p.n_proof);
 	if (err)
 		return reading_room_refuse(it, err, "making the proof");
 	p.leaf = leaf;

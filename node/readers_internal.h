@@ -67,9 +67,6 @@ bool reading_room_answer(struct reading_room *r, struct item *it, bool open);
 bool reading_room_reply(struct reading_room *r, struct item *it, const struct writer *w);
 bool reading_room_refuse(struct item *it, int err, const char *text);
 bool reading_room_witness(struct reading_room *r, struct item *it); /* readers_witness.c: as an answer. */
-/* An entry and, if open, its body, as they were stored: *ret_body is NULL if it was erased. */
-int reading_room_entry(struct reading_room *r, uint64_t index, bool open, const void **ret_leaf, size_t *ret_leaf_len,
-                       const void **ret_body, size_t *ret_body_len);
 /* Chooses it->note, which covers it->index; false: none yet. */
 bool reading_room_choose_note(struct reading_room *r, struct item *it);
 
@@ -87,5 +84,12 @@ bool reading_room_release(struct reading_room *r, struct item *it, bool open); /
 /* readers_search.c, readers_history.c */
 bool serve_search(struct reading_room *r, struct item *it);
 bool serve_history(struct reading_room *r, struct item *it);
+
+/* readers_entry.c. An entry and, if open, its body, as they were stored: *ret_body is NULL if it was erased. */
+int reading_room_entry(struct reading_room *r, uint64_t index, bool open, const void **ret_leaf, size_t *ret_leaf_len,
+                       const void **ret_body, size_t *ret_body_len);
+/* A proof that does not lead to the checkpoint's root is damage here, and must not look like a forgery there. */
+int reading_room_check_proof(struct reading_room *r, const struct item *it, const void *leaf, size_t leaf_len,
+                             const struct hash *proof, unsigned n);
 
 #endif

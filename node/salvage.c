@@ -21,12 +21,12 @@
 #include "node/log.h"
 #include "node/settings.h"
 
-#define PATH_SIZE    (SETTINGS_PATH_SIZE_MAX + 64)
-#define SUSPECT      "ledger/suspect"
-#define MAP_DEFAULT  (UINT64_C(64) << 30) /* As a new store's. */
-#define TXN_RECORDS  20000                /* Of the new file: bounds what is dirty at once. */
-#define DATABASES    16
-#define FILE_MODE    0660
+#define PATH_SIZE   (SETTINGS_PATH_SIZE_MAX + 64)
+#define SUSPECT     "ledger/suspect"
+#define MAP_DEFAULT (UINT64_C(64) << 30) /* As a new store's. */
+#define TXN_RECORDS 20000                /* Of the new file: bounds what is dirty at once. */
+#define DATABASES   16
+#define FILE_MODE   0660
 
 /* The first byte that no msgpack begins with: neither a leaf nor private fields, whatever they say. */
 static const uint8_t lost_record[] = {0xc1};
@@ -327,8 +327,8 @@ static int rebuild(const char *data_path, struct pages *p, struct looking *l, ui
 	if (err)
 		log_error("ledger/data.mdb cannot be built anew: %s", err_text(err));
 	else
-		log_warning("ledger/data.mdb was built anew from what of it can be read: records=%" PRIu64 " lost=%" PRIu64
-		            "; the damaged file is data.mdb.damaged",
+		log_warning("ledger/data.mdb was built anew from what of it can be read: records=%" PRIu64
+		            " lost=%" PRIu64 "; the damaged file is data.mdb.damaged",
 		            b.kept, b.lost);
 	return err;
 }

@@ -18,16 +18,16 @@
 #include "node/clock.h"
 #include "node/log.h"
 
-#define FIRST_PASS_S    60          /* After the start: until then others need the disk more. */
-#define SNAPSHOT_NS     (NS_PER_S)  /* So long one snapshot is looked at: an old one keeps pages from being used again. */
-#define CPU_SHARE       10          /* Of one processor: a tenth. */
-#define NOTES_A_STEP    16          /* Each has some signatures. */
-#define SETTLE_NS       (10 * NS_PER_S) /* At the end of a pass: what was found is mended by then, or is not to be had. */
-#define SNAPSHOT_TRIES  100
-#define NICE            19
-#define IOPRIO_IDLE     (3 << 13) /* ioprio_set(2): the idle class. */
-#define IOPRIO_THREAD   1
-#define TILES_LAST      ((unsigned)TREE_TILE_LEVELS)
+#define FIRST_PASS_S   60         /* After the start: until then others need the disk more. */
+#define SNAPSHOT_NS    (NS_PER_S) /* So long one snapshot is looked at: an old one keeps pages from being used again. */
+#define CPU_SHARE      10         /* Of one processor: a tenth. */
+#define NOTES_A_STEP   16         /* Each has some signatures. */
+#define SETTLE_NS      (10 * NS_PER_S) /* At the end of a pass: what was found is mended by then, or is not to be had. */
+#define SNAPSHOT_TRIES 100
+#define NICE           19
+#define IOPRIO_IDLE    (3 << 13) /* ioprio_set(2): the idle class. */
+#define IOPRIO_THREAD  1
+#define TILES_LAST     ((unsigned)TREE_TILE_LEVELS)
 
 /* Where a pass is. */
 enum stage { STAGE_META, STAGE_TILES, STAGE_NOTES, STAGE_STATE, STAGE_END };
@@ -66,8 +66,8 @@ static bool rest(struct scrubber *s, uint64_t until_ns)
 /* --- snapshots --- */
 
 /*
- * The newest commit, held, and what the ledger is in it: as this process knows, not as the file says. Where the file goes
- * on saying otherwise, it is damaged, and the records about the ledger are written anew.
+ * The newest commit, held, and what the ledger is in it: as this process knows, not as the file says. Where the file
+ * goes on saying otherwise, it is damaged, and the records about the ledger are written anew.
  */
 static int snapshot_take(struct scrubber *s, struct store_head *ret)
 {
@@ -158,7 +158,7 @@ static bool pace(struct scrubber *s, struct pass *p, uint64_t cpu_before)
 	return rest(s, until > now ? until : now);
 }
 
-static void found(void *ctx, const struct scrub_find *f)
+void scrubber_found(void *ctx, const struct scrub_find *f)
 {
 	struct scrubber *s = ctx;
 
@@ -193,7 +193,8 @@ static void estimate(struct scrubber *s)
 
 	for (unsigned i = 0; i < sizeof s->scrub.db / sizeof s->scrub.db[0]; i++)
 		if (s->scrub.has_db[i])
-			pages += s->scrub.db[i].branch_pages + s->scrub.db[i].leaf_pages + s->scrub.db[i].overflow_pages;
+			pages +=
+			        s->scrub.db[i].branch_pages + s->scrub.db[i].leaf_pages + s->scrub.db[i].overflow_pages;
 	pthread_mutex_lock(&s->lock);
 	s->shown.whole = pages * s->scrub.pages.page_size;
 	pthread_mutex_unlock(&s->lock);
@@ -351,12 +352,13 @@ static bool await_pass(struct scrubber *s, uint64_t due_ns)
 	return !stop;
 }
 
-static void *run(void *arg)
+void *scrubber_run(void *arg)
 {
 	struct scrubber *s = arg;
 	uint64_t due = clock_mono_ns() + FIRST_PASS_S * NS_PER_S;
 
-	/* A thread of Linux has a nice value of its own. Where the service's settings allow neither, the pace is enough. */
+	/* A thread of Linux has a nice value of its own. Where the service's settings allow neither, the pace is
+	 * enough. */
 	setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), NICE);
 	syscall(SYS_ioprio_set, IOPRIO_THREAD, 0, IOPRIO_IDLE);
 	while (await_pass(s, due)) {
@@ -365,70 +367,4 @@ static void *run(void *arg)
 			break;
 	}
 	return NULL;
-}
-
-/* --- opening and closing --- */
-
-int scrubber_open(const struct scrubber_options *o, struct scrubber **ret)
-{
-	struct scrubber *s = calloc(1, sizeof *s);
-	pthread_condattr_t attr;
-
-	if (!s)
-		return CS_ERR_NOMEM;
-	s->o = *o;
-	s->shown.rate = o->rate;
-	s->scrub.origin = o->origin;
-	s->scrub.found = found;
-	s->scrub.signatures = scrubber_signatures;
-	s->scrub.entry = scrubber_learn;
-	s->scrub.ctx = s;
-	pthread_mutex_init(&s->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&s->wake, &attr);
-	pthread_condattr_destroy(&attr);
-	int err = pages_file_open(o->path, true, &s->file);
-	if (!err && pthread_create(&s->thread, NULL, run, s))
-		err = CS_ERR_NOMEM;
-	if (err) {
-		pages_file_close(&s->file);
-		free(s);
-		return err;
-	}
-	*ret = s;
-	return 0;
-}
-
-void scrubber_stop(struct scrubber *s)
-{
-	if (!s)
-		return;
-	pthread_mutex_lock(&s->lock);
-	s->stop = true;
-	pthread_cond_broadcast(&s->wake);
-	pthread_mutex_unlock(&s->lock);
-	pthread_join(s->thread, NULL);
-	if (s->view)
-		store_view_close(s->view);
-	s->view = NULL;
-}
-
-void scrubber_close(struct scrubber *s)
-{
-	if (!s)
-		return;
-	scrub_end(&s->scrub);
-	pages_file_close(&s->file);
-	pthread_cond_destroy(&s->wake);
-	pthread_mutex_destroy(&s->lock);
-	free(s);
-}
-
-void scrubber_ask(struct scrubber *s)
-{
-	pthread_mutex_lock(&s->lock);
-	s->shown.asked = s->shown.passes + s->shown.running + 1;
-	pthread_cond_broadcast(&s->wake);
-	pthread_mutex_unlock(&s->lock);
 }

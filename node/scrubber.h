@@ -1,4 +1,5 @@
-/* The scrubber: reads the whole store again and again, slowly, and keeps the list of what is damaged until it is mended. */
+/* The scrubber: reads the whole store again and again, slowly, and keeps the list of what is damaged until it is
+ * mended. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef NODE_SCRUBBER_H
 #define NODE_SCRUBBER_H
@@ -15,12 +16,12 @@ struct scrubber_options {
 	const char *origin;
 	struct store *store;
 	struct ledger_writer *writer;
-	uint64_t rate;             /* Bytes a second that are read at most; a tenth of one processor's time at most too. */
-	unsigned interval_s;       /* From one pass's begin to the next one's, if it has ended by then. */
+	uint64_t rate;       /* Bytes a second that are read at most; a tenth of one processor's time at most too. */
+	unsigned interval_s; /* From one pass's begin to the next one's, if it has ended by then. */
 	void (*wanted)(void *ctx); /* Something waits for the other members. Any thread; it may be told too often. */
 	/*
-	 * The file's structure, or the state, is not what it must be: neither can be mended under a process that uses it.
-	 * Must not return: the next start mends (node/salvage.h).
+	 * The file's structure, or the state, is not what it must be: neither can be mended under a process that uses
+	 * it. Must not return: the next start mends (node/salvage.h).
 	 */
 	void (*broken)(void *ctx, const char *what) __attribute__((noreturn));
 	void *ctx;
@@ -38,8 +39,8 @@ void scrubber_ask(struct scrubber *s);
 void scrubber_state(struct scrubber *s, struct wire_scrub *ret); /* Any thread. */
 
 /*
- * A reader has met damage under a tile, of an entry in it perhaps: the scrubber looks at all of it at once, for what LMDB
- * said may be as damaged. Any thread.
+ * A reader has met damage under a tile, of an entry in it perhaps: the scrubber looks at all of it at once, for what
+ * LMDB said may be as damaged. Any thread.
  */
 void scrubber_met(struct scrubber *s, unsigned level, uint64_t n);
 /* An entry, or its private fields, are damaged, and here is what they must be. Any thread. */
@@ -57,7 +58,8 @@ struct scrub_item {
 bool scrubber_next(struct scrubber *s, uint64_t now_ns, struct scrub_item *ret);
 /* Nobody gave it, or nobody can be asked. */
 void scrubber_again(struct scrubber *s, const struct scrub_item *i, uint64_t delay_ns);
-/* Bytes that member `from` gave for it, not yet checked: the writer checks, and either writes or has it asked for again. */
+/* Bytes that member `from` gave for it, not yet checked: the writer checks, and either writes or has it asked for
+ * again. */
 void scrubber_give(struct scrubber *s, const struct scrub_item *i, uint64_t from, const void *bytes, size_t len,
                    bool partial);
 /* The signatures of a checkpoint that a member gave: NULL, or what is wrong. Core's thread. */

@@ -48,7 +48,9 @@ struct scrubber {
 
 /* To the list, unless it is there; what the store itself can tell goes to the writer at once. */
 void scrubber_add(struct scrubber *s, const struct scrub_find *f);
+void *scrubber_run(void *arg); /* The thread; arg: the scrubber. */
 /* struct scrub's callbacks; ctx: the scrubber. */
+void scrubber_found(void *ctx, const struct scrub_find *f);
 const char *scrubber_signatures(void *ctx, const struct note *n);
 void scrubber_keys_whole(struct scrubber *s, bool whole);
 void scrubber_learn(void *ctx, uint64_t index, const void *leaf, size_t len);

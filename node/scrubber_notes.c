@@ -11,10 +11,10 @@
 #include "ledger/tree.h"
 #include "node/scrubber_internal.h"
 
-#define KEY_SIZE          32
-#define LOG_SIGNATURE     64 /* note.h */
+#define KEY_SIZE           32
+#define LOG_SIGNATURE      64 /* note.h */
 #define COSIGNER_SIGNATURE 72
-#define KIND_KEY_ROTATED  26 /* FORMAT.md; a build that does not know the kind carries it. */
+#define KIND_KEY_ROTATED   26 /* FORMAT.md; a build that does not know the kind carries it. */
 
 /* --- keys --- */
 
@@ -71,11 +71,11 @@ void scrubber_keys_whole(struct scrubber *s, bool whole)
 /* --- lines --- */
 
 /*
- * A line of a key that nobody here knows says nothing, and there may be such: a witness's. One that is wrong in a bit is
- * another matter: its signature is a known key's and its name or id is not, or the other way round.
+ * A line of a key that nobody here knows says nothing, and there may be such: a witness's. One that is wrong in a bit
+ * is another matter: its signature is a known key's and its name or id is not, or the other way round.
  */
-static const char *line_wrong(const struct note *whole, const struct note_signature *line, const uint8_t (*keys)[KEY_SIZE],
-                              unsigned n_keys)
+static const char *line_wrong(const struct note *whole, const struct note_signature *line,
+                              const uint8_t (*keys)[KEY_SIZE], unsigned n_keys)
 {
 	const uint8_t type = line->len == LOG_SIGNATURE ? NOTE_KEY_ED25519 : NOTE_KEY_COSIGNATURE;
 	struct note one = {.text = whole->text, .text_len = whole->text_len, .n_signatures = 1};

@@ -41,7 +41,8 @@ struct settings {
 	uint64_t map_size;             /* LMDB's address space, bytes. */
 	uint64_t disk_reserve;         /* Bytes to be left free for the data folder: node/space.h. */
 	/*
-	 * The scrubber (node/scrubber.h): bytes a second, 0: there is none; hours from one pass's begin to the next one's.
+	 * The scrubber (node/scrubber.h): bytes a second, 0: there is none; hours from one pass's begin to the next
+	 * one's.
 	 */
 	uint64_t scrub_rate;
 	unsigned scrub_interval_h;

@@ -37,8 +37,8 @@ static void on_bus(int number)
 }
 
 /*
- * A page of LMDB's that is damaged can lead it out of its map. It may as well be a defect of ours: the process ends as it
- * would have, by the same signal, which comes again as soon as this returns.
+ * A page of LMDB's that is damaged can lead it out of its map. It may as well be a defect of ours: the process ends as
+ * it would have, by the same signal, which comes again as soon as this returns.
  */
 static void on_segv(int number)
 {

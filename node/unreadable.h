@@ -1,4 +1,5 @@
-/* The ends that the ledger's file brings when a page of it cannot be read, or leads astray: words, and a second look. */
+/* The ends that the ledger's file brings when a page of it cannot be read, or leads astray: words, and a second look.
+ */
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef NODE_UNREADABLE_H
 #define NODE_UNREADABLE_H

@@ -18,14 +18,26 @@
 	(1u << 20) /* Commit at once when this much waits: bounds the transaction and the loss of time.                \
 	            */
 
+/* What is to be erased, or a rewrite to be ended. */
+struct task {
+	struct task *next;
+	const struct store_erasure *list;
+	size_t n;
+	struct store_rewrite *rewrite;
+	uint64_t changed;
+	int err;
+	bool done;
+};
+
 struct ledger_writer {
 	struct ledger_writer_options o;
 	pthread_t thread;
 	pthread_mutex_t lock;
-	pthread_cond_t wake;
+	pthread_cond_t wake, task_done;
 	struct entries *first, **last;
 	struct state_block *states, **states_last;
 	struct ledger_mend *mends, **mends_last;
+	struct task *tasks, **tasks_last;
 	uint64_t pushed_size;     /* Entries stored or given to the thread. */
 	uint64_t checkpoint_size; /* The newest pushed one; older ones need not be stored. */
 	size_t checkpoint_len;
@@ -47,6 +59,7 @@ struct round {
 	struct entries *bundles;
 	struct state_block *states;
 	struct ledger_mend *mends;
+	struct task *tasks;
 	uint64_t checkpoint_size;
 	size_t checkpoint_len;
 	uint8_t checkpoint[LIMIT_NOTE_SIZE_MAX];
@@ -78,6 +91,8 @@ static bool write_bundles(struct ledger_writer *w, const struct round *r)
 	for (struct entries *b = r->bundles; b; b = b->next) {
 		if (b->n)
 			check(w, store_append(w->o.store, b->first, b->entries, b->n), "append entries");
+		if (b->n_erasures)
+			check(w, store_append_erased(w->o.store, b->erasures, b->n_erasures), "note what was erased");
 		if (b->index)
 			check(w, store_applied(w->o.store, b->index, b->term), "record the applied index");
 		if (b->index && b->fetched)
@@ -146,6 +161,36 @@ static bool write_states(struct ledger_writer *w, struct state_block *states)
 	return false;
 }
 
+static void end_task(struct ledger_writer *w, struct task *t, int err)
+{
+	pthread_mutex_lock(&w->lock);
+	t->err = err;
+	t->done = true;
+	pthread_cond_broadcast(&w->task_done);
+	pthread_mutex_unlock(&w->lock);
+}
+
+/* A store that is full loses no less by it than by entries: the map is larger after a restart. */
+static bool do_tasks(struct ledger_writer *w, struct task *tasks, bool held)
+{
+	bool full = false;
+
+	for (struct task *t = tasks, *next; t; t = next) {
+		int err = CS_ERR_NOT_READY;
+		next = t->next;
+		if (t->rewrite && (held || full))
+			store_rewrite_abandon(t->rewrite);
+		else if (t->rewrite)
+			err = store_rewrite_finish(w->o.store, t->rewrite); /* The store goes on in any case. */
+		else if (!held && !full) {
+			err = store_erase(w->o.store, t->list, t->n, &t->changed);
+			full = check(w, err, "erase");
+		}
+		end_task(w, t, err);
+	}
+	return full;
+}
+
 static void round_free(struct ledger_writer *w, struct round *r)
 {
 	while (r->bundles) {
@@ -170,7 +215,7 @@ static bool due(const struct ledger_writer *w, uint64_t *ret_until)
 		return true;
 	if (w->held || w->full)
 		return false;
-	if (w->states)
+	if (w->states || w->tasks)
 		return true;
 	if (!w->first)
 		return false;
@@ -219,6 +264,9 @@ static bool take(struct ledger_writer *w, struct round *r)
 	r->mends = w->mends;
 	w->mends = NULL;
 	w->mends_last = &w->mends;
+	r->tasks = w->tasks;
+	w->tasks = NULL;
+	w->tasks_last = &w->tasks;
 	take_checkpoint(w, r);
 	w->first = NULL;
 	w->last = &w->first;
@@ -227,7 +275,22 @@ static bool take(struct ledger_writer *w, struct round *r)
 	w->flush = false;
 	stop = w->stop;
 	pthread_mutex_unlock(&w->lock);
-	return stop && !r->bundles && !r->states && !r->mends && !r->checkpoint_len;
+	return stop && !r->bundles && !r->states && !r->mends && !r->checkpoint_len && !r->tasks;
+}
+
+/* Nobody waits for a writer that is held: locked. */
+static void refuse_tasks(struct ledger_writer *w)
+{
+	for (struct task *t = w->tasks, *next; t; t = next) {
+		next = t->next; /* Its memory is the waiter's. */
+		if (t->rewrite)
+			store_rewrite_abandon(t->rewrite);
+		t->err = CS_ERR_NOT_READY;
+		t->done = true;
+	}
+	w->tasks = NULL;
+	w->tasks_last = &w->tasks;
+	pthread_cond_broadcast(&w->task_done);
 }
 
 /* For good: only a restart makes the map larger, and brings back from the log what is dropped here. */
@@ -235,6 +298,7 @@ static void set_full(struct ledger_writer *w)
 {
 	pthread_mutex_lock(&w->lock);
 	w->full = true;
+	refuse_tasks(w);
 	pthread_mutex_unlock(&w->lock);
 }
 
@@ -249,6 +313,7 @@ static void *run(void *arg)
 		full = full || (!r.held && (r.bundles || r.checkpoint_len) && write_bundles(w, &r));
 
 		full = full || (!r.held && write_states(w, r.states));
+		full = do_tasks(w, r.tasks, r.held || full) || full;
 		if (full)
 			set_full(w);
 		round_free(w, &r);
@@ -271,6 +336,8 @@ int ledger_writer_open(const struct ledger_writer_options *o, struct ledger_writ
 	w->last = &w->first;
 	w->states_last = &w->states;
 	w->mends_last = &w->mends;
+	w->tasks_last = &w->tasks;
+	pthread_cond_init(&w->task_done, NULL);
 	store_head(o->store, &head);
 	atomic_init(&w->stored_size, head.size);
 	w->pushed_size = head.size;
@@ -299,6 +366,7 @@ void ledger_writer_close(struct ledger_writer *w)
 	pthread_mutex_unlock(&w->lock);
 	pthread_join(w->thread, NULL);
 	pthread_cond_destroy(&w->wake);
+	pthread_cond_destroy(&w->task_done);
 	pthread_mutex_destroy(&w->lock);
 	free(w);
 }
@@ -329,6 +397,47 @@ void ledger_writer_push_state(struct ledger_writer *w, struct state_block *b, bo
 	w->states_last = &b->next;
 	pthread_cond_signal(&w->wake);
 	pthread_mutex_unlock(&w->lock);
+}
+
+static void push_task(struct ledger_writer *w, struct task *t)
+{
+	t->next = NULL;
+	*w->tasks_last = t;
+	w->tasks_last = &t->next;
+	pthread_cond_signal(&w->wake);
+}
+
+/* Whoever waits must not hold up a writer that is held for want of room. */
+static int await(struct ledger_writer *w, struct task *t)
+{
+	pthread_mutex_lock(&w->lock);
+	if ((w->held || w->full || w->stop) && t->rewrite)
+		store_rewrite_abandon(t->rewrite);
+	if (w->held || w->full || w->stop) {
+		pthread_mutex_unlock(&w->lock);
+		return CS_ERR_NOT_READY;
+	}
+	push_task(w, t);
+	while (!t->done)
+		pthread_cond_wait(&w->task_done, &w->lock);
+	pthread_mutex_unlock(&w->lock);
+	return t->err;
+}
+
+int ledger_writer_erase(struct ledger_writer *w, const struct store_erasure *list, size_t n, uint64_t *ret_changed)
+{
+	struct task t = {.list = list, .n = n};
+	int err = await(w, &t);
+
+	*ret_changed = t.changed;
+	return err;
+}
+
+int ledger_writer_rewrite(struct ledger_writer *w, struct store_rewrite *r)
+{
+	struct task t = {.rewrite = r};
+
+	return await(w, &t);
 }
 
 void ledger_writer_push_checkpoint(struct ledger_writer *w, uint64_t size, const void *note, size_t len)
@@ -364,6 +473,8 @@ void ledger_writer_hold(struct ledger_writer *w, bool hold)
 {
 	pthread_mutex_lock(&w->lock);
 	w->held = hold;
+	if (hold)
+		refuse_tasks(w);
 	pthread_cond_signal(&w->wake);
 	pthread_mutex_unlock(&w->lock);
 }

@@ -45,6 +45,13 @@ void ledger_writer_close(struct ledger_writer *w);
 void ledger_writer_push(struct ledger_writer *w, struct entries *b);
 /* Written in order after the bundles pushed before it. sync: then force LMDB to disk, so that the log may be cut. */
 void ledger_writer_push_state(struct ledger_writer *w, struct state_block *b, bool sync);
+/*
+ * Erases in the store, or ends a rewrite (taken over, whatever comes of it), after all that was pushed before, and
+ * waits for it. CS_ERR_NOT_READY: the writer is held, or ends; else as store_erase and store_rewrite_finish say. Any
+ * thread but the writer's.
+ */
+int ledger_writer_erase(struct ledger_writer *w, const struct store_erasure *list, size_t n, uint64_t *ret_changed);
+int ledger_writer_rewrite(struct ledger_writer *w, struct store_rewrite *r);
 void ledger_writer_push_checkpoint(struct ledger_writer *w, uint64_t size, const void *note, size_t len); /* Copied. */
 /* malloc'ed; freed behind done. Before whatever else waits. Any thread. */
 void ledger_writer_push_mend(struct ledger_writer *w, struct ledger_mend *m);

@@ -23,10 +23,8 @@ static uint8_t flip_mask = 0x30; /* Two bits: one would be turned back without t
 
 static void decide(cs_client *client, unsigned n)
 {
-	struct cs_request r = {.subject_type = "user",
-	                       .action = "read",
-	                       .resource_type = "repo",
-	                       .resource_id = "main"};
+	struct cs_request r = {
+	        .subject_type = "user", .action = "read", .resource_type = "repo", .resource_id = "main"};
 	char subject[32];
 
 	for (unsigned i = 0; i < n; i++) {
@@ -205,6 +203,26 @@ static void in_service(cs_client *client)
 	check(client, "in service, on all: repaired");
 }
 
+/* Nobody is there to repair it: the entry is refused in words, its neighbours are given; then the others come. */
+static void alone(cs_client *client)
+{
+	stored(client);
+	cluster_run("cluster kill %s/c --node 2", cluster.dir);
+	cluster_run("cluster kill %s/c --node 3", cluster.dir);
+	flip_index(1, "entries", 60, 11);
+	if (cluster_try("show 60 --cluster %s --key %s --timeout-ms 700", cluster.cluster_file, cluster.gateway_key) ==
+	    0)
+		history_fail("a damaged entry is shown");
+	cluster_run("show 61 --cluster %s --key %s --timeout-ms 5000", cluster.cluster_file, cluster.gateway_key);
+	expect(1, "the ledger is damaged: entry 60 in ledger/data.mdb is not as it was stored, and is given to nobody",
+	       0);
+	cluster_run("cluster up %s/c", cluster.dir);
+	cluster_run("show 60 --cluster %s --key %s --timeout-ms 10000", cluster.cluster_file, cluster.gateway_key);
+	check(client, "refused while nobody could repair it");
+	scrub();
+	expect(1, "repaired, with what node .*: entry 60 ", 0);
+}
+
 /* The last entry, the tree's edge, the records about the ledger, a bit of the state: what a start looks at. */
 static void at_rest(cs_client *client)
 {
@@ -286,6 +304,7 @@ int main(void)
 	decide(client, 290);
 	stored(client);
 	in_service(client);
+	alone(client);
 	at_rest(client);
 	structure(client);
 	lost(client);

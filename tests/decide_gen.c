@@ -221,7 +221,8 @@ const struct gen_step gen_steps_asks[] = {{10, ask}, {3, ask_again}, {1, import}
 /* --- what comes next --- */
 
 static const struct gen_step *const steps[] = {gen_steps_asks,     gen_steps_orders,      gen_steps_hostile,
-                                               gen_steps_verdicts, gen_steps_credentials, gen_steps_reads};
+                                               gen_steps_verdicts, gen_steps_credentials, gen_steps_reads,
+                                               gen_steps_erase};
 
 static const struct gen_step *choose(struct gen *g)
 {

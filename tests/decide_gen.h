@@ -27,7 +27,7 @@ struct gen_step {
 	void (*run)(struct gen *g);
 };
 extern const struct gen_step gen_steps_asks[], gen_steps_orders[], gen_steps_hostile[], gen_steps_verdicts[],
-        gen_steps_credentials[], gen_steps_reads[];
+        gen_steps_credentials[], gen_steps_reads[], gen_steps_erase[];
 
 /*
  * A number below n: the same on every machine. One draw in an expression, for compilers choose the order of arguments,

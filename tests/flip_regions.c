@@ -5,8 +5,8 @@
 #include "tests/flip_regions.h"
 
 #include <setjmp.h>
-#include <stdbool.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,7 +80,7 @@ int image_source(void *ctx, uint64_t offset, void *buf, size_t len)
 
 static void mark(struct image *i, size_t at, size_t n, enum region r)
 {
-	memset(i->region + at, r, n);
+	memset(i->region + at, (int)r, n);
 }
 
 static void mark_value(struct image *i, const uint8_t *node, const char *db)

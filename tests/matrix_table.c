@@ -12,16 +12,16 @@
 const char *const matrix_file_words[N_FILES] = {MATRIX_FILES(WORDS)};
 const char *const matrix_fault_words[N_FAULTS] = {MATRIX_FAULTS(WORDS)};
 
-#define MENDED    "a copy of the log's metadata or snapshot was damaged or behind: written again"
-#define REPAIR    "the log is repaired"
-#define UNDONE    "the log's last write was not finished: cut off"
-#define HALTS     "its disk went back or was replaced"
-#define STORE     "stopping at once: the ledger's store"
-#define HEALED    "the ledger is repaired, with what"
-#define UNMENDED  "it cannot be mended in service, the next start does"
-#define ANEW      "was built anew from what of it can be read"
-#define ASIDE     "it is put aside"
-#define GIVES     "waits for another member to give its own"
+#define MENDED   "a copy of the log's metadata or snapshot was damaged or behind: written again"
+#define REPAIR   "the log is repaired"
+#define UNDONE   "the log's last write was not finished: cut off"
+#define HALTS    "its disk went back or was replaced"
+#define STORE    "stopping at once: the ledger's store"
+#define HEALED   "the ledger is repaired, with what"
+#define UNMENDED "it cannot be mended in service, the next start does"
+#define ANEW     "was built anew from what of it can be read"
+#define ASIDE    "it is put aside"
+#define GIVES    "waits for another member to give its own"
 
 /* Rows of one line: the same end in both scopes, or one for each. */
 #define REST_2(file, fault, what, hurt, ...)                                                                           \

@@ -1,5 +1,4 @@
-/* Erasures and backups: keys of erased subjects are destroyed, what was erased leaves the folder, old copies are lost.
- */
+/* Erasures and backups: keys of erased subjects are destroyed, bundles written anew, old copies are lost. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 

@@ -34,7 +34,7 @@ static struct shared {
 	size_t next;
 	unsigned long refuted, undecided, harmless, wrong;
 	size_t wrong_at;
-} *shared;
+} * shared;
 
 static int setup(void **state)
 {
@@ -195,7 +195,8 @@ static void test_store_bytes(void **state)
 		crashed++;
 	}
 	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-	print_message("store: %lu refuted, %lu could not tell, %lu led LMDB astray, %lu harmless: the same was read, or private fields are gone\n",
+	print_message("store: %lu refuted, %lu could not tell, %lu led LMDB astray, %lu harmless: the same was read, "
+	              "or private fields are gone\n",
 	              shared->refuted, shared->undecided, crashed, shared->harmless);
 	if (shared->wrong)
 		fail_msg("%lu flips verified although something else was read, the last at byte %zu", shared->wrong,

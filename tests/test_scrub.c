@@ -62,8 +62,10 @@ static void store_fill(struct store *s)
 		for (unsigned i = 0; i < 3; i++) {
 			keys[i][0] = i ? 'S' : 'H';
 			put_u64be(keys[i] + 1, i);
-			records[i] = (struct store_record){
-			        .key = keys[i], .value = values[i], .key_len = 9, .value_len = (uint32_t)strlen(values[i])};
+			records[i] = (struct store_record){.key = keys[i],
+			                                   .value = values[i],
+			                                   .key_len = 9,
+			                                   .value_len = (uint32_t)strlen(values[i])};
 		}
 		assert_int_equal(store_write_state(s, records, 2 + part, 10 + part, 2), 0);
 	}

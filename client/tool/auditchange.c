@@ -10,6 +10,7 @@
 #include "client/tool/auditfacts_internal.h"
 #include "client/tool/text.h"
 #include "ledger/note.h"
+#include "node/decide/command_erase.h"
 
 /* The public fields as JSON: their shapes are those of FORMAT.md, but nothing here relies on that. */
 static json_t *at(json_t *list, size_t i)
@@ -139,6 +140,26 @@ static void predecessor_words(const struct entryview *v, char *buf, size_t cap)
 	         (int)p.origin.len, p.origin.s, p.size, root, p.state_size);
 }
 
+static void keeping_words(unsigned kind, json_t *p, char *buf, size_t cap)
+{
+	int64_t what = (int64_t)num(p, 0);
+
+	if (kind == ENTRY_ERASED && what == ERASE_SUBJECT)
+		snprintf(buf, cap, "erased: all of one subject below entry %" PRId64, (int64_t)num(p, 2));
+	else if (kind == ENTRY_ERASED && what == ERASE_ENTRY)
+		snprintf(buf, cap, "erased: fields of entry %" PRId64, (int64_t)num(p, 1));
+	else if (kind == ENTRY_ERASED)
+		snprintf(buf, cap, "erased by age: %s below entry %" PRId64, entry_kind_text((unsigned)num(p, 3)),
+		         (int64_t)num(p, 2));
+	else if (what == HOLD_LIFT)
+		snprintf(buf, cap, "the hold of entry %" PRId64 " lifted", (int64_t)num(p, 1));
+	else if (what == HOLD_RETENTION)
+		snprintf(buf, cap, "retention of %s: %" PRId64 " s (0: for ever)", entry_kind_text((unsigned)num(p, 2)),
+		         (int64_t)num(p, 3) / 1000);
+	else
+		snprintf(buf, cap, "a hold set");
+}
+
 static enum audit_change words(const struct entryview *v, json_t *p, char *buf, size_t cap)
 {
 	unsigned kind = v->entry.kind;
@@ -184,6 +205,10 @@ static enum audit_change words(const struct entryview *v, json_t *p, char *buf, 
 		snprintf(buf, cap, "decision %" PRId64 " released by two persons, whatever the policy says",
 		         (int64_t)num(p, 6));
 		return v->released ? AUDIT_GLASS : AUDIT_CHANGES;
+	case ENTRY_HOLD:
+	case ENTRY_ERASED:
+		keeping_words(kind, p, buf, cap);
+		return AUDIT_ERASED;
 	default:
 		snprintf(buf, cap, "kind %u", kind);
 		return entryview_kind_known(kind) ? AUDIT_CHANGES : AUDIT_UNKNOWN;

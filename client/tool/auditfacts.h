@@ -29,6 +29,7 @@
 	X(AUDIT_CREDENTIAL, "credentials", "Credentials")                                                              \
 	X(AUDIT_REVOKED, "grants_revoked", "Grants revoked")                                                           \
 	X(AUDIT_OUTSIDE, "outside", "Signals from outside")                                                            \
+	X(AUDIT_ERASED, "erasures", "Erasures, holds and retention")                                                   \
 	X(AUDIT_UNKNOWN, "unknown", "Kinds that this build does not know")
 enum audit_change {
 #define AUDIT_CHANGE_ENUM(name, key, title) name,

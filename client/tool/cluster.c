@@ -423,7 +423,7 @@ int cluster_run(int argc, char **argv)
 	        {"down", "end them", down_run},
 	        {"status", "show each node's role, sizes and health", clusterstatus_run},
 	        {"scrub", "read the whole ledgers for damage, now", clusterscrub_run},
-        {"kill", "kill one node, to try a failure", kill_run},
+	        {"kill", "kill one node, to try a failure", kill_run},
 	        {NULL, NULL, NULL},
 	};
 

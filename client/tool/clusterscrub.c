@@ -1,4 +1,5 @@
-/* countersign cluster scrub: has nodes read their whole ledgers now, and tells what they found and what became of it. */
+/* countersign cluster scrub: has nodes read their whole ledgers now, and tells what they found and what became of it.
+ */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
@@ -22,11 +23,14 @@
 static const struct usage usage = {
         .command = "cluster scrub",
         .arguments = "[DIR]",
-        .about = "Has the nodes read their whole ledgers now, at the pace of their settings (scrub_mib_per_s), and waits\n"
-                 "for the end: every entry, its private fields, tiles, checkpoints and the state are held against what\n"
-                 "they must be; what is damaged is repaired from what else is stored, or from the other nodes. DIR is a\n"
-                 "folder made by `countersign init`, and stands for --cluster DIR/cluster.yaml --key DIR/admin.key.\n"
-                 "The key needs the role administer.\n",
+        .about =
+                "Has the nodes read their whole ledgers now, at the pace of their settings (scrub_mib_per_s), and "
+                "waits\n"
+                "for the end: every entry, its private fields, tiles, checkpoints and the state are held against what\n"
+                "they must be; what is damaged is repaired from what else is stored, or from the other nodes. DIR is "
+                "a\n"
+                "folder made by `countersign init`, and stands for --cluster DIR/cluster.yaml --key DIR/admin.key.\n"
+                "The key needs the role administer.\n",
         .exits = "  0  nothing is damaged, or all of it is repaired\n"
                  "  1  something is damaged and not repaired yet\n" TOOL_EXIT_TEXT,
         .n_min = 0,
@@ -116,8 +120,8 @@ static void print_one(const struct pass *p)
 	}
 	printf("%.1f MiB in %.1f s: %lld damaged, %lld repaired, %lld refused to readers\n",
 	       (double)number(p->state, "done_bytes") / (1 << 20), (double)number(p->state, "took_ms") / 1000,
-	       (long long)(number(p->state, "found") - p->found), (long long)(number(p->state, "repaired") - p->repaired),
-	       (long long)number(p->state, "refused"));
+	       (long long)(number(p->state, "found") - p->found),
+	       (long long)(number(p->state, "repaired") - p->repaired), (long long)number(p->state, "refused"));
 	json_array_foreach(json_object_get(p->state, "damaged"), i, text)
 	{
 		const char *s = json_string_value(text);

@@ -12,6 +12,7 @@
 #include "client/tool/text.h"
 #include "ledger/bytes.h"
 #include "node/decide/command.h"
+#include "node/decide/command_erase.h"
 #include "node/decide/command_reads.h"
 #include "node/decide/roster.h"
 
@@ -166,6 +167,45 @@ static void print_reads(const struct entryview *v)
 	print_field(v, FIELD_LOOKUP, "  ");
 }
 
+static void print_hold(const struct entryview *v)
+{
+	uint64_t action = 0, index = 0, kind = 0, keep_ms = 0;
+
+	if (!entryview_number(v, 0, &action) || !entryview_number(v, 1, &index) || !entryview_number(v, 2, &kind) ||
+	    !entryview_number(v, 3, &keep_ms))
+		return;
+	if (action == HOLD_LIFT)
+		printf("  of entry %" PRIu64 " lifted", index);
+	else if (action == HOLD_RETENTION && keep_ms)
+		printf("  retention of %s: %" PRIu64 " s", entry_kind_text((unsigned)kind), keep_ms / 1000);
+	else if (action == HOLD_RETENTION)
+		printf("  retention of %s: for ever", entry_kind_text((unsigned)kind));
+	else
+		printf("  set");
+}
+
+/* Of an erasure never whom it was about: the entry does not know. */
+static void print_keeping(const struct entryview *v)
+{
+	uint64_t a = 0, b = 0, c = 0, d = 0;
+
+	if (v->entry.kind == ENTRY_HOLD) {
+		print_hold(v);
+		return;
+	}
+	if (!entryview_number(v, 0, &a) || !entryview_number(v, 1, &b) || !entryview_number(v, 2, &c) ||
+	    !entryview_number(v, 3, &d))
+		return;
+	if (v->entry.kind == ENTRY_ERASURE_DONE)
+		printf("  node %" PRIu64 ": of entry %" PRIu64 ", %" PRIu64 " changed, %" PRIu64 " held", a, b, c, d);
+	else if (a == ERASE_SUBJECT)
+		printf("  all of one subject below entry %" PRIu64, c);
+	else if (a == ERASE_ENTRY)
+		printf("  of entry %" PRIu64, b);
+	else
+		printf("  %s from %" PRIu64 " to below %" PRIu64 ", by age", entry_kind_text((unsigned)d), b, c);
+}
+
 /* What kind of entry it is, or why it should be looked at. */
 static void print_kind(const struct entryview *v, const struct alert *a)
 {
@@ -200,9 +240,13 @@ void entryline_print(const struct entryview *v, const struct alert *a)
 		print_history(v);
 	else if (v->entry.kind == ENTRY_READ)
 		print_reads(v);
+	else if (v->entry.kind == ENTRY_HOLD || v->entry.kind == ENTRY_ERASED || v->entry.kind == ENTRY_ERASURE_DONE)
+		print_keeping(v);
 	else if (!v->verdict && v->entry.kind != ENTRY_GENESIS)
 		print_words(v);
-	if (v->verdict && !v->opened)
+	if (v->erased_fields)
+		printf("  (%serased at entry %" PRIu64 ")", v->opened ? "partly " : "", v->erased_by);
+	else if (v->verdict && !v->opened)
 		printf("  (private)");
 	if (v->entry.kind != ENTRY_READ) /* Its lookup says whom it was about. */
 		print_request(v);

@@ -51,6 +51,8 @@ int entryview_open(struct entryview *ret, const struct cs_entry *e)
 			return err;
 		v.opened = true;
 	}
+	v.erased_fields = e->erased_fields;
+	v.erased_by = e->erased_by;
 	err = read_public(&v);
 	if (!err)
 		*ret = v;
@@ -92,9 +94,14 @@ static void print_predecessor(const struct entryview *v)
 	       "carries on", (int)p.origin.len, p.origin.s, p.size, root, "its state", p.state_size, digest);
 }
 
+bool entryview_erased(const struct entryview *v, unsigned kind)
+{
+	return kind < 64 && v->erased_fields >> kind & 1 && !body_find(v->fields, v->n_fields, kind);
+}
+
 json_t *entryview_json(const struct entryview *v)
 {
-	json_t *fields = json_object(), *closed = json_array(), *o;
+	json_t *fields = json_object(), *closed = json_array(), *erased = json_array(), *o;
 	char time[TEXT_TIME_SIZE];
 
 	text_time(v->entry.time_ms, time);
@@ -105,7 +112,8 @@ json_t *entryview_json(const struct entryview *v)
 		if (f)
 			json_object_set_new(fields, fieldview_name(kind), fieldview_json(kind, f->value, f->value_len));
 		else
-			json_array_append_new(closed, json_string(fieldview_name(kind)));
+			json_array_append_new(entryview_erased(v, kind) ? erased : closed,
+			                      json_string(fieldview_name(kind)));
 	}
 	o = json_pack("{s:I, s:s, s:s, s:I}", "index", (json_int_t)v->entry.index, "kind",
 	              entry_kind_text(v->entry.kind), "time", time, "time_ms", (json_int_t)v->entry.time_ms);
@@ -119,6 +127,11 @@ json_t *entryview_json(const struct entryview *v)
 	json_object_set_new(o, "fields", fields);
 	json_object_set_new(o, "closed", closed);
 	add_predecessor(o, v);
+	if (v->erased_fields)
+		json_object_set_new(o, "erased_by", json_integer((json_int_t)v->erased_by));
+	if (json_array_size(erased))
+		json_object_set(o, "erased", erased);
+	json_decref(erased);
 	json_object_set_new(o, "prev", json_bytes(v->entry.prev.b, HASH_SIZE));
 	json_object_set_new(o, "leaf_hash", json_bytes(v->leaf_hash.b, HASH_SIZE));
 	return o;
@@ -181,7 +194,9 @@ void entryview_print_long(const struct entryview *v)
 	for (unsigned i = 0; i < v->entry.n_fields; i++) {
 		unsigned kind = v->entry.fields[i].kind;
 
-		if (!body_find(v->fields, v->n_fields, kind))
+		if (entryview_erased(v, kind))
+			snprintf(text, sizeof text, "(erased at entry %" PRIu64 ")", v->erased_by);
+		else if (!body_find(v->fields, v->n_fields, kind))
 			snprintf(text, sizeof text, "(private)");
 		else
 			field_text(v, kind, text, sizeof text);

@@ -14,6 +14,8 @@ struct entryview {
 	struct entry entry;
 	struct hash leaf_hash;
 	bool opened; /* The private fields came with it, and each opens its commitment. */
+	uint64_t erased_fields,
+	        erased_by; /* What was erased of them, as the node says, a bit for each kind; by which entry. */
 	struct field fields[LIMIT_FIELD_COUNT_MAX];
 	unsigned n_fields;
 	int verdict;   /* 0: the kind has none. */
@@ -25,6 +27,8 @@ struct entryview {
 
 /* Takes leaf and body apart; *ret points into e's bytes. CS_E_MALFORMED; CS_E_REFUTED: a field does not open. */
 int entryview_open(struct entryview *ret, const struct cs_entry *e);
+/* The field is not there because it was erased. */
+bool entryview_erased(const struct entryview *v, unsigned kind);
 json_t *entryview_json(const struct entryview *v);
 /* Index, time, kind, verdict and each field on lines of their own. */
 void entryview_print_long(const struct entryview *v);

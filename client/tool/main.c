@@ -48,6 +48,9 @@ static const struct tool_command commands[] = {
         {"monitor", "follow a cluster for an independent party: check, cosign, raise alarms", monitor_run},
         {"history", "one person's whole history, complete and proven", history_run},
         {"search", "find entries by subject, resource, action, verdict, time", search_run},
+        {"erase", "erase what is private, for good", erase_run},
+        {"hold", "legal holds: what is not erased", hold_run},
+        {"retention", "how long private fields are kept", retention_run},
         {"import", "put past events of an audit log through the policy", import_run},
         {NULL, NULL, NULL},
 };

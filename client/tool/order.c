@@ -41,6 +41,9 @@ static const struct tool_command makers[] = {
         {"governance", "of `governance set`", governance_run},
         {"grant", "of `grant revoke`", grant_run},
         {"credential", "of `credential revoke`", credential_run},
+        {"erase", "of `erase`", erase_run},
+        {"hold", "of `hold set`, `hold lift`", hold_run},
+        {"retention", "of `retention set`", retention_run},
         {NULL, NULL, NULL},
 };
 

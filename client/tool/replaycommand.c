@@ -315,6 +315,9 @@ static const struct kind {
         {ENTRY_CREDENTIAL_REVOKED, COMMAND_CREDENTIAL_REVOKE, true, making_revocation},
         {ENTRY_HISTORY, COMMAND_HISTORY, true, making_history},
         {ENTRY_READ, COMMAND_READ, true, making_read},
+        {ENTRY_HOLD, COMMAND_HOLD, true, making_hold},
+        {ENTRY_ERASED, COMMAND_ERASE, true, making_erasure},
+        {ENTRY_ERASURE_DONE, COMMAND_ERASURE_DONE, false, making_erasure_done},
         {ENTRY_STATE_DIGEST, COMMAND_STATE_DIGEST, false, make_state_digest},
 };
 

@@ -44,5 +44,8 @@ void making_revocation(struct making *m);
 /* replaycommand_records.c: about the ledger itself. */
 void making_history(struct making *m);
 void making_read(struct making *m);
+void making_hold(struct making *m);
+void making_erasure(struct making *m);
+void making_erasure_done(struct making *m);
 
 #endif

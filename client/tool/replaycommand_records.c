@@ -1,12 +1,14 @@
-/* Commands about the ledger itself, made again: histories that were asked for, what was read. */
+/* Commands about the ledger itself, made again: histories that were asked for, what was read, what is kept. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
+#include <stdio.h>
 #include <string.h>
 
 #include "client/tool/replaycommand_internal.h"
 #include "ledger/errors.h"
 #include "node/decide/codec.h"
+#include "node/decide/command_erase.h"
 #include "node/decide/command_reads.h"
 
 /* [whose, type, id, reason] */
@@ -94,4 +96,42 @@ void making_read(struct making *m)
 		copy_lookup(m, &r);
 	if (f && reader_end(&r))
 		m->err = CS_ERR_MALFORMED;
+}
+
+/* --- what is kept --- */
+
+/* [action, subject or nil, index, kind, ms, reason, signature] */
+void making_hold(struct making *m)
+{
+	writer_array(&m->w, 7);
+	making_add_public(m, 0);
+	making_add_field_or_nil(m, FIELD_SUBJECT);
+	for (unsigned i = 1; i < 4; i++)
+		making_add_public(m, i);
+	making_add_field(m, FIELD_TEXT);
+	making_add_field(m, FIELD_EVIDENCE);
+}
+
+/*
+ * The leader's own, of what has grown old: [kind, end, time]. Of an order what it was about is kept nowhere, and so the
+ * state behind it cannot be known from the ledger.
+ */
+void making_erasure(struct making *m)
+{
+	if (making_public_number(m, 0) != ERASE_RETENTION) {
+		snprintf(m->c->why, sizeof m->c->why, "whom an erasure is about is kept nowhere");
+		m->err = CS_ERR_ERASED;
+		return;
+	}
+	writer_array(&m->w, 3);
+	making_add_public(m, 3);
+	making_add_public(m, 2);
+	making_add_public(m, 4);
+}
+
+void making_erasure_done(struct making *m)
+{
+	writer_array(&m->w, 4);
+	for (unsigned i = 0; i < 4; i++)
+		making_add_public(m, i);
 }

@@ -303,6 +303,7 @@ static void take_state(struct core *c, const struct frame_chunk *ch)
 
 static void take_entries(struct core *c, const struct frame_chunk *ch)
 {
+
 	struct taking *t = c->taking;
 	const uint8_t *p = ch->bytes;
 	size_t left = ch->len;
@@ -321,6 +322,11 @@ static void take_entries(struct core *c, const struct frame_chunk *ch)
 		hash_leaf(&h, e.leaf, e.leaf_len);
 		if (entries_add(b, e.leaf, e.leaf_len, e.body, e.body_len, &h))
 			core_fatal(c, "out of memory");
+		for (unsigned i = 0; i < e.n_erasures; i++) {
+			struct store_erasure erased = catchup_erasure(&e, i, t->next);
+			if (entries_erased(b, &erased))
+				core_fatal(c, "out of memory");
+		}
 		t->next++;
 		t->entries++;
 	}
@@ -344,6 +350,10 @@ void catchup_chunk(struct core *c, uint64_t from, const struct frame_chunk *ch)
 
 	if (ch->kind == CATCHUP_DIGEST) {
 		digest_told(c, from, ch);
+		return;
+	}
+	if (ch->kind == CATCHUP_ERASED) {
+		erase_told(c, from, ch);
 		return;
 	}
 	if (t->phase == IDLE || from != t->from)

@@ -14,10 +14,10 @@
  * Kinds of FETCH and CHUNK. BEGIN answers [state's Raft index u64 | term u64 | bytes of state u64 | its digest 32], the
  * last if it was asked with a count of 1 and is known; STATE answers records, (key length u32 | value length u32 | key
  * | value)…, in the order of their keys, from the byte offset where the answer before ended; ENTRIES answers (leaf
- * length u32 | body length u32 | leaf | body)… from an index. 4 and 5 are repair's (repair.h). DIGEST is told unasked
- * (digest.h).
+ * length u32 | body length u32 | leaf | body)… from an index; of what was erased, catchup_bytes.h. 4 and 5 are repair's
+ * (repair.h). DIGEST is told unasked (digest.h), ERASED too (erase.h).
  */
-enum { CATCHUP_BEGIN = 1, CATCHUP_STATE = 2, CATCHUP_ENTRIES = 3, CATCHUP_DIGEST = 6 };
+enum { CATCHUP_BEGIN = 1, CATCHUP_STATE = 2, CATCHUP_ENTRIES = 3, CATCHUP_DIGEST = 6, CATCHUP_ERASED = 7 };
 
 #define CATCHUP_BEGIN_SIZE_1 24
 #define CATCHUP_BEGIN_SIZE   (CATCHUP_BEGIN_SIZE_1 + HASH_SIZE)

@@ -45,7 +45,7 @@ struct giving {
  */
 #define REST_MS_MAX 20
 
-#define CHUNK_CAP (CATCHUP_CHUNK_SIZE + 8 + LIMIT_ENTRY_SIZE_MAX + LIMIT_BODY_SIZE_MAX)
+#define CHUNK_CAP (CATCHUP_CHUNK_SIZE + 12 + LIMIT_ENTRY_SIZE_MAX + LIMIT_BODY_SIZE_MAX + 16 * STORE_ERASURES_MAX)
 
 static int count_record(void *ctx, const void *key, size_t key_len, const void *value, size_t value_len)
 {
@@ -123,8 +123,20 @@ static int give_state(struct giving *g)
 	return err < 0 ? err : 0;
 }
 
+static void put_erasures(uint8_t *p, const struct store_erasure *e, unsigned n)
+{
+	put_u32be(p, n);
+	for (unsigned i = 0; i < n; i++) {
+		put_u64be(p + 4 + (size_t)i * 16, e[i].by);
+		put_u64be(p + 12 + (size_t)i * 16, e[i].fields);
+	}
+}
+
 static int give_entries_of(struct giving *g, const struct store_view *v)
 {
+	struct store_erasure erased[STORE_ERASURES_MAX];
+	unsigned n_erased;
+
 	g->chunk_len = 0;
 	for (uint64_t i = 0; i < g->asked.count; i++) {
 		const void *leaf, *body = "";
@@ -137,15 +149,21 @@ static int give_entries_of(struct giving *g, const struct store_view *v)
 		if (err && err != CS_ERR_ERASED)
 			return err;
 		err = store_view_check(v, g->asked.from + i, leaf, leaf_len, body, body_len);
+		if (!err)
+			err = store_view_erased(v, g->asked.from + i, erased, STORE_ERASURES_MAX, &n_erased);
 		if (err)
 			return err;
-		if (g->chunk_len && g->chunk_len + 8 + leaf_len + body_len > CATCHUP_CHUNK_SIZE)
+		size_t size = 8 + leaf_len + body_len + (n_erased ? 4 + 16 * (size_t)n_erased : 0);
+		if (g->chunk_len && g->chunk_len + size > CATCHUP_CHUNK_SIZE)
 			return 0;
-		put_u32be(g->chunk + g->chunk_len, (uint32_t)leaf_len);
-		put_u32be(g->chunk + g->chunk_len + 4, (uint32_t)body_len);
-		memcpy(g->chunk + g->chunk_len + 8, leaf, leaf_len);
-		memcpy(g->chunk + g->chunk_len + 8 + leaf_len, body, body_len);
-		g->chunk_len += 8 + leaf_len + body_len;
+		uint8_t *p = g->chunk + g->chunk_len;
+		put_u32be(p, (uint32_t)leaf_len);
+		put_u32be(p + 4, (uint32_t)body_len | (n_erased ? CATCHUP_ERASURES : 0));
+		memcpy(p + 8, leaf, leaf_len);
+		memcpy(p + 8 + leaf_len, body, body_len);
+		if (n_erased)
+			put_erasures(p + 8 + leaf_len + body_len, erased, n_erased);
+		g->chunk_len += size;
 	}
 	return 0;
 }

@@ -68,6 +68,7 @@ void core_on_wake(uv_async_t *async)
 	catchup_stored(c);
 	heal_step(c);
 	digest_stored(c);
+	erase_step(c);
 	guard_poke(c->guard);
 	readings_pump(c);
 	propose_pump(c);
@@ -98,6 +99,7 @@ void core_on_beat(uv_timer_t *timer)
 	readings_pump(c);
 	if (readings_due(c))
 		propose_pump(c);
+	erase_beat(c);
 	if (state_dirty(c->state) && clock_mono_ns() - c->state_taken_ns > STATE_INTERVAL_MS * NS_PER_MS)
 		apply_take_state(c, raft_last_applied(&c->raft), false);
 	publish_status(c);
@@ -225,6 +227,7 @@ void core_finish(struct core *c)
 {
 	const char *what;
 
+	erase_stop(c);
 	uv_timer_stop(&c->give_timer);
 	uv_timer_stop(&c->announce);
 	uv_timer_stop(&c->beat); /* What it looks at is closed one by one from here on. */
@@ -261,6 +264,7 @@ void core_close(struct core *c)
 	turns_free(c->unproven);
 	catchup_close(c);
 	readings_drop(c);
+	erase_free(c);
 	store_view_close(c->view);
 	tree_free(c->tree);
 	state_free(c->state);

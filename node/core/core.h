@@ -26,8 +26,9 @@ struct core_options {
 	struct store *store;
 	struct state *state;  /* Loaded from the store. */
 	uint64_t state_index; /* Raft index that the loaded state is the state of. */
-	bool store_behind;    /* By its last commit, for a damaged page: a state older than the log's is no old disk then. */
-	bool state_lost;      /* What was stored is damaged: state is empty, and is fetched from another member. */
+	bool store_behind; /* By its last commit, for a damaged page: a state older than the log's is no old disk then.
+	                    */
+	bool state_lost;   /* What was stored is damaged: state is empty, and is fetched from another member. */
 	struct board *board;
 	struct readlog *readlog;
 	const uint8_t *genesis; /* Payload of the genesis command, its hash already checked. */
@@ -39,7 +40,8 @@ struct core;
 
 /* Prepares loop, log, guard and link, and starts Raft. Errors are logged with their cause. */
 int core_open(const struct core_options *o, struct core **ret);
-/* The threads that the core hands work to and that hand work to it; before core_run. Borrowed. s: NULL, or a scrubber. */
+/* The threads that the core hands work to and that hand work to it; before core_run. Borrowed. s: NULL, or a scrubber.
+ */
 void core_attach(struct core *c, struct front *f, struct ledger_writer *w, struct reading_room *r, struct scrubber *s);
 /* Runs until core_stop, SIGTERM or SIGINT. */
 void core_run(struct core *c);

@@ -15,6 +15,7 @@
 #include "node/core/catchup.h"
 #include "node/core/core.h"
 #include "node/core/digest.h"
+#include "node/core/erase.h"
 #include "node/core/frame.h"
 #include "node/core/guard.h"
 #include "node/core/heal.h"
@@ -226,6 +227,7 @@ struct core {
 	struct giving *givings[MEMBERS_MAX];
 	unsigned givings_busy;
 	struct digests digests;
+	struct eraser *eraser;
 
 	struct room room;
 	struct {

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ledger/errors.h"
 #include "node/core/core_internal.h"
@@ -40,6 +41,18 @@ void digest_take(struct core *c)
 }
 
 /*
+ * A record that was damaged in the file, and then written anew, has taken the sum with it: that is no other history,
+ * and the next start gets the state of another member.
+ */
+static void check_damage(struct core *c)
+{
+	if (store_view_renew(c->view) || store_view_check_state(c->view) != CS_ERR_DAMAGED)
+		return;
+	log_error("stopping at once: the stored state is damaged: it cannot be mended in service, the next start does");
+	_exit(EXIT_CRASH);
+}
+
+/*
  * Ours and that of the ledger are of the same entries. Who of the two errs the exchange with the others tells, and
  * stops them; that the ledger has a false one stays true whoever it was, and nobody is to cosign it.
  */
@@ -49,6 +62,7 @@ static void compare_entry(struct core *c)
 
 	if (d->entry.size == 0 || d->entry.size != d->size || hash_equal(&d->entry.digest, &d->ours))
 		return;
+	check_damage(c);
 	if (!d->bad)
 		log_error("the state of %" PRIu64 " entries has another digest here than entry %" PRIu64
 		          " says: this node cosigns nothing more",
@@ -60,6 +74,7 @@ _Noreturn static void halt(struct core *c, const char *whom)
 {
 	char why[160];
 
+	check_damage(c);
 	snprintf(why, sizeof why, "the state at raft index %llu has another digest here than on %s", c->digests.index,
 	         whom);
 	core_halt(c->o.settings->data_path, why);

@@ -148,6 +148,13 @@ int guard_barrier(struct guard *g, struct raft_barrier *req, raft_barrier_cb cb)
 /* The entry at index as it is in memory, NULL if the log has none; and the last index that is durable here. */
 const struct raft_entry *guard_log_entry(const struct guard *g, raft_index index);
 raft_index guard_stored(const struct guard *g);
+/*
+ * The log is to forget its entries up to index: a local snapshot is taken with the first entry applied above it (the
+ * leader sees to it that there is one), and keeps nothing from before behind itself, but one entry at least. is_cut:
+ * in memory it has.
+ */
+void guard_cut(struct guard *g, raft_index index);
+bool guard_is_cut(const struct guard *g, raft_index index);
 /* Guard 6: false while a configuration is uncommitted; the fsm's snapshot then returns RAFT_BUSY. */
 bool guard_snapshot_allowed(const struct guard *g);
 /*

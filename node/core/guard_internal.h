@@ -94,6 +94,7 @@ struct guard {
 	bool bytes_stale;                             /* to be counted again: the log was cut at either end. */
 	raft_term stored_term;                        /* The current term on the disk. */
 	unsigned threshold;
+	raft_index cut; /* The log is to be cut behind this entry, by the next snapshot above it; 0: as it is. */
 
 	/* Local snapshot or install on its way (guards 4, 6, 11). */
 	struct raft_io_snapshot_put disk_put;

@@ -77,7 +77,7 @@ static uint64_t bytes_since_snapshot(const struct guard *g)
 	return bytes;
 }
 
-unsigned guard_trailing(struct guard *g, raft_index index, unsigned n)
+static unsigned trailing_bytes(struct guard *g, raft_index index, unsigned n)
 {
 	uint64_t bytes = 0;
 	unsigned kept = 0;
@@ -98,6 +98,25 @@ unsigned guard_trailing(struct guard *g, raft_index index, unsigned n)
 	return kept;
 }
 
+unsigned guard_trailing(struct guard *g, raft_index index, unsigned n)
+{
+	unsigned kept = trailing_bytes(g, index, n);
+
+	if (g->cut != 0 && index > g->cut && kept > index - g->cut)
+		kept = (unsigned)(index - g->cut);
+	return kept;
+}
+
+void guard_cut(struct guard *g, raft_index index)
+{
+	g->cut = index;
+}
+
+bool guard_is_cut(const struct guard *g, raft_index index)
+{
+	return g->raft->log.offset >= index;
+}
+
 void guard_threshold(struct guard *g)
 {
 	bool over;
@@ -111,5 +130,6 @@ void guard_threshold(struct guard *g)
 	over = g->options.snapshot_bytes_max != 0 && g->bytes > g->options.snapshot_bytes_max;
 	if (over && g->raft->snapshot.threshold > 1)
 		guard_acted(g, 6);
+	over |= g->cut != 0 && g->raft->last_applied >= g->cut; /* With the next entry that is applied. */
 	g->raft->snapshot.threshold = over ? 1 : g->threshold;
 }

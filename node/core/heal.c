@@ -92,8 +92,8 @@ void heal_beat(struct core *c)
 /* --- what came --- */
 
 /*
- * Another node may never have stored a checkpoint of this size: where each has been asked, it is dropped. The newer ones,
- * whose trees this one's is a part of, say all that it did.
+ * Another node may never have stored a checkpoint of this size: where each has been asked, it is dropped. The newer
+ * ones, whose trees this one's is a part of, say all that it did.
  */
 static bool drops(struct core *c, const struct scrub_item *i)
 {

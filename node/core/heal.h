@@ -12,9 +12,9 @@
 struct core;
 
 /*
- * Kinds of FETCH and CHUNK, beside those of catch-up and repair. An answer without bytes: the giver has it not, or damaged.
- * ENTRY answers the leaf of the entry `from`; BODY [1, private fields], or [0] where the entry has none any more; TILE of
- * the tile `from`, level in its highest byte, `count` hashes; CHECKPOINT the note of the size `from`.
+ * Kinds of FETCH and CHUNK, beside those of catch-up and repair. An answer without bytes: the giver has it not, or
+ * damaged. ENTRY answers the leaf of the entry `from`; BODY [1, private fields], or [0] where the entry has none any
+ * more; TILE of the tile `from`, level in its highest byte, `count` hashes; CHECKPOINT the note of the size `from`.
  */
 enum { HEAL_ENTRY = 16, HEAL_BODY = 17, HEAL_TILE = 18, HEAL_CHECKPOINT = 19 };
 

@@ -383,8 +383,10 @@ int core_open(const struct core_options *o, struct core **ret)
 	c->reply = malloc(WIRE_REPLY_SIZE_MAX);
 	c->out = malloc(sizeof *c->out);
 	c->taking = catchup_new();
+	c->eraser = eraser_new(c);
 	apply_init(c);
-	err = c->scratch && c->reply && c->out && c->taking ? turns_new(PENDING_MAX, &c->pending) : CS_ERR_NOMEM;
+	err = c->scratch && c->reply && c->out && c->taking && c->eraser ? turns_new(PENDING_MAX, &c->pending)
+	                                                                 : CS_ERR_NOMEM;
 	if (!err)
 		err = turns_new(PENDING_MAX, &c->unproven);
 	if (!err)

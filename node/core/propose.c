@@ -53,6 +53,10 @@ static unsigned command_of(unsigned wire_type)
 		return COMMAND_CREDENTIAL_REVOKE;
 	case WIRE_HISTORY:
 		return COMMAND_HISTORY;
+	case WIRE_HOLD:
+		return COMMAND_HOLD;
+	case WIRE_ERASE:
+		return COMMAND_ERASE;
 	default:
 		return 0;
 	}
@@ -124,6 +128,10 @@ static void receive(struct core *c, struct job *j, uint64_t now)
 	}
 	if (j->request.type == WIRE_PEOPLE_LIST) {
 		people_receive(c, j);
+		return;
+	}
+	if (j->request.type == WIRE_KEEPING) {
+		keeping_receive(c, j);
 		return;
 	}
 	if (room_refuses(c, j))
@@ -310,9 +318,11 @@ static int check_change(struct core *c, const struct command *cmd, char text[160
 {
 	struct recorded r;
 
-	if ((cmd->type != COMMAND_MEMBER && cmd->type != COMMAND_FEATURE) ||
+	if ((cmd->type != COMMAND_MEMBER && cmd->type != COMMAND_FEATURE && cmd->type != COMMAND_ERASE) ||
 	    state_recorded(c->state, cmd->principal, cmd->request_id, &r))
 		return 0;
+	if (cmd->type == COMMAND_ERASE)
+		return erase_allowed(c, cmd->principal, cmd->payload, cmd->payload_len, text);
 	if (cmd->type == COMMAND_FEATURE)
 		return features_allowed(c, cmd->payload, cmd->payload_len, text);
 	if (c->flight.member) {
@@ -459,7 +469,7 @@ void propose_pump(struct core *c)
 	if (time_ms < head.time_ms)
 		time_ms = head.time_ms; /* Never backwards, whoever led before. */
 	if ((!turns_count(c->pending) && !features_build_due(c) && !digest_due(c) && !ticks_due(c, time_ms) &&
-	     !readings_due(c)) ||
+	     !readings_due(c) && !erase_due(c)) ||
 	    clocks_hold(c))
 		return;
 	batch_begin(&w, c->scratch, BATCH_SIZE_MAX);
@@ -475,6 +485,7 @@ void propose_pump(struct core *c)
 	}
 	ticks_add(c, &w, time_ms);
 	readings_add(c, &w, time_ms);
+	erase_add(c, &w);
 	while (f->n < c->o.settings->batch_commands_max && (room = batch_room(&w, &at)) &&
 	       (j = turns_pop(c->pending))) {
 		if (room_refuses(c, j))

@@ -16,8 +16,8 @@
 #include "node/log.h"
 
 #define ROUND_MS       200
-#define PATIENCE_NS    (2 * NS_PER_S) /* Then somebody else is asked. */
-#define WORDS_NS       (5 * NS_PER_S) /* The log says what is waited for. */
+#define PATIENCE_NS    (2 * NS_PER_S)        /* Then somebody else is asked. */
+#define WORDS_NS       (5 * NS_PER_S)        /* The log says what is waited for. */
 #define STATE_SIZE_MAX (UINT64_C(256) << 20) /* As catch-up's. */
 
 struct refetch {

@@ -1,4 +1,5 @@
-/* Refetching: a node whose stored state is lost, and whose log is whole, gets the state from another before Raft starts. */
+/* Refetching: a node whose stored state is lost, and whose log is whole, gets the state from another before Raft
+ * starts. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef NODE_CORE_REFETCH_H
 #define NODE_CORE_REFETCH_H
@@ -11,9 +12,9 @@ struct core;
 
 /*
  * Runs the loop, links open, until the state of some member is here and stored: of a Raft index that neither the log's
- * snapshot nor the state that was lost is beyond, with the entries up to it. What this node has acknowledged is in its log
- * and stays there; the log goes on from that index. Waits for the others as long as it takes. CS_ERR_DAMAGED: there are
- * no others; or an error of the disk. The store has no other writer yet.
+ * snapshot nor the state that was lost is beyond, with the entries up to it. What this node has acknowledged is in its
+ * log and stays there; the log goes on from that index. Waits for the others as long as it takes. CS_ERR_DAMAGED: there
+ * are no others; or an error of the disk. The store has no other writer yet.
  */
 int refetch_run(struct core *c);
 /* While it runs: every frame. */

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "node/decide/command_erase.h"
 #include "node/decide/command_verdicts.h"
 #include "node/decide/evaluate.h"
 #include "node/decide/governance.h"
@@ -59,6 +60,10 @@ int apply_credential_enrol(struct apply *a);
 int apply_credential_revoke(struct apply *a);
 int apply_history(struct apply *a);
 int apply_read(struct apply *a);
+int apply_hold(struct apply *a); /* apply_erase.c */
+int apply_erase(struct apply *a);
+int apply_retention(struct apply *a); /* The leader's own erasure. */
+int apply_erasure_done(struct apply *a);
 
 /* --- what was drawn and is known again (recall.c); false, or nothing: make it of the seed --- */
 
@@ -173,6 +178,17 @@ void request_hash(struct hash *ret, unsigned command_type, const void *payload, 
  */
 int check_admin(const struct state *s, uint64_t now_ms, unsigned command_type, const struct admin_signature *sig,
                 const uint8_t *signed_elements, size_t len, const struct principal **ret, const struct refusal *why);
+/*
+ * check_keeping.c: the order's signatures, and whether it may be carried out. Of an erasure of one entry only the
+ * leader can tell whose it is (node/core/erase.c), and whether a hold keeps it: what is held no node erases.
+ */
+int check_hold(const struct state *s, uint64_t now_ms, const struct hold_order *o, const struct refusal *why);
+int check_erase(const struct state *s, uint64_t now_ms, uint64_t asker, const struct erase_order *o,
+                const struct refusal *why);
+int check_sweep(const struct state *s, uint64_t now_ms, const struct retention_sweep *o, const struct refusal *why);
+/* Is one of these persons whose data it is? The asker, and who signed. */
+int check_persons(const struct state *s, uint64_t asker, const struct admin_signature *sig,
+                  const uint8_t key[HASH_SIZE], struct text id, const struct refusal *why);
 bool name_valid(struct text name); /* Of a person or client: node-N are the nodes'. */
 int check_enrolment(const struct state *s, const struct enrolment *e, const struct refusal *why);
 int check_removal(const struct state *s, const struct removal *r, const struct principal **ret,

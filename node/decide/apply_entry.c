@@ -323,7 +323,7 @@ void field_chain(const struct apply *a, unsigned kind, const struct chain *c)
 	struct writer w = field_start(a);
 
 	writer_array(&w, 2);
-	if (c != NULL && c->count > 0)
+	if (c != NULL && (c->count > 0 || c->last > 0)) /* None before, and yet one: what was before it was erased. */
 		writer_uint(&w, c->last);
 	else
 		writer_nil(&w);

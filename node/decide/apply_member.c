@@ -9,6 +9,7 @@
 #include "ledger/errors.h"
 #include "node/decide/apply.h"
 #include "node/decide/codec.h"
+#include "node/decide/state_keeping.h"
 
 static void write_key(struct writer *w, const uint8_t *key)
 {
@@ -105,6 +106,7 @@ int apply_member(struct apply *a)
 		enrol(a, &m);
 	else if (m.action == MEMBER_REMOVE)
 		end_enrolment(a, &m);
+	keeping_settle(s); /* It may have been the last that had to erase. */
 	a->out->principals_changed = a->out->roster_changed = true;
 	return 0;
 }

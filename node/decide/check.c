@@ -44,6 +44,8 @@ static uint32_t role_needed(unsigned command_type)
 	case COMMAND_PEOPLE:
 	case COMMAND_GOVERNANCE:
 	case COMMAND_GRANT_REVOKE:
+	case COMMAND_HOLD:
+	case COMMAND_ERASE:
 		return ROLE_ADMINISTER;
 	case COMMAND_APPROVAL:
 		return ROLE_APPROVE;
@@ -70,6 +72,8 @@ int check_asker(const struct state *s, uint64_t principal, unsigned command_type
 		return refuse(why, CS_ERR_MALFORMED, "no client sends commands of type %u", command_type);
 	if (command_type >= COMMAND_APPROVAL && command_type <= COMMAND_OUTSIDE && !state_feature(s, FEATURE_DECISIONS))
 		return refuse(why, CS_ERR_NOT_READY, "the feature %s is not on", feature_name(FEATURE_DECISIONS));
+	if ((command_type == COMMAND_HOLD || command_type == COMMAND_ERASE) && !state_feature(s, FEATURE_RECORDS))
+		return refuse(why, CS_ERR_NOT_READY, "the feature %s is not on", feature_name(FEATURE_RECORDS));
 	if (p == NULL || p->removed)
 		return refuse(why, CS_ERR_UNAUTHENTICATED, "the client is not enrolled");
 	if ((p->roles & role) == 0)
@@ -130,6 +134,7 @@ struct signed_order {
 	unsigned command_type;
 	const uint8_t *elements;
 	size_t len;
+	uint32_t roles; /* Of whoever may sign: any of these. */
 };
 
 static int check_signature(const struct signed_order *o, const struct admin_further *sig, const struct principal **ret,
@@ -138,8 +143,9 @@ static int check_signature(const struct signed_order *o, const struct admin_furt
 	const struct principal *p = state_principal_by_name(o->s, sig->name.s, sig->name.len);
 	uint8_t message[ADMIN_MESSAGE_SIZE_MAX];
 
-	if (p == NULL || !p->has_sign || (p->roles & ROLE_ADMINISTER) == 0)
-		return refuse(why, CS_ERR_NOT_PERMITTED, "the signature: not by an administrator");
+	if (p == NULL || !p->has_sign || (p->roles & o->roles) == 0)
+		return refuse(why, CS_ERR_NOT_PERMITTED, "the signature: not by an administrator%s",
+		              o->roles & ROLE_APPROVE ? ", nor by an approver" : "");
 	if (sig->sequence <= p->sequence)
 		return refuse(why, CS_ERR_CONFLICT, "the signature: sequence %llu was used, the next is above %llu",
 		              (unsigned long long)sig->sequence, (unsigned long long)p->sequence);
@@ -165,7 +171,14 @@ static bool has_key(const struct principal *const *signers, unsigned n, const st
 int check_admin(const struct state *s, uint64_t now_ms, unsigned command_type, const struct admin_signature *sig,
                 const uint8_t *signed_elements, size_t len, const struct principal **ret, const struct refusal *why)
 {
-	const struct signed_order o = {s, now_ms, command_type, signed_elements, len};
+	/* What erases takes a second person, who may be an approver: keeping.c counts the administrators among them. */
+	bool erases = command_type == COMMAND_ERASE || command_type == COMMAND_HOLD;
+	const struct signed_order o = {s,
+	                               now_ms,
+	                               command_type,
+	                               signed_elements,
+	                               len,
+	                               erases ? ROLE_ADMINISTER | ROLE_APPROVE : ROLE_ADMINISTER};
 	const struct admin_further first = {sig->name, sig->sequence, sig->expiry_ms, sig->signature};
 	const struct principal *signers[ADMIN_SIGNATURES_MAX] = {NULL};
 	unsigned class = governance_class_of(command_type);

@@ -35,9 +35,12 @@ enum command_type {
 	COMMAND_GOVERNANCE = 16,
 	COMMAND_CREDENTIAL_ENROL = 17,
 	COMMAND_CREDENTIAL_REVOKE = 18,
-	/* Where the feature `records` is on (command_reads.h). */
+	/* Where the feature `records` is on (command_reads.h, command_erase.h). */
 	COMMAND_HISTORY = 19,
 	COMMAND_READ = 20,
+	COMMAND_HOLD = 21,
+	COMMAND_ERASE = 22,
+	COMMAND_ERASURE_DONE = 23,
 	COMMAND_STATE_DIGEST = 25,
 	COMMAND_TYPE_MAX = COMMAND_STATE_DIGEST, /* Above it: a later build's. */
 };

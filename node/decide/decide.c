@@ -102,9 +102,21 @@ static int apply_client(struct apply *a)
 		return apply_history(a);
 	case COMMAND_READ:
 		return apply_read(a);
+	case COMMAND_HOLD:
+		return apply_hold(a);
+	case COMMAND_ERASE:
+		return apply_erase(a);
 	default: /* admit lets no other type pass. */
 		return apply_removal(a);
 	}
+}
+
+/* Commands of the nodes themselves. Of erasures: those by age. */
+static bool is_own(const struct command *c)
+{
+	return c->type == COMMAND_GENESIS || c->type == COMMAND_TICK || c->type == COMMAND_BUILD ||
+	       c->type == COMMAND_STATE_DIGEST || c->type == COMMAND_ERASURE_DONE ||
+	       (c->type == COMMAND_ERASE && c->principal == 0);
 }
 
 /* What the node itself sends, once there is a genesis. */
@@ -115,14 +127,13 @@ static int apply_own(struct apply *a)
 		return apply_build(a);
 	case COMMAND_STATE_DIGEST:
 		return apply_state_digest(a);
+	case COMMAND_ERASE:
+		return apply_retention(a);
+	case COMMAND_ERASURE_DONE:
+		return apply_erasure_done(a);
 	default:
 		return apply_tick(a);
 	}
-}
-
-static bool is_own(unsigned type)
-{
-	return type == COMMAND_GENESIS || type == COMMAND_TICK || type == COMMAND_BUILD || type == COMMAND_STATE_DIGEST;
 }
 
 static int apply(struct apply *a)
@@ -131,7 +142,7 @@ static int apply(struct apply *a)
 
 	if (err != 0)
 		return err;
-	bool own = is_own(a->c->type);
+	bool own = is_own(a->c);
 	if (own && a->c->principal != 0)
 		return refuse(&a->why, CS_ERR_NOT_PERMITTED, "only the node itself sends commands of type %u",
 		              a->c->type);

@@ -69,6 +69,7 @@ struct deferred_slot *deferred_add(struct state *s, uint64_t index, uint64_t pri
 /* Before a slot is changed; and after its stage or times were. */
 void deferred_change(struct state *s, struct deferred_slot *d);
 void deferred_changed(struct state *s);
+void deferred_drop(struct state *s, struct deferred_slot *d); /* Without an end of its own: its subject is erased. */
 /* The open one whose time or end has come first; NULL: none. */
 struct deferred_slot *deferred_due(struct state *s, uint64_t now_ms);
 bool deferred_is_due(const struct deferred_slot *d, uint64_t now_ms);

@@ -208,6 +208,24 @@ static int prepare_credential(const struct prepare *p)
 	return check_credential_order(p->s, p->now_ms, p->principal, p->payload, p->len, &o, &p->why);
 }
 
+static int prepare_hold(const struct prepare *p)
+{
+	struct hold_order o;
+	int err = hold_order_decode(&o, p->payload, p->len);
+
+	return err == 0 ? check_hold(p->s, p->now_ms, &o, &p->why)
+	                : refuse(&p->why, err, "the order: %s", err_text(err));
+}
+
+static int prepare_erase(const struct prepare *p)
+{
+	struct erase_order o;
+	int err = erase_order_decode(&o, p->payload, p->len);
+
+	return err == 0 ? check_erase(p->s, p->now_ms, p->principal, &o, &p->why)
+	                : refuse(&p->why, err, "the order: %s", err_text(err));
+}
+
 static int prepare_by_type(const struct prepare *p, unsigned command_type)
 {
 	switch (command_type) {
@@ -237,6 +255,10 @@ static int prepare_by_type(const struct prepare *p, unsigned command_type)
 		return prepare_outside(p);
 	case COMMAND_CREDENTIAL_ENROL:
 		return prepare_credential(p);
+	case COMMAND_HOLD:
+		return prepare_hold(p);
+	case COMMAND_ERASE:
+		return prepare_erase(p);
 	case COMMAND_CREDENTIAL_REVOKE:
 		return check_credential_revocation(p->s, p->now_ms, p->principal, p->payload, p->len, &p->why);
 	case COMMAND_HISTORY:

@@ -111,7 +111,8 @@ static int tables_new(struct state *s)
 	s->scratch = malloc(STATE_RECORD_SIZE_MAX);
 	s->record = malloc(STATE_RECORD_SIZE_MAX);
 	s->epoch = 1;
-	if (world_new(&s->world) != 0)
+	s->keeping = calloc(1, sizeof(*s->keeping));
+	if (world_new(&s->world) != 0 || s->keeping == NULL)
 		return CS_ERR_NOMEM;
 	if (s->policy == NULL || s->policy_new == NULL || s->subjects == NULL || s->marked_subjects.changed == NULL ||
 	    s->marked_subjects.taken == NULL || s->principals == NULL || s->people == NULL ||
@@ -184,6 +185,7 @@ void state_free(struct state *s)
 	index_free(&s->challenge_index);
 	index_free(&s->answer_index);
 	world_free(&s->world);
+	free(s->keeping);
 	decisions_tables_free(s);
 	free(s->challenge_spare);
 	free(s->policy);

@@ -12,6 +12,7 @@
 #include "ledger/limits.h"
 #include "node/decide/decide.h"
 #include "node/decide/deferred.h"
+#include "node/decide/erasure.h"
 #include "node/decide/feature.h"
 #include "node/decide/governance.h"
 #include "node/decide/history.h"
@@ -43,7 +44,7 @@
 /* A subject's or actor's own chain of entries. */
 struct chain {
 	uint64_t last;  /* Index of its newest entry. */
-	uint64_t count; /* Entries so far; 0: last means nothing. */
+	uint64_t count; /* Entries so far; 0: last is 0, or the entry that erased those before. */
 };
 
 /* A subject (or actor, or both): the hash of [type, id] stands for it. */
@@ -146,6 +147,8 @@ struct state {
 	struct roster roster;
 	struct policy *policy, *policy_new; /* The new one is loaded aside, then they change places. */
 
+	struct keeping *keeping; /* erasure.h: what is erased, held, kept how long. */
+
 	struct subject *subjects;
 	uint32_t n_subjects;
 	struct marked marked_subjects;
@@ -245,6 +248,8 @@ const struct subject *subject_find(const struct state *s, const uint8_t key[HASH
  * The pointer is good until the next call that may evict it.
  */
 struct subject *subject_touch(struct state *s, const uint8_t key[HASH_SIZE]);
+/* Profile and chains begin anew, behind the entry that erased what there was; false: it is not known. */
+bool subject_reset(struct state *s, const uint8_t key[HASH_SIZE], uint64_t index);
 int subjects_loaded(struct state *s); /* After a load: order and index. */
 
 /* --- principals (state_principal.c) --- */
@@ -273,6 +278,7 @@ bool used_has_room(const struct state *s, uint64_t now_ms);
 void used_add(struct state *s, const uint8_t once[HASH_SIZE], uint64_t until_ms, uint64_t now_ms);
 void recent_set(struct state *s, const uint8_t key[HASH_SIZE], const struct request *q, unsigned level,
                 uint64_t now_ms);
+void recent_forget(struct state *s, const uint8_t key[HASH_SIZE]);
 /* The level that a proof of lately is worth yet, by the policy's levels with a max_age; 0: none. */
 unsigned recent_level(const struct state *s, const uint8_t key[HASH_SIZE], const struct request *q, uint64_t now_ms);
 typedef int (*credential_record_fn)(const struct state *s, int kind, uint64_t number, const struct writer *w);

@@ -120,6 +120,12 @@ static void drop(struct state *s, struct deferred_slot *d)
 	list_add(&s->deferred_free, LINKS(s->deferred, all), slot);
 }
 
+void deferred_drop(struct state *s, struct deferred_slot *d)
+{
+	drop(s, d);
+	deferred_changed(s);
+}
+
 /*
  * All of them or none, and only where room is wanted: which slot is whose differs from replica to replica, what is
  * kept must not. The table is small, and looked through at most once for each time that something in it has ended.

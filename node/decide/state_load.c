@@ -10,6 +10,7 @@
 #include "node/decide/codec.h"
 #include "node/decide/command_verdicts.h"
 #include "node/decide/state.h"
+#include "node/decide/state_keeping.h"
 #include "node/decide/state_records.h"
 
 #define ENTRIES_MAX STATE_INDEX_MAX /* Sizes, indexes and counters of a record: sums never overflow. */
@@ -396,6 +397,10 @@ int state_load(struct state *s, const void *key, size_t key_len, const void *val
 	case RECORD_STANDING:
 		load_standing(s, &r, number);
 		break;
+	case RECORD_ERASURE:
+	case RECORD_HOLD:
+		keeping_load(s, &r, k[0], number);
+		break;
 	default:
 		return CS_ERR_DAMAGED;
 	}
@@ -446,5 +451,7 @@ int state_loaded(struct state *s)
 		err = deferred_loaded(s);
 	if (err == 0)
 		err = standing_loaded(s);
+	if (err == 0)
+		err = keeping_loaded(s);
 	return err;
 }

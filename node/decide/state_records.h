@@ -30,6 +30,8 @@ enum record {
 	RECORD_CHALLENGE = 'c', /* By slot. */
 	RECORD_DEFERRED = 'd',  /* By slot: requests that wait. From the feature `decisions` on, as the next. */
 	RECORD_STANDING = 'g',  /* By slot: grants and warnings. */
+	RECORD_ERASURE = 'e',   /* By slot: under way. From the feature `records` on, as the next. */
+	RECORD_HOLD = 'o',      /* By slot: holds; and from 2^32 on, by kind of entries, retention. */
 	/* By page of STATE_PAGE slots. They are used anew in order of age: at full load one record for 64 answers. */
 	RECORD_ANSWERS = 'r',
 };

@@ -78,6 +78,20 @@ struct subject *subject_touch(struct state *s, const uint8_t key[HASH_SIZE])
 	return &s->subjects[slot];
 }
 
+bool subject_reset(struct state *s, const uint8_t key[HASH_SIZE], uint64_t index)
+{
+	int64_t found = index_find(&s->subject_index, get_u32be(key), same, s, key);
+
+	if (found < 0)
+		return false;
+	struct subject *u = &s->subjects[found];
+	mark(s, (uint32_t)found);
+	u->subject_chain = u->actor_chain = (struct chain){.last = index};
+	memset(&u->profile, 0, sizeof(u->profile));
+	memset(&u->history, 0, sizeof(u->history));
+	return true;
+}
+
 int subjects_loaded(struct state *s)
 {
 	struct list_order *order = calloc((size_t)s->n_subjects + 1, sizeof(*order));

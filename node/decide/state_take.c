@@ -6,6 +6,7 @@
 #include <limits.h>
 
 #include "node/decide/state.h"
+#include "node/decide/state_keeping.h"
 #include "node/decide/state_records.h"
 
 static int emit(const struct state *s, enum record kind, uint64_t number, const void *value, size_t len)
@@ -352,13 +353,14 @@ size_t state_dirty(const struct state *s)
 	return (size_t)s->head_dirty + (size_t)s->policy_dirty + (size_t)s->roster_dirty + (size_t)s->features_dirty +
 	       (size_t)s->governance_dirty + (size_t)s->digested_dirty + s->marked_people.n_changed +
 	       s->world.n_dirty_pages + (size_t)s->world.totals_dirty + per_subject * s->marked_subjects.n_changed +
-	       s->n_dirty_principals + s->n_dirty_credentials + s->n_dirty_used + s->marked_challenges.n_changed +
-	       s->marked_deferred.n_changed + s->marked_standing.n_changed + s->n_dirty_pages;
+	       s->n_dirty_principals + s->n_dirty_credentials + s->n_dirty_used + s->keeping->n_dirty +
+	       s->marked_challenges.n_changed + s->marked_deferred.n_changed + s->marked_standing.n_changed +
+	       s->n_dirty_pages;
 }
 
 static int emit_further(const struct state *s, int kind, uint64_t number, const struct writer *w)
 {
-	return emit_written(s, (enum record)kind, number, w);
+	return w == NULL ? emit(s, (enum record)kind, number, NULL, 0) : emit_written(s, (enum record)kind, number, w);
 }
 
 /* What is small, or has no marks of its own. */
@@ -380,6 +382,8 @@ static int take_at_once(struct state *s)
 		err = credentials_take(s, emit_further);
 	if (err == 0)
 		err = used_take(s, emit_further);
+	if (err == 0)
+		err = keeping_take(s, emit_further);
 	for (uint32_t i = 0; err == 0 && s->n_dirty_principals > 0 && i < s->n_principals; i++) {
 		if (s->principals[i].dirty)
 			err = take_principal(s, i);

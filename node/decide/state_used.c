@@ -100,6 +100,17 @@ void recent_set(struct state *s, const uint8_t key[HASH_SIZE], const struct requ
 	u->dirty = true;
 }
 
+void recent_forget(struct state *s, const uint8_t key[HASH_SIZE])
+{
+	struct recent_slot *u = recent_place(s, key);
+
+	if (u->time_ms == 0 || memcmp(u->key, key, HASH_SIZE) != 0)
+		return;
+	bool dirty = u->dirty;
+	*u = (struct recent_slot){.dirty = true};
+	s->n_dirty_used += !dirty;
+}
+
 unsigned recent_level(const struct state *s, const uint8_t key[HASH_SIZE], const struct request *q, uint64_t now_ms)
 {
 	const struct recent_slot *u = recent_place(s, key);

@@ -139,7 +139,9 @@ static int start(struct disk *d)
 
 	if (d->writing || d->closing || !worth_writing(d))
 		return 0;
-	if (d->at == d->place.sectors && (rv = supply_next(d)) <= 0)
+	/* To wipe what is before: in a segment that nothing was ever written to. */
+	bool roll = d->wipe == WIPE_ROLL && d->next_ready && d->at > 0;
+	if ((roll || d->at == d->place.sectors) && (rv = supply_next(d)) <= 0)
 		return rv;
 	gather(d);
 	if (d->stream.len == 0) { /* Not even one record fits in what is left of this segment. */

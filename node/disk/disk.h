@@ -56,6 +56,15 @@ raft_term disk_term(const struct disk *d);
 raft_term disk_lost_term(const struct disk *d);
 int disk_set_lost_term(struct disk *d, raft_term term);
 
+/*
+ * Wiping: no file of the log is to hold anything that is written by now. Asked for, the log goes on in a new segment
+ * with the next write, and segments that are retired are removed, not used again; disk_wipe_index then tells up to
+ * which index the log must be cut (guard_cut), and disk_wiped whether the last segment with any of it is gone.
+ */
+void disk_wipe(struct disk *d);
+bool disk_wipe_index(const struct disk *d, raft_index *ret); /* False: not yet known. */
+bool disk_wiped(struct disk *d);
+
 struct disk_status {
 	uint64_t bytes;    /* Of the segments in use, */
 	unsigned segments; /* and how many; spare ones are not counted. */

@@ -79,6 +79,18 @@ struct disk {
 	bool preparing;
 	atomic_bool prepare_hurry;
 	uint64_t prepare_number, prepare_retired; /* What it makes, of what; 0: nothing. */
+	bool prepare_again;                       /* It is there, and is filled anew. */
+	bool prepare_sync;                        /* What is removed shall not come back. */
+	/* Wiping (supply.c): nothing of the log up to wipe_index may be found in any file. */
+	enum disk_wipe {
+		WIPE_NONE,
+		WIPE_ASKED,    /* The next segment is made of nothing, retired ones are removed. */
+		WIPE_CLEANING, /* A worker is at it. */
+		WIPE_ROLL,     /* The next write begins in it. */
+		WIPE_RETIRE,   /* The segments before wipe_number are waited for. */
+	} wipe;
+	uint64_t wipe_number;
+	raft_index wipe_index;
 	int prepare_err;
 
 	/* Snapshots: snapshot.c. */

@@ -257,7 +257,8 @@ int segment_read(const struct segment_place *p, uint64_t number, uint8_t *buf, u
 	return 0;
 }
 
-int segment_blank(const struct segment_place *p, uint64_t number, uint32_t from, uint32_t to)
+static int fill_file(const struct segment_place *p, uint64_t number, uint32_t from, uint32_t to,
+                     const atomic_bool *hurry)
 {
 	char name[SEGMENT_NAME_SIZE];
 	int fd, err;
@@ -266,7 +267,18 @@ int segment_blank(const struct segment_place *p, uint64_t number, uint32_t from,
 	fd = openat(p->dir_fd, name, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return CS_ERR_IO;
-	err = fill(p, fd, number, from, to, NULL);
+	err = fill(p, fd, number, from, to, hurry);
+	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
 	close(fd);
 	return err;
+}
+
+int segment_blank(const struct segment_place *p, uint64_t number, uint32_t from, uint32_t to)
+{
+	return fill_file(p, number, from, to, NULL);
+}
+
+int segment_fill(const struct segment_place *p, uint64_t number, const atomic_bool *hurry)
+{
+	return fill_file(p, number, 0, p->sectors, hurry);
 }

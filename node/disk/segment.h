@@ -47,5 +47,7 @@ int segment_read(const struct segment_place *p, uint64_t number, uint8_t *buf, u
                  uint64_t *ret_at);
 /* Makes the sectors from..to (not included) of a segment blank again, durably. */
 int segment_blank(const struct segment_place *p, uint64_t number, uint32_t from, uint32_t to);
+/* All of them, of a segment that is not in use: what it was made of is gone. hurry as in segment_prepare. */
+int segment_fill(const struct segment_place *p, uint64_t number, const atomic_bool *hurry);
 
 #endif

@@ -58,7 +58,13 @@ static void prepare_work(uv_work_t *work)
 	d->prepare_err = 0;
 	for (unsigned i = 0; i < d->n_surplus && !d->prepare_err; i++)
 		d->prepare_err = segment_remove(&d->place, d->retired[i]);
-	if (!d->prepare_err && d->prepare_number)
+	if (!d->prepare_err && d->prepare_sync && fsync(d->place.dir_fd))
+		d->prepare_err = CS_ERR_IO;
+	if (d->prepare_err || !d->prepare_number)
+		return;
+	if (d->prepare_again)
+		d->prepare_err = segment_fill(&d->place, d->prepare_number, &d->prepare_hurry);
+	else
 		d->prepare_err = segment_prepare(&d->place, d->prepare_number, d->prepare_retired, &d->prepare_hurry);
 }
 
@@ -74,6 +80,8 @@ static void prepared(uv_work_t *work, int status)
 		disk_close_if_idle(d);
 		return;
 	}
+	if (d->wipe == WIPE_CLEANING)
+		d->wipe = d->prepare_err ? WIPE_ASKED : WIPE_ROLL;
 	if (d->prepare_err) {
 		/* Otherwise it is tried again: there may be room by then. */
 		if (d->starved)
@@ -89,19 +97,26 @@ static void prepared(uv_work_t *work, int status)
 /* The oldest go first: what is left in the folder is always one piece of the log, to its end. */
 void supply_prepare(struct disk *d)
 {
-	bool wanted = !d->next_ready && (d->starved || d->at >= d->place.sectors / NEXT_FROM);
-	unsigned used = wanted && d->n_retired > 0;
+	bool clean = d->wipe == WIPE_ASKED; /* Even if one is there: it may have been made of a retired one. */
+	bool wanted = clean || (!d->next_ready && (d->starved || d->at >= d->place.sectors / NEXT_FROM));
+	unsigned spares = d->wipe ? 0 : SPARES_MAX, used = wanted && !d->wipe && d->n_retired > 0;
 
 	atomic_store(&d->prepare_hurry, d->starved || d->at >= d->place.sectors / NEXT_BY);
-	if (d->preparing || d->closing || (!wanted && d->n_retired <= SPARES_MAX))
+	if (d->preparing || d->closing || (!wanted && d->n_retired <= spares))
 		return;
-	d->n_surplus = d->n_retired > SPARES_MAX + used ? d->n_retired - SPARES_MAX - used : 0;
+	d->n_surplus = d->n_retired > spares + used ? d->n_retired - spares - used : 0;
 	d->prepare_number = wanted ? d->number + 1 : 0;
 	d->prepare_retired = used ? d->retired[d->n_surplus] : 0;
+	d->prepare_again = clean && d->next_ready;
+	d->prepare_sync = d->wipe && d->n_surplus > 0;
 	d->prepare.data = d;
 	d->preparing = uv_queue_work(d->loop, &d->prepare, prepare_work, prepared) == 0;
 	if (!d->preparing)
 		d->prepare_err = CS_ERR_NOMEM;
+	if (!d->preparing || !clean)
+		return;
+	d->wipe = WIPE_CLEANING;
+	d->next_ready = false; /* Until it is filled nobody goes on with it. */
 }
 
 static void retire(struct disk *d)
@@ -173,6 +188,36 @@ int supply_next(struct disk *d)
 	if (err)
 		return err;
 	d->next_ready = false;
+	if (d->wipe == WIPE_ROLL) {
+		d->wipe = WIPE_RETIRE;
+		d->wipe_number = d->number;
+		d->wipe_index = d->last_index;
+	}
 	supply_prepare(d);
 	return 1;
+}
+
+void disk_wipe(struct disk *d)
+{
+	if (d->wipe == WIPE_NONE || d->wipe == WIPE_RETIRE) /* What was asked for before is part of it. */
+		d->wipe = WIPE_ASKED;
+	supply_prepare(d);
+}
+
+bool disk_wipe_index(const struct disk *d, raft_index *ret)
+{
+	*ret = d->wipe_index;
+	return d->wipe == WIPE_RETIRE || d->wipe == WIPE_NONE;
+}
+
+bool disk_wiped(struct disk *d)
+{
+	if (d->wipe != WIPE_RETIRE)
+		return d->wipe == WIPE_NONE;
+	if (d->preparing || d->n_retired > 0 || d->live[0].number < d->wipe_number) {
+		supply_prepare(d); /* What could not be removed is tried again. */
+		return false;
+	}
+	d->wipe = WIPE_NONE;
+	return true;
 }

@@ -25,9 +25,9 @@
 	X(WIRE_POLICY_SET, 7, "policy set") /* policy (command.h), signed -> proved reply */                           \
 	X(WIRE_CHECK, 8, "check") /* [request id, or request (, stale ms max)] -> [stands, verdict, index, time ms,    \
 	                             size, stale ms] */                                                                \
-	X(WIRE_ENTRIES, 9, "entries")          /* [first, count, wait ms] -> [size, [[leaf, body or nil]…]] */       \
-	X(WIRE_PROVE, 10, "prove")             /* [index, wait ms (, need, [witness's key id…])]                     \
-	                                          -> [quorum, leaf, body or nil, [hash…], checkpoint] */             \
+	X(WIRE_ENTRIES, 9, "entries") /* [first, count, wait ms] -> [size, [[leaf, body or nil (, erased)]…]] */     \
+	X(WIRE_PROVE, 10, "prove")    /* [index, wait ms (, need, [witness's key id…])]                              \
+	                                 -> [quorum, leaf, body or nil, [hash…], checkpoint] */                      \
 	X(WIRE_CONSISTENCY, 11, "consistency") /* [old size, new size] -> [[hash…]] */                               \
 	X(WIRE_CHECKPOINT, 12, "checkpoint")   /* [] -> [quorum, checkpoint] newest cosigned, else the leader's */     \
 	X(WIRE_STATUS, 13, "status")           /* [] or [1] -> status (below), [1]: with details */                    \
@@ -50,11 +50,14 @@
 	X(WIRE_SCRUB, 30, "scrub")                         /* [begin a pass] -> scrub (below) */                       \
 	X(WIRE_CREDENTIALS, 29, "credentials") /* [after name, count] -> [[name, kind, subject or nil, …]…] */     \
 	X(WIRE_WITNESS, 31, "witness") /* [after size, wait ms, note cosigned or nil] -> [checkpoint or nil, kept] */  \
-	/* Of the feature `records` (node/decide/command_reads.h, search.h). */                                        \
+	/* Of the feature `records` (node/decide/command_reads.h, search.h, command_erase.h). */                                        \
 	X(WIRE_HISTORY, 32, "history") /* whose -> proved reply */                                                     \
 	X(WIRE_HISTORY_PAGE, 33,                                                                                       \
 	  "history page")            /* [head, at, size or 0, wait ms] -> its entries (readers_history.c) */           \
-	X(WIRE_SEARCH, 34, "search") /* search -> [size, next or nil, [[leaf, body or nil]…]] */
+	X(WIRE_SEARCH, 34, "search") /* search -> [size, next or nil, [[leaf, body or nil]…]] */ \
+	X(WIRE_HOLD, 35, "hold")       /* order, signed -> proved reply */                                             \
+	X(WIRE_ERASE, 36, "erase")     /* order, signed -> proved reply */                                             \
+	X(WIRE_KEEPING, 37, "keeping") /* [] -> [[erasure…], [member…], [hold…], [retention…]] (PROTOCOL.md) */
 
 enum wire_type {
 #define WIRE_TYPE_ENUM(name, number, text) name = number,

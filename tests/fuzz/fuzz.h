@@ -15,6 +15,7 @@ typedef void (*fuzz_fn)(const uint8_t *bytes, size_t len);
 
 /* X(name, longest input worth making) */
 #define FUZZ_LIST(X)                                                                                                   \
+	X(store, 65536)       /* A store's file, as the scrubber reads it. */                                          \
 	X(frame, 8192)        /* One frame of a peer. */                                                               \
 	X(guard, 4096)        /* Frames of peers, one after the other, into libraft through the guard. */              \
 	X(request, 8192)      /* A client's message: envelope, many, and the bodies of each type. */                   \

@@ -168,7 +168,14 @@ void fuzz_catchup(const uint8_t *bytes, size_t len)
 	struct catchup_entry e;
 
 	while (catchup_take_entry(&p, &left, &e)) {
-		FUZZ_DEMAND(e.leaf >= bytes && e.leaf + e.leaf_len == e.body && e.body + e.body_len == p);
+		const uint8_t *end = e.body + e.body_len;
+		FUZZ_DEMAND(e.leaf >= bytes && e.leaf + e.leaf_len == e.body && e.n_erasures <= STORE_ERASURES_MAX);
+		if (e.n_erasures > 0) {
+			FUZZ_DEMAND(e.erasures == end + 4);
+			end = e.erasures + 16 * (size_t)e.n_erasures;
+			FUZZ_DEMAND(catchup_erasure(&e, e.n_erasures - 1, 7).index == 7);
+		}
+		FUZZ_DEMAND(end == p);
 		FUZZ_DEMAND(left < len && p + left == bytes + len);
 	}
 }

@@ -13,9 +13,11 @@
 #include "ledger/entry.h"
 #include "ledger/multiset.h"
 #include "node/core/batch.h"
+#include "node/core/catchup_bytes.h"
 #include "node/core/frame.h"
 #include "node/core/snapshot.h"
 #include "node/decide/cel/cel_request.h"
+#include "node/decide/command_erase.h"
 #include "node/decide/policy.h"
 #include "node/decide/policy_form.h"
 #include "node/wire/channel.h"
@@ -318,6 +320,37 @@ static void seed_leaf(const char *name)
 	seed_after("entry", name, front, 2, buf, kit.out->leaf_len + kit.out->body_len);
 }
 
+/* Orders about what the ledger keeps; each payload is a seed of the decoders, whoever signed it. */
+static void seed_keeping(void)
+{
+	static const uint8_t blind[32] = {7}, sig[64] = {8};
+	struct admin_signature admin = {.name = {"root", 4}, .sequence = 9, .expiry_ms = 10, .signature = sig};
+	struct hold_order h = {.action = HOLD_SET,
+	                       .subject_type = {"user", 4},
+	                       .subject_id = {"ada", 3},
+	                       .reason = {"a lawsuit", 9},
+	                       .admin = admin};
+	struct erase_order e = {.target = ERASE_ENTRY,
+	                        .index = 3,
+	                        .fields = ERASE_FIELD(FIELD_DEVICE) | ERASE_FIELD(FIELD_ADDRESS),
+	                        .blind = blind,
+	                        .reason = {"by mistake", 10},
+	                        .admin = admin};
+	struct erasure_done d = {1, 12, 3, 0};
+	uint8_t payload[512];
+	size_t n;
+
+	FUZZ_DEMAND(hold_order_encode(&h, payload, sizeof payload, &n) == 0);
+	kit_apply(&kit, COMMAND_HOLD, KIT_ADMIN, NULL, payload, n, NULL, 0);
+	seed_command("hold", WIRE_HOLD);
+	FUZZ_DEMAND(erase_order_encode(&e, payload, sizeof payload, &n) == 0);
+	kit_apply(&kit, COMMAND_ERASE, KIT_ADMIN, NULL, payload, n, NULL, 0);
+	seed_command("erase", WIRE_ERASE);
+	FUZZ_DEMAND(erasure_done_encode(&d, payload, sizeof payload, &n) == 0);
+	kit_apply(&kit, COMMAND_ERASURE_DONE, 0, NULL, payload, n, NULL, 0);
+	seed_command("erasure-done", 0);
+}
+
 static void seed_commands(void)
 {
 	static uint8_t batch_buf[BATCH_SIZE_MAX];
@@ -349,6 +382,7 @@ static void seed_commands(void)
 	seed_command("policy", WIRE_POLICY_SET);
 	kit_apply(&kit, COMMAND_TICK, 0, NULL, "\x90", 1, NULL, 0);
 	seed_command("tick", 0);
+	seed_keeping();
 	seed("batch", "all", batch_buf, batch_end(&batch, 1, kit.now_ms, 99, &root));
 	batch_begin(&batch, batch_buf, sizeof batch_buf);
 	seed("batch", "empty", batch_buf, batch_end(&batch, 1, kit.now_ms, 99, &root));
@@ -373,6 +407,15 @@ static void seed_catchup(void)
 		n += 8 + e->leaf_len + e->body_len;
 	}
 	seed("catchup", "entries", buf, n);
+	/* The last one's body: some of it was erased by one entry, some by another. */
+	size_t last = 8 + ledger.entry[2].leaf_len + ledger.entry[2].body_len;
+	put_u32be(buf + n - last + 4, (uint32_t)ledger.entry[2].body_len | CATCHUP_ERASURES);
+	put_u32be(buf + n, 2);
+	put_u64be(buf + n + 4, 11);
+	put_u64be(buf + n + 12, UINT64_C(1) << FIELD_DEVICE);
+	put_u64be(buf + n + 20, 12);
+	put_u64be(buf + n + 28, STORE_ERASED_ALL);
+	seed("catchup", "erased", buf, n + 36);
 	snapshot_encode(&s, snapshot);
 	seed("snapshot", "whole", snapshot, sizeof snapshot);
 }
