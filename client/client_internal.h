@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "client/countersign.h"
+#include "client/trust_rewrite.h"
 #include "ledger/hash.h"
 #include "ledger/verify.h"
 #include "node/decide/roster.h"
@@ -279,11 +280,14 @@ bool trust_knows(struct trust *t, const char *origin, const struct roster_node *
 int trust_proof(struct trust *t, const char *origin, const char *proof, size_t len, const void *leaf, size_t leaf_len,
                 char *text);
 /*
- * Carries the policy over to this roster. proven[i]: an entry that the policy proves has added nodes[i] with its keys;
- * voters_proven: the roster's last change is such an entry, and names the same voters. CS_ERR_REFUTED, CS_ERR_NOMEM.
+ * Carries the policy over to this roster. proven[i]: entries that the policy proves have brought the keys of nodes[i];
+ * voters_proven: the last change of who votes is such an entry, and names the same voters. changes: keys that gave way
+ * in such entries (NULL: none). CS_ERR_REFUTED, CS_ERR_NOMEM.
  */
 int trust_follow(struct trust *t, const char *origin, const struct roster *r, const bool *proven, bool voters_proven,
-                 char *ret_text);
+                 const struct trust_changes *changes, char *ret_text);
+/* Who votes has not changed since the policy was written, as far as it is of our form. */
+bool trust_same_voters(struct trust *t, const struct roster *r);
 char *trust_text(struct trust *t); /* malloc'ed; NULL: no memory, or proofs are skipped. */
 
 /* --- decide.c --- */
@@ -325,6 +329,26 @@ struct members_reply {
 };
 int members_reply_read(struct members_reply *ret, const uint8_t *body, size_t len);
 
+/* --- keychange.c --- */
+
+/* The reply to WIRE_KEYS. */
+#define KEYS_REPLY_MAX (ROSTER_NODES_MAX * 3)
+struct keys_reply {
+	uint64_t node, size;
+	bool log_signs, cosigner_signs;
+	unsigned n;
+	struct key_told {
+		uint64_t node;
+		unsigned place; /* enum key_place */
+		uint8_t pub[32];
+		uint64_t index; /* Of the entry that brought it. */
+		bool has_before;
+		uint8_t before[32];
+		uint64_t until;
+	} keys[KEYS_REPLY_MAX];
+};
+int keys_reply_read(struct keys_reply *ret, const uint8_t *body, size_t len);
+
 /* --- follow.c: new members are learnt while the old ones can still vouch for them --- */
 
 struct follow {
@@ -338,10 +362,18 @@ struct follow {
 	/* Of the run under way; its callbacks' own while busy. */
 	uint64_t version; /* Of the roster that is followed. */
 	struct members_reply reply;
-	bool proven[ROSTER_NODES_MAX], voters_proven;
-	uint64_t steps[ROSTER_NODES_MAX + 1]; /* Entries to prove. */
+	struct keys_reply keys;
+	bool voters_proven;
+	uint8_t needed[ROSTER_NODES_MAX], proven[ROSTER_NODES_MAX]; /* A bit for each place of a key. */
+	struct trust_changes changes;
+	uint64_t steps[KEYS_REPLY_MAX + 1]; /* Entries to prove, each once. */
 	unsigned n_steps, step;
 };
+/* follow_entries.c: which entries tell of what is new in the reply, and what each says once it is proven. */
+bool follow_agrees(const struct follow *f); /* The two replies are of the same keys. */
+void follow_plan(struct cs_client *c);
+struct entry;
+int follow_read(struct cs_client *c, const struct entry *e);
 void follow_open(cs_client *c);
 void follow_close(cs_client *c);
 void follow_maybe(cs_client *c); /* Begins if it is time. */

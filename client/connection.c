@@ -162,11 +162,14 @@ static uint64_t next_timestamp(cs_client *c)
 static void handshake_start(struct node *n)
 {
 	cs_client *c = n->client;
-	uint8_t init[CHANNEL_INIT_SIZE];
+	uint8_t init[CHANNEL_INIT_SIZE], pub[CHANNEL_KEY_SIZE];
 	nng_msg *m = NULL;
 
 	n->sent = false;
-	int err = channel_initiate(&n->initiator, &c->channel, n->channel_pub, CHANNEL_CLIENT, n->id, c->cluster.origin,
+	pthread_mutex_lock(&n->lock); /* The node may have got another one just now (follow.c). */
+	memcpy(pub, n->channel_pub, sizeof(pub));
+	pthread_mutex_unlock(&n->lock);
+	int err = channel_initiate(&n->initiator, &c->channel, pub, CHANNEL_CLIENT, n->id, c->cluster.origin,
 	                           next_timestamp(c), init);
 	if (err == CS_OK && (nng_msg_alloc(&m, 0) != 0 || nng_msg_append(m, init, sizeof(init)) != 0))
 		err = CS_ERR_NOMEM;

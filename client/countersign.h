@@ -485,6 +485,38 @@ int cs_member_address(cs_client *client, uint64_t id, const char *url, const cha
 int cs_members(cs_client *client, uint64_t node_id, char **ret_json);
 
 /*
+ * Keys change: a new one takes an old one's place, from the entry of this order on. Keys are good for sizes of the
+ * tree: the old one up to that of the entry's index plus the overlap, the new one from the size after the entry on.
+ * place: "log", "cosigner" or "channel" of a node (by its id); "sign" or "client" (the channel key) of a principal (by
+ * name). CS_E_EXISTS: it is, or was, somebody's key.
+ */
+struct cs_key {
+	const char *place;
+	uint64_t node;
+	const char *name;
+	const uint8_t *pub; /* 32 bytes. */
+	uint64_t overlap;   /* Entries; at most 2^40. */
+};
+int cs_key_rotate(cs_client *client, const struct cs_key *key, cs_result **ret);
+/*
+ * Has the node make new keys, which it keeps beside those it has until they are ordered; asked again, it names the
+ * same. kinds: sum of these. Only the public halves of the kinds asked for are filled in.
+ */
+#define CS_KEY_LOG      1u
+#define CS_KEY_COSIGNER 2u
+#define CS_KEY_CHANNEL  4u
+struct cs_key_prepared {
+	uint8_t log_pub[32], cosigner_pub[32], channel_pub[32];
+};
+int cs_key_prepare(cs_client *client, uint64_t node_id, unsigned kinds, struct cs_key_prepared *ret);
+/*
+ * The members' keys as one node knows them (0: any): {"node", "size", "log_signs", "cosigner_signs", "keys": [{"node",
+ * "place", "key", "entry", "before", "until"}…]}; whether that node itself signs with its current keys. JSON,
+ * malloc'ed.
+ */
+int cs_keys(cs_client *client, uint64_t node_id, char **ret_json);
+
+/*
  * Features: what all nodes begin to do from one entry on, once every member's build can. Switched on for ever, by an
  * administrator. CS_E_CONFLICT: a member's build lacks it, or a member is not heard; CS_E_EXISTS: it is on;
  * CS_E_VERSION: the leader's build has none of that name.

@@ -165,6 +165,8 @@ static unsigned kind_for(unsigned type)
 		return ENTRY_HOLD;
 	case WIRE_ERASE:
 		return ENTRY_ERASED;
+	case WIRE_KEY:
+		return ENTRY_KEY;
 	default:
 		return 0;
 	}

@@ -56,8 +56,13 @@ static void take_nodes(cs_client *c, const struct roster *r)
 		unsigned k = 0;
 		while (k < n && (c->nodes[k].id != m->id || strcmp(c->nodes[k].url, m->url) != 0))
 			k++;
-		if (k < n)
+		if (k < n) {
+			/* A new channel key: sessions that are open stay, the next handshake goes by it. */
+			pthread_mutex_lock(&c->nodes[k].lock);
+			memcpy(c->nodes[k].channel_pub, m->channel_pub, sizeof(c->nodes[k].channel_pub));
+			pthread_mutex_unlock(&c->nodes[k].lock);
 			continue;
+		}
 		struct node *node = &c->nodes[n];
 		memset(node, 0, sizeof(*node));
 		node->id = m->id;
@@ -72,11 +77,19 @@ static void take_nodes(cs_client *c, const struct roster *r)
 static void adopt(cs_client *c)
 {
 	struct follow *f = &c->follow;
+	bool proven[ROSTER_NODES_MAX] = {false};
 	int err = CS_OK;
 
-	if (!c->skip_proof)
-		err = trust_follow(&c->trust, c->cluster.origin, &f->reply.roster, f->proven, f->voters_proven,
-		                   f->text);
+	for (unsigned i = 0; i < f->reply.roster.n; i++) {
+		proven[i] = (f->proven[i] & f->needed[i]) == f->needed[i] && f->needed[i] != 0;
+		if (f->needed[i] != 0 && !proven[i] && !c->skip_proof)
+			err = CS_ERR_REFUTED;
+	}
+	if (err < 0)
+		snprintf(f->text, sizeof(f->text), "ALARM: a node names keys that the ledger does not");
+	else if (!c->skip_proof)
+		err = trust_follow(&c->trust, c->cluster.origin, &f->reply.roster, proven, f->voters_proven,
+		                   &f->changes, f->text);
 	/* cs_close looks at the nodes once it has set closing: none may come after. */
 	pthread_mutex_lock(&c->lock);
 	if (err == CS_OK && !atomic_load(&c->closing))
@@ -90,51 +103,6 @@ static void adopt(cs_client *c)
 }
 
 /* --- proofs --- */
-
-/* [action, id, role, url, link, log key, cosigner key, channel key, lost, [voter…], governance version, signature] */
-static int read_change(struct follow *f, const struct entry *e)
-{
-	struct roster *r = &f->reply.roster;
-	const uint8_t *keys[3] = {NULL}, *skipped;
-	uint64_t action = 0, id = 0, role;
-	uint32_t n = 0;
-	unsigned matches = 0;
-	struct reader p;
-	size_t len;
-
-	if (e->kind != ENTRY_MEMBER)
-		return CS_ERR_REFUTED;
-	reader_init(&p, e->public_, e->public_len);
-	reader_array_exact(&p, 12);
-	reader_uint(&p, UINT64_MAX, &action);
-	reader_uint(&p, UINT64_MAX, &id);
-	reader_uint(&p, UINT64_MAX, &role);
-	reader_skip(&p, &skipped, &len);
-	reader_skip(&p, &skipped, &len);
-	for (unsigned i = 0; i < 3; i++)
-		if (!reader_nil(&p) && reader_bin(&p, 32, &keys[i], &len) == 0 && len != 32)
-			p.err = CS_ERR_MALFORMED;
-	reader_skip(&p, &skipped, &len);
-	reader_array(&p, ROSTER_NODES_MAX, &n);
-	for (uint32_t i = 0; i < n; i++) {
-		uint64_t voter = 0;
-		reader_uint(&p, UINT64_MAX, &voter);
-		const struct roster_node *v = roster_find(r, voter);
-		matches += v != NULL && v->role == ROSTER_VOTER;
-	}
-	reader_skip(&p, &skipped, &len);
-	reader_skip(&p, &skipped, &len);
-	if (reader_end(&p) < 0)
-		return p.err;
-	if (e->index + 1 == r->version)
-		f->voters_proven = matches == n && n == roster_voters(r);
-	const struct roster_node *m = roster_find(r, id);
-	if (action == MEMBER_ADD && m != NULL && keys[0] != NULL && keys[1] != NULL && keys[2] != NULL)
-		f->proven[m - r->nodes] = memcmp(keys[0], m->log_pub, 32) == 0 &&
-		                          memcmp(keys[1], m->cosigner_pub, 32) == 0 &&
-		                          memcmp(keys[2], m->channel_pub, 32) == 0;
-	return CS_OK;
-}
 
 static int proof_convert(struct call *call, const struct wire_reply *reply, nng_msg *msg, void **ret_result, char *text)
 {
@@ -154,7 +122,7 @@ static int proof_convert(struct call *call, const struct wire_reply *reply, nng_
 	if (err == CS_OK)
 		err = trust_proof(&c->trust, c->cluster.origin, proof, len, pr.p.leaf, pr.p.leaf_len, text);
 	if (err == CS_OK)
-		err = read_change(&c->follow, &e);
+		err = follow_read(c, &e);
 	free(proof);
 	nng_msg_free(msg);
 	return err;
@@ -231,6 +199,36 @@ static int seen_convert(struct call *call, const struct wire_reply *reply, nng_m
 	return err;
 }
 
+static int keys_convert(struct call *call, const struct wire_reply *reply, nng_msg *msg, void **ret_result, char *text)
+{
+	(void)text;
+	*ret_result = NULL;
+	int err = keys_reply_read(&call->client->follow.keys, reply->body, reply->body_len);
+	nng_msg_free(msg);
+	return err;
+}
+
+/* A node of before keys changed calls the question malformed: then each has those that it was added with. */
+static void keys_deliver(call_user user, void *ctx, int code, void *result)
+{
+	cs_client *c = ctx;
+
+	(void)user;
+	(void)result;
+	if (code == CS_ERR_MALFORMED)
+		c->follow.keys.n = 0;
+	else if (code < 0) {
+		end(c, code, cs_last_error());
+		return;
+	}
+	if (!follow_agrees(&c->follow)) { /* One was asked before, the other after a key changed. */
+		end(c, CS_ERR_UNDECIDED, "a key has changed just now");
+		return;
+	}
+	follow_plan(c);
+	next_step(c);
+}
+
 static void seen_deliver(call_user user, void *ctx, int code, void *result)
 {
 	cs_client *c = ctx;
@@ -239,9 +237,6 @@ static void seen_deliver(call_user user, void *ctx, int code, void *result)
 
 	(void)user;
 	(void)result;
-	f->step = f->n_steps = 0;
-	f->voters_proven = false;
-	memset(f->proven, 0, sizeof(f->proven));
 	if (code < 0) {
 		end(c, code, cs_last_error());
 		return;
@@ -250,12 +245,9 @@ static void seen_deliver(call_user user, void *ctx, int code, void *result)
 		end(c, CS_OK, "");
 		return;
 	}
-	for (unsigned i = 0; i < r->n && !c->skip_proof; i++)
-		if (!trust_knows(&c->trust, c->cluster.origin, &r->nodes[i]))
-			f->steps[f->n_steps++] = r->nodes[i].added;
-	if (!c->skip_proof)
-		f->steps[f->n_steps++] = r->version - 1;
-	next_step(c);
+	int err = begin(c, WIRE_KEYS, NULL, 0, keys_convert, keys_deliver);
+	if (err < 0)
+		end(c, err, cs_last_error());
 }
 
 /* busy is set. */

@@ -295,6 +295,7 @@ static unsigned wire_of(unsigned command_type)
 	             {COMMAND_PEOPLE, WIRE_PEOPLE},
 	             {COMMAND_GOVERNANCE, WIRE_GOVERNANCE},
 	             {COMMAND_GRANT_REVOKE, WIRE_GRANT_REVOKE},
+	             {COMMAND_KEY, WIRE_KEY},
 	             {COMMAND_CREDENTIAL_REVOKE, WIRE_CREDENTIAL_REVOKE},
 	             {COMMAND_HOLD, WIRE_HOLD},
 	             {COMMAND_ERASE, WIRE_ERASE}};

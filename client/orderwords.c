@@ -15,6 +15,7 @@
 #include "node/decide/command_erase.h"
 #include "node/decide/command_verdicts.h"
 #include "node/decide/credential.h"
+#include "node/decide/keys.h"
 #include "node/decide/people_order.h"
 #include "node/decide/policy.h"
 
@@ -308,6 +309,25 @@ static int erase_words(FILE *f, const uint8_t *body, size_t len)
 	return CS_OK;
 }
 
+static int key_words(FILE *f, const uint8_t *body, size_t len)
+{
+	struct key_order o;
+	int err = key_order_decode(&o, body, len);
+
+	if (err < 0)
+		return err;
+	if (o.node != 0) {
+		fprintf(f, "a new %s key for node %" PRIu64 "\n", key_place_text(o.place), o.node);
+	} else {
+		fprintf(f, "a new %s key for \"", o.place == KEY_PLACE_SIGN ? "signing" : "channel");
+		put_text(f, o.name);
+		fprintf(f, "\"\n");
+	}
+	put_key(f, "new key", o.pub);
+	fprintf(f, "  the old one is good for %" PRIu64 " entries more\n", o.overlap);
+	return CS_OK;
+}
+
 static int words(FILE *f, unsigned type, const uint8_t *body, size_t len)
 {
 	switch (type) {
@@ -333,6 +353,8 @@ static int words(FILE *f, unsigned type, const uint8_t *body, size_t len)
 		return hold_words(f, body, len);
 	case COMMAND_ERASE:
 		return erase_words(f, body, len);
+	case COMMAND_KEY:
+		return key_words(f, body, len);
 	default:
 		last_error_set("an order of type %u is none that this tool can read: do not sign it", type);
 		return CS_ERR_VERSION;

@@ -81,7 +81,10 @@ static int note_check(struct trust *t, const char *origin, const char *note, siz
 	}
 	/* A leader that is new to us is vouched for by the quorum of those that are not. */
 	if (v->n_log_signatures == 0 && !v->quorum_reached) {
-		snprintf(text, TEXT_SIZE, "ALARM: no log key of the trust policy has signed the reply's checkpoint");
+		snprintf(text, TEXT_SIZE,
+		         "ALARM: no log key of the trust policy has signed the reply's checkpoint; if the nodes' keys "
+		         "have "
+		         "changed, this policy must follow: countersign trust update");
 		return CS_ERR_REFUTED;
 	}
 	if (strcmp(v->origin, origin) != 0) {

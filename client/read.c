@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "client/client_internal.h"
 #include "ledger/bundle.h"
@@ -12,6 +13,8 @@
 #include "ledger/errors.h"
 #include "ledger/proof.h"
 #include "ledger/store.h"
+
+#define PROVE_PAUSE_MS 20
 
 #define BODY_MAX 64
 
@@ -259,11 +262,9 @@ static int bundle_convert(struct call *call, const struct wire_reply *reply, nng
 }
 
 /* asked NULL: for all fields that this key may open. */
-static int prove(cs_client *client, uint64_t index, unsigned wait_ms, const uint64_t *asked, uint64_t fields,
-                 char **ret_bundle, bool *ret_quorum)
+static int prove_once(cs_client *client, uint64_t index, unsigned wait_ms, const uint64_t *asked, uint64_t fields,
+                      char **ret_bundle, bool *ret_quorum)
 {
-	if (wait_ms > WIRE_DEADLINE_MS_MAX)
-		wait_ms = WIRE_DEADLINE_MS_MAX;
 	struct call *call;
 	size_t len;
 	void *result;
@@ -287,6 +288,32 @@ static int prove(cs_client *client, uint64_t index, unsigned wait_ms, const uint
 	*ret_quorum = b->quorum;
 	free(b);
 	return CS_OK;
+}
+
+/*
+ * A quorum of the members need not be one of our trust policy: others sign within a moment, or a key is new, and the
+ * policy has yet to follow.
+ */
+static int prove(cs_client *client, uint64_t index, unsigned wait_ms, const uint64_t *asked, uint64_t fields,
+                 char **ret_bundle, bool *ret_quorum)
+{
+	const struct timespec pause = {.tv_nsec = PROVE_PAUSE_MS * 1000000L};
+
+	if (wait_ms > WIRE_DEADLINE_MS_MAX)
+		wait_ms = WIRE_DEADLINE_MS_MAX;
+	uint64_t until = clock_mono_ns() + wait_ms * NS_PER_MS;
+	int err = prove_once(client, index, wait_ms, asked, fields, ret_bundle, ret_quorum);
+
+	while (err == CS_OK && !*ret_quorum && clock_mono_ns() < until) {
+		free(*ret_bundle);
+		*ret_bundle = NULL;
+		follow_hurry(client);
+		nanosleep(&pause, NULL);
+		uint64_t now = clock_mono_ns();
+		err = prove_once(client, index, now < until ? (unsigned)((until - now) / NS_PER_MS) : 0, asked, fields,
+		                 ret_bundle, ret_quorum);
+	}
+	return err;
 }
 
 int cs_prove(cs_client *client, uint64_t index, unsigned wait_ms, char **ret_bundle, bool *ret_quorum)

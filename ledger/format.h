@@ -37,6 +37,7 @@
 	X(ENTRY_HOLD, 23, "hold")                                                                                      \
 	X(ENTRY_ERASED, 24, "erased")                                                                                  \
 	X(ENTRY_ERASURE_DONE, 25, "erasure done")                                                                      \
+	X(ENTRY_KEY, 26, "key rotated")                                                                                \
 	X(ENTRY_STATE_DIGEST, 27, "state digest")
 
 /* Kinds of private fields; numbers are for ever. */

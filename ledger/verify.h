@@ -55,6 +55,12 @@ struct verify_result {
 	unsigned n_log_signatures; /* That verified, by keys of the policy for this origin. */
 	unsigned n_cosignatures;   /* That verified, by witnesses of the policy. */
 	bool quorum_reached;       /* By them; false where the policy asks for none. */
+	/*
+	 * It would be verified if keys that were retired counted for the sizes that they were good for: it is, once it
+	 * is shown that a ledger under current keys has grown from it.
+	 */
+	bool retired_reached;
+	bool retired_misused; /* A retired key has signed a size that it was not good for any more. */
 
 	bool has_bad_index; /* Refuted, and the fault lies at this entry. */
 	uint64_t bad_index;
@@ -69,10 +75,17 @@ struct verify_result {
  * "group <name> all|any|<k> <member>...", one "quorum <name>|none"; '#' comments. Log keys are Ed25519 (type 01),
  * witness keys cosignature/v1 (type 04); another type, or a key twice, is an error. At most VERIFY_POLICY_LOGS_MAX logs
  * and VERIFY_POLICY_NAMES_MAX witnesses and groups.
+ *
+ * Keys are good for ranges of tree size. tlog-policy has no word for that, so it is said in comments, which others pass
+ * over: "#countersign: since <vkey> <size>" (a key above counts for checkpoints of that size on), and
+ * "#countersign: retired log <vkey> <since> <until>", "#countersign: retired witness <name> <vkey> <since> <until>" (a
+ * key that no line above has, good for these sizes; the witness's name is defined above). Who does not know them knows
+ * no retired keys at all. At most VERIFY_POLICY_RETIRED_MAX retired ones.
  */
-#define VERIFY_POLICY_LOGS_MAX  64          /* The specification asks for at least 32 of each kind. */
-#define VERIFY_POLICY_NAMES_MAX 128         /* Witnesses and groups together. */
-#define VERIFY_POLICY_SIZE_MAX  (256 << 10) /* That many lines of the longest keys and URLs in use. */
+#define VERIFY_POLICY_LOGS_MAX    64          /* The specification asks for at least 32 of each kind. */
+#define VERIFY_POLICY_NAMES_MAX   128         /* Witnesses and groups together. */
+#define VERIFY_POLICY_RETIRED_MAX 64          /* Of keys that were replaced, the newest. */
+#define VERIFY_POLICY_SIZE_MAX    (256 << 10) /* That many lines of the longest keys and URLs in use. */
 struct verify_policy;
 
 /*
@@ -101,7 +114,7 @@ void verify_policy_presume_outside(struct verify_policy *p, const char *origin);
  * A checkpoint (signed note). Held against: syntax; every line of a known key (one bad one refutes); a log key of the
  * policy under the checkpoint's origin; the quorum. Lines of unknown keys are ignored and counted. Without a log
  * signature of a known key, or without the quorum ("the leader's claim only"; also when the policy says "quorum none"),
- * the outcome is VERIFY_UNDECIDED.
+ * the outcome is VERIFY_UNDECIDED. So it is where it takes retired keys to reach them (retired_reached).
  */
 void verify_checkpoint(const struct verify_policy *p, const void *note, size_t len, struct verify_result *ret);
 

@@ -20,6 +20,14 @@ struct verify_key {
 	char name[LIMIT_KEY_NAME_SIZE_MAX + 1];
 	uint8_t id[4]; /* signed-note: first bytes of SHA-256(name || 0A || type || pub). */
 	uint8_t pub[32];
+	/* Good for checkpoints of these sizes alone, both included. */
+	uint64_t since, until;
+};
+
+/* A key whose place another took: what it signed within its sizes counts with a proof of consistency. */
+struct verify_retired {
+	struct verify_key key;
+	int name; /* Of names: the witness's whose key it was; -1: a log's. */
 };
 
 /* A witness or a group; a name is defined before it is a member, so one pass in order evaluates the quorum. */
@@ -38,6 +46,8 @@ struct verify_policy {
 	struct verify_name names[VERIFY_POLICY_NAMES_MAX];
 	unsigned n_names;
 	int quorum; /* Of names, or -1: none. */
+	struct verify_retired retired[VERIFY_POLICY_RETIRED_MAX];
+	unsigned n_retired;
 };
 
 /* --- verify_text.c: results, and the little encodings --- */

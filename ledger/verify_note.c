@@ -26,6 +26,8 @@ struct tally {
 	unsigned unknown; /* Lines of keys that the policy does not have. */
 	bool logs[VERIFY_POLICY_LOGS_MAX];
 	bool cosigned[VERIFY_POLICY_NAMES_MAX];
+	/* By keys that were retired, for sizes that they were good for. */
+	bool retired_log, retired_cosigned[VERIFY_POLICY_NAMES_MAX];
 };
 
 /* signed-note, "Format": UTF-8 without control characters but newline; the text ends at the last empty line. */
@@ -94,6 +96,22 @@ static bool key_is(const struct verify_key *k, const struct signature *s)
 	return verify_slice_is(s->name, k->name) && memcmp(k->id, s->bytes, sizeof k->id) == 0;
 }
 
+/* Keys are good for sizes: whoever stole one that was retired can set any clock back. */
+static bool in_range(struct tally *t, const struct verify_key *k, const char *what)
+{
+	struct verify_result *r = t->result;
+
+	if (r->size >= k->since && r->size <= k->until)
+		return true;
+	if (r->size > k->until)
+		r->retired_misused = true;
+	verify_say(r, VERIFY_MARK_UNCHECKED,
+	           "%s of %s (key %02x%02x%02x%02x): does not count for size %" PRIu64 ", the key is good %s %" PRIu64,
+	           what, k->name, k->id[0], k->id[1], k->id[2], k->id[3], r->size,
+	           r->size > k->until ? "up to" : "from", r->size > k->until ? k->until : k->since);
+	return false;
+}
+
 static bool log_signature_check(struct tally *t, unsigned i, const struct signature *s)
 {
 	const struct verify_key *k = &t->policy->logs[i];
@@ -108,6 +126,8 @@ static bool log_signature_check(struct tally *t, unsigned i, const struct signat
 		verify_say(r, VERIFY_MARK_UNCHECKED, "log signature of %s: good, but for another origin", k->name);
 		return true;
 	}
+	if (!in_range(t, k, "log signature"))
+		return true;
 	if (!t->logs[i])
 		r->n_log_signatures++;
 	t->logs[i] = true;
@@ -145,10 +165,36 @@ static bool cosignature_check(struct tally *t, unsigned i, const struct signatur
 
 	if (!cosignature_verifies(t, &w->key, s, &time_s))
 		return verify_refute(t->result, "cosignature of %s: bad", w->key.name);
+	if (!in_range(t, &w->key, "cosignature"))
+		return true;
 	if (!t->cosigned[i])
 		t->result->n_cosignatures++;
 	t->cosigned[i] = true;
 	verify_say(t->result, VERIFY_MARK_HELD, "cosignature of %s at POSIX time %" PRIu64, w->key.name, time_s);
+	return true;
+}
+
+static bool retired_check(struct tally *t, const struct verify_retired *k, const struct signature *s)
+{
+	const uint8_t *sig = s->bytes + sizeof k->key.id;
+	uint64_t time_s = 0;
+	bool log = k->name < 0, good;
+
+	good = log ? s->len == sizeof k->key.id + crypto_sign_BYTES &&
+	                       crypto_sign_verify_detached(sig, t->text.p, t->text.len, k->key.pub) == 0
+	           : cosignature_verifies(t, &k->key, s, &time_s);
+	if (!good)
+		return verify_refute(t->result, "signature of %s by a retired key: bad", k->key.name);
+	if (!in_range(t, &k->key, log ? "log signature by a retired key" : "cosignature by a retired key"))
+		return true;
+	if (!log)
+		t->retired_cosigned[k->name] = true;
+	else if (strcmp(k->key.name, t->result->origin) == 0)
+		t->retired_log = true;
+	verify_say(t->result, VERIFY_MARK_UNCHECKED,
+	           "%s of %s (key %02x%02x%02x%02x): by a key that was retired, good up to size %" PRIu64,
+	           log ? "log signature" : "cosignature", k->key.name, k->key.id[0], k->key.id[1], k->key.id[2],
+	           k->key.id[3], k->key.until);
 	return true;
 }
 
@@ -169,6 +215,13 @@ static bool signature_check(struct tally *t, const struct signature *s)
 			continue;
 		known = true;
 		if (!cosignature_check(t, i, s))
+			return false;
+	}
+	for (unsigned i = 0; i < t->policy->n_retired; i++) {
+		if (!key_is(&t->policy->retired[i].key, s))
+			continue;
+		known = true;
+		if (!retired_check(t, &t->policy->retired[i], s))
 			return false;
 	}
 	t->unknown += !known;
@@ -196,15 +249,16 @@ static bool signatures_check(struct tally *t, struct verify_slice lines)
 }
 
 /* Names are defined before they are members, so each group's count is complete when its turn comes. */
-static bool quorum_reached(const struct tally *t)
+static bool quorum_reached(const struct tally *t, bool with_retired)
 {
 	const struct verify_policy *p = t->policy;
 	unsigned count[VERIFY_POLICY_NAMES_MAX] = {0};
 	bool reached = false;
 
 	for (unsigned i = 0; i < p->n_names; i++) {
-		bool held =
-		        p->names[i].is_group ? count[i] >= p->names[i].need : t->cosigned[i] || p->names[i].presumed;
+		bool held = p->names[i].is_group ? count[i] >= p->names[i].need
+		                                 : t->cosigned[i] || p->names[i].presumed ||
+		                                           (with_retired && t->retired_cosigned[i]);
 
 		if (held && p->names[i].parent >= 0)
 			count[p->names[i].parent]++;
@@ -225,7 +279,9 @@ bool verify_note(const struct verify_policy *p, struct verify_slice note, struct
 		return verify_refute(r, "checkpoint: not a signed note");
 	if (!checkpoint_read(t.text, r) || !signatures_check(&t, lines))
 		return false;
-	r->quorum_reached = quorum_reached(&t);
+	r->quorum_reached = quorum_reached(&t, false);
+	r->retired_reached = (r->n_log_signatures > 0 || t.retired_log) && quorum_reached(&t, true) &&
+	                     !(r->n_log_signatures > 0 && r->quorum_reached);
 	if (r->quorum_reached)
 		verify_say(r, VERIFY_MARK_HELD, "quorum %s: reached for size %" PRIu64, p->names[p->quorum].name,
 		           r->size);
@@ -238,7 +294,18 @@ bool verify_note(const struct verify_policy *p, struct verify_slice note, struct
 
 void verify_conclude(struct verify_result *r)
 {
-	if (r->n_log_signatures == 0) {
+	if (r->retired_reached) {
+		verify_undecided(r,
+		                 "size %" PRIu64
+		                 " is under keys that were retired since: it counts only with a proof that "
+		                 "a ledger under current keys has grown from it",
+		                 r->size);
+	} else if (r->retired_misused && (r->n_log_signatures == 0 || !r->quorum_reached)) {
+		verify_undecided(r,
+		                 "a key that was retired has signed size %" PRIu64
+		                 ", for which it is not good any more: ask who has it",
+		                 r->size);
+	} else if (r->n_log_signatures == 0) {
 		verify_undecided(r, "no log key of the trust policy has signed for %s", r->origin);
 	} else if (!r->quorum_reached) {
 		verify_undecided(r, "the leader's claim only: no quorum of cosignatures for size %" PRIu64, r->size);

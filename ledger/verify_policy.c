@@ -85,6 +85,8 @@ static const char *vkey_parse(struct verify_slice s, uint8_t type, struct verify
 		return "the key id does not belong to the key";
 	memcpy(ret->id, id, sizeof id);
 	memcpy(ret->pub, typed + 1, sizeof ret->pub);
+	ret->since = 0;
+	ret->until = UINT64_MAX;
 	return NULL;
 }
 
@@ -99,6 +101,10 @@ static int name_find(const struct verify_policy *p, struct verify_slice s)
 /* A line of one of two keys with the same name and id would be held against the other, and spoil the note. */
 static bool key_ambiguous(const struct verify_policy *p, const struct verify_key *k)
 {
+	for (unsigned i = 0; i < p->n_retired; i++)
+		if (strcmp(p->retired[i].key.name, k->name) == 0 &&
+		    memcmp(p->retired[i].key.id, k->id, sizeof k->id) == 0)
+			return true;
 	for (unsigned i = 0; i < p->n_logs; i++)
 		if (strcmp(p->logs[i].name, k->name) == 0 && memcmp(p->logs[i].id, k->id, sizeof k->id) == 0)
 			return true;
@@ -213,12 +219,81 @@ static const char *quorum_line(struct verify_policy *p, const struct line *l, bo
 	return NULL;
 }
 
+/* --- what our comments say of the sizes that keys are good for --- */
+
+static struct verify_key *key_above(struct verify_policy *p, const struct verify_key *k)
+{
+	for (unsigned i = 0; i < p->n_logs; i++)
+		if (strcmp(p->logs[i].name, k->name) == 0 && memcmp(p->logs[i].pub, k->pub, sizeof k->pub) == 0)
+			return &p->logs[i];
+	for (unsigned i = 0; i < p->n_names; i++)
+		if (!p->names[i].is_group && strcmp(p->names[i].key.name, k->name) == 0 &&
+		    memcmp(p->names[i].key.pub, k->pub, sizeof k->pub) == 0)
+			return &p->names[i].key;
+	return NULL;
+}
+
+static const char *since_line(struct verify_policy *p, const struct line *l)
+{
+	struct verify_key key;
+
+	if (l->n != 4)
+		return "expected: #countersign: since <vkey> <size>";
+	const char *bad = vkey_parse(l->words[2], VERIFY_KEY_ED25519, &key);
+	if (bad)
+		bad = vkey_parse(l->words[2], VERIFY_KEY_COSIGNATURE, &key);
+	if (bad)
+		return bad;
+	struct verify_key *above = key_above(p, &key);
+	if (!above)
+		return "no line above has this key";
+	return verify_decimal(l->words[3], &above->since) ? NULL : "expected a size";
+}
+
+static const char *retired_line(struct verify_policy *p, const struct line *l)
+{
+	bool log = l->n == 6 && verify_slice_is(l->words[2], "log");
+	struct verify_retired *r = &p->retired[p->n_retired];
+	unsigned at = log ? 3 : 4; /* Of the key. */
+
+	if (!log && (l->n != 7 || !verify_slice_is(l->words[2], "witness")))
+		return "expected: #countersign: retired log <vkey> <since> <until>, or witness <name> <vkey> ...";
+	if (p->n_retired == VERIFY_POLICY_RETIRED_MAX)
+		return "too many retired keys";
+	const char *bad = vkey_parse(l->words[at], log ? VERIFY_KEY_ED25519 : VERIFY_KEY_COSIGNATURE, &r->key);
+	if (bad)
+		return bad;
+	if (!verify_decimal(l->words[at + 1], &r->key.since) || !verify_decimal(l->words[at + 2], &r->key.until) ||
+	    r->key.until == UINT64_MAX)
+		return "expected two sizes";
+	r->name = log ? -1 : name_find(p, l->words[3]);
+	if (!log && (r->name < 0 || p->names[r->name].is_group))
+		return "the witness is not defined above";
+	if (key_above(p, &r->key) || key_ambiguous(p, &r->key))
+		return "the key is there already";
+	p->n_retired++;
+	return NULL;
+}
+
+static const char *comment_line(struct verify_policy *p, const struct line *l)
+{
+	if (!verify_slice_is(l->words[0], "#countersign:"))
+		return NULL;
+	if (l->n > 1 && verify_slice_is(l->words[1], "since"))
+		return since_line(p, l);
+	if (l->n > 1 && verify_slice_is(l->words[1], "retired"))
+		return retired_line(p, l);
+	return "expected since or retired";
+}
+
 static const char *line_parse(struct verify_policy *p, struct verify_slice text, struct line *l, bool *quorum_seen)
 {
 	if (!words_split(text, l))
 		return "too many words";
-	if (l->n == 0 || l->words[0].p[0] == '#')
+	if (l->n == 0)
 		return NULL;
+	if (l->words[0].p[0] == '#')
+		return comment_line(p, l);
 	if (verify_slice_is(l->words[0], "log"))
 		return log_line(p, l);
 	if (verify_slice_is(l->words[0], "witness"))

@@ -4,6 +4,7 @@
 
 #include "ledger/verify_show.h"
 
+#include <inttypes.h>
 #include <sodium.h>
 #include <string.h>
 
@@ -43,6 +44,32 @@ static void members_print(FILE *f, const struct verify_policy *p, unsigned group
 	}
 }
 
+static void since_write(const struct verify_key *k, uint8_t type, FILE *f)
+{
+	if (k->since == 0)
+		return;
+	fputs("#countersign: since ", f);
+	vkey_print(f, k, type);
+	fprintf(f, " %" PRIu64 "\n", k->since);
+}
+
+static void ranges_write(const struct verify_policy *p, FILE *f)
+{
+	for (unsigned i = 0; i < p->n_retired; i++) {
+		const struct verify_retired *r = &p->retired[i];
+
+		fprintf(f, "#countersign: retired %s%s ", r->name < 0 ? "log" : "witness ",
+		        r->name < 0 ? "" : p->names[r->name].name);
+		vkey_print(f, &r->key, r->name < 0 ? VERIFY_KEY_ED25519 : VERIFY_KEY_COSIGNATURE);
+		fprintf(f, " %" PRIu64 " %" PRIu64 "\n", r->key.since, r->key.until);
+	}
+	for (unsigned i = 0; i < p->n_logs; i++)
+		since_write(&p->logs[i], VERIFY_KEY_ED25519, f);
+	for (unsigned i = 0; i < p->n_names; i++)
+		if (!p->names[i].is_group)
+			since_write(&p->names[i].key, VERIFY_KEY_COSIGNATURE, f);
+}
+
 void verify_policy_write(const struct verify_policy *p, FILE *f)
 {
 	for (unsigned i = 0; i < p->n_logs; i++) {
@@ -63,6 +90,24 @@ void verify_policy_write(const struct verify_policy *p, FILE *f)
 		fputc('\n', f);
 	}
 	fprintf(f, "quorum %s\n", p->quorum >= 0 ? p->names[p->quorum].name : "none");
+	ranges_write(p, f);
+}
+
+const char *verify_policy_designated(const struct verify_policy *p, const char *origin, char ret[VERIFY_VKEY_SIZE])
+{
+	for (unsigned i = 0; i < p->n_logs; i++) {
+		FILE *f;
+
+		if (origin && strcmp(p->logs[i].name, origin) != 0)
+			continue;
+		memset(ret, 0, VERIFY_VKEY_SIZE);
+		f = fmemopen(ret, VERIFY_VKEY_SIZE - 1, "w");
+		if (!f)
+			return NULL;
+		vkey_print(f, &p->logs[i], VERIFY_KEY_ED25519);
+		return fclose(f) == 0 ? ret : NULL;
+	}
+	return NULL;
 }
 
 static void quorum_words(const struct verify_policy *p, FILE *f)
@@ -117,12 +162,22 @@ void verify_policy_words(const struct verify_policy *p, FILE *f)
 		for (unsigned j = i; j < p->n_logs; j++)
 			logs += strcmp(p->logs[j].name, p->logs[i].name) == 0;
 		fprintf(f, "Ledger %s: signed by any of %u log key%s.\n", p->logs[i].name, logs, logs == 1 ? "" : "s");
+		fprintf(f,
+		        "  Tools that know one key of an origin go by key %02x%02x%02x%02x: exports carry its line.\n",
+		        p->logs[i].id[0], p->logs[i].id[1], p->logs[i].id[2], p->logs[i].id[3]);
 	}
 	quorum_words(p, f);
 	for (unsigned i = 0; i < p->n_names; i++)
 		if (idle(p, i) && p->names[i].parent < 0)
 			fprintf(f, "%s is known, and decides nothing: the quorum does not ask for it.\n",
 			        p->names[i].name);
+	for (unsigned i = 0; i < p->n_retired; i++)
+		fprintf(f,
+		        "Key %02x%02x%02x%02x of %s was retired: good for sizes %" PRIu64 " to %" PRIu64
+		        ", and only with a proof of consistency.\n",
+		        p->retired[i].key.id[0], p->retired[i].key.id[1], p->retired[i].key.id[2],
+		        p->retired[i].key.id[3], p->retired[i].key.name, p->retired[i].key.since,
+		        p->retired[i].key.until);
 }
 
 void verify_policy_count(const struct verify_policy *p, unsigned *ret_need, unsigned *ret_of)

@@ -177,21 +177,46 @@ static bool meta_get(const struct lmdb *s, const char *name, MDB_val *ret)
 	return mdb_get(s->txn, s->meta, &key, ret) == 0;
 }
 
-static bool checkpoint_last(const struct lmdb *s, uint8_t note[LIMIT_NOTE_SIZE_MAX], size_t *ret_len)
+static bool note_take(const MDB_val *value, uint8_t note[LIMIT_NOTE_SIZE_MAX], size_t *ret_len)
+{
+	if (value->mv_size > LIMIT_NOTE_SIZE_MAX)
+		return false;
+	memcpy(note, value->mv_data, value->mv_size);
+	*ret_len = value->mv_size;
+	return true;
+}
+
+/* Backwards to one that the policy verifies: after a change of keys it knows the older ones alone. */
+static bool checkpoint_trusted(MDB_cursor *cursor, const struct verify_policy *p, uint8_t note[LIMIT_NOTE_SIZE_MAX],
+                               size_t *ret_len)
+{
+	struct verify_result *r = malloc(sizeof *r);
+	bool found = false;
+	MDB_val key, value;
+
+	for (int rc = mdb_cursor_get(cursor, &key, &value, MDB_LAST); r && !rc && !found;
+	     rc = mdb_cursor_get(cursor, &key, &value, MDB_PREV)) {
+		if (!note_take(&value, note, ret_len))
+			continue;
+		verify_checkpoint(p, note, *ret_len, r);
+		found = r->outcome == VERIFY_VERIFIED || (r->quorum_reached && r->n_log_signatures == 0);
+	}
+	free(r);
+	return found;
+}
+
+static bool checkpoint_choose(const struct lmdb *s, const struct verify_policy *p, uint8_t note[LIMIT_NOTE_SIZE_MAX],
+                              size_t *ret_len)
 {
 	MDB_cursor *cursor;
 	MDB_val key, value = {0};
-	int rc = mdb_cursor_open(s->txn, s->checkpoints, &cursor);
 
-	if (rc)
+	if (mdb_cursor_open(s->txn, s->checkpoints, &cursor))
 		return false;
-	rc = mdb_cursor_get(cursor, &key, &value, MDB_LAST);
+	bool found = (s->whole.options->trusted && checkpoint_trusted(cursor, p, note, ret_len)) ||
+	             (mdb_cursor_get(cursor, &key, &value, MDB_LAST) == 0 && note_take(&value, note, ret_len));
 	mdb_cursor_close(cursor);
-	if (rc || value.mv_size > LIMIT_NOTE_SIZE_MAX)
-		return false;
-	memcpy(note, value.mv_data, value.mv_size);
-	*ret_len = value.mv_size;
-	return true;
+	return found;
 }
 
 static void bodies_say(const struct lmdb *s, struct verify_result *r)
@@ -219,7 +244,7 @@ static void store_walk(struct lmdb *s, const struct verify_policy *p, struct ver
 		verify_undecided(r, "not a store of the format " FORMAT_NAME);
 		return;
 	}
-	if (!checkpoint_last(s, note, &len)) {
+	if (!checkpoint_choose(s, p, note, &len)) {
 		verify_undecided(r, "no checkpoint is in the store");
 		return;
 	}

@@ -139,11 +139,13 @@ static bool old_begin(struct verify_whole *w, const struct verify_policy *p, str
 		return verify_undecided(r, "the older checkpoint is of a larger size: this ledger is not newer");
 	}
 	w->has_old = true;
-	w->old_undecided = old->outcome != VERIFY_VERIFIED;
+	/* What retired keys have signed counts by the consistency that the walk shows. */
+	w->old_undecided = old->outcome != VERIFY_VERIFIED && !old->retired_reached;
 	w->old_size = old->size;
 	memcpy(w->old_root, old->root, sizeof w->old_root);
 	verify_say(r, w->old_undecided ? VERIFY_MARK_UNCHECKED : VERIFY_MARK_HELD,
-	           "the older checkpoint, of size %" PRIu64 ": %.200s", old->size, old->reason);
+	           "the older checkpoint, of size %" PRIu64 ": %.200s", old->size,
+	           old->retired_reached ? "under keys that were retired since" : old->reason);
 	return true;
 }
 
@@ -198,6 +200,8 @@ bool verify_whole_entries(struct verify_whole *w, const struct verify_bundled *e
 		if (!verify_audit_entry(&w->audit, entries[i].p, entries[i].len, w->level[0].hashes[i]) ||
 		    w->audit.stopped || !old_check(w))
 			return false;
+	for (unsigned i = 0; i < n && w->options->entry; i++)
+		w->options->entry(w->options->entry_ctx, entries[i].p, entries[i].len);
 	progress(w);
 	return true;
 }

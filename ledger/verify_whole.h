@@ -12,6 +12,11 @@ struct verify_whole_options {
 	size_t old_len;
 	uint64_t from; /* Of a folder: entries before this one may be missing; they are then not looked at. */
 	bool bodies;   /* Of a store: each body against the commitments of its entry. */
+	bool trusted;  /* Of a store: under the newest checkpoint whose quorum the policy knows, if the newest has none.
+	                */
+	/* NULL, or given each entry that was looked at, in order. What it is worth the outcome says. */
+	void (*entry)(void *ctx, const void *leaf, size_t len);
+	void *entry_ctx;
 	/* NULL, or told now and then how far it is. */
 	void (*progress)(void *ctx, uint64_t done, uint64_t size);
 	void *progress_ctx;

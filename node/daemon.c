@@ -261,6 +261,7 @@ static int open_parts(struct daemon *d)
 	struct core_options co = {.settings = s,
 	                          .channel_keys = d->o->channel_keys,
 	                          .signer = d->o->signer,
+	                          .keyring = d->o->keyring,
 	                          .store = d->store,
 	                          .state = d->state,
 	                          .state_index = d->state_lost ? 0 : store_state_index(d->store),

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "node/decide/place.h"
+#include "node/keyring.h"
 #include "node/settings.h"
 #include "node/signer.h"
 #include "node/wire/channel.h"
@@ -16,7 +17,8 @@ struct daemon_options {
 	const struct settings *settings;
 	const struct channel_keypair *channel_keys;
 	struct signer *signer;
-	const uint8_t *genesis; /* Payload of the genesis command, its hash already checked. */
+	struct keyring *keyring; /* NULL: its keys never change. */
+	const uint8_t *genesis;  /* Payload of the genesis command, its hash already checked. */
 	size_t genesis_len;
 	struct place_source places; /* Zero: where addresses are is not known. */
 };

@@ -160,6 +160,11 @@ void front_set_authoritative(struct front *f, bool authoritative)
 	sessions_set_authoritative(&f->sessions, authoritative);
 }
 
+void front_set_keys(struct front *f, const struct channel_keys *keys)
+{
+	sessions_set_keys(&f->sessions, keys);
+}
+
 int front_set_principals(struct front *f, const struct front_principal *p, unsigned n)
 {
 	return sessions_set_principals(&f->sessions, p, n);

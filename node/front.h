@@ -50,6 +50,9 @@ struct front_principal {
 };
 int front_set_principals(struct front *f, const struct front_principal *p, unsigned n);
 
+/* By which keys this node answers from now on (copied; wiped at close). Sessions that are open stay. */
+void front_set_keys(struct front *f, const struct channel_keys *keys);
+
 /*
  * Whether the table is the cluster's newest, which only a leader that has applied all can know. While it is not, an
  * unknown key is told CS_ERR_NOT_READY (ask another node), not CS_ERR_UNAUTHENTICATED. False at first.

@@ -48,6 +48,9 @@ static const struct {
         [WIRE_CREDENTIAL_REVOKE] = {ROLE_DECIDE | ROLE_ADMINISTER,
                                     "credential revoke needs the role decide or administer"},
         [WIRE_SCRUB] = {ROLE_ADMINISTER, "scrub needs the role administer"},
+        [WIRE_KEY] = {ROLE_ADMINISTER, "key needs the role administer"},
+        [WIRE_KEY_PREPARE] = {ROLE_ADMINISTER, "key prepare needs the role administer"},
+        [WIRE_KEYS] = {0, NULL},
         [WIRE_CREDENTIALS] = {ROLE_AUDIT | ROLE_ADMINISTER, "credentials needs the role audit or administer"},
         [WIRE_WITNESS] = {ROLE_WITNESS, "witness needs the role witness"},
         [WIRE_HISTORY] = {ROLE_AUDIT, "history needs the role audit"},
@@ -91,6 +94,6 @@ const char *request_fault(const uint8_t *bytes, size_t len, uint8_t ret_id[WIRE_
 const char *request_refusal(unsigned type, uint32_t roles)
 {
 	static_assert(WIRE_VERSION == 1, "request_fault says so");
-	static_assert(sizeof(needs) / sizeof(needs[0]) == WIRE_KEEPING + 1, "every type of request has its roles");
+	static_assert(sizeof(needs) / sizeof(needs[0]) == WIRE_KEYS + 1, "every type of request has its roles");
 	return needs[type].roles == 0 || (needs[type].roles & roles) != 0 ? NULL : needs[type].text;
 }

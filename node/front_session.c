@@ -59,7 +59,7 @@ int sessions_init(struct sessions *s, const struct front_options *o, unsigned co
 	memset(s, 0, sizeof(*s));
 	s->node_id = o->node_id;
 	s->origin = o->origin;
-	s->keys = o->keys;
+	s->keys = (struct channel_keys){.n = 1, .list = {o->keys}};
 	s->max = o->sessions_max == 0 ? SESSIONS_DEFAULT : o->sessions_max;
 	s->handshakes_per_s = o->handshakes_per_s == 0 ? HANDSHAKES_DEFAULT : o->handshakes_per_s;
 	if (s->max > SESSIONS_MAX)
@@ -142,6 +142,13 @@ int sessions_set_principals(struct sessions *s, const struct front_principal *p,
 	pthread_mutex_unlock(&s->lock);
 	free(before);
 	return CS_OK;
+}
+
+void sessions_set_keys(struct sessions *s, const struct channel_keys *keys)
+{
+	pthread_mutex_lock(&s->lock);
+	s->keys = *keys;
+	pthread_mutex_unlock(&s->lock);
 }
 
 void sessions_set_authoritative(struct sessions *s, bool authoritative)
@@ -238,8 +245,9 @@ static int place_reserve(struct sessions *s, const struct channel_responder *hs,
 	return err;
 }
 
-/* Before any DH: strangers pay for nothing but this. */
-static bool rate_allows(struct sessions *s, const void *address, size_t address_len, uint64_t now_ns)
+/* Before any DH: strangers pay for nothing but this. The keys come out as they are now. */
+static bool rate_allows(struct sessions *s, const void *address, size_t address_len, uint64_t now_ns,
+                        struct channel_keys *ret_keys)
 {
 	uint8_t hash[crypto_shorthash_BYTES];
 	uint64_t bucket;
@@ -251,6 +259,8 @@ static bool rate_allows(struct sessions *s, const void *address, size_t address_
 	bool ok = limiter_take(&s->addresses[bucket % ADDRESS_BUCKETS],
 	                       (s->handshakes_per_s + SHARE_OF_ONE - 1) / SHARE_OF_ONE, now_ns) &&
 	          limiter_take(&s->overall, s->handshakes_per_s, now_ns);
+	if (ok)
+		*ret_keys = s->keys;
 	pthread_mutex_unlock(&s->lock);
 	return ok;
 }
@@ -259,13 +269,15 @@ int sessions_handshake(struct sessions *s, const uint8_t *frame, size_t len, con
                        uint64_t now_ns, uint8_t ret_frame[CHANNEL_ACCEPT_SIZE])
 {
 	struct channel_responder hs;
+	struct channel_keys keys;
 	unsigned place;
 
 	if (len != CHANNEL_INIT_SIZE)
 		return CS_ERR_MALFORMED;
-	if (!rate_allows(s, address, address_len, now_ns))
+	if (!rate_allows(s, address, address_len, now_ns, &keys))
 		return CS_ERR_OVERLOADED;
-	int err = channel_respond(&hs, &s->keys, CHANNEL_CLIENT, s->node_id, s->origin, frame, len);
+	int err = channel_respond_any(&hs, &keys, CHANNEL_CLIENT, s->node_id, s->origin, frame, len);
+	sodium_memzero(&keys, sizeof(keys));
 	if (err < 0)
 		return err;
 	err = place_reserve(s, &hs, now_ns, &place);

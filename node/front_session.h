@@ -19,9 +19,9 @@ struct limiter {
 struct sessions {
 	uint64_t node_id;
 	const char *origin;
-	struct channel_keypair keys;
 	unsigned max, per_key_max;
 	unsigned handshakes_per_s;
+	struct channel_keys keys;    /* Guarded by the lock below, as authoritative is. */
 	bool authoritative;          /* See front_set_authoritative. */
 	pthread_mutex_t lock;        /* Everything below, but what the session's own lock guards. */
 	struct session *table;       /* max of them. */
@@ -47,6 +47,7 @@ struct session_hold {
 int sessions_init(struct sessions *s, const struct front_options *o, unsigned contexts);
 void sessions_free(struct sessions *s); /* Also of zeroed memory. Wipes. */
 int sessions_set_principals(struct sessions *s, const struct front_principal *p, unsigned n);
+void sessions_set_keys(struct sessions *s, const struct channel_keys *keys); /* Copied. Open sessions stay. */
 void sessions_set_authoritative(struct sessions *s, bool authoritative);
 unsigned sessions_count(struct sessions *s);
 

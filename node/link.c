@@ -150,7 +150,7 @@ int link_open(const struct link_options *o, struct link **ret)
 	l->loop = o->loop;
 	l->node_id = o->node_id;
 	memcpy(l->origin, o->origin, strlen(o->origin));
-	l->keys = o->keys;
+	l->keys = (struct channel_keys){.n = 1, .list = {o->keys}};
 	l->recv = o->recv;
 	l->state = o->state;
 	l->ctx = o->ctx;
@@ -277,6 +277,47 @@ int link_set_address(struct link *l, uint64_t id, const char *host, uint16_t por
 	p->host = copy;
 	p->port = port;
 	return 0;
+}
+
+static void close_incoming(struct link *l, const struct link_out *p)
+{
+	for (struct link_in *in = l->ins, *next; in != NULL; in = next) {
+		next = in->next;
+		if (in->peer != p || memcmp(in->session.peer, p->pub, sizeof p->pub) == 0)
+			continue;
+		/* Within the overlap it may come again by the old key, until it knows better. */
+		link_in_close(in);
+	}
+}
+
+int link_set_peer_key(struct link *l, uint64_t id, const uint8_t pub[CHANNEL_KEY_SIZE],
+                      const uint8_t before[CHANNEL_KEY_SIZE])
+{
+	struct link_out *p = find_peer(l, id);
+
+	if (p == NULL)
+		return CS_ERR_NOT_FOUND;
+	bool same = memcmp(p->pub, pub, sizeof p->pub) == 0,
+	     same_before = before == NULL ? !p->has_before
+	                                  : p->has_before && memcmp(p->before, before, sizeof p->before) == 0;
+	if (same && same_before)
+		return 0;
+	p->has_before = before != NULL;
+	if (before != NULL)
+		memcpy(p->before, before, sizeof p->before);
+	memcpy(p->pub, pub, sizeof p->pub);
+	close_incoming(l, p);
+	if (!same)
+		link_out_anew(p);
+	return 0;
+}
+
+void link_set_keys(struct link *l, const struct channel_keys *keys)
+{
+	if (keys->n != l->keys.n || memcmp(keys->list[0].pub, l->keys.list[0].pub, CHANNEL_KEY_SIZE) != 0)
+		for (unsigned i = 0; i < l->n_peers; i++)
+			l->peers[i]->key = 0;
+	l->keys = *keys;
 }
 
 void link_set_passive(struct link *l, uint64_t id, bool passive)

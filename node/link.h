@@ -84,6 +84,17 @@ bool link_up(const struct link *l, uint64_t peer);
 int link_add_peer(struct link *l, const struct link_peer *peer);
 /* Ends its streams and forgets it; neither callback speaks of it any more. Nothing happens if it is not there. */
 void link_remove_peer(struct link *l, uint64_t id);
+/*
+ * The peer has a new key: we connect to it anew, and its streams end that it opened by another one. before: the key
+ * that it may still connect with (NULL: none). Nothing happens if both are as they were. CS_ERR_NOT_FOUND.
+ */
+int link_set_peer_key(struct link *l, uint64_t id, const uint8_t pub[CHANNEL_KEY_SIZE],
+                      const uint8_t before[CHANNEL_KEY_SIZE]);
+/*
+ * Our own keys from now on (copied): the first is what we connect with, and the others in turn where a peer does not
+ * take it. Streams that are up stay: the peers end them when they learn of the new key.
+ */
+void link_set_keys(struct link *l, const struct channel_keys *keys);
 /* Where the next connection goes; a stream that is up stays. CS_ERR_NOT_FOUND, CS_ERR_NOMEM. */
 int link_set_address(struct link *l, uint64_t id, const char *host, uint16_t port);
 /* A passive peer is not connected to by us, unless it has just connected to us. */

@@ -94,7 +94,8 @@ static void on_deadline(uv_timer_t *t)
 static struct link_out *peer_of_key(struct link *l, const uint8_t *pub)
 {
 	for (unsigned i = 0; i < l->n_peers; i++)
-		if (sodium_memcmp(l->peers[i]->pub, pub, CHANNEL_KEY_SIZE) == 0)
+		if (sodium_memcmp(l->peers[i]->pub, pub, CHANNEL_KEY_SIZE) == 0 ||
+		    (l->peers[i]->has_before && sodium_memcmp(l->peers[i]->before, pub, CHANNEL_KEY_SIZE) == 0))
 			return l->peers[i];
 	return NULL;
 }
@@ -119,7 +120,7 @@ static bool take_init(struct link_in *in, const uint8_t *frame, size_t len)
 	struct link_out *p;
 
 	if (!bucket_take(bucket_of(in), uv_now(l->loop)) ||
-	    channel_respond(&hs, &l->keys, CHANNEL_NODE, l->node_id, l->origin, frame, len) != 0)
+	    channel_respond_any(&hs, &l->keys, CHANNEL_NODE, l->node_id, l->origin, frame, len) != 0)
 		return false;
 	p = peer_of_key(l, hs.peer);
 	if (p == NULL || hs.timestamp_ns <= p->newest_timestamp_ns) {

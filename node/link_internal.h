@@ -36,6 +36,8 @@ struct link_out {
 	char *host;
 	uint16_t port;
 	uint8_t pub[CHANNEL_KEY_SIZE];
+	bool has_before; /* It may still connect with the key before that. */
+	uint8_t before[CHANNEL_KEY_SIZE];
 
 	unsigned n_refs; /* Handles and requests that are open, and the link's list. */
 	bool gone;       /* Removed: nothing begins any more. */
@@ -44,6 +46,7 @@ struct link_out {
 	bool was_up;       /* CLOSING: the owner has yet to hear of it. */
 	uint64_t retry_ms; /* The next pause. */
 	unsigned attempts; /* Turns through the addresses that a name has. */
+	unsigned key;      /* Turns through our own keys: which one the peer knows. */
 	uv_timer_t timer;  /* WAITING: the pause. CONNECTING, SHAKING: the deadline. */
 	uv_tcp_t tcp;      /* Open from CONNECTING on, until CLOSING ends. */
 	uv_connect_t connect;
@@ -87,7 +90,7 @@ struct link {
 	uv_loop_t *loop;
 	uint64_t node_id;
 	char origin[129]; /* LIMIT_ORIGIN_SIZE_MAX and NUL. */
-	struct channel_keypair keys;
+	struct channel_keys keys;
 	void (*recv)(void *ctx, uint64_t from, uint8_t *frame, size_t len);
 	void (*state)(void *ctx, uint64_t peer, bool up);
 	void *ctx;
@@ -119,6 +122,7 @@ int link_out_new(struct link *l, const struct link_peer *peer, struct link_out *
 void link_out_begin(struct link_out *p);
 void link_out_hurry(struct link_out *p); /* The peer lives: connect now if we wait. */
 bool link_out_send(struct link_out *p, const struct link_part *parts, unsigned n);
+void link_out_anew(struct link_out *p); /* Its key is another one: the stream ends and begins again. */
 void link_out_rest(struct link_out *p); /* It has become passive, or no longer is. */
 void link_out_stop(struct link_out *p); /* Removed, or the link closes. The list's hold ends. */
 

@@ -112,6 +112,8 @@ static void end_stream(struct link_out *p)
 {
 	assert(p->state == LINK_CONNECTING || p->state == LINK_SHAKING || p->state == LINK_UP);
 	p->was_up = p->state == LINK_UP;
+	if (p->state == LINK_SHAKING)
+		p->key++;
 	p->state = LINK_CLOSING;
 	channel_initiator_wipe(&p->handshake);
 	channel_session_wipe(&p->session);
@@ -129,6 +131,14 @@ static void on_deadline(uv_timer_t *t)
 static void on_timer_closed(uv_handle_t *h)
 {
 	ended(h->data);
+}
+
+void link_out_anew(struct link_out *p)
+{
+	p->retry_ms = 0;
+	p->key = 0;
+	if (p->state == LINK_CONNECTING || p->state == LINK_SHAKING || p->state == LINK_UP)
+		end_stream(p);
 }
 
 void link_out_rest(struct link_out *p)
@@ -277,8 +287,8 @@ static void on_connected(uv_connect_t *req, int status)
 	p->n_accept = 0;
 	put_u32be(bytes, CHANNEL_INIT_SIZE);
 	if (status != 0 ||
-	    channel_initiate(&p->handshake, &l->keys, p->pub, CHANNEL_NODE, p->id, l->origin, next_timestamp(l),
-	                     bytes + LINK_LENGTH_SIZE) != 0 ||
+	    channel_initiate(&p->handshake, &l->keys.list[p->key % l->keys.n], p->pub, CHANNEL_NODE, p->id, l->origin,
+	                     next_timestamp(l), bytes + LINK_LENGTH_SIZE) != 0 ||
 	    !write_small(&p->tcp, bytes, sizeof bytes) ||
 	    uv_read_start((uv_stream_t *)&p->tcp, on_alloc, on_read) != 0) {
 		end_stream(p);

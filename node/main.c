@@ -30,6 +30,7 @@ struct given {
 	size_t genesis_len;
 	struct channel_keypair channel;
 	struct signer *signer;
+	struct keyring *keyring;
 	struct geo *geo;
 };
 
@@ -98,14 +99,21 @@ static int read_keys(struct given *g)
 		log_error("%s", text);
 		return err;
 	}
-	if (!k.has[KEY_CHANNEL] || !k.has[KEY_LOG] || !k.has[KEY_COSIGNER])
+	err = keyring_open(g->settings.data_path, &k, &g->keyring, text);
+	keyfile_wipe(&k);
+	if (err) {
+		log_error("%s", text);
+		return err;
+	}
+	/* Which of them are in force the ledger says, once it is read: any will do to begin with. */
+	const uint8_t *channel = keyring_any(g->keyring, KEY_CHANNEL), *log = keyring_any(g->keyring, KEY_LOG),
+	              *cosigner = keyring_any(g->keyring, KEY_COSIGNER);
+	if (!channel || !log || !cosigner)
 		err = CS_ERR_NOT_FOUND;
 	else
-		err = channel_keypair_from_secret(&g->channel, k.secret[KEY_CHANNEL]);
+		err = channel_keypair_from_secret(&g->channel, channel);
 	if (!err)
-		err = signer_new(g->settings.origin, g->settings.node, k.secret[KEY_LOG], k.secret[KEY_COSIGNER],
-		                 &g->signer);
-	keyfile_wipe(&k);
+		err = signer_new(g->settings.origin, g->settings.node, log, cosigner, &g->signer);
 	if (err == CS_ERR_NOT_FOUND)
 		log_error("%s: a node needs the keys channel, log and cosigner", g->settings.keys_path);
 	else if (err)
@@ -134,12 +142,14 @@ static int run(struct given *g, bool check_only)
 		return EXIT_OK;
 	unreadable_init(g->settings.data_path);
 	o.signer = g->signer;
+	o.keyring = g->keyring;
 	o.genesis = g->genesis;
 	o.genesis_len = g->genesis_len;
 	geo_source(g->geo, &o.places);
 	status = daemon_run(&o);
 	geo_close(g->geo);
 	signer_free(g->signer);
+	keyring_close(g->keyring);
 	sodium_memzero(&g->channel, sizeof g->channel);
 	return status;
 }

@@ -29,6 +29,16 @@ struct task {
 	bool done;
 };
 
+#define KEPT_MAX 16 /* Between two commits; what comes above that takes the last one's place. */
+struct kept_notes {
+	unsigned n;
+	struct {
+		uint64_t size;
+		size_t len;
+		uint8_t bytes[LIMIT_NOTE_SIZE_MAX];
+	} list[KEPT_MAX];
+};
+
 struct ledger_writer {
 	struct ledger_writer_options o;
 	pthread_t thread;
@@ -42,6 +52,7 @@ struct ledger_writer {
 	uint64_t checkpoint_size; /* The newest pushed one; older ones need not be stored. */
 	size_t checkpoint_len;
 	uint8_t checkpoint[LIMIT_NOTE_SIZE_MAX];
+	struct kept_notes kept; /* That are stored whatever comes after them. */
 	bool flush, stop;
 	struct {
 		uint64_t index; /* 0: none yet. */
@@ -63,6 +74,7 @@ struct round {
 	uint64_t checkpoint_size;
 	size_t checkpoint_len;
 	uint8_t checkpoint[LIMIT_NOTE_SIZE_MAX];
+	struct kept_notes kept;
 };
 
 /* A full map is no error of the disk: it sticks to its transaction, which is given up. True: that. */
@@ -99,6 +111,11 @@ static bool write_bundles(struct ledger_writer *w, const struct round *r)
 			check(w, put_fetched(w, b->index), "record the fetched index");
 		size = b->first + b->n;
 	}
+	for (unsigned i = 0; i < r->kept.n; i++)
+		check(w,
+		      store_put_checkpoint(w->o.store, r->kept.list[i].size, r->kept.list[i].bytes,
+		                           r->kept.list[i].len),
+		      "store a checkpoint");
 	if (r->checkpoint_len)
 		check(w, store_put_checkpoint(w->o.store, r->checkpoint_size, r->checkpoint, r->checkpoint_len),
 		      "store a checkpoint");
@@ -243,6 +260,16 @@ static void wait_due(struct ledger_writer *w)
 /* A quorum may have cosigned entries that this node has yet to apply: their checkpoint waits for them. Locked. */
 static void take_checkpoint(struct ledger_writer *w, struct round *r)
 {
+	unsigned left = 0;
+
+	r->kept.n = 0;
+	for (unsigned i = 0; i < w->kept.n; i++) {
+		if (w->kept.list[i].size <= w->pushed_size)
+			r->kept.list[r->kept.n++] = w->kept.list[i];
+		else
+			w->kept.list[left++] = w->kept.list[i];
+	}
+	w->kept.n = left;
 	r->checkpoint_len = 0;
 	if (w->checkpoint_size > w->pushed_size)
 		return;
@@ -275,7 +302,7 @@ static bool take(struct ledger_writer *w, struct round *r)
 	w->flush = false;
 	stop = w->stop;
 	pthread_mutex_unlock(&w->lock);
-	return stop && !r->bundles && !r->states && !r->mends && !r->checkpoint_len && !r->tasks;
+	return stop && !r->bundles && !r->states && !r->mends && !r->checkpoint_len && !r->tasks && r->kept.n == 0;
 }
 
 /* Nobody waits for a writer that is held: locked. */
@@ -310,7 +337,7 @@ static void *run(void *arg)
 	while (!take(w, &r)) {
 		bool full = write_mends(w, &r);
 
-		full = full || (!r.held && (r.bundles || r.checkpoint_len) && write_bundles(w, &r));
+		full = full || (!r.held && (r.bundles || r.checkpoint_len || r.kept.n > 0) && write_bundles(w, &r));
 
 		full = full || (!r.held && write_states(w, r.states));
 		full = do_tasks(w, r.tasks, r.held || full) || full;
@@ -458,6 +485,21 @@ void ledger_writer_push_mend(struct ledger_writer *w, struct ledger_mend *m)
 	*w->mends_last = m;
 	w->mends_last = &m->next;
 	pthread_cond_signal(&w->wake);
+	pthread_mutex_unlock(&w->lock);
+}
+
+void ledger_writer_keep_checkpoint(struct ledger_writer *w, uint64_t size, const void *note, size_t len)
+{
+	struct kept_notes *k = &w->kept;
+
+	if (len > sizeof k->list[0].bytes)
+		return;
+	pthread_mutex_lock(&w->lock);
+	if (k->n == 0 || (k->list[k->n - 1].size != size && k->n < KEPT_MAX))
+		k->n++;
+	k->list[k->n - 1].size = size;
+	k->list[k->n - 1].len = len;
+	memcpy(k->list[k->n - 1].bytes, note, len);
 	pthread_mutex_unlock(&w->lock);
 }
 

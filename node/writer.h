@@ -55,6 +55,8 @@ int ledger_writer_rewrite(struct ledger_writer *w, struct store_rewrite *r);
 void ledger_writer_push_checkpoint(struct ledger_writer *w, uint64_t size, const void *note, size_t len); /* Copied. */
 /* malloc'ed; freed behind done. Before whatever else waits. Any thread. */
 void ledger_writer_push_mend(struct ledger_writer *w, struct ledger_mend *m);
+/* One that is stored even if another follows before the next commit: one that tells of a change of keys. Copied. */
+void ledger_writer_keep_checkpoint(struct ledger_writer *w, uint64_t size, const void *note, size_t len);
 /* Commit what is pushed as soon as possible: a reader waits. Any thread. */
 void ledger_writer_flush(struct ledger_writer *w);
 /*

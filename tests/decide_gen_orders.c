@@ -169,5 +169,30 @@ static void govern(struct gen *g)
 	gen_order(g, COMMAND_GOVERNANCE, elements, len, 1);
 }
 
-const struct gen_step gen_steps_orders[] = {{2, enroll},       {2, remove_one}, {1, policy}, {1, feature}, {1, build},
-                                            {1, state_digest}, {2, member},     {2, people}, {1, govern},  {0, NULL}};
+/* Of nodes, clients and the device; not of who signs the orders that follow. */
+static void key(struct gen *g)
+{
+	static const uint64_t overlaps[] = {0, 1, 3, 20};
+	uint8_t elements[256], pub[32], sk[64];
+	char name[8];
+	size_t len;
+	struct key_order o = {
+	        .place = 1 + (unsigned)gen_below(g, KEY_PLACE_MAX), .pub = pub, .overlap = GEN_ONE_OF(g, overlaps)};
+
+	kit_key(&g->kit, pub, sk);
+	if (gen_below(g, 20) == 0) /* Somebody's already. */
+		memcpy(pub, state_roster(g->kit.s)->nodes[0].log_pub, sizeof(pub));
+	gen_name(g, name);
+	if (o.place <= KEY_PLACE_NODE)
+		o.node = 1 + gen_below(g, 4);
+	else
+		o.name = o.place == KEY_PLACE_SIGN ? (struct text){"ada-key", 7} : (struct text){name, strlen(name)};
+	assert_int_equal(key_order_encode_signed(&o, elements, sizeof(elements), &len), 0);
+	gen_order(g, COMMAND_KEY, elements, len, 5);
+	if (o.place == KEY_PLACE_SIGN && g->kit.out->outcome == DECIDE_ENTRY && gen_below(g, 2) == 0)
+		memcpy(g->kit.device_sk, sk, sizeof(sk));
+}
+
+const struct gen_step gen_steps_orders[] = {{2, enroll}, {2, remove_one},   {1, policy}, {1, feature},
+                                            {1, build},  {1, state_digest}, {2, member}, {2, people},
+                                            {1, govern}, {2, key},          {0, NULL}};

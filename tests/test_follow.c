@@ -123,19 +123,19 @@ static void only_what_is_proven(void **state)
 	assert_true(trust_knows(&trust, ORIGIN, &roster.nodes[0]));
 	assert_false(trust_knows(&trust, ORIGIN, &roster.nodes[3]));
 	before = trust_text(&trust);
-	assert_int_equal(trust_follow(&trust, ORIGIN, &roster, none, true, text), CS_ERR_REFUTED);
+	assert_int_equal(trust_follow(&trust, ORIGIN, &roster, none, true, NULL, text), CS_ERR_REFUTED);
 	assert_non_null(strstr(text, "ALARM"));
-	assert_int_equal(trust_follow(&trust, ORIGIN, &roster, all, false, text), CS_ERR_REFUTED);
+	assert_int_equal(trust_follow(&trust, ORIGIN, &roster, all, false, NULL, text), CS_ERR_REFUTED);
 	/* An old node under another key is a new one. */
 	one[3] = true;
 	roster.nodes[1].cosigner_pub[0] ^= 1;
-	assert_int_equal(trust_follow(&trust, ORIGIN, &roster, one, true, text), CS_ERR_REFUTED);
+	assert_int_equal(trust_follow(&trust, ORIGIN, &roster, one, true, NULL, text), CS_ERR_REFUTED);
 	roster.nodes[1].cosigner_pub[0] ^= 1;
 	after = trust_text(&trust);
 	assert_string_equal(before, after);
 	free(before);
 	free(after);
-	assert_int_equal(trust_follow(&trust, ORIGIN, &roster, one, true, text), 0);
+	assert_int_equal(trust_follow(&trust, ORIGIN, &roster, one, true, NULL, text), 0);
 	assert_true(has(&roster.nodes[3], false) && has(&roster.nodes[3], true));
 	assert_true(says("group nodes 3 node-1 node-2 node-3 node-4\n"));
 	assert_true(says("entry 8 "));
@@ -151,7 +151,7 @@ static void who_goes_and_who_waits(void **state)
 	memmove(roster.nodes, roster.nodes + 1, 2 * sizeof *roster.nodes);
 	roster.n = 2;
 	add_node(4, ROSTER_SPARE);
-	assert_int_equal(trust_follow(&trust, ORIGIN, &roster, all, true, text), 0);
+	assert_int_equal(trust_follow(&trust, ORIGIN, &roster, all, true, NULL, text), 0);
 	assert_false(has(&gone, false) || has(&gone, true));
 	assert_true(has(&roster.nodes[2], false)); /* It could lead one day: its proof comes before. */
 	assert_false(has(&roster.nodes[2], true));
@@ -159,8 +159,8 @@ static void who_goes_and_who_waits(void **state)
 	/* Once it votes it must be proven again, for its cosigner's key is not in the policy. */
 	roster.nodes[2].role = ROSTER_VOTER;
 	assert_false(trust_knows(&trust, ORIGIN, &roster.nodes[2]));
-	assert_int_equal(trust_follow(&trust, ORIGIN, &roster, none, true, text), CS_ERR_REFUTED);
-	assert_int_equal(trust_follow(&trust, ORIGIN, &roster, all, true, text), 0);
+	assert_int_equal(trust_follow(&trust, ORIGIN, &roster, none, true, NULL, text), CS_ERR_REFUTED);
+	assert_int_equal(trust_follow(&trust, ORIGIN, &roster, all, true, NULL, text), 0);
 	assert_true(says("group nodes 2 node-2 node-3 node-4\n"));
 }
 
@@ -181,7 +181,7 @@ static void own_policies_stay(void **state)
 	memmove(roster.nodes, roster.nodes + 1, 2 * sizeof *roster.nodes);
 	roster.n = 2;
 	add_node(4, ROSTER_VOTER);
-	assert_int_equal(trust_follow(&trust, ORIGIN, &roster, all, true, text), 0);
+	assert_int_equal(trust_follow(&trust, ORIGIN, &roster, all, true, NULL, text), 0);
 	assert_true(has(&roster.nodes[2], false));
 	assert_false(has(&roster.nodes[2], true));
 	assert_true(has(&gone, true));
@@ -210,7 +210,7 @@ static void witnesses_stay(void **state)
 	roster.n = 2;
 	add_node(4, ROSTER_VOTER);
 	assert_false(trust_knows(&trust, ORIGIN, &roster.nodes[2]));
-	assert_int_equal(trust_follow(&trust, ORIGIN, &roster, all, true, text), 0);
+	assert_int_equal(trust_follow(&trust, ORIGIN, &roster, all, true, NULL, text), 0);
 	assert_true(has(&roster.nodes[2], true));
 	assert_false(has(&gone, true));
 	assert_true(says("group nodes 2 node-2 node-3 node-4\nwitness watch.example "));

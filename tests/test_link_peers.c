@@ -141,11 +141,63 @@ static void test_passive(void **state)
 		uv_run(&link_kit_loop, UV_RUN_ONCE);
 }
 
+static const struct link_in *stream_of(const struct node *n, unsigned peer)
+{
+	return n->link->peers[peer]->in;
+}
+
+/* A peer that learns of a new key ends what was opened by the old one, and connects by the new one. */
+static void test_new_key(void **state)
+{
+	struct node *a = *state, *b = a + 1;
+	struct channel_keys keys = {.n = 2, .list = {[1] = b->keys}};
+
+	link_kit_start_pair(a, b);
+	assert_int_equal(channel_keypair_random(&keys.list[0]), 0);
+	/* The peer may know before the node itself does, if that has the key already. */
+	struct channel_keys next = {.n = 2, .list = {b->keys, keys.list[0]}};
+	link_set_keys(b->link, &next);
+	assert_int_equal(link_set_peer_key(a->link, 7, keys.list[0].pub, NULL), CS_ERR_NOT_FOUND);
+	assert_int_equal(link_set_peer_key(a->link, 2, keys.list[0].pub, b->keys.pub), 0);
+	while (!a->up[2] || a->ups < 2 || stream_of(a, 0) == NULL || stream_of(a, 0)->state != LINK_IN_OPEN)
+		uv_run(&link_kit_loop, UV_RUN_ONCE);
+	assert_memory_equal(a->link->peers[0]->session.peer, keys.list[0].pub, CHANNEL_KEY_SIZE);
+	assert_memory_equal(stream_of(a, 0)->session.peer, b->keys.pub, CHANNEL_KEY_SIZE);
+	/* It learns of it, and the overlap ends: what was opened by the old key is no more. */
+	link_set_keys(b->link, &keys);
+	assert_int_equal(link_set_peer_key(a->link, 2, keys.list[0].pub, NULL), 0);
+	while (stream_of(a, 0) == NULL || stream_of(a, 0)->state != LINK_IN_OPEN || !b->up[1])
+		uv_run(&link_kit_loop, UV_RUN_ONCE);
+	assert_memory_equal(stream_of(a, 0)->session.peer, keys.list[0].pub, CHANNEL_KEY_SIZE);
+	assert_int_equal(link_set_peer_key(a->link, 2, keys.list[0].pub, NULL), 0);
+	assert_true(link_up(a->link, 2));
+}
+
+/* A member that was away while keys changed is reached by the one that it knows. */
+static void test_was_away(void **state)
+{
+	struct node *a = *state, *b = a + 1;
+	struct channel_keys keys = {.n = 3, .list = {[2] = b->keys}};
+	uint16_t ports[2];
+
+	link_kit_pair(a, b, ports);
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(channel_keypair_random(&keys.list[i]), 0);
+	b->keys = keys.list[0];
+	assert_int_equal(link_kit_start_on(b, ports[1]), 0);
+	link_set_keys(b->link, &keys);
+	assert_int_equal(link_kit_start_on(a, ports[0]), 0);
+	while (!a->up[2] || !b->up[1] || stream_of(a, 0) == NULL)
+		uv_run(&link_kit_loop, UV_RUN_ONCE);
+	assert_memory_equal(stream_of(a, 0)->session.peer, keys.list[2].pub, CHANNEL_KEY_SIZE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        LINK_TEST(test_close_in_recv), LINK_TEST(test_open_errors), LINK_TEST(test_add_remove),
-	        LINK_TEST(test_move),          LINK_TEST(test_passive),
+	        LINK_TEST(test_move),          LINK_TEST(test_passive),     LINK_TEST(test_new_key),
+	        LINK_TEST(test_was_away),
 	};
 
 	if (sodium_init() < 0)

@@ -16,6 +16,7 @@
 #include "ledger/proof.h"
 #include "ledger/tree.h"
 #include "ledger/verify_internal.h"
+#include "ledger/verify_show.h"
 #include "tests/vectors.h"
 #include "tests/verify_fixture.h"
 
@@ -92,6 +93,9 @@ static void test_policy_good(void **state)
 	        "witness a W1\nquorum none\n",
 	        "\t witness \t a\tW1 \n  quorum   a\t\n",
 	        "witness \xFF\xFE W1\nquorum \xFF\xFE\n", /* Names are octets. */
+	        ("log L1\nwitness a W1\nquorum a\n#countersign: since L1 7\n#countersign: since W1 0\n"
+	         "#countersign: retired log L2 0 6\n#countersign: retired witness a W2 0 18446744073709551614\n"),
+	        "#countersign is no word of ours\nquorum none\n",
 	};
 	char text[4096], reason[128];
 
@@ -111,6 +115,19 @@ static void test_policy_bad(void **state)
 	        {"", "no quorum line"},
 	        {"log L1\n", "no quorum line"},
 	        {"quorum none", "does not end"},
+	        {"quorum none\n#countersign: \n", "line 2: expected since or retired"},
+	        {"quorum none\n#countersign: since L1 5\n", "no line above has this key"},
+	        {"log L1\nquorum none\n#countersign: since L1 x\n", "expected a size"},
+	        {"log L1\nquorum none\n#countersign: since L1\n", "expected: #countersign: since"},
+	        {"log L1\nquorum none\n#countersign: since x 5\n", "not a verifier key"},
+	        {"quorum none\n#countersign: retired log L1 0\n", "expected: #countersign: retired"},
+	        {"quorum none\n#countersign: retired log L1 0 18446744073709551615\n", "expected two sizes"},
+	        {"quorum none\n#countersign: retired log W1 0 5\n", "type 01"},
+	        {"quorum none\n#countersign: retired witness a W1 0 5\n", "not defined above"},
+	        {"log L1\nquorum none\n#countersign: retired log L1 0 5\n", "the key is there already"},
+	        {"quorum none\n#countersign: retired log L1 0 5\n#countersign: retired log L1 0 5\n",
+	         "the key is there already"},
+	        {"quorum none\n#countersign: retired log L1 0 5\nlog L1\n", "another key has this name and id"},
 	        {"quorum none\nquorum none\n", "line 2: a second quorum line"},
 	        {"quorum\n", "expected: quorum"},
 	        {"quorum a b\n", "expected: quorum"},
@@ -879,19 +896,144 @@ static void test_bundle_refusals(void **state)
 	assert_null(json);
 }
 
+/* --- keys that change --- */
+
+/*
+ * Log key 0 and cosigner 0 gave way at size 5 to log key 1 and cosigner 2; cosigner 1 stays. The quorum: both who
+ * cosign.
+ */
+static struct verify_policy *ranges(void)
+{
+	struct verify_policy *p;
+	char text[4096], reason[128];
+
+	policy_fill("log L2\nwitness a W3\nwitness b W2\ngroup g 2 a b\nquorum g\n"
+	            "#countersign: since L2 4\n#countersign: since W3 4\n"
+	            "#countersign: retired log L1 0 5\n#countersign: retired witness a W1 0 5\n",
+	            text, sizeof text);
+	if (verify_policy_parse(text, strlen(text), &p, reason, sizeof reason))
+		fail_msg("%s", reason);
+	return p;
+}
+
+static void check_ranges(const struct verify_policy *p, uint64_t size, unsigned logs, unsigned cosigners)
+{
+	char note[LIMIT_NOTE_SIZE_MAX];
+	size_t len = fixture_checkpoint(&fixture, size, (struct fixture_signers){.logs = logs, .cosigners = cosigners},
+	                                note);
+
+	verify_checkpoint(p, note, len, &result);
+}
+
+static void test_ranges(void **state)
+{
+	struct verify_policy *p = ranges();
+
+	(void)state;
+	/* Under current keys, and by both in the overlap. */
+	check_ranges(p, 7, 2, 6);
+	assert_int_equal(result.outcome, VERIFY_VERIFIED);
+	assert_false(result.retired_reached);
+	check_ranges(p, 5, 3, 7);
+	assert_int_equal(result.outcome, VERIFY_VERIFIED);
+	assert_true(says(VERIFY_MARK_UNCHECKED, "by a key that was retired, good up to size 5"));
+	/* Under retired ones: it counts with a proof of consistency, and not without. */
+	check_ranges(p, 5, 1, 3);
+	assert_int_equal(result.outcome, VERIFY_UNDECIDED);
+	assert_true(result.retired_reached);
+	assert_non_null(strstr(result.reason, "under keys that were retired since"));
+	check_ranges(p, 3, 1, 3);
+	assert_true(result.retired_reached);
+	/* One of them is enough to need it. */
+	check_ranges(p, 5, 2, 3);
+	assert_int_equal(result.outcome, VERIFY_UNDECIDED);
+	assert_true(result.retired_reached);
+	verify_policy_free(p);
+}
+
+/* Whoever stole a retired key signs a larger size with it, with any clock: it does not count, and that is said. */
+static void test_ranges_forged(void **state)
+{
+	struct verify_policy *p = ranges();
+	char note[LIMIT_NOTE_SIZE_MAX];
+
+	(void)state;
+	check_ranges(p, 6, 1, 3);
+	assert_int_equal(result.outcome, VERIFY_UNDECIDED);
+	assert_false(result.retired_reached);
+	assert_true(result.retired_misused);
+	assert_true(says(VERIFY_MARK_UNCHECKED, "does not count for size 6, the key is good up to 5"));
+	assert_non_null(strstr(result.reason, "not good any more"));
+	/* A new key says nothing of sizes before it was one. */
+	check_ranges(p, 3, 2, 6);
+	assert_int_equal(result.outcome, VERIFY_UNDECIDED);
+	assert_false(result.retired_reached);
+	assert_true(says(VERIFY_MARK_UNCHECKED, "the key is good from 4"));
+	/* A bad line by a retired key spoils the note as any other does. */
+	size_t len = fixture_checkpoint(&fixture, 5, (struct fixture_signers){.logs = 3, .cosigners = 6}, note);
+	char *root = strchr(strchr(note, '\n') + 1, '\n') + 1;
+	verify_checkpoint(p, note, len, &result);
+	assert_int_equal(result.outcome, VERIFY_VERIFIED);
+	root[3] = root[3] == 'A' ? 'B' : 'A';
+	verify_checkpoint(p, note, len, &result);
+	assert_int_equal(result.outcome, VERIFY_REFUTED);
+	verify_policy_free(p);
+}
+
+/* Written anew and read again it means the same. */
+static void test_ranges_written(void **state)
+{
+	struct verify_policy *p = ranges(), *again;
+	char *text = NULL, *words = NULL, *twice = NULL, reason[128], vkey[VERIFY_VKEY_SIZE];
+	size_t len, words_len, twice_len;
+	FILE *f = open_memstream(&text, &len), *w = open_memstream(&words, &words_len);
+
+	(void)state;
+	verify_policy_write(p, f);
+	verify_policy_words(p, w);
+	fclose(f);
+	fclose(w);
+	assert_int_equal(verify_policy_parse(text, len, &again, reason, sizeof reason), 0);
+	f = open_memstream(&twice, &twice_len);
+	verify_policy_write(again, f);
+	fclose(f);
+	assert_string_equal(text, twice);
+	free(twice);
+	assert_non_null(strstr(words, "good for sizes 0 to 5"));
+	assert_string_equal(verify_policy_designated(p, FIXTURE_ORIGIN, vkey), fixture.log[1].vkey);
+	assert_null(verify_policy_designated(p, "other", vkey));
+	verify_policy_free(p);
+	verify_policy_free(again);
+	free(text);
+	free(words);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_policy_good),     cmocka_unit_test(test_policy_bad),
-	        cmocka_unit_test(test_quorums),         cmocka_unit_test(test_checkpoint_result),
-	        cmocka_unit_test(test_signature_lines), cmocka_unit_test(test_malformed_notes),
-	        cmocka_unit_test(test_bundle),          cmocka_unit_test(test_bundle_members),
-	        cmocka_unit_test(test_bundle_supports), cmocka_unit_test(test_value_not_canonical),
-	        cmocka_unit_test(test_audit),           cmocka_unit_test(test_audit_flips),
-	        cmocka_unit_test(test_wrong_place),     cmocka_unit_test(test_audit_of_liars),
-	        cmocka_unit_test(test_tree_agrees),     cmocka_unit_test(test_leaf_agrees),
-	        cmocka_unit_test(test_values),          cmocka_unit_test(test_base64),
-	        cmocka_unit_test(test_tessera_log),     cmocka_unit_test(test_field_text),
+	        cmocka_unit_test(test_ranges),
+	        cmocka_unit_test(test_ranges_forged),
+	        cmocka_unit_test(test_ranges_written),
+	        cmocka_unit_test(test_policy_good),
+	        cmocka_unit_test(test_policy_bad),
+	        cmocka_unit_test(test_quorums),
+	        cmocka_unit_test(test_checkpoint_result),
+	        cmocka_unit_test(test_signature_lines),
+	        cmocka_unit_test(test_malformed_notes),
+	        cmocka_unit_test(test_bundle),
+	        cmocka_unit_test(test_bundle_members),
+	        cmocka_unit_test(test_bundle_supports),
+	        cmocka_unit_test(test_value_not_canonical),
+	        cmocka_unit_test(test_audit),
+	        cmocka_unit_test(test_audit_flips),
+	        cmocka_unit_test(test_wrong_place),
+	        cmocka_unit_test(test_audit_of_liars),
+	        cmocka_unit_test(test_tree_agrees),
+	        cmocka_unit_test(test_leaf_agrees),
+	        cmocka_unit_test(test_values),
+	        cmocka_unit_test(test_base64),
+	        cmocka_unit_test(test_tessera_log),
+	        cmocka_unit_test(test_field_text),
 	        cmocka_unit_test(test_bundle_refusals),
 	};
 

@@ -160,6 +160,14 @@ static void keeping_words(unsigned kind, json_t *p, char *buf, size_t cap)
 		snprintf(buf, cap, "a hold set");
 }
 
+static void key_words(json_t *p, char *buf, size_t cap)
+{
+	static const char *const places[] = {"", "log", "cosigner", "channel", "signing", "channel"};
+
+	snprintf(buf, cap, "%s has a new %s key; the old one is good up to size %" PRId64, word(p, 2),
+	         PICK(places, num(p, 0)), (int64_t)num(p, 5));
+}
+
 static enum audit_change words(const struct entryview *v, json_t *p, char *buf, size_t cap)
 {
 	unsigned kind = v->entry.kind;
@@ -195,6 +203,9 @@ static enum audit_change words(const struct entryview *v, json_t *p, char *buf, 
 	case ENTRY_CREDENTIAL_REVOKED:
 		credential_words(kind, p, buf, cap);
 		return AUDIT_CREDENTIAL;
+	case ENTRY_KEY:
+		key_words(p, buf, cap);
+		return num(p, 0) <= 3 ? AUDIT_MEMBER : AUDIT_PRINCIPAL;
 	case ENTRY_GRANT_REVOKED:
 		snprintf(buf, cap, "%zu grants end", json_array_size(at(p, 0)));
 		return AUDIT_REVOKED;

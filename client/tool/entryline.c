@@ -14,6 +14,7 @@
 #include "node/decide/command.h"
 #include "node/decide/command_erase.h"
 #include "node/decide/command_reads.h"
+#include "node/decide/keys.h"
 #include "node/decide/roster.h"
 
 #define WORDS_MAX 2 /* Of a kind's public fields: a name and what belongs to it; more would hide them. */
@@ -104,6 +105,16 @@ static void print_member(const struct entryview *v)
 	       : action == MEMBER_REMOVE                       ? "is removed"
 	       : action == MEMBER_ADDRESS                      ? "has new addresses"
 	                                                       : "changes");
+}
+
+/* [place, id, name, …] */
+static void print_key(const struct entryview *v)
+{
+	uint64_t place = 0;
+
+	if (entryview_number(v, 0, &place))
+		printf("  %s key of", key_place_text((unsigned)(place <= KEY_PLACE_MAX ? place : 0)));
+	print_words(v);
 }
 
 /* [how many were set, disabled, enabled, removed, …] */
@@ -242,6 +253,8 @@ void entryline_print(const struct entryview *v, const struct alert *a)
 		print_reads(v);
 	else if (v->entry.kind == ENTRY_HOLD || v->entry.kind == ENTRY_ERASED || v->entry.kind == ENTRY_ERASURE_DONE)
 		print_keeping(v);
+	else if (v->entry.kind == ENTRY_KEY)
+		print_key(v);
 	else if (!v->verdict && v->entry.kind != ENTRY_GENESIS)
 		print_words(v);
 	if (v->erased_fields)

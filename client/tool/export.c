@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "client/tool/exportfile.h"
 #include "client/tool/exportfolder.h"
@@ -14,8 +15,11 @@
 #include "client/tool/text.h"
 #include "client/tool/tool.h"
 #include "ledger/errors.h"
+#include "ledger/verify_show.h"
 
-#define PAGE 256 /* A bundle's. */
+#define PAGE   256 /* A bundle's. */
+#define TRIES  20  /* For the designated line, so far apart: */
+#define NAP_MS 50
 
 static const struct usage usage = {
         .command = "export",
@@ -44,14 +48,14 @@ struct target {
 };
 
 /*
- * Strangers' tools know one key an origin, so of several log lines the one designated is kept: that of the folder's
- * checkpoint so far, else the first. Cosignatures follow, 16 lines in all (signed-note asks readers for no more).
+ * Strangers' tools know one key an origin, so of several log lines the one designated is kept: that of the trust
+ * policy, else that of the folder's checkpoint so far, else the first. Cosignatures follow, 16 lines in all
+ * (signed-note asks readers for no more).
  */
-static bool note_choose(const char *text, uint32_t designated, struct target *ret)
+static bool note_choose(const char *text, const uint32_t designated[2], struct target *ret)
 {
 	const char *line, *end;
-	unsigned chosen = 0;
-	bool has_log = false;
+	unsigned chosen = 0, best = 0;
 	struct note n;
 
 	if (note_parse(&n, text, strlen(text)) || checkpoint_parse(&ret->checkpoint, n.text, n.text_len))
@@ -62,13 +66,14 @@ static bool note_choose(const char *text, uint32_t designated, struct target *re
 		if (s->name_len != strlen(ret->checkpoint.origin) ||
 		    memcmp(s->name, ret->checkpoint.origin, s->name_len))
 			continue;
-		if (!has_log || s->id == designated) {
-			chosen = i;
-			ret->log_key = s->id;
-		}
-		has_log = true;
+		unsigned worth = s->id == designated[0] ? 3 : s->id == designated[1] ? 2 : 1;
+		if (worth <= best)
+			continue;
+		best = worth;
+		chosen = i;
+		ret->log_key = s->id;
 	}
-	if (!has_log)
+	if (best == 0)
 		return false;
 	memcpy(ret->note, text, n.text_len + 1);
 	ret->note_len = n.text_len + 1;
@@ -98,12 +103,31 @@ static char *note_of_bundle(const char *bundle)
 	return note;
 }
 
-/* A checkpoint over all that the ledger holds now, and at least `size` entries, cosigned by a quorum. */
-static int target_find(cs_client *client, const struct options *o, uint64_t size, uint32_t designated,
-                       struct target *ret)
+/* One bundle's checkpoint; the designated node's line may come a moment after the quorum's. */
+static int target_ask(cs_client *client, const struct options *o, uint64_t index, const uint32_t designated[2],
+                      struct target *ret)
 {
 	char *bundle = NULL, *note = NULL;
 	bool quorum = false;
+	int err = cs_prove_fields(client, index, (unsigned)o->wait_ms, 0, &bundle, &quorum);
+
+	if (err)
+		return tool_failed_call(usage.command, "checkpoint", err);
+	note = note_of_bundle(bundle);
+	free(bundle);
+	bool good = note && note_choose(note, designated, ret);
+	free(note);
+	if (!quorum)
+		return tool_fail(2, usage.command, "no quorum has cosigned %" PRIu64 " entries: nothing was written",
+		                 index + 1);
+	return good ? 0 : tool_fail(EXIT_REFUTED, usage.command, "the checkpoint has no log key's signature");
+}
+
+/* A checkpoint over all that the ledger holds now, and at least `size` entries, cosigned by a quorum. */
+static int target_find(cs_client *client, const struct options *o, uint64_t size, const uint32_t designated[2],
+                       struct target *ret)
+{
+	const struct timespec nap = {.tv_nsec = NAP_MS * 1000000L};
 	cs_page *page;
 	int err = cs_leaves(client, size - 1, 1, (unsigned)o->wait_ms, &page);
 
@@ -114,17 +138,37 @@ static int target_find(cs_client *client, const struct options *o, uint64_t size
 	if (held < size)
 		return tool_fail(EXIT_UNREACHABLE, usage.command, "the ledger has %" PRIu64 " entries, not %" PRIu64,
 		                 held, size);
-	err = cs_prove_fields(client, held - 1, (unsigned)o->wait_ms, 0, &bundle, &quorum);
-	if (err)
-		return tool_failed_call(usage.command, "checkpoint", err);
-	note = note_of_bundle(bundle);
-	free(bundle);
-	bool good = note && note_choose(note, designated, ret);
-	free(note);
-	if (!quorum)
-		return tool_fail(2, usage.command, "no quorum has cosigned %" PRIu64 " entries: nothing was written",
-		                 held);
-	return good ? 0 : tool_fail(EXIT_REFUTED, usage.command, "the checkpoint has no log key's signature");
+	int code = target_ask(client, o, held - 1, designated, ret);
+	for (unsigned i = 0; !code && designated[0] && ret->log_key != designated[0] && i < TRIES; i++) {
+		nanosleep(&nap, NULL);
+		code = target_ask(client, o, held - 1, designated, ret);
+	}
+	if (!code && designated[0] && ret->log_key != designated[0])
+		fprintf(stderr,
+		        "countersign export: warning: the designated log key %08x has not signed (is its node down?): "
+		        "the line "
+		        "is of key %08x\n",
+		        (unsigned)designated[0], (unsigned)ret->log_key);
+	return code;
+}
+
+/* The id of the log key that the trust policy designates; 0: it cannot be told. */
+static uint32_t designated_of(cs_client *client)
+{
+	char reason[256], vkey[VERIFY_VKEY_SIZE], *text = NULL;
+	struct verify_policy *policy;
+	struct note_key key;
+	uint32_t id = 0;
+
+	if (cs_follow(client, &text) || !text)
+		return 0;
+	if (verify_policy_parse(text, strlen(text), &policy, reason, sizeof reason) == 0) {
+		if (verify_policy_designated(policy, NULL, vkey) && note_key_parse(&key, vkey, strlen(vkey)) == 0)
+			id = key.id;
+		verify_policy_free(policy);
+	}
+	free(text);
+	return id;
 }
 
 static int folder_failed(const struct exportfolder *f, int err)
@@ -190,8 +234,8 @@ static void report(const struct options *o, const struct target *t, uint64_t old
 static int export_folder(cs_client *client, const struct options *o, struct exportfolder *f)
 {
 	struct target *t = calloc(1, sizeof *t);
-	uint32_t designated;
-	uint64_t old = exportfolder_old(f, &designated), least = old > o->to_size ? old : o->to_size;
+	uint32_t designated[2] = {designated_of(client), 0};
+	uint64_t old = exportfolder_old(f, &designated[1]), least = old > o->to_size ? old : o->to_size;
 	int code = t ? target_find(client, o, least ? least : 1, designated, t)
 	             : tool_fail(EXIT_LOCAL, usage.command, "out of memory");
 
@@ -205,10 +249,11 @@ static int export_folder(cs_client *client, const struct options *o, struct expo
 
 		code = err ? folder_failed(f, err) : 0;
 	}
-	if (!code && old > 0 && designated != t->log_key)
+	if (!code && old > 0 && designated[1] != t->log_key)
 		fprintf(stderr,
-		        "countersign export: the log line is of key %08x now, of %08x before: another node leads\n",
-		        (unsigned)t->log_key, (unsigned)designated);
+		        "countersign export: the log line is of key %08x now, of %08x before: tell those whose tools "
+		        "go by it\n",
+		        (unsigned)t->log_key, (unsigned)designated[1]);
 	if (!code)
 		report(o, t, old);
 	free(t);

@@ -17,6 +17,7 @@ static const struct tool_command commands[] = {
         {"cluster", "start, stop and look at a cluster on this machine", cluster_run},
         {"member", "add, remove, replace and move the cluster's nodes", member_run},
         {"feature", "what the nodes' builds can, and switching it on", feature_run},
+        {"key", "new keys for nodes and principals", key_run},
         {"keygen", "make a key file", keygen_run},
         {"enroll", "enrol a principal or a device", enroll_run},
         {"remove", "end an enrolment", remove_run},

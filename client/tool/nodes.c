@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/tool/nodekeys.h"
 #include "client/tool/text.h"
 
 #define LAG_MAX    1000 /* Entries; under load a follower is some batches behind at every moment. */
@@ -33,6 +34,7 @@ static void string(const json_t *object, const char *name, char *ret, size_t cap
 static void clear(struct nodes_view *v)
 {
 	json_decref(v->json);
+	json_decref(v->keys);
 	memset(v, 0, sizeof *v);
 }
 
@@ -95,6 +97,10 @@ static void ask(cs_client *client, const struct cluster_file *c, unsigned i, str
 	details(v);
 	string(v->json, "role", v->role, sizeof v->role);
 	string(v->json, "health", v->health, sizeof v->health);
+	if (cs_keys(client, v->id, &text) == 0) {
+		v->keys = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+		free(text);
+	}
 }
 
 struct question {
@@ -329,6 +335,18 @@ static uint64_t checkpoint_age_ms(const struct nodes_view *v)
 	return v->now_ms > v->checkpoint_s * 1000 ? v->now_ms - v->checkpoint_s * 1000 : 0;
 }
 
+/* Nothing, as long as all keys are those that they began with. */
+static void print_keys(const struct nodes *n)
+{
+	for (unsigned i = 0; i < n->n; i++) {
+		char words[300] = "";
+
+		nodekeys_words(n->views[i].keys, n->views[i].id, words, sizeof words);
+		if (*words)
+			printf("%skeys of node %" PRIu64 ": %s\n", i ? "" : "\n", n->views[i].id, words);
+	}
+}
+
 void nodes_print(const struct nodes *n)
 {
 	const struct nodes_view *leader = nodes_leader(n), *v = newest_checkpoint(n);
@@ -349,6 +367,7 @@ void nodes_print(const struct nodes *n)
 	for (unsigned i = 0; i < n->n; i++)
 		if (!n->views[i].err && n->views[i].scrubs)
 			print_scrub(&n->views[i]);
+	print_keys(n);
 }
 
 json_t *nodes_json(const struct nodes *n, const char *origin)
@@ -367,6 +386,8 @@ json_t *nodes_json(const struct nodes *n, const char *origin)
 		} else {
 			json_object_set_new(o, "lag", json_integer((json_int_t)(size - one->size)));
 			json_object_set(o, "status", one->json);
+			if (one->keys)
+				json_object_set(o, "keys", one->keys);
 		}
 		json_array_append_new(list, o);
 	}

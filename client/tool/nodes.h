@@ -24,7 +24,7 @@ struct nodes_view {
 	uint64_t scrub_ended_ms, scrub_done, scrub_whole, scrub_rate, found, repaired, refused;
 	char cosigners[64]; /* Their ids. */
 	char version[32];
-	json_t *json; /* The whole of its answer; owned. */
+	json_t *json, *keys; /* keys: of cs_keys; NULL: an older node. */ /* The whole of its answer; owned. */
 };
 
 struct nodes {

@@ -44,6 +44,7 @@ static const struct tool_command makers[] = {
         {"erase", "of `erase`", erase_run},
         {"hold", "of `hold set`, `hold lift`", hold_run},
         {"retention", "of `retention set`", retention_run},
+        {"key", "of `key rotate`", key_run},
         {NULL, NULL, NULL},
 };
 

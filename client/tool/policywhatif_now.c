@@ -224,7 +224,8 @@ static bool of_no_account(unsigned kind)
 {
 	return kind == ENTRY_GENESIS || kind == ENTRY_POLICY_SET || kind == ENTRY_ENROLLED || kind == ENTRY_REMOVED ||
 	       kind == ENTRY_TICK || kind == ENTRY_MEMBER || kind == ENTRY_FEATURE || kind == ENTRY_BUILD ||
-	       kind == ENTRY_GOVERNANCE || kind == ENTRY_HISTORY || kind == ENTRY_READ || kind == ENTRY_STATE_DIGEST;
+	       kind == ENTRY_GOVERNANCE || kind == ENTRY_HISTORY || kind == ENTRY_READ || kind == ENTRY_STATE_DIGEST ||
+	       kind == ENTRY_KEY;
 }
 
 /* What an order says of people is said in the lab, too. False: it could not be. */

@@ -68,7 +68,6 @@ void making_add_field(struct making *m, unsigned kind)
 		writer_raw(&m->w, f->value, f->value_len);
 }
 
-/* The field's value, or nil where there is none. */
 void making_add_field_or_nil(struct making *m, unsigned kind)
 {
 	if (body_find(m->e->fields, m->e->n_fields, kind))
@@ -148,11 +147,11 @@ static void make_import(struct making *m)
 static void make_approval(struct making *m)
 {
 	struct reader r = making_open(m, FIELD_APPROVAL, 2);
-	struct piece awaited, name, say, reason, expiry, signature;
+	struct piece skipped, say, reason, expiry, signature;
 
-	reader_skip(&r, &awaited.bytes, &awaited.len);
+	reader_skip(&r, &skipped.bytes, &skipped.len);
 	reader_array_exact(&r, 5);
-	reader_skip(&r, &name.bytes, &name.len);
+	reader_skip(&r, &skipped.bytes, &skipped.len);
 	reader_skip(&r, &say.bytes, &say.len);
 	reader_skip(&r, &reason.bytes, &reason.len);
 	reader_skip(&r, &expiry.bytes, &expiry.len);
@@ -185,8 +184,6 @@ static void make_outside(struct making *m)
 		m->err = CS_ERR_MALFORMED;
 }
 
-/* --- the node's own --- */
-
 static void make_genesis(struct making *m)
 {
 	writer_raw(&m->w, m->e->e.public_, m->e->e.public_len);
@@ -203,8 +200,6 @@ static void make_state_digest(struct making *m)
 	making_add_public(m, 0);
 	making_add_public(m, 1);
 }
-
-/* --- administrators' --- */
 
 static void make_policy(struct making *m)
 {
@@ -318,6 +313,7 @@ static const struct kind {
         {ENTRY_HOLD, COMMAND_HOLD, true, making_hold},
         {ENTRY_ERASED, COMMAND_ERASE, true, making_erasure},
         {ENTRY_ERASURE_DONE, COMMAND_ERASURE_DONE, false, making_erasure_done},
+        {ENTRY_KEY, COMMAND_KEY, true, making_key},
         {ENTRY_STATE_DIGEST, COMMAND_STATE_DIGEST, false, make_state_digest},
 };
 

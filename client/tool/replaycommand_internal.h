@@ -47,5 +47,6 @@ void making_read(struct making *m);
 void making_hold(struct making *m);
 void making_erasure(struct making *m);
 void making_erasure_done(struct making *m);
+void making_key(struct making *m);
 
 #endif

@@ -1,4 +1,4 @@
-/* Commands about the ledger itself, made again: histories that were asked for, what was read, what is kept. */
+/* Commands about the ledger itself, made again: histories that were asked for, what was read, what is kept, keys. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
@@ -10,6 +10,7 @@
 #include "node/decide/codec.h"
 #include "node/decide/command_erase.h"
 #include "node/decide/command_reads.h"
+#include "node/decide/keys.h"
 
 /* [whose, type, id, reason] */
 void making_history(struct making *m)
@@ -134,4 +135,24 @@ void making_erasure_done(struct making *m)
 	writer_array(&m->w, 4);
 	for (unsigned i = 0; i < 4; i++)
 		making_add_public(m, i);
+}
+
+/* --- keys --- */
+
+/* [place, id, name, key, key before, good up to, governance version, signature] */
+void making_key(struct making *m)
+{
+	uint64_t place = making_public_number(m, 0), until = making_public_number(m, 5);
+	bool node = place <= KEY_PLACE_NODE;
+
+	writer_array(&m->w, 6);
+	making_add_public(m, 0);
+	writer_uint(&m->w, node ? making_public_number(m, 1) : 0);
+	if (node)
+		writer_cstr(&m->w, "");
+	else
+		making_add_public(m, 2);
+	making_add_public(m, 3);
+	writer_uint(&m->w, until >= m->e->e.index ? until - m->e->e.index : 0);
+	making_add_public(m, 7);
 }

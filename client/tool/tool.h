@@ -46,6 +46,7 @@ int clusterscrub_run(int argc, char **argv);
 int credential_run(int argc, char **argv);
 int feature_run(int argc, char **argv);
 int member_run(int argc, char **argv);
+int key_run(int argc, char **argv);
 int keygen_run(int argc, char **argv);
 int enroll_run(int argc, char **argv);
 int remove_run(int argc, char **argv);

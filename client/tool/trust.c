@@ -11,6 +11,7 @@
 #include "client/tool/result.h"
 #include "client/tool/tool.h"
 #include "client/tool/trustadd.h"
+#include "client/tool/trustpath.h"
 #include "ledger/verify_show.h"
 #include "node/wire/keyfile.h"
 #include "node/wire/textfile.h"
@@ -27,7 +28,7 @@ static const struct usage show_usage = {
         .exits = "  0  shown\n  4  the policy cannot be understood\n  8  it cannot be read\n",
 };
 
-static int trust_path(const char *trust, const char *cluster, char ret[FILES_PATH_SIZE])
+int trust_path(const char *command, const char *trust, const char *cluster, char ret[FILES_PATH_SIZE])
 {
 	struct cluster_file *file;
 	char text[TEXTFILE_ERROR_SIZE] = "";
@@ -40,11 +41,11 @@ static int trust_path(const char *trust, const char *cluster, char ret[FILES_PAT
 	if (!cluster)
 		cluster = getenv("COUNTERSIGN_CLUSTER");
 	if (!cluster || !*cluster)
-		return tool_fail(EXIT_USAGE, show_usage.command,
+		return tool_fail(EXIT_USAGE, command,
 		                 "neither --trust FILE nor --cluster FILE, nor COUNTERSIGN_CLUSTER");
 	file = malloc(sizeof *file);
 	if (!file || cluster_file_read(cluster, file, text))
-		code = tool_fail(EXIT_LOCAL, show_usage.command, "%s", *text ? text : "out of memory");
+		code = tool_fail(EXIT_LOCAL, command, "%s", *text ? text : "out of memory");
 	else
 		snprintf(ret, FILES_PATH_SIZE, "%s", file->trust_path);
 	free(file);
@@ -53,12 +54,14 @@ static int trust_path(const char *trust, const char *cluster, char ret[FILES_PAT
 
 static int show_json(const struct verify_policy *p, const char *path, const char *words, const char *policy)
 {
+	char vkey[VERIFY_VKEY_SIZE];
+	const char *designated = verify_policy_designated(p, NULL, vkey);
 	unsigned need, of;
 
 	verify_policy_count(p, &need, &of);
 	return result_dump(show_usage.command,
-	                   json_pack("{s:s, s:s, s:s, s:i, s:i}", "file", path, "words", words, "policy", policy,
-	                             "quorum_need", (int)need, "quorum_of", (int)of),
+	                   json_pack("{s:s, s:s, s:s, s:i, s:i, s:s?}", "file", path, "words", words, "policy", policy,
+	                             "quorum_need", (int)need, "quorum_of", (int)of, "designated", designated),
 	                   true);
 }
 
@@ -127,7 +130,7 @@ static int trust_show_run(int argc, char **argv)
 	int err, code = options_parse(&show_usage, options, argc, argv, &n);
 
 	if (code == OPTIONS_GO_ON)
-		code = trust_path(trust, cluster, path);
+		code = trust_path(show_usage.command, trust, cluster, path);
 	else
 		return code;
 	if (code)
@@ -152,6 +155,7 @@ static int trust_show_run(int argc, char **argv)
 
 static const struct tool_command commands[] = {
         {"show", "whose signatures count", trust_show_run},
+        {"update", "follow new keys and members, as far as the quorum so far vouches", trustupdate_run},
         {NULL, NULL, NULL},
 };
 

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,24 +84,110 @@ void verifywhole_catch_damage(void)
 		sigaction(signals[i], &action, NULL);
 }
 
+/* --- what is older --- */
+
+struct older {
+	char *bytes; /* The file's. */
+	char *note;  /* Its checkpoint; within bytes, or owned. */
+	char *owned;
+	size_t note_len;
+	struct verify_result *bundle; /* Of a bundle; NULL: it is none. */
+};
+
+static void older_free(struct older *o)
+{
+	free(o->bytes);
+	free(o->owned);
+	free(o->bundle);
+}
+
+/* The note of a proof's text lies behind its first empty line. */
+static bool note_of_proof(struct older *o, char *proof)
+{
+	char *blank = strstr(proof, "\n\n");
+
+	o->note = blank ? blank + 2 : NULL;
+	o->note_len = blank ? strlen(blank + 2) : 0;
+	return blank != NULL;
+}
+
+static bool read_bundle(struct older *o, const struct verify_policy *policy, size_t size)
+{
+	json_t *doc = json_loadb(o->bytes, size, JSON_REJECT_DUPLICATES, NULL);
+	const char *proof = json_string_value(json_object_get(doc, "proof"));
+
+	o->owned = proof ? strdup(proof) : NULL;
+	json_decref(doc);
+	o->bundle = malloc(sizeof *o->bundle);
+	if (o->bundle)
+		verify_bundle(policy, o->bytes, size, o->bundle);
+	return o->bundle && o->owned && note_of_proof(o, o->owned);
+}
+
+/* A checkpoint, or a bundle with one. */
+static int older_read(const char *command, const char *path, const struct verify_policy *policy, struct older *o)
+{
+	size_t size = 0;
+	int err = files_read(path, FORMAT_BUNDLE_SIZE_MAX, &o->bytes, &size);
+
+	if (err)
+		return tool_fail(VERIFY_UNDECIDED, command, "%s: %s", path, strerror(err));
+	o->note = o->bytes;
+	o->note_len = size;
+	if (size > 0 && o->bytes[0] == '{' && !read_bundle(o, policy, size))
+		return tool_fail(VERIFY_UNDECIDED, command, "%s: not a bundle", path);
+	if (o->note_len > LIMIT_NOTE_SIZE_MAX)
+		return tool_fail(VERIFY_UNDECIDED, command, "%s: its checkpoint is larger than this verifier takes",
+		                 path);
+	return 0;
+}
+
+/* What the older bundle shows joins what the ledger shows: the ledger has grown from the bundle's checkpoint. */
+static void older_join(const struct older *o, struct verify_result *r)
+{
+	const struct verify_result *b = o->bundle;
+
+	if (!b || r->outcome == VERIFY_REFUTED)
+		return;
+	for (unsigned i = 0; i < b->n_lines && r->n_lines < VERIFY_LINES_MAX; i++) {
+		struct verify_line *l = &r->lines[r->n_lines++];
+
+		l->mark = b->lines[i].mark;
+		snprintf(l->text, sizeof l->text, "the older bundle: %.*s", (int)sizeof l->text - 20, b->lines[i].text);
+	}
+	if (b->outcome == VERIFY_REFUTED || (b->outcome == VERIFY_UNDECIDED && !b->retired_reached)) {
+		r->outcome = b->outcome;
+		snprintf(r->reason, sizeof r->reason, "the older bundle: %.*s", (int)sizeof r->reason - 20, b->reason);
+	}
+}
+
 int verifywhole_run(const char *command, const char *path, const struct verify_policy *policy,
                     const struct verifywhole *w, struct verify_result *r)
 {
 	struct progress progress = {.what = "verified", .unit = "entries"};
-	struct verify_whole_options options = {
-	        .from = w->from, .bodies = w->bodies, .progress = progress_show, .progress_ctx = &progress};
-	char folder[FILES_PATH_SIZE], *old = NULL;
+	struct verify_whole_options options = {.from = w->from,
+	                                       .bodies = w->bodies,
+	                                       .trusted = w->trusted,
+	                                       .entry = w->entry,
+	                                       .entry_ctx = w->entry_ctx,
+	                                       .progress = progress_show,
+	                                       .progress_ctx = &progress};
+	char folder[FILES_PATH_SIZE];
+	struct older older = {0};
 	bool store = verifywhole_store(path, folder);
 
 	if (store ? w->from > 0 : w->bodies)
 		return tool_fail(EXIT_USAGE, command, "%s: %s", path,
 		                 store ? "--from is for an export folder" : "--bodies is for a node's ledger");
 	if (w->old_path) {
-		int err = files_read(w->old_path, LIMIT_NOTE_SIZE_MAX, &old, &options.old_len);
+		int code = older_read(command, w->old_path, policy, &older);
 
-		if (err)
-			return tool_fail(VERIFY_UNDECIDED, command, "%s: %s", w->old_path, strerror(err));
-		options.old = old;
+		if (code) {
+			older_free(&older);
+			return code;
+		}
+		options.old = older.note;
+		options.old_len = older.note_len;
 	}
 	if (store) {
 		verifywhole_catch_damage();
@@ -109,6 +196,7 @@ int verifywhole_run(const char *command, const char *path, const struct verify_p
 		verify_folder(policy, path, &options, r);
 	}
 	progress_end(&progress);
-	free(old);
+	older_join(&older, r);
+	older_free(&older);
 	return 0;
 }

@@ -7,9 +7,13 @@
 #include "ledger/verify_whole.h"
 
 struct verifywhole {
-	const char *old_path; /* NULL: no older checkpoint. */
+	const char *old_path; /* NULL: no older checkpoint, or bundle, or proof that has one. */
 	uint64_t from;
 	bool bodies;
+	/* As of struct verify_whole_options. */
+	bool trusted;
+	void (*entry)(void *ctx, const void *leaf, size_t len);
+	void *entry_ctx;
 };
 
 bool verifywhole_asked(const struct verifywhole *w); /* Some option that only a whole ledger has. */

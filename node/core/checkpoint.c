@@ -11,8 +11,15 @@
 
 #include "ledger/bytes.h"
 #include "ledger/errors.h"
+#include "node/core/checkpoint_lines.h"
 #include "node/core/core_internal.h"
 #include "node/log.h"
+
+/* Whoever cannot sign has nothing to announce. */
+static bool speaks(const struct core *c)
+{
+	return core_leads(c) && signer_ready(c->o.signer, SIGNER_LOG);
+}
 
 /* Whether these cosigners of this size are a quorum: a majority of who votes at that size (ledger.md). */
 static bool quorum(const struct core *c, unsigned voters, uint64_t size)
@@ -39,6 +46,8 @@ void checkpoint_sign(struct core *c)
 		return;
 	tree_root(c->tree, &c->note_root);
 	err = signer_sign(c->o.signer, size, &c->note_root, c->note.text, sizeof c->note.text, &c->note.len);
+	if (err == CS_ERR_NOT_PERMITTED) /* keys.c: it hands over, and takes nothing but new keys. */
+		return;
 	if (err == CS_ERR_DIVERGED)
 		core_halt(c->o.settings->data_path, "the signer was asked for a second root or a smaller size");
 	if (err)
@@ -72,8 +81,9 @@ static void note_cosigners(struct core *c, const char *text, size_t len)
 		const struct member *m = &c->members.list[i];
 		for (unsigned k = 0; k < n.n_signatures; k++) {
 			const struct note_signature *s = &n.signatures[k];
-			if (s->id != m->cosigner_key.id || s->len != sizeof s->bytes ||
-			    s->name_len != strlen(m->cosigner_key.name) ||
+			bool is = s->id == m->cosigner_key.id ||
+			          (m->cosigner_before.type && s->id == m->cosigner_before.id);
+			if (!is || s->len != sizeof s->bytes || s->name_len != strlen(m->cosigner_key.name) ||
 			    memcmp(s->name, m->cosigner_key.name, s->name_len) != 0)
 				continue;
 			c->cosigners[c->n_cosigners++] = m->id;
@@ -84,6 +94,24 @@ static void note_cosigners(struct core *c, const char *text, size_t len)
 	}
 }
 
+/*
+ * Of several within one commit the newest is stored. But the first one that covers a change of members or keys stays:
+ * while old and new keys overlap it is what carries an old trust policy over to the new ones.
+ */
+static void store(struct core *c, uint64_t size, const char *text, size_t len)
+{
+	uint64_t version = state_roster(c->state)->version;
+
+	if (!c->writer) /* Read back at a start. */
+		return;
+	ledger_writer_push_checkpoint(c->writer, size, text, len);
+	if (size < version || (version == c->noted_version && size != c->noted_size))
+		return;
+	c->noted_version = version;
+	c->noted_size = size;
+	ledger_writer_keep_checkpoint(c->writer, size, text, len);
+}
+
 /* Also one of the same size that more have cosigned: whoever trusts others than the first majority waits for it. */
 static void take_cosigned(struct core *c, uint64_t size, unsigned voters, const char *text, size_t len)
 {
@@ -92,38 +120,21 @@ static void take_cosigned(struct core *c, uint64_t size, unsigned voters, const 
 	c->cosigned_size = size;
 	c->cosigned_voters = voters;
 	note_cosigners(c, text, len);
+	store(c, size, text, len);
 	board_set_cosigned_note(c->o.board, size, text, len);
 	reach(c);
 }
 
 /* --- gathering (leader) --- */
 
-/* The announced note with the lines gathered so far; 0 if it does not fit. */
-static size_t whole_note(const struct core *c, char *buf, size_t cap)
-{
-	size_t len = c->announced.len;
-
-	if (len > cap)
-		return 0;
-	memcpy(buf, c->announced.text, len);
-	for (unsigned i = 0; i < c->n_lines; i++) {
-		if (c->lines[i].len > cap - len)
-			return 0;
-		memcpy(buf + len, c->lines[i].text, c->lines[i].len);
-		len += c->lines[i].len;
-	}
-	return len;
-}
-
 static void publish_cosigned(struct core *c, unsigned voters)
 {
 	struct board_note n = {.size = c->announced.size};
 
-	n.len = whole_note(c, n.text, sizeof n.text);
+	n.len = lines_whole(c, n.text, sizeof n.text);
 	if (!n.len)
 		return;
 	take_cosigned(c, n.size, voters, n.text, n.len);
-	ledger_writer_push_checkpoint(c->writer, n.size, n.text, n.len);
 	send_announce(c, &n, &c->announced_root);
 }
 
@@ -132,7 +143,7 @@ static void add_line(struct core *c, uint64_t id, const char *line, size_t len)
 	struct member *m = members_find(c, id);
 	unsigned voters = 0;
 
-	if (!m || len > FRAME_COSIGNATURE_SIZE_MAX)
+	if (!m || len == 0 || len > FRAME_COSIGNATURE_SIZE_MAX || line[len - 1] != '\n')
 		return;
 	for (unsigned i = 0; i < c->n_lines; i++)
 		if (c->lines[i].id == id)
@@ -140,6 +151,7 @@ static void add_line(struct core *c, uint64_t id, const char *line, size_t len)
 	assert(c->n_lines < MEMBERS_MAX);
 	c->lines[c->n_lines].id = id;
 	c->lines[c->n_lines].len = len;
+	c->lines[c->n_lines].first = (size_t)((const char *)memchr(line, '\n', len) + 1 - line);
 	memcpy(c->lines[c->n_lines].text, line, len);
 	c->n_lines++;
 	if (c->announced.size > m->cosigned_size)
@@ -167,12 +179,31 @@ static bool may_cosign(const struct core *c)
 	       !c->clock_ahead && c->entries_unproven == 0;
 }
 
+/*
+ * Strangers' tools go by one log key of an origin. It is that of the first voter in the roster: whoever leads, its line
+ * is gathered with the cosignatures, so that it does not change with the leader.
+ */
+static bool is_designated(const struct core *c)
+{
+	const struct roster *r = state_roster(c->state);
+
+	for (unsigned i = 0; i < r->n; i++)
+		if (r->nodes[i].role == ROSTER_VOTER)
+			return r->nodes[i].id == c->id;
+	return false;
+}
+
 static bool cosign(struct core *c, uint64_t size, const struct hash *root, char *line, size_t cap, size_t *ret_len)
 {
+	size_t more;
+
 	int err = signer_cosign(c->o.signer, size, root, (uint64_t)time(NULL), line, cap, ret_len);
 
 	if (err == CS_ERR_DIVERGED)
 		log_warning("not cosigned: below or beside what this node has cosigned size=%" PRIu64, size);
+	if (!err && is_designated(c) && !core_leads(c) &&
+	    signer_sign_too(c->o.signer, size, root, line + *ret_len, cap - *ret_len, &more) == 0)
+		*ret_len += more;
 	return err == 0;
 }
 
@@ -225,7 +256,7 @@ void checkpoint_pace(struct core *c)
 {
 	uint64_t now = clock_mono_ns(), due;
 
-	if (!core_leads(c))
+	if (!speaks(c))
 		return;
 	checkpoint_sign(c);
 	if (announced_is_newest(c))
@@ -241,7 +272,7 @@ void checkpoint_on_announce(uv_timer_t *timer)
 {
 	struct core *c = timer->data;
 
-	if (c->stopping || !core_leads(c) || announced_is_newest(c))
+	if (c->stopping || !speaks(c) || announced_is_newest(c))
 		return;
 	checkpoint_sign(c);
 	announce(c);
@@ -249,7 +280,7 @@ void checkpoint_on_announce(uv_timer_t *timer)
 
 void checkpoint_beat(struct core *c)
 {
-	if (!core_leads(c))
+	if (!speaks(c))
 		return;
 	checkpoint_sign(c);
 	if (!announced_is_newest(c))
@@ -269,11 +300,12 @@ struct check {
 	bool announced;
 	uint64_t from, size;
 	struct hash root;   /* Announced. */
-	size_t line_len;    /* Of the cosignature, at the end of the text. */
+	size_t line_len;    /* Of the cosignature, at the end of the text, */
+	unsigned n_head;    /* behind so many signature lines. */
 	unsigned n_members; /* As they were when it came: the loop may change its own. */
 	struct {
 		uint64_t id;
-		struct note_key log_key, cosigner_key;
+		struct note_key log[2], cosigner[2]; /* The current one; the one before, if it is good for this size. */
 		bool cosigned;
 	} members[MEMBERS_MAX];
 	bool signed_; /* The announcer's log key signed it, and it says what the frame says. */
@@ -282,13 +314,13 @@ struct check {
 };
 
 /* The note is what the frame says it is, and its sender has signed it. */
-static bool says(const struct check *k, const struct note *n, const struct note_key *log_key)
+static bool says(const struct check *k, const struct note *n, const struct note_key log[2])
 {
 	struct checkpoint cp;
 
 	return checkpoint_parse(&cp, n->text, n->text_len) == 0 && cp.size == k->size &&
 	       strcmp(cp.origin, k->core->o.settings->origin) == 0 && hash_equal(&cp.root, &k->root) &&
-	       note_verify(n, log_key, NULL) == 0;
+	       lines_either(n, log);
 }
 
 /* On a worker thread: of the core only what never changes is read. */
@@ -302,9 +334,10 @@ static void check(uv_work_t *work)
 	for (unsigned i = 0; i < k->n_members; i++) {
 		bool from = k->members[i].id == k->from;
 		if (k->announced && from)
-			k->signed_ = says(k, &n, &k->members[i].log_key);
-		k->members[i].cosigned =
-		        (k->announced || from) && note_verify(&n, &k->members[i].cosigner_key, NULL) == 0;
+			k->signed_ = says(k, &n, k->members[i].log);
+		k->members[i].cosigned = (k->announced || from) && lines_either(&n, k->members[i].cosigner);
+		if (!k->announced && from && !lines_only_by(&n, k->n_head, k->members[i].log, k->members[i].cosigner))
+			k->members[i].cosigned = false;
 	}
 }
 
@@ -322,6 +355,9 @@ static void announced(struct core *c, const struct check *k)
 {
 	unsigned voters = 0;
 
+	/* By a key of an entry that has not come here yet, it may be; it comes again. */
+	if (!k->signed_ && k->size > tree_size(c->tree))
+		return;
 	if (!k->signed_) {
 		log_error("an announced checkpoint does not verify from=%" PRIu64 " size=%" PRIu64, k->from, k->size);
 		return;
@@ -333,7 +369,6 @@ static void announced(struct core *c, const struct check *k)
 		if (k->size < c->cosigned_size || (k->size == c->cosigned_size && voters <= c->cosigned_voters))
 			return;
 		take_cosigned(c, k->size, voters, k->text, k->len);
-		ledger_writer_push_checkpoint(c->writer, k->size, k->text, k->len);
 		return;
 	}
 	c->asked.from = k->from;
@@ -386,8 +421,14 @@ static void hand_to_worker(struct core *c, const struct check *what, const char 
 	k->n_members = c->members.n;
 	for (unsigned i = 0; i < c->members.n; i++) {
 		k->members[i].id = c->members.list[i].id;
-		k->members[i].log_key = c->members.list[i].log_key;
-		k->members[i].cosigner_key = c->members.list[i].cosigner_key;
+		const struct member *m = &c->members.list[i];
+		k->members[i].log[0] = m->log_key;
+		k->members[i].cosigner[0] = m->cosigner_key;
+		k->members[i].log[1] = k->members[i].cosigner[1] = (struct note_key){0};
+		if (m->log_before.type && what->size <= m->log_until)
+			k->members[i].log[1] = m->log_before;
+		if (m->cosigner_before.type && what->size <= m->cosigner_until)
+			k->members[i].cosigner[1] = m->cosigner_before;
 	}
 	k->len = head_len + what->line_len;
 	memcpy(k->text, head, head_len);
@@ -399,7 +440,7 @@ static void hand_to_worker(struct core *c, const struct check *what, const char 
 
 void checkpoint_cosignature(struct core *c, uint64_t from, uint64_t size, const char *line, size_t len)
 {
-	struct check what = {.from = from, .size = size, .line_len = len};
+	struct check what = {.from = from, .size = size, .line_len = len, .n_head = lines_signatures(&c->announced)};
 
 	if (!core_leads(c) || size != c->announced.size || len > FRAME_COSIGNATURE_SIZE_MAX)
 		return; /* For an older announcement: a newer one is on its way. */
@@ -453,9 +494,14 @@ void checkpoint_restore(struct core *c)
 
 	if (store_view_checkpoint_last(c->view, &size, &text, &len) || note_parse(&n, text, len))
 		return;
-	for (unsigned i = 0; i < c->members.n; i++)
-		if (note_verify(&n, &c->members.list[i].cosigner_key, NULL) == 0)
-			voters += note_cosigner(c, c->members.list[i].id, size);
+	for (unsigned i = 0; i < c->members.n; i++) {
+		const struct member *m = &c->members.list[i];
+		struct note_key keys[2] = {m->cosigner_key, m->cosigner_before};
+		if (size > m->cosigner_until)
+			keys[1].type = 0;
+		if (lines_either(&n, keys))
+			voters += note_cosigner(c, m->id, size);
+	}
 	if (!quorum(c, voters, size))
 		return;
 	take_cosigned(c, size, voters, text, len);

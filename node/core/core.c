@@ -93,6 +93,7 @@ void core_on_beat(uv_timer_t *timer)
 	change_beat(c);
 	room_beat(c);
 	clocks_beat(c);
+	keys_beat(c);
 	ticks_beat(c);
 	if (c->readings_until_ns)
 		readings_end(c);
@@ -170,6 +171,7 @@ void core_attach(struct core *c, struct front *f, struct ledger_writer *w, struc
 	c->readers = r;
 	c->scrubber = s;
 	room_apply(c);
+	keys_follow(c); /* The front answers by the keys of today. */
 	publish_principals(c);
 	publish_members(c);
 	publish_status(c);
@@ -216,6 +218,8 @@ static const char *unfinished(const struct core *c)
 		return "the log's disk";
 	if (!c->link_closed)
 		return "the links, or the resolver of a member's name";
+	if (c->keys.out)
+		return "the signer's record";
 	if (c->evidence_out || c->checks_out)
 		return "signatures being verified";
 	if (c->givings_busy)

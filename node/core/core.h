@@ -11,9 +11,10 @@
 #include "node/decide/decide.h"
 #include "node/decide/place.h"
 #include "node/front.h"
+#include "node/keyring.h"
 #include "node/readers.h"
-#include "node/scrubber.h"
 #include "node/readlog.h"
+#include "node/scrubber.h"
 #include "node/settings.h"
 #include "node/signer.h"
 #include "node/writer.h"
@@ -23,6 +24,7 @@ struct core_options {
 	const struct settings *settings;
 	const struct channel_keypair *channel_keys;
 	struct signer *signer;
+	struct keyring *keyring; /* NULL: this node's keys never change, and its signer keeps no record. */
 	struct store *store;
 	struct state *state;  /* Loaded from the store. */
 	uint64_t state_index; /* Raft index that the loaded state is the state of. */

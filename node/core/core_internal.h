@@ -22,6 +22,7 @@
 #include "node/core/members.h"
 #include "node/core/read_index.h"
 #include "node/disk/disk.h"
+#include "node/evidence/verify.h"
 #include "node/link.h"
 #include "node/pace.h"
 #include "node/space.h"
@@ -204,11 +205,12 @@ struct core {
 	uint64_t cosigned_s;              /* When: its newest cosignature's time, POSIX seconds; */
 	unsigned n_cosigners;             /* and whose they are. */
 	uint64_t cosigners[MEMBERS_MAX];
-	uint64_t reached_size;   /* and the newest whose entries are here: a member may be behind. */
-	bool announced_cosigned; /* Our own cosignature for the announced size is among the lines. */
+	uint64_t noted_version, noted_size; /* The roster's version that a checkpoint was kept for, and which. */
+	uint64_t reached_size;              /* and the newest whose entries are here: a member may be behind. */
+	bool announced_cosigned;            /* Our own cosignature for the announced size is among the lines. */
 	struct {
 		uint64_t id;
-		size_t len;
+		size_t len, first; /* first: of its first line, by the current cosigner key. */
 		char text[FRAME_COSIGNATURE_SIZE_MAX];
 	} lines[MEMBERS_MAX];
 	unsigned n_lines;
@@ -230,6 +232,11 @@ struct core {
 	struct eraser *eraser;
 
 	struct room room;
+	struct {
+		uv_work_t work; /* Syncs the signer's record. */
+		bool out;
+		uint64_t synced_size, synced_ns, handed_ns;
+	} keys;
 	struct {
 		int64_t off_ms; /* Most of the others are so much ahead of ours, or behind it if negative; 0: neither.
 		                 */
@@ -341,6 +348,19 @@ void clocks_beat(struct core *c);
 /* Leader: its clock is wrong by most of the others', and one of them takes over: until then nothing is ordered. */
 bool clocks_hold(struct core *c);
 const char *clocks_health(const struct core *c, char *buf, size_t cap); /* In words, or NULL. */
+
+/* keys.c: this node's own keys. */
+int keys_open(struct core *c);     /* After the members: the signer's record. */
+void keys_reached(struct core *c); /* After the log: a record that is ahead of it halts the node. */
+void keys_follow(struct core *c);  /* The roster has changed: who signs, and by what this node answers. */
+void keys_beat(struct core *c);    /* The record onto the disk; a leader that cannot sign hands over. */
+void keys_prepare(struct core *c, struct job *j);
+void keys_read(struct core *c, struct job *j);
+/* Leader: true: the job is gone, for nothing can be signed here. */
+bool keys_refuse(struct core *c, struct job *j);
+const char *keys_health(const struct core *c); /* In words, or NULL. */
+/* Every channel pair this node has; how many. */
+unsigned keys_channel(const struct core *c, struct evidence_key *ret, unsigned max);
 
 /* features.c: what the members' builds can. */
 void features_link_up(struct core *c, uint64_t peer);

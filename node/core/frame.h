@@ -15,7 +15,7 @@
 #define FRAME_ENTRIES_MAX            4096                /* Of one AppendEntries; our batches are one entry each. */
 #define FRAME_SERVERS_MAX            7                   /* Members of a cluster. */
 #define FRAME_ADDRESS_SIZE_MAX       128                 /* As a client's URL. */
-#define FRAME_COSIGNATURE_SIZE_MAX   512                 /* One signature line of a note: name, base64 of 76 bytes. */
+#define FRAME_COSIGNATURE_SIZE_MAX   1024                /* Signature lines of one member: two keys of two kinds. */
 #define FRAME_CHUNK_SIZE_MAX         ((1u << 20) + 4096) /* The largest entry and its heads; usual ones are smaller. */
 #define FRAME_FETCH_COUNT_MAX        (1u << 16)          /* Things asked for at once. */
 #define FRAME_ROOM_LEVEL_MAX         3                   /* Levels of room: node/space.h. */

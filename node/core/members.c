@@ -144,6 +144,10 @@ static void link_to(struct core *c, const struct roster_node *n, bool removed)
 	} else if (strcmp(l->address, address) != 0) {
 		err = link_set_address(c->link, n->id, host, peer.port);
 	}
+	if (!err) {
+		const struct key_replaced *before = keys_overlap(c->state, KEY_PLACE_NODE, n->id);
+		err = link_set_peer_key(c->link, n->id, n->channel_pub, before ? before->pub : NULL);
+	}
 	if (err) {
 		log_error("link to node %" PRIu64 " at %s: %s", n->id, address, err_text(err));
 		return;
@@ -201,12 +205,38 @@ static int key_init(struct note_key *k, const char *name, uint8_t type, const ui
 	return memcmp(pub, no_key, sizeof no_key) == 0 ? 0 : note_key_init(k, name, type, pub);
 }
 
+static int before_init(const struct core *c, uint64_t id, unsigned place, const char *name, uint8_t type,
+                       struct note_key *ret, uint64_t *ret_until)
+{
+	const struct key_replaced *k = keys_before(c->state, place, id);
+
+	memset(ret, 0, sizeof *ret);
+	*ret_until = k ? k->until : 0;
+	return k ? note_key_init(ret, name, type, k->pub) : 0;
+}
+
+static int keys_init(const struct core *c, struct member *m, const struct roster_node *n)
+{
+	const char *origin = c->o.settings->origin;
+	char name[LIMIT_KEY_NAME_SIZE_MAX + 1];
+
+	snprintf(name, sizeof name, "%s/node-%" PRIu64, origin, n->id);
+	int err = key_init(&m->log_key, origin, NOTE_KEY_ED25519, n->log_pub);
+	if (!err)
+		err = key_init(&m->cosigner_key, name, NOTE_KEY_COSIGNATURE, n->cosigner_pub);
+	if (!err)
+		err = before_init(c, n->id, KEY_PLACE_LOG, origin, NOTE_KEY_ED25519, &m->log_before, &m->log_until);
+	if (!err)
+		err = before_init(c, n->id, KEY_PLACE_COSIGNER, name, NOTE_KEY_COSIGNATURE, &m->cosigner_before,
+		                  &m->cosigner_until);
+	return err;
+}
+
 static int follow_list(struct core *c)
 {
 	struct members *m = &c->members;
 	const struct roster *r = &m->known;
 	struct member list[MEMBERS_MAX] = {0};
-	char name[LIMIT_KEY_NAME_SIZE_MAX + 1];
 	int err = 0;
 
 	merge(c, &m->known);
@@ -218,10 +248,7 @@ static int follow_list(struct core *c)
 		list[i].id = n->id;
 		list[i].role = n->role;
 		memcpy(list[i].url, n->url, sizeof list[i].url);
-		snprintf(name, sizeof name, "%s/node-%" PRIu64, c->o.settings->origin, n->id);
-		err = key_init(&list[i].log_key, c->o.settings->origin, NOTE_KEY_ED25519, n->log_pub);
-		if (!err)
-			err = key_init(&list[i].cosigner_key, name, NOTE_KEY_COSIGNATURE, n->cosigner_pub);
+		err = keys_init(c, &list[i], n);
 	}
 	if (err)
 		return err;
@@ -249,6 +276,7 @@ void members_follow(struct core *c)
 	c->roster_changed = false;
 	if (follow_list(c))
 		core_fatal(c, "a member's keys cannot be used");
+	keys_follow(c);
 	follow_links(c);
 	checkpoint_forget(c);
 	if (c->members.ours)
@@ -275,7 +303,17 @@ static void hint_from_settings(struct core *c)
 	}
 }
 
-/* Keys belong to a node's number for ever: others are damage, or a file of another node. */
+/*
+ * A key that is not in force is damage, or a file of another node. Unless keys of the kind were ever made here: then
+ * the log may have an entry yet that names one of them.
+ */
+static bool is_own(const struct core *c, enum key_kind kind, const uint8_t *pub, const uint8_t *only)
+{
+	if (c->o.keyring)
+		return keyring_secret(c->o.keyring, kind, pub) || keyring_grown(c->o.keyring, kind);
+	return memcmp(pub, only, 32) == 0;
+}
+
 static int check_own_keys(struct core *c)
 {
 	const struct roster_node *own = roster_find(&c->members.known, c->id);
@@ -283,11 +321,11 @@ static int check_own_keys(struct core *c)
 
 	if (!own || memcmp(own->log_pub, no_key, sizeof no_key) == 0)
 		return 0;
-	if (memcmp(own->channel_pub, c->o.channel_keys->pub, sizeof own->channel_pub) != 0)
+	if (!is_own(c, KEY_CHANNEL, own->channel_pub, c->o.channel_keys->pub))
 		what = "channel";
-	else if (memcmp(own->log_pub, signer_log_key(c->o.signer)->pub, sizeof own->log_pub) != 0)
+	else if (!is_own(c, KEY_LOG, own->log_pub, signer_log_key(c->o.signer)->pub))
 		what = "log";
-	else if (memcmp(own->cosigner_pub, signer_cosigner_key(c->o.signer)->pub, sizeof own->cosigner_pub) != 0)
+	else if (!is_own(c, KEY_COSIGNER, own->cosigner_pub, signer_cosigner_key(c->o.signer)->pub))
 		what = "cosigner";
 	if (!what)
 		return 0;

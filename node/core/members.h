@@ -41,10 +41,13 @@ struct member {
 	unsigned role; /* enum roster_role. */
 	char url[ROSTER_URL_SIZE];
 	struct note_key log_key, cosigner_key; /* Type 0: not known yet. */
-	uint64_t cosigned_size;                /* The largest size that we know it has cosigned. */
-	uint64_t heard_ns;                     /* Its last frame. */
-	uint32_t frame_version;                /* Of its last HELLO; 0: none came yet. */
-	uint64_t features; /* Of its build, as it said on its newest stream; build "": it said nothing. */
+	/* Those whose place they took, good up to these sizes; type 0: none. */
+	struct note_key log_before, cosigner_before;
+	uint64_t log_until, cosigner_until;
+	uint64_t cosigned_size; /* The largest size that we know it has cosigned. */
+	uint64_t heard_ns;      /* Its last frame. */
+	uint32_t frame_version; /* Of its last HELLO; 0: none came yet. */
+	uint64_t features;      /* Of its build, as it said on its newest stream; build "": it said nothing. */
 	char build[FRAME_BUILD_SIZE_MAX + 1];
 	bool odd_told;          /* It sends frames of a type that this build does not know: that was logged. */
 	uint64_t asked, ticket; /* reads.c: its question, and our ticket for it; 0: none. */

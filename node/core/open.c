@@ -394,6 +394,8 @@ int core_open(const struct core_options *o, struct core **ret)
 	if (!err)
 		err = members_open(c);
 	if (!err)
+		err = keys_open(c);
+	if (!err)
 		err = room_open(c);
 	if (!err)
 		err = open_ledger(c);
@@ -409,6 +411,7 @@ int core_open(const struct core_options *o, struct core **ret)
 	if (err)
 		return err; /* The daemon ends: what is half open goes with the process. */
 	find_size_at_start(c);
+	keys_reached(c);
 	if (repaired)
 		peers_greet(c);
 	checkpoint_restore(c);

@@ -57,6 +57,8 @@ static unsigned command_of(unsigned wire_type)
 		return COMMAND_HOLD;
 	case WIRE_ERASE:
 		return COMMAND_ERASE;
+	case WIRE_KEY:
+		return COMMAND_KEY;
 	default:
 		return 0;
 	}
@@ -122,6 +124,14 @@ static void receive(struct core *c, struct job *j, uint64_t now)
 		credentials_read(c, j);
 		return;
 	}
+	if (j->request.type == WIRE_KEYS) {
+		keys_read(c, j);
+		return;
+	}
+	if (j->request.type == WIRE_KEY_PREPARE) {
+		keys_prepare(c, j);
+		return;
+	}
 	if (c->raft.state != RAFT_LEADER) {
 		propose_refuse_not_leader(c, j);
 		return;
@@ -134,7 +144,7 @@ static void receive(struct core *c, struct job *j, uint64_t now)
 		keeping_receive(c, j);
 		return;
 	}
-	if (room_refuses(c, j))
+	if (room_refuses(c, j) || keys_refuse(c, j))
 		return;
 	struct turns *t = proving_wanted(j) ? c->unproven : c->pending;
 	if (j->deadline_ns <= now)

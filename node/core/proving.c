@@ -20,6 +20,8 @@ struct proving {
 	struct job *job; /* Leader: whose answer it is. NULL: it was told otherwise meanwhile, or this is an entry's. */
 	uint64_t index;  /* The entry's. */
 	bool again, good; /* The entry's: looked at once more, and it is as it was said. */
+	unsigned n_keys;  /* Channel pairs, as they were when it began: the ring lends them. */
+	struct evidence_key keys[EVIDENCE_KEYS_MAX];
 	struct evidence e;
 };
 
@@ -29,8 +31,11 @@ static void verify(uv_work_t *work)
 	struct proving *p = work->data;
 
 	const struct core *c = p->core;
-	const struct evidence_node node = {
-	        .id = c->id, .channel_pub = c->o.channel_keys->pub, .channel_secret = c->o.channel_keys->secret};
+	const struct evidence_node node = {.id = c->id,
+	                                   .channel_pub = c->o.channel_keys->pub,
+	                                   .channel_secret = c->o.channel_keys->secret,
+	                                   .others = p->keys,
+	                                   .n_others = p->n_keys};
 
 	if (!p->again)
 		evidence_verify(&p->e, &node);
@@ -54,6 +59,7 @@ static struct proving *proving_new(struct core *c)
 static void start(struct proving *p, uv_after_work_cb done)
 {
 	p->core->evidence_out++;
+	p->n_keys = keys_channel(p->core, p->keys, EVIDENCE_KEYS_MAX);
 	if (uv_queue_work(&p->core->loop, &p->work, verify, done))
 		core_fatal(p->core, "cannot queue work");
 }

@@ -98,6 +98,8 @@ void publish_status(struct core *c)
 		health = "the leader's clock is ahead: not cosigning";
 	else if (c->members.ours && !members_find((struct core *)c, c->id))
 		health = "removed from the cluster";
+	else if (keys_health(c))
+		health = keys_health(c);
 	else if (room_health(c, room, sizeof room))
 		health = room;
 	else if (!leader)
@@ -138,6 +140,7 @@ void publish_ledger(struct core *c)
 }
 
 struct published {
+	const struct state *state;
 	struct front_principal *list;
 	unsigned n, cap;
 	struct witness witnesses[WITNESSES_ENROLLED_MAX];
@@ -159,12 +162,8 @@ static void collect_witness(struct published *t, const struct principal *p)
 	t->n_witnesses += note_key_init(&w->key, p->name, NOTE_KEY_COSIGNATURE, p->sign_pub) == 0;
 }
 
-static void collect_principal(void *ctx, const struct principal *p)
+static void collect(struct published *t, const struct principal *p, const uint8_t pub[32])
 {
-	struct published *t = ctx;
-
-	if (p->removed || !p->has_channel || p->roles & ROLE_NODE)
-		return;
 	if (t->n == t->cap) {
 		t->cap = t->cap ? 2 * t->cap : 64;
 		t->list = realloc(t->list, t->cap * sizeof *t->list);
@@ -172,15 +171,27 @@ static void collect_principal(void *ctx, const struct principal *p)
 			core_fatal(NULL, "out of memory");
 	}
 	struct front_principal *f = &t->list[t->n++];
-	memcpy(f->channel_pub, p->channel_pub, sizeof f->channel_pub);
+	memcpy(f->channel_pub, pub, sizeof f->channel_pub);
 	f->id = p->id;
 	f->roles = p->roles;
+}
+
+static void collect_principal(void *ctx, const struct principal *p)
+{
+	struct published *t = ctx;
+
+	if (p->removed || !p->has_channel || p->roles & ROLE_NODE)
+		return;
+	collect(t, p, p->channel_pub);
 	collect_witness(t, p);
+	const struct key_replaced *before = keys_overlap(t->state, KEY_PLACE_CLIENT, p->id);
+	if (before)
+		collect(t, p, before->pub);
 }
 
 void publish_principals(struct core *c)
 {
-	struct published t = {0};
+	struct published t = {.state = c->state};
 
 	c->principals_changed = false;
 	state_each_principal(c->state, collect_principal, &t);

@@ -230,7 +230,9 @@ static const struct member *hinders(const struct core *c, unsigned wire_type)
 	bool administrators = wire_type == WIRE_ENROLL || wire_type == WIRE_REMOVE || wire_type == WIRE_POLICY_SET ||
 	                      wire_type == WIRE_MEMBER || wire_type == WIRE_FEATURE || wire_type == WIRE_PEOPLE ||
 	                      wire_type == WIRE_GOVERNANCE || wire_type == WIRE_CREDENTIAL_REVOKE ||
-	                      wire_type == WIRE_HOLD || wire_type == WIRE_ERASE;
+	                      wire_type == WIRE_HOLD || wire_type == WIRE_ERASE ||
+
+	                      wire_type == WIRE_KEY;
 	enum space_level level = administrators ? SPACE_SHORT : SPACE_LOW;
 	const struct member *worst;
 

@@ -64,6 +64,7 @@ int apply_hold(struct apply *a); /* apply_erase.c */
 int apply_erase(struct apply *a);
 int apply_retention(struct apply *a); /* The leader's own erasure. */
 int apply_erasure_done(struct apply *a);
+int apply_key(struct apply *a);
 
 /* --- what was drawn and is known again (recall.c); false, or nothing: make it of the seed --- */
 
@@ -197,6 +198,14 @@ int check_people(const struct state *s, const struct people_order *o, const stru
 int check_governance(const struct state *s, const struct governance_order *o, const struct refusal *why);
 /* So many administrators must have signed (check_admin has verified that each did). */
 int check_signers(const struct state *s, const struct admin_signature *sig, unsigned needed, const struct refusal *why);
+/* Who makes administrators and approvers, or ends them, holds all that the thresholds guard. */
+int check_powers(const struct state *s, uint32_t roles, const struct admin_signature *sig, const struct refusal *why);
+/* check_key.c. *ret: whose key it is; NULL: a node's. */
+int check_key(const struct state *s, const struct key_order *o, const struct principal **ret,
+              const struct refusal *why);
+/* By the principal's signing key, or the one before it as long as both are good. It has one. */
+bool key_signed(const struct state *s, const struct principal *p, const uint8_t *signature, const void *message,
+                size_t len);
 int check_request(const struct state *s, const struct request *q, const struct refusal *why);
 int check_member(const struct state *s, const struct member_order *m, const struct refusal *why); /* check_member.c */
 /* apply_feature.c: `what` needs the feature, for an older build could not follow. CS_ERR_INVALID: it is off. */

@@ -47,7 +47,7 @@ static int check_signature(const struct state *s, uint64_t now_ms, const struct 
 	if (now_ms > n->expiry_ms)
 		return refuse(why, CS_ERR_EXPIRED, "the approval's signature has expired");
 	size_t len = approval_message(message, s->origin, n);
-	if (crypto_sign_verify_detached(n->signature, message, len, p->sign_pub) != 0)
+	if (!key_signed(s, p, n->signature, message, len))
 		return refuse(why, CS_ERR_UNAUTHENTICATED, "the approval's signature does not verify");
 	return 0;
 }

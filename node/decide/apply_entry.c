@@ -72,6 +72,8 @@ void entry_commit(struct apply *a, unsigned verdict, int32_t risk)
 	s->head.last_leaf = o->leaf_hash;
 	s->head.time_ms = a->now_ms;
 	s->head_dirty = true;
+	if (keys_end(s)) /* Whoever goes by keys forgets one. */
+		o->principals_changed = o->roster_changed = true;
 	if (a->asker == NULL)
 		return;
 	counter_add(&a->asker->rate, a->now_ms, RATE_HALF_LIFE_MS);

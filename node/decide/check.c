@@ -46,6 +46,7 @@ static uint32_t role_needed(unsigned command_type)
 	case COMMAND_GRANT_REVOKE:
 	case COMMAND_HOLD:
 	case COMMAND_ERASE:
+	case COMMAND_KEY:
 		return ROLE_ADMINISTER;
 	case COMMAND_APPROVAL:
 		return ROLE_APPROVE;
@@ -153,7 +154,7 @@ static int check_signature(const struct signed_order *o, const struct admin_furt
 		return refuse(why, CS_ERR_EXPIRED, "the signature has expired");
 	size_t message_len = admin_message(message, o->s->origin, o->s->governance, o->command_type, sig->sequence,
 	                                   sig->expiry_ms, o->elements, o->len);
-	if (crypto_sign_verify_detached(sig->signature, message, message_len, p->sign_pub) != 0)
+	if (!key_signed(o->s, p, sig->signature, message, message_len))
 		return refuse(why, CS_ERR_UNAUTHENTICATED, "the signature does not verify");
 	*ret = p;
 	return 0;
@@ -249,9 +250,7 @@ static int check_roles(const struct state *s, const struct enrolment *e, const s
 	return 0;
 }
 
-/* Who makes administrators and approvers, or ends them, holds all that the thresholds guard. */
-static int check_powers(const struct state *s, uint32_t roles, const struct admin_signature *sig,
-                        const struct refusal *why)
+int check_powers(const struct state *s, uint32_t roles, const struct admin_signature *sig, const struct refusal *why)
 {
 	return (roles & ROLES_POWERFUL) == 0 ? 0 : check_signers(s, sig, governance_largest(&s->thresholds), why);
 }
@@ -274,6 +273,10 @@ int check_enrolment(const struct state *s, const struct enrolment *e, const stru
 		return refuse(why, CS_ERR_INVALID, "the enrolment: the signing key is no Ed25519 key");
 	if (state_principal_by_name(s, e->name.s, e->name.len) != NULL)
 		return refuse(why, CS_ERR_EXISTS, "the enrolment: the name is taken");
+	if ((e->channel_pub != NULL && keys_was_used(s, e->channel_pub)) ||
+	    (e->sign_pub != NULL && keys_was_used(s, e->sign_pub)))
+		return refuse(why, CS_ERR_EXISTS,
+		              "the enrolment: the key was replaced by another, and does not come back");
 	if (e->channel_pub != NULL && state_principal_by_channel(s, e->channel_pub) != NULL)
 		return refuse(why, CS_ERR_EXISTS, "the enrolment: the channel key is enrolled already");
 	if (!principal_has_room(s))

@@ -57,7 +57,8 @@ static int check_keys(const struct state *s, const struct member_order *m, const
 			return refuse(why, CS_ERR_INVALID, "the order: a key is none");
 		if (memcmp(keys[i], keys[(i + 1) % 3], KEY_SIZE) == 0)
 			return refuse(why, CS_ERR_INVALID, "the order: two keys are the same");
-		if (has_key(r->nodes, r->n, keys[i]) || has_key(r->removed, r->n_removed, keys[i]))
+		if (has_key(r->nodes, r->n, keys[i]) || has_key(r->removed, r->n_removed, keys[i]) ||
+		    keys_was_used(s, keys[i]))
 			return refuse(why, CS_ERR_EXISTS, "the order: another node has or had one of the keys");
 	}
 	if (state_principal_by_channel(s, m->channel_pub) != NULL)

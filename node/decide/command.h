@@ -41,6 +41,7 @@ enum command_type {
 	COMMAND_HOLD = 21,
 	COMMAND_ERASE = 22,
 	COMMAND_ERASURE_DONE = 23,
+	COMMAND_KEY = 24, /* keys.h */
 	COMMAND_STATE_DIGEST = 25,
 	COMMAND_TYPE_MAX = COMMAND_STATE_DIGEST, /* Above it: a later build's. */
 };

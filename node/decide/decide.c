@@ -106,6 +106,8 @@ static int apply_client(struct apply *a)
 		return apply_hold(a);
 	case COMMAND_ERASE:
 		return apply_erase(a);
+	case COMMAND_KEY:
+		return apply_key(a);
 	default: /* admit lets no other type pass. */
 		return apply_removal(a);
 	}

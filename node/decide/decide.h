@@ -14,6 +14,7 @@
 #include "node/decide/evidence.h"
 #include "node/decide/feature.h"
 #include "node/decide/governance.h"
+#include "node/decide/keys.h"
 #include "node/decide/roster.h"
 
 enum verdict { VERDICT_ALLOW = 1, VERDICT_STEP_UP = 2, VERDICT_DEFER = 3, VERDICT_DENY = 4 };

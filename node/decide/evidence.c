@@ -19,7 +19,9 @@ void evidence_verify_ed25519(struct evidence *e)
 {
 	memset(&e->found, 0, sizeof(e->found));
 	e->found.verified = e->offered_len == crypto_sign_BYTES &&
-	                    crypto_sign_verify_detached(e->offered, e->message, e->message_len, e->key) == 0;
+	                    (crypto_sign_verify_detached(e->offered, e->message, e->message_len, e->key) == 0 ||
+	                     (e->has_key_before &&
+	                      crypto_sign_verify_detached(e->offered, e->message, e->message_len, e->key_before) == 0));
 }
 
 static void write_further(struct writer *w, const struct evidence *e)

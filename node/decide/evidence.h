@@ -39,8 +39,10 @@ struct evidence {
 	uint64_t counter;                           /* The newest that was taken before. */
 	uint8_t message[REGISTER_MESSAGE_SIZE_MAX]; /* What the proof must speak of. */
 	size_t message_len;
-	struct hash bound; /* Its hash: WebAuthn's challenge, OIDC's nonce. */
-	uint8_t key[32];   /* Ed25519. */
+	struct hash bound;   /* Its hash: WebAuthn's challenge, OIDC's nonce. */
+	uint8_t key[32];     /* Ed25519. */
+	bool has_key_before; /* And the key whose place it took, while both are good. */
+	uint8_t key_before[32];
 	size_t data_len, issuer_len, offered_len;
 	uint8_t data[CREDENTIAL_DATA_SIZE_MAX], issuer[CREDENTIAL_DATA_SIZE_MAX];
 	uint8_t offered[EVIDENCE_SIZE_MAX];

@@ -18,6 +18,10 @@ static void fill_ed25519(struct evidence *ret, const struct state *s, const stru
 		return;
 	ret->method = METHOD_ED25519;
 	memcpy(ret->key, p->sign_pub, sizeof(ret->key));
+	const struct key_replaced *before = keys_overlap(s, KEY_PLACE_SIGN, p->id);
+	ret->has_key_before = before != NULL;
+	if (before != NULL)
+		memcpy(ret->key_before, before->pub, sizeof(ret->key_before));
 }
 
 /* A reference by name: what is pinned there, and as of when. */

@@ -42,6 +42,7 @@ unsigned governance_class_of(unsigned command_type)
 	case COMMAND_PEOPLE:
 		return GOVERNANCE_PEOPLE;
 	case COMMAND_MEMBER:
+	case COMMAND_KEY: /* Of a principal it takes all that its enrolment took: check_key. */
 		return GOVERNANCE_MEMBERS;
 	case COMMAND_FEATURE:
 		return GOVERNANCE_FEATURES;

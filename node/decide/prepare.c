@@ -173,6 +173,18 @@ static int prepare_governance(const struct prepare *p)
 	return err == 0 ? check_governance(p->s, &o, &p->why) : err;
 }
 
+static int prepare_key(const struct prepare *p)
+{
+	struct key_order o;
+	const struct principal *admin, *whose;
+	int err = key_order_decode(&o, p->payload, p->len);
+
+	if (err != 0)
+		return refuse(&p->why, err, "the order: %s", err_text(err));
+	err = check_admin(p->s, p->now_ms, COMMAND_KEY, &o.admin, o.signed_elements, o.signed_len, &admin, &p->why);
+	return err == 0 ? check_key(p->s, &o, &whose, &p->why) : err;
+}
+
 static int prepare_approval(const struct prepare *p)
 {
 	struct approval n;
@@ -259,6 +271,8 @@ static int prepare_by_type(const struct prepare *p, unsigned command_type)
 		return prepare_hold(p);
 	case COMMAND_ERASE:
 		return prepare_erase(p);
+	case COMMAND_KEY:
+		return prepare_key(p);
 	case COMMAND_CREDENTIAL_REVOKE:
 		return check_credential_revocation(p->s, p->now_ms, p->principal, p->payload, p->len, &p->why);
 	case COMMAND_HISTORY:

@@ -125,7 +125,7 @@ static int tables_new(struct state *s)
 	    index_new(&s->answer_index, l->requests_max) != 0 || decisions_tables_new(s) != 0)
 		return CS_ERR_NOMEM;
 	randombytes_buf(s->answer_index_key, sizeof(s->answer_index_key));
-	return used_new(s) != 0 ? CS_ERR_NOMEM : credentials_new(s);
+	return used_new(s) != 0 || keys_new(s) != 0 ? CS_ERR_NOMEM : credentials_new(s);
 }
 
 int state_new(const struct state_limits *l, struct state **ret)
@@ -179,6 +179,7 @@ void state_free(struct state *s)
 		free(s->people[i].record);
 	credentials_free(s);
 	used_close(s);
+	keys_close(s);
 	index_free(&s->subject_index);
 	index_free(&s->people_index);
 	index_free(&s->principal_index);

@@ -17,6 +17,7 @@
 #include "node/decide/governance.h"
 #include "node/decide/history.h"
 #include "node/decide/index.h"
+#include "node/decide/keys.h"
 #include "node/decide/list.h"
 #include "node/decide/people.h"
 #include "node/decide/policy_form.h"
@@ -126,6 +127,13 @@ struct recent_slot {
 	bool dirty;
 };
 
+/* A key that was replaced; number: how many were before it. */
+struct key_slot {
+	struct key_replaced k;
+	uint64_t number;
+	bool dirty;
+};
+
 /* Slots of a table that were changed since the last take, and those of a take under way: each once. */
 struct marked {
 	uint32_t *changed, n_changed;
@@ -171,6 +179,11 @@ struct state {
 	struct used_slot *used;                        /* USED_MAX of them. */
 	struct recent_slot *recent;                    /* RECENT_MAX of them. */
 	uint32_t n_dirty_used;                         /* Of both. */
+
+	struct key_slot *replaced; /* KEYS_REPLACED_MAX of them; the one of number n is at n modulo that. */
+	uint64_t replaced_made;    /* How many there ever were. */
+	uint64_t keys_next_end;    /* Derived: the next size that is the last one for some of them; 0: none. */
+	uint32_t n_dirty_replaced;
 
 	struct principal_slot *principals;
 	uint32_t n_principals, n_dirty_principals;
@@ -290,6 +303,22 @@ int used_loaded(const struct state *s);
 void credential_load(struct state *s, struct reader *r, uint64_t slot);
 void used_load(struct state *s, struct reader *r, uint64_t number);
 int credentials_loaded(struct state *s);
+
+/* --- keys that were replaced (state_keys.c) --- */
+
+int keys_new(struct state *s);
+void keys_close(struct state *s);
+bool keys_was_used(const struct state *s, const uint8_t pub[32]);
+/*
+ * The key of this place gives way in the entry that is being made; added: the first size that it was good for, unless
+ * it took another's place itself.
+ */
+void keys_replace(struct state *s, unsigned place, uint64_t id, const uint8_t pub[32], uint64_t added,
+                  uint64_t overlap);
+bool keys_end(struct state *s); /* With the entry just made some key is good for none that follows. */
+int keys_take(struct state *s, credential_record_fn emit);
+void key_load(struct state *s, struct reader *r, uint64_t slot);
+int keys_loaded(struct state *s);
 
 /* --- challenges (state_challenge.c) --- */
 

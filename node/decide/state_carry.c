@@ -73,6 +73,7 @@ static bool carried(uint8_t kind, uint64_t number, const void *value, size_t len
 {
 	switch (kind) {
 	case RECORD_ROSTER:
+	case RECORD_KEY: /* Nodes have new keys, and the sizes that old ones were good for are another tree's. */
 	case RECORD_CHALLENGE:
 	case RECORD_DEFERRED:
 	case RECORD_ANSWERS:

@@ -385,6 +385,9 @@ int state_load(struct state *s, const void *key, size_t key_len, const void *val
 	case RECORD_USED:
 		used_load(s, &r, number);
 		break;
+	case RECORD_KEY:
+		key_load(s, &r, number);
+		break;
 	case RECORD_CHALLENGE:
 		load_challenge(s, &r, number);
 		break;
@@ -443,6 +446,8 @@ int state_loaded(struct state *s)
 		err = credentials_loaded(s);
 	if (err == 0)
 		err = used_loaded(s);
+	if (err == 0)
+		err = keys_loaded(s);
 	if (err == 0)
 		err = challenges_loaded(s);
 	if (err == 0)

@@ -19,6 +19,7 @@ enum record {
 	RECORD_CREDENTIAL = 'K', /* By slot. With the feature `decisions`, and sorted behind it. */
 	RECORD_USED = 'T',       /* By slot, and from 2^32 on proofs of lately. With the feature, too. */
 	RECORD_PERSON = 'P',     /* By slot, dense. With the feature `decisions`. */
+	RECORD_KEY = 'y',        /* By slot: keys that were replaced. With the feature `records`. */
 	RECORD_DIGESTED = 'z',   /* From the first state digest on. */
 	RECORD_HEAD = 'h',
 	RECORD_POLICY = 'p',

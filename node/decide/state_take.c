@@ -354,8 +354,8 @@ size_t state_dirty(const struct state *s)
 	       (size_t)s->governance_dirty + (size_t)s->digested_dirty + s->marked_people.n_changed +
 	       s->world.n_dirty_pages + (size_t)s->world.totals_dirty + per_subject * s->marked_subjects.n_changed +
 	       s->n_dirty_principals + s->n_dirty_credentials + s->n_dirty_used + s->keeping->n_dirty +
-	       s->marked_challenges.n_changed + s->marked_deferred.n_changed + s->marked_standing.n_changed +
-	       s->n_dirty_pages;
+	       s->n_dirty_replaced + s->marked_challenges.n_changed + s->marked_deferred.n_changed +
+	       s->marked_standing.n_changed + s->n_dirty_pages;
 }
 
 static int emit_further(const struct state *s, int kind, uint64_t number, const struct writer *w)
@@ -384,6 +384,8 @@ static int take_at_once(struct state *s)
 		err = used_take(s, emit_further);
 	if (err == 0)
 		err = keeping_take(s, emit_further);
+	if (err == 0)
+		err = keys_take(s, emit_further);
 	for (uint32_t i = 0; err == 0 && s->n_dirty_principals > 0 && i < s->n_principals; i++) {
 		if (s->principals[i].dirty)
 			err = take_principal(s, i);

@@ -18,6 +18,15 @@ static int oath_flags(uint64_t algorithm)
 	return algorithm == 512 ? OATH_TOTP_HMAC_SHA512 : algorithm == 256 ? OATH_TOTP_HMAC_SHA256 : 0;
 }
 
+static bool seal_open(uint8_t *ret, const uint8_t *sealed, size_t len, const struct evidence_node *node)
+{
+	bool opened = crypto_box_seal_open(ret, sealed, len, node->channel_pub, node->channel_secret) == 0;
+
+	for (unsigned i = 0; i < node->n_others && !opened; i++)
+		opened = crypto_box_seal_open(ret, sealed, len, node->others[i].pub, node->others[i].secret) == 0;
+	return opened;
+}
+
 /* Of this node's own sealed copy. */
 static size_t open_secret(struct evidence *e, const struct credential_totp *t, const struct evidence_node *node,
                           uint8_t ret[TOTP_PLAIN_SIZE_MAX])
@@ -34,8 +43,7 @@ static size_t open_secret(struct evidence *e, const struct credential_totp *t, c
 		reader_uint(&r, UINT64_MAX, &id);
 		if (reader_bin(&r, TOTP_SEALED_SIZE_MAX, &sealed, &len) != 0 || id != node->id)
 			continue;
-		if (len > crypto_box_SEALBYTES + TOTP_CONTEXT_SIZE &&
-		    crypto_box_seal_open(ret, sealed, len, node->channel_pub, node->channel_secret) == 0)
+		if (len > crypto_box_SEALBYTES + TOTP_CONTEXT_SIZE && seal_open(ret, sealed, len, node))
 			return len - crypto_box_SEALBYTES;
 		evidence_fails(e, "totp: the secret is not sealed to this node's key: it must be enrolled again");
 		return 0;

@@ -13,6 +13,12 @@
 struct evidence_node {
 	uint64_t id;
 	const uint8_t *channel_pub, *channel_secret; /* 32 bytes each. */
+	const struct evidence_key *others; /* Channel pairs that it had before: secrets may be sealed to them yet. */
+	unsigned n_others;
+};
+#define EVIDENCE_KEYS_MAX 32
+struct evidence_key {
+	const uint8_t *pub, *secret;
 };
 
 /* Once, before the first verification and before threads. */

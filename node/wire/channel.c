@@ -157,6 +157,16 @@ int channel_respond(struct channel_responder *hs, const struct channel_keypair *
 	return 0;
 }
 
+int channel_respond_any(struct channel_responder *hs, const struct channel_keys *keys, enum channel_role role,
+                        uint64_t node_id, const char *origin, const uint8_t *frame, size_t len)
+{
+	int rv = CS_ERR_UNAUTHENTICATED;
+
+	for (unsigned i = 0; i < keys->n && rv == CS_ERR_UNAUTHENTICATED; i++)
+		rv = channel_respond(hs, &keys->list[i], role, node_id, origin, frame, len);
+	return rv;
+}
+
 int channel_accept(struct channel_responder *hs, uint64_t session_id, uint64_t now_ns,
                    uint8_t ret_frame[CHANNEL_ACCEPT_SIZE], struct channel_session *ret)
 {

@@ -43,6 +43,16 @@ struct channel_keypair {
 int channel_keypair_random(struct channel_keypair *ret);
 int channel_keypair_from_secret(struct channel_keypair *ret, const uint8_t secret[CHANNEL_KEY_SIZE]);
 
+/*
+ * The pairs that one side has while one takes another's place: the first is what it initiates with, and by any of them
+ * it answers. Wipe with sodium_memzero.
+ */
+#define CHANNEL_KEYS_MAX 8
+struct channel_keys {
+	unsigned n;
+	struct channel_keypair list[CHANNEL_KEYS_MAX];
+};
+
 /* A session's keys and counters. Plain memory: wipe with channel_session_wipe. */
 struct channel_session {
 	uint64_t id; /* Chosen by the responder. */
@@ -81,6 +91,9 @@ struct channel_responder {
 };
 int channel_respond(struct channel_responder *hs, const struct channel_keypair *self, enum channel_role role,
                     uint64_t node_id, const char *origin, const uint8_t *frame, size_t len);
+/* The same by whichever of the keys the initiator wants: each costs a DH before it is known not to be that. */
+int channel_respond_any(struct channel_responder *hs, const struct channel_keys *keys, enum channel_role role,
+                        uint64_t node_id, const char *origin, const uint8_t *frame, size_t len);
 int channel_accept(struct channel_responder *hs, uint64_t session_id, uint64_t now_ns,
                    uint8_t ret_frame[CHANNEL_ACCEPT_SIZE], struct channel_session *ret);
 void channel_responder_wipe(struct channel_responder *hs);

@@ -15,49 +15,53 @@
 #define WIRE_VERSION 1
 
 /* Numbers are for ever. X(name, number, text) */
-#define WIRE_TYPE_LIST(X)                                                                                              \
-	X(WIRE_HELLO, 1, "hello")           /* [] -> [node id, origin, leader id or 0, leader's url, version] */       \
-	X(WIRE_DECIDE, 2, "decide")         /* request (node/decide/command.h) -> proved reply */                      \
-	X(WIRE_IMPORT, 3, "import")         /* import (command.h) -> proved reply */                                   \
-	X(WIRE_ANSWER, 4, "answer")         /* answer (command.h) -> proved reply */                                   \
-	X(WIRE_ENROLL, 5, "enroll")         /* enrolment (command.h), signed by an administrator -> proved reply */    \
-	X(WIRE_REMOVE, 6, "remove")         /* removal (command.h), signed -> proved reply */                          \
-	X(WIRE_POLICY_SET, 7, "policy set") /* policy (command.h), signed -> proved reply */                           \
-	X(WIRE_CHECK, 8, "check") /* [request id, or request (, stale ms max)] -> [stands, verdict, index, time ms,    \
-	                             size, stale ms] */                                                                \
-	X(WIRE_ENTRIES, 9, "entries") /* [first, count, wait ms] -> [size, [[leaf, body or nil (, erased)]…]] */     \
-	X(WIRE_PROVE, 10, "prove")    /* [index, wait ms (, need, [witness's key id…])]                              \
-	                                 -> [quorum, leaf, body or nil, [hash…], checkpoint] */                      \
-	X(WIRE_CONSISTENCY, 11, "consistency") /* [old size, new size] -> [[hash…]] */                               \
-	X(WIRE_CHECKPOINT, 12, "checkpoint")   /* [] -> [quorum, checkpoint] newest cosigned, else the leader's */     \
-	X(WIRE_STATUS, 13, "status")           /* [] or [1] -> status (below), [1]: with details */                    \
-	X(WIRE_MANY, 14, "many")               /* [request envelope bin…] -> [reply envelope bin…], same order */  \
-	X(WIRE_PEOPLE, 18, "people") /* changes of the table of people (people_order.h), signed -> proved reply */     \
-	X(WIRE_GOVERNANCE, 19, "governance") /* thresholds (governance.h), signed -> proved reply */                   \
-	X(WIRE_MEMBER, 20, "member")         /* order about a member (command.h), signed -> proved reply */            \
-	X(WIRE_MEMBERS, 21, "members")   /* [first version of interest] -> members (node/core/change.c), [] if none */ \
-	X(WIRE_FEATURE, 22, "feature")   /* order to switch one on (command.h), signed -> proved reply */              \
-	X(WIRE_FEATURES, 23, "features") /* [] -> features (node/core/features.c) */                                   \
-	/* Of the feature `decisions` (node/decide/command_verdicts.h). */                                             \
-	X(WIRE_APPROVAL, 15, "approval")         /* approval -> proved reply */                                        \
-	X(WIRE_GRANT_REVOKE, 16, "grant revoke") /* order, signed -> proved reply */                                   \
-	X(WIRE_OUTSIDE, 17, "outside signal")    /* signal from outside -> proved reply */                             \
-	X(WIRE_PENDING, 26, "pending")           /* [after, stale ms max] -> [size, stale ms, more, [waiting…]] */   \
-	X(WIRE_GRANTS, 27, "grants") /* [after, nil or [subject type, id], stale ms max] -> as pending, of grants */   \
-	X(WIRE_PEOPLE_LIST, 28, "people list") /* [first slot] -> people, [] -> governance (node/core/people.c) */     \
-	X(WIRE_CREDENTIAL_ENROL, 24, "credential enrol")   /* order (credential.h) -> proved reply */                  \
-	X(WIRE_CREDENTIAL_REVOKE, 25, "credential revoke") /* order (credential.h) -> proved reply */                  \
-	X(WIRE_SCRUB, 30, "scrub")                         /* [begin a pass] -> scrub (below) */                       \
-	X(WIRE_CREDENTIALS, 29, "credentials") /* [after name, count] -> [[name, kind, subject or nil, …]…] */     \
-	X(WIRE_WITNESS, 31, "witness") /* [after size, wait ms, note cosigned or nil] -> [checkpoint or nil, kept] */  \
-	/* Of the feature `records` (node/decide/command_reads.h, search.h, command_erase.h). */                                        \
-	X(WIRE_HISTORY, 32, "history") /* whose -> proved reply */                                                     \
-	X(WIRE_HISTORY_PAGE, 33,                                                                                       \
-	  "history page")            /* [head, at, size or 0, wait ms] -> its entries (readers_history.c) */           \
-	X(WIRE_SEARCH, 34, "search") /* search -> [size, next or nil, [[leaf, body or nil]…]] */ \
-	X(WIRE_HOLD, 35, "hold")       /* order, signed -> proved reply */                                             \
-	X(WIRE_ERASE, 36, "erase")     /* order, signed -> proved reply */                                             \
-	X(WIRE_KEEPING, 37, "keeping") /* [] -> [[erasure…], [member…], [hold…], [retention…]] (PROTOCOL.md) */
+#define WIRE_TYPE_LIST(X)                                                                                               \
+	X(WIRE_HELLO, 1, "hello")           /* [] -> [node id, origin, leader id or 0, leader's url, version] */        \
+	X(WIRE_DECIDE, 2, "decide")         /* request (node/decide/command.h) -> proved reply */                       \
+	X(WIRE_IMPORT, 3, "import")         /* import (command.h) -> proved reply */                                    \
+	X(WIRE_ANSWER, 4, "answer")         /* answer (command.h) -> proved reply */                                    \
+	X(WIRE_ENROLL, 5, "enroll")         /* enrolment (command.h), signed by an administrator -> proved reply */     \
+	X(WIRE_REMOVE, 6, "remove")         /* removal (command.h), signed -> proved reply */                           \
+	X(WIRE_POLICY_SET, 7, "policy set") /* policy (command.h), signed -> proved reply */                            \
+	X(WIRE_CHECK, 8, "check") /* [request id, or request (, stale ms max)] -> [stands, verdict, index, time ms,     \
+	                             size, stale ms] */                                                                 \
+	X(WIRE_ENTRIES, 9, "entries") /* [first, count, wait ms] -> [size, [[leaf, body or nil (, erased)]…]] */      \
+	X(WIRE_PROVE, 10, "prove")    /* [index, wait ms (, need, [witness's key id…])]                               \
+	                                 -> [quorum, leaf, body or nil, [hash…], checkpoint] */                       \
+	X(WIRE_CONSISTENCY, 11, "consistency") /* [old size, new size] -> [[hash…]] */                                \
+	X(WIRE_CHECKPOINT, 12, "checkpoint")   /* [] -> [quorum, checkpoint] newest cosigned, else the leader's */      \
+	X(WIRE_STATUS, 13, "status")           /* [] or [1] -> status (below), [1]: with details */                     \
+	X(WIRE_MANY, 14, "many")               /* [request envelope bin…] -> [reply envelope bin…], same order */   \
+	X(WIRE_PEOPLE, 18, "people") /* changes of the table of people (people_order.h), signed -> proved reply */      \
+	X(WIRE_GOVERNANCE, 19, "governance") /* thresholds (governance.h), signed -> proved reply */                    \
+	X(WIRE_MEMBER, 20, "member")         /* order about a member (command.h), signed -> proved reply */             \
+	X(WIRE_MEMBERS, 21, "members")   /* [first version of interest] -> members (node/core/change.c), [] if none */  \
+	X(WIRE_FEATURE, 22, "feature")   /* order to switch one on (command.h), signed -> proved reply */               \
+	X(WIRE_FEATURES, 23, "features") /* [] -> features (node/core/features.c) */                                    \
+	/* Of the feature `decisions` (node/decide/command_verdicts.h). */                                              \
+	X(WIRE_APPROVAL, 15, "approval")         /* approval -> proved reply */                                         \
+	X(WIRE_GRANT_REVOKE, 16, "grant revoke") /* order, signed -> proved reply */                                    \
+	X(WIRE_OUTSIDE, 17, "outside signal")    /* signal from outside -> proved reply */                              \
+	X(WIRE_PENDING, 26, "pending")           /* [after, stale ms max] -> [size, stale ms, more, [waiting…]] */    \
+	X(WIRE_GRANTS, 27, "grants") /* [after, nil or [subject type, id], stale ms max] -> as pending, of grants */    \
+	X(WIRE_PEOPLE_LIST, 28, "people list") /* [first slot] -> people, [] -> governance (node/core/people.c) */      \
+	X(WIRE_CREDENTIAL_ENROL, 24, "credential enrol")   /* order (credential.h) -> proved reply */                   \
+	X(WIRE_CREDENTIAL_REVOKE, 25, "credential revoke") /* order (credential.h) -> proved reply */                   \
+	X(WIRE_SCRUB, 30, "scrub")                         /* [begin a pass] -> scrub (below) */                        \
+	X(WIRE_CREDENTIALS, 29, "credentials") /* [after name, count] -> [[name, kind, subject or nil, …]…] */      \
+	X(WIRE_WITNESS, 31, "witness") /* [after size, wait ms, note cosigned or nil] -> [checkpoint or nil, kept] */   \
+	/* Of the feature `records` (node/decide/command_reads.h, search.h, command_erase.h). */                        \
+	X(WIRE_HISTORY, 32, "history") /* whose -> proved reply */                                                      \
+	X(WIRE_HISTORY_PAGE, 33,                                                                                        \
+	  "history page")              /* [head, at, size or 0, wait ms] -> its entries (readers_history.c) */          \
+	X(WIRE_SEARCH, 34, "search")   /* search -> [size, next or nil, [[leaf, body or nil]…]] */                    \
+	X(WIRE_HOLD, 35, "hold")       /* order, signed -> proved reply */                                              \
+	X(WIRE_ERASE, 36, "erase")     /* order, signed -> proved reply */                                              \
+	X(WIRE_KEEPING, 37, "keeping") /* [] -> [[erasure…], [member…], [hold…], [retention…]] (PROTOCOL.md) */ \
+	/* Keys change (node/decide/keys.h, node/core/keys.c). */                                                       \
+	X(WIRE_KEY, 38, "key")                 /* order about a key (keys.h), signed -> proved reply */                 \
+	X(WIRE_KEY_PREPARE, 39, "key prepare") /* [[place…]] -> [node id, [[place, public half]…]]: made there */   \
+	X(WIRE_KEYS, 40, "keys")               /* [] -> the members' keys, and those before them */
 
 enum wire_type {
 #define WIRE_TYPE_ENUM(name, number, text) name = number,

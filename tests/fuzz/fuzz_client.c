@@ -29,6 +29,7 @@ void fuzz_reply(const uint8_t *bytes, size_t len)
 	struct wire_reply r;
 	struct wire_proved p;
 	struct wire_status s;
+	struct keys_reply keys;
 	unsigned n;
 	size_t again_len;
 
@@ -48,6 +49,7 @@ void fuzz_reply(const uint8_t *bytes, size_t len)
 	}
 	if (wire_status_decode(&s, r.body, r.body_len) == 0)
 		FUZZ_DEMAND(wire_status_encode(&s, again, sizeof again, &again_len) == 0);
+	(void)keys_reply_read(&keys, r.body, r.body_len);
 	if (wire_many_decode(parts, &n, r.body, r.body_len) == 0)
 		for (unsigned i = 0; i < n; i++)
 			(void)wire_reply_decode(&r, parts[i].bytes, parts[i].len);

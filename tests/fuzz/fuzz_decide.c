@@ -98,6 +98,7 @@ static size_t sign_again(const uint8_t *bytes, size_t len, uint8_t *ret, size_t 
 	struct enrolment e;
 	struct removal r;
 	struct policy_set p;
+	struct key_order k;
 	uint8_t sig[64];
 	int err = CS_ERR_MALFORMED;
 
@@ -112,6 +113,9 @@ static size_t sign_again(const uint8_t *bytes, size_t len, uint8_t *ret, size_t 
 	} else if (c.type == COMMAND_POLICY_SET && policy_set_decode(&p, c.payload, c.payload_len) == 0) {
 		kit_sign(&base.kit, c.type, &p.admin, p.signed_elements, p.signed_len, sig);
 		err = policy_set_encode(&p, payload, sizeof payload, &c.payload_len);
+	} else if (c.type == COMMAND_KEY && key_order_decode(&k, c.payload, c.payload_len) == 0) {
+		kit_sign(&base.kit, c.type, &k.admin, k.signed_elements, k.signed_len, sig);
+		err = key_order_encode(&k, payload, sizeof payload, &c.payload_len);
 	}
 	c.payload = payload;
 	return err == 0 && command_encode(&c, ret, cap, &len) == 0 ? len : 0;
