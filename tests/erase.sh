@@ -212,7 +212,7 @@ expect 0 policy what-if "$folder/policy.yaml"
 decide 0 decide --subject user:Zmarker1 --action read --resource repo:x
 expect 0 prove "$entry" --out "$folder/new.json"
 expect 0 history --subject user:Zmarker1
-says "was erased at entry"
+says "was erased by entry"
 
 # One entry's fields, with a crash of each node in the middle of it: nothing else is lost.
 expect 0 show --from 0 --count 100000
@@ -286,4 +286,9 @@ COUNTERSIGN_KEY=$gateway
 decide 0 decide --subject user:ada --action read --resource repo:x
 expect 0 show "$first"
 says "(erased at entry"
+
+# History goes as far as it is left, and says what took the rest.
+expect 0 cluster down "$acme"
+expect 2 replay "$acme/node-1"
+says "its private fields are erased, by entry"
 echo "$checks checks"

@@ -12,6 +12,7 @@
 #include "node/decide/search.h"
 #include "node/decide/state.h"
 #include "tests/decide_kit.h"
+#include "tests/replay_kit.h"
 
 static struct kit k;
 static uint64_t auditor;
@@ -25,7 +26,7 @@ static int setup(void **state)
 {
 	static const uint8_t channel[32] = {9, 9};
 
-	(void)state;
+	replay_setup(state); /* What each test makes comes out again. */
 	kit_new(&k, NULL, NULL);
 	assert_int_equal(kit_enroll(&k, "aud", ROLE_AUDIT, channel, NULL, NULL), DECIDE_ENTRY);
 	auditor = state_principal_by_name(k.s, "aud", 3)->id;
@@ -34,9 +35,8 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	(void)state;
 	kit_free(&k);
-	return 0;
+	return replay_teardown(state);
 }
 
 static enum decide_outcome ask_history(uint64_t by, unsigned whose, const char *type, const char *id,
@@ -151,6 +151,7 @@ static void test_unknown(void **state)
 
 	(void)state;
 	kit_free(&k);
+	replay_record(NULL); /* Other limits than a node's are other decisions. */
 	kit_new(&k, &small, NULL);
 	assert_int_equal(kit_enroll(&k, "aud", ROLE_AUDIT, (const uint8_t[32]){9, 9}, NULL, NULL), DECIDE_ENTRY);
 	kit_ask_for(&k, "ada", "read", "l1", "192.0.2.1");

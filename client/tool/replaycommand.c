@@ -10,8 +10,6 @@
 #include "client/tool/entryfacts.h"
 #include "ledger/errors.h"
 #include "node/decide/codec.h"
-#include "node/decide/command_erase.h"
-#include "node/decide/keys.h"
 
 /* --- pieces --- */
 
@@ -70,7 +68,6 @@ void making_add_field(struct making *m, unsigned kind)
 		writer_raw(&m->w, f->value, f->value_len);
 }
 
-/* The field's value, or nil where there is none. */
 void making_add_field_or_nil(struct making *m, unsigned kind)
 {
 	if (body_find(m->e->fields, m->e->n_fields, kind))
@@ -150,11 +147,11 @@ static void make_import(struct making *m)
 static void make_approval(struct making *m)
 {
 	struct reader r = making_open(m, FIELD_APPROVAL, 2);
-	struct piece awaited, name, say, reason, expiry, signature;
+	struct piece skipped, say, reason, expiry, signature;
 
-	reader_skip(&r, &awaited.bytes, &awaited.len);
+	reader_skip(&r, &skipped.bytes, &skipped.len);
 	reader_array_exact(&r, 5);
-	reader_skip(&r, &name.bytes, &name.len);
+	reader_skip(&r, &skipped.bytes, &skipped.len);
 	reader_skip(&r, &say.bytes, &say.len);
 	reader_skip(&r, &reason.bytes, &reason.len);
 	reader_skip(&r, &expiry.bytes, &expiry.len);
@@ -187,8 +184,6 @@ static void make_outside(struct making *m)
 		m->err = CS_ERR_MALFORMED;
 }
 
-/* --- the node's own --- */
-
 static void make_genesis(struct making *m)
 {
 	writer_raw(&m->w, m->e->e.public_, m->e->e.public_len);
@@ -205,8 +200,6 @@ static void make_state_digest(struct making *m)
 	making_add_public(m, 0);
 	making_add_public(m, 1);
 }
-
-/* --- administrators' --- */
 
 static void make_policy(struct making *m)
 {
@@ -242,24 +235,6 @@ static void make_member(struct making *m)
 	for (unsigned i = 0; i < 9; i++)
 		making_add_public(m, i);
 	making_add_public(m, 11);
-}
-
-/* [place, id, name, key, key before, good up to, governance version, signature] */
-static void make_key(struct making *m)
-{
-	uint64_t place = making_public_number(m, 0), until = making_public_number(m, 5);
-	bool node = place <= KEY_PLACE_NODE;
-
-	writer_array(&m->w, 6);
-	making_add_public(m, 0);
-	writer_uint(&m->w, node ? making_public_number(m, 1) : 0);
-	if (node)
-		writer_cstr(&m->w, "");
-	else
-		making_add_public(m, 2);
-	making_add_public(m, 3);
-	writer_uint(&m->w, until >= m->e->e.index ? until - m->e->e.index : 0);
-	making_add_public(m, 7);
 }
 
 static void make_feature(struct making *m)
@@ -360,10 +335,12 @@ static const struct kind {
         {ENTRY_OUTSIDE, COMMAND_OUTSIDE, true, make_outside},
         {ENTRY_CREDENTIAL_ENROLLED, COMMAND_CREDENTIAL_ENROL, true, making_credential},
         {ENTRY_CREDENTIAL_REVOKED, COMMAND_CREDENTIAL_REVOKE, true, making_revocation},
-        {ENTRY_KEY, COMMAND_KEY, true, make_key},
-        {ENTRY_HOLD, COMMAND_HOLD, true, make_hold},
-        {ENTRY_ERASED, COMMAND_ERASE, false, make_erasure},
-        {ENTRY_ERASURE_DONE, COMMAND_ERASURE_DONE, false, make_genesis /* As of a build. */},
+        {ENTRY_HISTORY, COMMAND_HISTORY, true, making_history},
+        {ENTRY_READ, COMMAND_READ, true, making_read},
+        {ENTRY_HOLD, COMMAND_HOLD, true, making_hold},
+        {ENTRY_ERASED, COMMAND_ERASE, true, making_erasure},
+        {ENTRY_ERASURE_DONE, COMMAND_ERASURE_DONE, false, making_erasure_done},
+        {ENTRY_KEY, COMMAND_KEY, true, making_key},
         {ENTRY_STATE_DIGEST, COMMAND_STATE_DIGEST, false, make_state_digest},
 };
 

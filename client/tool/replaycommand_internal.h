@@ -41,4 +41,12 @@ void making_answer(struct making *m);
 void making_credential(struct making *m);
 void making_revocation(struct making *m);
 
+/* replaycommand_records.c: about the ledger itself. */
+void making_history(struct making *m);
+void making_read(struct making *m);
+void making_hold(struct making *m);
+void making_erasure(struct making *m);
+void making_erasure_done(struct making *m);
+void making_key(struct making *m);
+
 #endif

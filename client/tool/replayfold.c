@@ -276,6 +276,18 @@ static bool carries_on(const struct replay *r)
 	       g.restored;
 }
 
+/* By which entry, if the store has kept that. */
+static int erased(struct replay *r)
+{
+	char by[64] = "";
+	struct store_erasure e;
+	unsigned n = 0;
+
+	if (store_view_erased(r->ledger.view, r->entry.e.index, &e, 1, &n) == 0 && n > 0)
+		snprintf(by, sizeof by, ", by entry %" PRIu64, e.by);
+	return break_off(r, "its private fields are erased%s", by);
+}
+
 static int play(struct replay *r)
 {
 	int err;
@@ -283,7 +295,7 @@ static int play(struct replay *r)
 	if (carries_on(r))
 		return break_off(r, "%s", "it carries on another ledger, whose state is not in this one");
 	if (r->entry.erased)
-		return break_off(r, "%s", "its private fields are erased");
+		return erased(r);
 	r->c->sealed = sealed;
 	r->c->sealed_ctx = r;
 	err = replaycommand_make(r->c, r->s, &r->entry);

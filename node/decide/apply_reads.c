@@ -142,6 +142,9 @@ static void field_lookup(const struct apply *a, const struct read_log *l)
 	for (unsigned i = 0; i < l->n_lookups; i++)
 		if (l->lookups[i].kind == FIELD_SUBJECT && typed_of(&l->lookups[i], &t))
 			field_pair(a, FIELD_SUBJECT, t.type, t.id);
+	field_client(a); /* The command can be made again of its entry: its id counts among the answers. */
+	if (l->n_lookups == 0)
+		return;
 	w = field_start(a);
 	writer_array(&w, l->n_lookups);
 	for (unsigned i = 0; i < l->n_lookups; i++) {
@@ -169,8 +172,7 @@ int apply_read(struct apply *a)
 	writer_array(p, l.n_rows);
 	for (unsigned i = 0; i < l.n_rows; i++)
 		row_entry(p, a->s, &l.rows[i]);
-	if (l.n_lookups > 0)
-		field_lookup(a, &l);
+	field_lookup(a, &l);
 	err = entry_finish(a);
 	if (err == 0)
 		entry_commit(a, 0, 0);
