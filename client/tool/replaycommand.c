@@ -283,33 +283,6 @@ static void make_grant_revoke(struct making *m)
 	making_add_field(m, FIELD_EVIDENCE);
 }
 
-/* [what it says, subject or nil, index, kind, ms, reason, signature] */
-static void make_hold(struct making *m)
-{
-	writer_array(&m->w, 7);
-	making_add_public(m, 0);
-	making_add_field_or_nil(m, FIELD_SUBJECT);
-	for (unsigned i = 1; i < 4; i++)
-		making_add_public(m, i);
-	making_add_field(m, FIELD_TEXT);
-	making_add_field(m, FIELD_EVIDENCE);
-}
-
-/* What has grown old the leader erases. An order of persons is kept nowhere as it was: whom it was about is forgotten.
- */
-static void make_erasure(struct making *m)
-{
-	if (making_public_number(m, 0) != ERASE_RETENTION) {
-		snprintf(m->c->why, sizeof m->c->why, "an erasure's order names whom it is about, and is kept nowhere");
-		m->err = CS_ERR_ERASED;
-		return;
-	}
-	writer_array(&m->w, 3);
-	making_add_public(m, 3);
-	making_add_public(m, 2);
-	making_add_public(m, 4);
-}
-
 /* What each kind of entry came of. */
 static const struct kind {
 	unsigned entry, command;
