@@ -61,6 +61,8 @@ static int free_record(void *ctx, const struct pages_record *r)
 	if (r->value_len >= sizeof n)
 		memcpy(&n, r->value, sizeof n);
 	memcpy(&page, r->key, sizeof page);
+	if (r->is_tree)
+		return told(k, r->page, "a list of free pages names a database");
 	if (page > k->p->txn_id)
 		return told(k, r->page, "a list of free pages is of a later transaction");
 	if (r->value_len < sizeof n || r->value_len % sizeof n || n > r->value_len / sizeof n - 1)
@@ -92,6 +94,8 @@ static int tree_record(void *ctx, const struct pages_record *r)
 {
 	struct checking *k = ctx;
 
+	if (r->is_tree)
+		return told(k, r->page, "a record names a database");
 	return k->c->record ? k->c->record(k->c->ctx, k->name, r) : 0;
 }
 

@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -51,14 +52,16 @@ static bool fresh_dir(char ret[PATH_MAX], const char *dir)
 	return n > 0 && n < PATH_MAX - 16;
 }
 
+/* With all that is in it: a damaged file that was put aside (node/salvage.c) holds what was erased, too. */
 static void remove_folder(const char *dir)
 {
-	char path[PATH_MAX + 16];
+	DIR *d = opendir(dir);
 
-	snprintf(path, sizeof path, "%s/data.mdb", dir);
-	unlink(path);
-	snprintf(path, sizeof path, "%s/lock.mdb", dir);
-	unlink(path);
+	if (!d)
+		return;
+	for (struct dirent *e; (e = readdir(d));)
+		unlinkat(dirfd(d), e->d_name, 0); /* "." and ".." are no files. */
+	closedir(d);
 	rmdir(dir);
 }
 

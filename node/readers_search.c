@@ -162,9 +162,9 @@ static void write_head(struct writer *w, const struct reading_room *r, const str
 }
 
 /*
- * All that was decided before it was asked is looked through; and what another node had when it told the cursor, for to
- * go on from less would leave out what lies between. Where there is no room the store does not grow: then it is the
- * store that is looked through.
+ * All that this node knew of when it was asked is looked through; and what another node had when it told the cursor,
+ * for to go on from less would leave out what lies between. Where there is no room the store does not grow: then it is
+ * the store that is looked through.
  */
 static bool is_there(struct reading_room *r, struct item *it)
 {

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -65,6 +66,19 @@ static bool rest(struct scrubber *s, uint64_t until_ns)
 
 /* --- snapshots --- */
 
+/* An erasure puts another file in the place of this one (ledger/store_rewrite.c). */
+static int follow_file(struct scrubber *s)
+{
+	struct stat here, there;
+
+	if (fstat(s->file.fd, &here) || stat(s->o.path, &there))
+		return CS_ERR_IO;
+	if (here.st_ino == there.st_ino && here.st_dev == there.st_dev)
+		return 0;
+	pages_file_close(&s->file);
+	return pages_file_open(s->o.path, true, &s->file);
+}
+
 /*
  * The newest commit, held, and what the ledger is in it: as this process knows, not as the file says. Where the file
  * goes on saying otherwise, it is damaged, and the records about the ledger are written anew.
@@ -79,6 +93,8 @@ static int snapshot_take(struct scrubber *s, struct store_head *ret)
 	for (unsigned i = 0; i < SNAPSHOT_TRIES; i++) {
 		store_head(s->o.store, ret);
 		err = s->view ? store_view_renew(s->view) : store_view_open(s->o.store, &s->view);
+		if (!err)
+			err = follow_file(s);
 		if (!err)
 			store_view_head(s->view, &seen);
 		if (!err && (memcmp(&seen, ret, sizeof seen) == 0 || i >= SNAPSHOT_TRIES / 2)) {

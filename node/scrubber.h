@@ -1,5 +1,4 @@
-/* The scrubber: reads the whole store again and again, slowly, and keeps the list of what is damaged until it is
- * mended. */
+/* The scrubber: reads the whole store again and again, and lists what is damaged until it is mended. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef NODE_SCRUBBER_H
 #define NODE_SCRUBBER_H

@@ -1,5 +1,4 @@
-/* The ends that the ledger's file brings when a page of it cannot be read, or leads astray: words, and a second look.
- */
+/* Ends that the ledger's file brings when a page cannot be read or leads astray: words, a mark. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef NODE_UNREADABLE_H
 #define NODE_UNREADABLE_H

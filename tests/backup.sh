@@ -42,13 +42,20 @@ ask()
 		--context ip=198.51.100.20
 }
 
+# A member that has just come back may have missed the last cosignatures, until there are new ones: then another node.
 backup() # backup CODE NODE [OPTION]...
 {
 	wanted=$1
-	node=$2
+	first=$2
 	shift 2
-	expect "$wanted" backup --node "$acme/node-$node" --to "$save" --keys "$keys" --key "$folder/gateway.key" \
-		--trust "$folder/trust" "$@"
+	for node in "$first" 1 2 3; do
+		"$tool" backup --node "$acme/node-$node" --to "$save" --keys "$keys" --key "$folder/gateway.key" \
+			--trust "$folder/trust" "$@" >"$out" 2>&1
+		code=$?
+		[ "$code" -ne 2 ] && break
+	done
+	checks=$((checks + 1))
+	[ "$code" -eq "$wanted" ] || fail "backup of node $node: exit code $code, expected $wanted"
 }
 
 check() # check CODE [OPTION]...
@@ -77,7 +84,7 @@ for _ in 1 2 3; do ask 0 ada ada-laptop; done
 expect 0 prove 4 --out "$folder/old.json" --wait 10000
 
 echo "# who signs, and what is named"
-expect 4 backup
+expect 4 backup --to x
 says '--node FOLDER is missing'
 expect 4 backup --node "$acme/node-1" --to "$save" --keys "$keys" --key "$folder/plain.key" --trust "$folder/trust"
 says "is not enrolled as an auditor's or administrator's"
@@ -163,12 +170,16 @@ check_other 2
 
 echo "# a full disk leaves the last good backup"
 ask 0 ada ada-laptop
-(
-	trap '' XFSZ
-	ulimit -f 40
-	exec "$tool" backup --node "$acme/node-3" --to "$save" --keys "$keys" --trust "$folder/trust" --wait 60000
-) >"$out" 2>&1
-[ $? -eq 8 ] || fail 'a backup on a full disk'
+for node in 3 2 1; do
+	(
+		trap '' XFSZ
+		ulimit -f 40
+		exec "$tool" backup --node "$acme/node-$node" --to "$save" --keys "$keys" --trust "$folder/trust"
+	) >"$out" 2>&1
+	code=$?
+	[ "$code" -eq 2 ] || break
+done
+[ "$code" -eq 8 ] || fail "a backup on a full disk: exit code $code"
 says 'File too large'
 check 0
 
@@ -244,9 +255,13 @@ expect 0 audit --state "$folder/audit2"
 says 'carries on acme-'
 expect 0 cluster down "$folder/acme2"
 expect 0 verify "$folder/acme2/node-1" --bodies --trust "$new"
+expect 2 replay "$folder/acme2/node-1" --trust "$new"
+says 'carries on another ledger'
+
+expect 0 cluster up "$folder/acme2"
+expect 0 cluster scrub "$folder/acme2" --key "$folder/admin.key"
 
 echo "# killed and started again; a node that joins gets it all from the others"
-COUNTERSIGN_KEY=$folder/admin.key expect 0 cluster up "$folder/acme2"
 ask 0 ada ada-laptop
 for n in 1 2 3; do expect 0 cluster kill "$folder/acme2" --node $n; done
 expect 0 cluster up "$folder/acme2"

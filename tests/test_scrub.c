@@ -152,6 +152,16 @@ static void test_whole(void **state)
 		fail_msg("a sound store: %s", found_text);
 }
 
+static void fail_place(size_t at, size_t bit)
+{
+	char around[3 * 32 + 1];
+
+	for (size_t i = 0; i < 32; i++)
+		snprintf(around + 3 * i, 4, "%02x ", image.bytes[at - 16 + i]);
+	fail_msg("byte %zu (page %zu, offset %zu), bit %zu: nothing is named; from 16 bytes before: %s", at,
+	         at / image.page_size, at % image.page_size, bit, around);
+}
+
 /*
  * With every byte, one bit of it, another one from byte to byte; CS_FLIP_BITS=all: each. What is not named must be in a
  * place that FLIPS.md lists, and each place that it lists must be met.
@@ -174,8 +184,7 @@ static void test_flips(void **state)
 		named[image.region[at]] += hit;
 		harmless[image.region[at]] += !hit;
 		if (!hit && image.region[at] == REGION_READ)
-			fail_msg("byte %zu (page %zu, offset %zu), bit %zu of \"%.*s\": nothing is named", at,
-			         at / image.page_size, at % image.page_size, bit % 8, 24, (char *)image.bytes + at - 8);
+			fail_place(at, bit % 8);
 	}
 	for (unsigned r = 0; r < REGIONS; r++)
 		print_message("%-18s named %7lu, not named %7lu\n", region_name(r), named[r], harmless[r]);

@@ -1,5 +1,4 @@
-/* Tests of the store: damaged records put right by what else is stored, or by bytes that fit; nothing else is written.
- */
+/* Tests of the store: damaged records put right by what else is stored, or by bytes that fit. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 

@@ -1,5 +1,4 @@
-/* countersign cluster scrub: has nodes read their whole ledgers now, and tells what they found and what became of it.
- */
+/* countersign cluster scrub: has nodes read their whole ledgers now, and tells what they found. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 

@@ -279,10 +279,21 @@ static int erased(struct replay *r)
 	return break_off(r, "its private fields are erased%s", by);
 }
 
+/* Of a ledger that was restored: its state is that of another one, carried over (node/decide/state_carry.h). */
+static bool carries_on(const struct replay *r)
+{
+	struct genesis g;
+
+	return r->entry.e.kind == ENTRY_GENESIS && genesis_decode(&g, r->entry.e.public_, r->entry.e.public_len) == 0 &&
+	       g.restored;
+}
+
 static int play(struct replay *r)
 {
 	int err;
 
+	if (carries_on(r))
+		return break_off(r, "%s", "it carries on another ledger, whose state is not in this one");
 	if (r->entry.erased)
 		return erased(r);
 	r->c->sealed = sealed;
@@ -319,7 +330,8 @@ int replayfold_entry(struct replay *r)
 	return 0;
 }
 
-/* No digest lay on the way: the state where it ended is kept all the same; one of the next visit's will prove it. */
+/* No digest lay on the way: the state where it ended is kept all the same; one of the next visit's will prove
+ * it. */
 int replayfold_end(struct replay *r)
 {
 	if (!r->save_path || r->saved || r->difference)

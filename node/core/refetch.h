@@ -1,5 +1,4 @@
-/* Refetching: a node whose stored state is lost, and whose log is whole, gets the state from another before Raft
- * starts. */
+/* Refetching: a node whose stored state is lost, its log whole, gets the state from another first. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef NODE_CORE_REFETCH_H
 #define NODE_CORE_REFETCH_H

@@ -12,6 +12,7 @@
 #include "ledger/multiset.h"
 #include "node/decide/codec.h"
 #include "node/decide/state.h"
+#include "node/decide/state_keeping.h"
 #include "node/decide/state_records.h"
 
 #define RECENT_NUMBER_MIN (UINT64_C(1) << 32) /* RECORD_USED: proofs of lately. */
@@ -73,10 +74,12 @@ static bool carried(uint8_t kind, uint64_t number, const void *value, size_t len
 {
 	switch (kind) {
 	case RECORD_ROSTER:
-	case RECORD_KEY: /* Nodes have new keys, and the sizes that old ones were good for are another tree's. */
+	case RECORD_KEY:      /* Nodes have new keys, and the sizes that old ones were good for are another tree's. */
+	case RECORD_DIGESTED: /* Of entries that are not this ledger's. */
 	case RECORD_CHALLENGE:
 	case RECORD_DEFERRED:
 	case RECORD_ANSWERS:
+	case RECORD_ERASURE: /* Of those nodes' stores. */
 		return false;
 	case RECORD_USED:
 		return number < RECENT_NUMBER_MIN;
@@ -166,6 +169,7 @@ static void shift_all(struct state *s)
 	for (unsigned i = 1; i <= FEATURE_NUMBER_MAX; i++)
 		if (state_feature(s, i))
 			shift(&s->features.since[i]);
+	keeping_carry(s->keeping, shift);
 }
 
 /* --- all of it is new to the store --- */
@@ -210,7 +214,7 @@ static void mark_world(struct world *w)
 static void dirty_all(struct state *s)
 {
 	s->head_dirty = s->policy_dirty = true;
-	s->roster_dirty = false;
+	s->roster_dirty = s->digested_dirty = false;
 	s->features_dirty = s->features.on != 0;
 	s->governance_dirty = governance_largest(&s->thresholds) > 1;
 	mark_tables(s);

@@ -53,8 +53,8 @@ const struct hold *keeping_held(const struct keeping *k, const uint8_t key[HASH_
 {
 	for (unsigned i = 0; i < HOLDS_MAX; i++) {
 		const struct hold *h = &k->holds[i];
-		if (h->index != 0 && h->index < erasure && (h->lifted == 0 || h->lifted > erasure) &&
-		    memcmp(h->key, key, HASH_SIZE) == 0)
+		if (h->index != 0 && (h->index < erasure || h->index >= STATE_EARLIER) &&
+		    (h->lifted == 0 || h->lifted > erasure) && memcmp(h->key, key, HASH_SIZE) == 0)
 			return h;
 	}
 	return NULL;
@@ -136,6 +136,24 @@ static bool needed(const struct keeping *k, const struct hold *h)
 		if (k->erasures[i].index != 0 && k->erasures[i].index < h->lifted)
 			return true;
 	return false;
+}
+
+void keeping_carry(struct keeping *k, void (*shift)(uint64_t *index))
+{
+	for (unsigned i = 0; i < HOLDS_MAX; i++) {
+		struct hold *h = &k->holds[i];
+		if (h->lifted != 0)
+			sodium_memzero(h, sizeof(*h));
+		if (h->index == 0)
+			continue;
+		shift(&h->index);
+		touch(k, &h->dirty);
+	}
+	for (unsigned i = 0; i <= ENTRY_KIND_MAX; i++) {
+		k->retentions[i].swept = k->retentions[i].swept_ms = 0;
+		if (k->retentions[i].keep_ms != 0)
+			touch(k, &k->retentions[i].dirty);
+	}
 }
 
 void keeping_settle(struct state *s)
@@ -387,7 +405,8 @@ int keeping_loaded(const struct state *s)
 		if (k->erasures[i].index >= s->head.size && k->erasures[i].index != 0)
 			return CS_ERR_DAMAGED;
 	for (unsigned i = 0; i < HOLDS_MAX; i++)
-		if (k->holds[i].index != 0 && (k->holds[i].index >= s->head.size || k->holds[i].lifted >= s->head.size))
+		if (k->holds[i].index != 0 &&
+		    (!state_has_entry(s, k->holds[i].index) || k->holds[i].lifted >= s->head.size))
 			return CS_ERR_DAMAGED;
 	for (unsigned i = 0; i <= ENTRY_KIND_MAX; i++)
 		if (k->retentions[i].swept > s->head.size || k->retentions[i].swept_ms > s->head.time_ms)

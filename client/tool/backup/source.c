@@ -126,6 +126,7 @@ static bool changes_rules(unsigned kind)
 	case ENTRY_APPROVAL:
 	case ENTRY_DEFER_ENDED:
 	case ENTRY_GRANT_REVOKED: /* Grants are not restored. */
+	case ENTRY_STATE_DIGEST:
 		return false;
 	default:
 		return true;
@@ -199,7 +200,9 @@ static int choose_once(struct backupsource *s, struct verify_result *r, const ui
 		return tool_fail(EXIT_REFUTED, s->command, "ALARM: %s: its checkpoint does not hold: %s", s->path,
 		                 r->reason);
 	case FOUND_NOT:
-		*ret_lacks = "no checkpoint over the state is there that a quorum by the trust policy has cosigned";
+		*ret_lacks = "no checkpoint over its state is stored that a quorum by the trust policy has cosigned (a "
+		             "member "
+		             "that has just come back has it with the next decision; another node has it now)";
 		return OPTIONS_GO_ON;
 	case FOUND:
 		break;
