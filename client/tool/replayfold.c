@@ -267,15 +267,6 @@ static int look_at_digest(struct replay *r)
 	return r->save_path && is_last(r, d) ? save(r) : 0;
 }
 
-/* Of a ledger that was restored: its state is that of another one, carried over (node/decide/state_carry.h). */
-static bool carries_on(const struct replay *r)
-{
-	struct genesis g;
-
-	return r->entry.e.kind == ENTRY_GENESIS && genesis_decode(&g, r->entry.e.public_, r->entry.e.public_len) == 0 &&
-	       g.restored;
-}
-
 /* By which entry, if the store has kept that. */
 static int erased(struct replay *r)
 {
@@ -286,6 +277,15 @@ static int erased(struct replay *r)
 	if (store_view_erased(r->ledger.view, r->entry.e.index, &e, 1, &n) == 0 && n > 0)
 		snprintf(by, sizeof by, ", by entry %" PRIu64, e.by);
 	return break_off(r, "its private fields are erased%s", by);
+}
+
+/* Of a ledger that was restored: its state is that of another one, carried over (node/decide/state_carry.h). */
+static bool carries_on(const struct replay *r)
+{
+	struct genesis g;
+
+	return r->entry.e.kind == ENTRY_GENESIS && genesis_decode(&g, r->entry.e.public_, r->entry.e.public_len) == 0 &&
+	       g.restored;
 }
 
 static int play(struct replay *r)
@@ -330,7 +330,8 @@ int replayfold_entry(struct replay *r)
 	return 0;
 }
 
-/* No digest lay on the way: the state where it ended is kept all the same; one of the next visit's will prove it. */
+/* No digest lay on the way: the state where it ended is kept all the same; one of the next visit's will prove
+ * it. */
 int replayfold_end(struct replay *r)
 {
 	if (!r->save_path || r->saved || r->difference)
