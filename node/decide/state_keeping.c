@@ -53,7 +53,8 @@ const struct hold *keeping_held(const struct keeping *k, const uint8_t key[HASH_
 {
 	for (unsigned i = 0; i < HOLDS_MAX; i++) {
 		const struct hold *h = &k->holds[i];
-		if (h->index != 0 && h->index < erasure && (h->lifted == 0 || h->lifted > erasure) &&
+		bool before = h->index < erasure || h->index >= STATE_EARLIER; /* Of a ledger before this one. */
+		if (h->index != 0 && before && (h->lifted == 0 || h->lifted > erasure) &&
 		    memcmp(h->key, key, HASH_SIZE) == 0)
 			return h;
 	}
@@ -387,7 +388,7 @@ int keeping_loaded(const struct state *s)
 		if (k->erasures[i].index >= s->head.size && k->erasures[i].index != 0)
 			return CS_ERR_DAMAGED;
 	for (unsigned i = 0; i < HOLDS_MAX; i++)
-		if (k->holds[i].index != 0 && (k->holds[i].index >= s->head.size || k->holds[i].lifted >= s->head.size))
+		if (k->holds[i].index != 0 && (!state_has_entry(s, k->holds[i].index) || k->holds[i].lifted >= s->head.size))
 			return CS_ERR_DAMAGED;
 	for (unsigned i = 0; i <= ENTRY_KIND_MAX; i++)
 		if (k->retentions[i].swept > s->head.size || k->retentions[i].swept_ms > s->head.time_ms)
