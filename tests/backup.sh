@@ -75,6 +75,7 @@ expect 0 enroll --name gateway --roles decide,import,audit --new-key "$folder/ga
 expect 0 enroll --name plain --roles decide --new-key "$folder/plain.key"
 expect 0 enroll --name ada-key --roles device --subject user:ada --new-key "$folder/ada.key"
 expect 0 credential enroll --name ada-totp --kind totp --subject user:ada
+expect 0 hold set --subject user:eve --reason 'a case'
 COUNTERSIGN_KEY=$folder/gateway.key
 ask 2 ada ada-laptop
 expect 2 decide --subject user:ada --action read --resource repo:main --context device=ada-laptop \
@@ -229,6 +230,8 @@ expect 0 cluster up "$folder/acme2"
 expect 0 show 0
 says 'carries on'
 says "of $size entries"
+expect 0 hold list
+says 'user:eve'
 expect 0 show 0 --json
 says '"predecessor"'
 
@@ -239,7 +242,7 @@ expect 2 decide --subject user:ada --action read --resource repo:main --context 
 	--context ip=203.0.113.9 --save "$folder/challenge2.json"
 expect 0 answer --challenge "$folder/challenge2.json" --device-key "$folder/ada.key"
 expect 0 history --subject user:ada
-says 'The chain goes on in the ledger before this one'
+says 'in the ledger that this one was restored from'
 expect 0 enroll --key "$folder/admin.key" --name later --roles decide --new-key "$folder/later.key"
 
 echo "# proofs of before and of now"

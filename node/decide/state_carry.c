@@ -12,7 +12,6 @@
 #include "ledger/multiset.h"
 #include "node/decide/codec.h"
 #include "node/decide/state.h"
-#include "node/decide/state_keeping.h"
 #include "node/decide/state_records.h"
 
 #define RECENT_NUMBER_MIN (UINT64_C(1) << 32) /* RECORD_USED: proofs of lately. */
@@ -76,10 +75,10 @@ static bool carried(uint8_t kind, uint64_t number, const void *value, size_t len
 	case RECORD_ROSTER:
 	case RECORD_KEY:      /* Nodes have new keys, and the sizes that old ones were good for are another tree's. */
 	case RECORD_DIGESTED: /* Of entries that are not this ledger's. */
+	case RECORD_ERASURE:  /* What it took from the state is gone; bodies of before are not here. */
 	case RECORD_CHALLENGE:
 	case RECORD_DEFERRED:
 	case RECORD_ANSWERS:
-	case RECORD_ERASURE: /* Of those nodes' stores. */
 		return false;
 	case RECORD_USED:
 		return number < RECENT_NUMBER_MIN;
@@ -169,7 +168,31 @@ static void shift_all(struct state *s)
 	for (unsigned i = 1; i <= FEATURE_NUMBER_MAX; i++)
 		if (state_feature(s, i))
 			shift(&s->features.since[i]);
-	keeping_carry(s->keeping, shift);
+}
+
+/* Holds that are in force stay; retention begins anew with the new ledger's entries. */
+static void carry_keeping(struct keeping *k)
+{
+	k->n_dirty = 0;
+	for (unsigned i = 0; i < HOLDS_MAX; i++) {
+		struct hold *h = &k->holds[i];
+
+		if (h->lifted != 0)
+			memset(h, 0, sizeof(*h));
+		if (h->index != 0)
+			shift(&h->index);
+	}
+	for (unsigned i = 0; i <= ENTRY_KIND_MAX; i++)
+		k->retentions[i].swept = k->retentions[i].swept_ms = 0;
+}
+
+static void dirty_keeping(struct keeping *k)
+{
+	k->n_dirty = 0;
+	for (unsigned i = 0; i < HOLDS_MAX; i++)
+		k->n_dirty += k->holds[i].dirty = k->holds[i].index != 0;
+	for (unsigned i = 0; i <= ENTRY_KIND_MAX; i++)
+		k->n_dirty += k->retentions[i].dirty = k->retentions[i].keep_ms != 0;
 }
 
 /* --- all of it is new to the store --- */
@@ -219,6 +242,7 @@ static void dirty_all(struct state *s)
 	s->governance_dirty = governance_largest(&s->thresholds) > 1;
 	mark_tables(s);
 	mark_world(&s->world);
+	dirty_keeping(s->keeping);
 	for (uint32_t i = 0; i < s->n_principals; i++)
 		s->principals[i].dirty = true;
 	s->n_dirty_principals = s->n_principals;
@@ -251,6 +275,7 @@ int carry_end(struct carry *c, struct hash *ret_digest)
 	if (err != 0)
 		return err;
 	shift_all(s);
+	carry_keeping(s->keeping);
 	dirty_all(s);
 	err = state_take_dirty(s, sum_record, c);
 	multiset_digest(&c->sum, &c->digest);

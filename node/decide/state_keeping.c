@@ -53,8 +53,9 @@ const struct hold *keeping_held(const struct keeping *k, const uint8_t key[HASH_
 {
 	for (unsigned i = 0; i < HOLDS_MAX; i++) {
 		const struct hold *h = &k->holds[i];
-		if (h->index != 0 && (h->index < erasure || h->index >= STATE_EARLIER) &&
-		    (h->lifted == 0 || h->lifted > erasure) && memcmp(h->key, key, HASH_SIZE) == 0)
+		bool before = h->index < erasure || h->index >= STATE_EARLIER; /* Of a ledger before this one. */
+		if (h->index != 0 && before && (h->lifted == 0 || h->lifted > erasure) &&
+		    memcmp(h->key, key, HASH_SIZE) == 0)
 			return h;
 	}
 	return NULL;
@@ -136,24 +137,6 @@ static bool needed(const struct keeping *k, const struct hold *h)
 		if (k->erasures[i].index != 0 && k->erasures[i].index < h->lifted)
 			return true;
 	return false;
-}
-
-void keeping_carry(struct keeping *k, void (*shift)(uint64_t *index))
-{
-	for (unsigned i = 0; i < HOLDS_MAX; i++) {
-		struct hold *h = &k->holds[i];
-		if (h->lifted != 0)
-			sodium_memzero(h, sizeof(*h));
-		if (h->index == 0)
-			continue;
-		shift(&h->index);
-		touch(k, &h->dirty);
-	}
-	for (unsigned i = 0; i <= ENTRY_KIND_MAX; i++) {
-		k->retentions[i].swept = k->retentions[i].swept_ms = 0;
-		if (k->retentions[i].keep_ms != 0)
-			touch(k, &k->retentions[i].dirty);
-	}
 }
 
 void keeping_settle(struct state *s)

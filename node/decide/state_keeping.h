@@ -11,8 +11,6 @@ struct erasure *keeping_find_erasure(struct state *s, uint64_t index); /* NULL: 
 void keeping_done(struct state *s, struct erasure *e, uint64_t node);  /* Not yet done by it. */
 /* Forgets erasures that all members have carried out, and lifted holds that none waits for any more. */
 void keeping_settle(struct state *s);
-/* A restored ledger's: holds in force stay so, with their numbers shifted; retention has yet to look at its entries. */
-void keeping_carry(struct keeping *k, void (*shift)(uint64_t *index));
 bool keeping_hold_room(const struct state *s);
 void keeping_add_hold(struct state *s, uint64_t index, uint64_t time_ms, struct text type, struct text id);
 void keeping_lift(struct state *s, uint64_t hold, uint64_t index);

@@ -15,10 +15,7 @@
 #include "ledger/bytes.h"
 #include "ledger/entry.h"
 #include "ledger/errors.h"
-
-#define KIND_ERASED       24
-#define KIND_ERASURE_DONE 25
-#define TARGET_SUBJECT    1
+#include "node/decide/command_erase.h"
 
 struct pass {
 	struct backupfolder *f;
@@ -67,12 +64,12 @@ static void look(struct pass *p)
 		struct entry e;
 		uint64_t order = i;
 
-		if (!entry_at(p, i, &e) || (e.kind != KIND_ERASED && e.kind != KIND_ERASURE_DONE))
+		if (!entry_at(p, i, &e) || (e.kind != ENTRY_ERASED && e.kind != ENTRY_ERASURE_DONE))
 			continue;
 		p->wanted = true;
-		if (e.kind == KIND_ERASURE_DONE)
+		if (e.kind == ENTRY_ERASURE_DONE)
 			order = number_at(&e, 1);
-		if (entry_at(p, order, &e) && e.kind == KIND_ERASED && number_at(&e, 0) == TARGET_SUBJECT &&
+		if (entry_at(p, order, &e) && e.kind == ENTRY_ERASED && number_at(&e, 0) == ERASE_SUBJECT &&
 		    order > p->erased_end)
 			p->erased_end = order;
 	}

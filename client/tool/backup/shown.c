@@ -21,10 +21,9 @@
 #include "ledger/errors.h"
 #include "ledger/tilepath.h"
 #include "ledger/tree.h"
+#include "node/decide/command_erase.h"
 
-#define ERASED_KIND    24 /* [target, …]: of the feature `records`. */
-#define ERASED_SUBJECT 1
-#define BUNDLE_MAX     ((size_t)TREE_TILE_WIDTH * (2 + LIMIT_ENTRY_SIZE_MAX))
+#define BUNDLE_MAX ((size_t)TREE_TILE_WIDTH * (2 + LIMIT_ENTRY_SIZE_MAX))
 
 static int take_note(const char *command, const char *text, size_t len, const struct verify_policy *trust,
                      struct shown *ret)
@@ -139,12 +138,12 @@ static bool erases_subject(const uint8_t *leaf, size_t len)
 	struct entry e;
 	uint32_t n;
 
-	if (entry_decode(&e, leaf, len) || e.kind != ERASED_KIND)
+	if (entry_decode(&e, leaf, len) || e.kind != ENTRY_ERASED)
 		return false;
 	reader_init(&r, e.public_, e.public_len);
 	reader_array(&r, LIMIT_MSGPACK_NODES_MAX, &n);
 	reader_uint(&r, UINT64_MAX, &target);
-	return !r.err && target == ERASED_SUBJECT;
+	return !r.err && target == ERASE_SUBJECT;
 }
 
 static int count_bundle(const struct shown *s, uint64_t n, uint64_t from, uint8_t *bytes, uint64_t *ret)

@@ -127,6 +127,9 @@ static bool changes_rules(unsigned kind)
 	case ENTRY_DEFER_ENDED:
 	case ENTRY_GRANT_REVOKED: /* Grants are not restored. */
 	case ENTRY_STATE_DIGEST:
+	case ENTRY_HISTORY:
+	case ENTRY_READ:
+	case ENTRY_ERASURE_DONE:
 		return false;
 	default:
 		return true;
