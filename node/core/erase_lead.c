@@ -16,7 +16,7 @@
 #define SWEEP_MS_MAX                                                                                                   \
 	UINT64_C(3600000) /* Between two sweeps of one kind: each costs every node a pass over its store. */
 #define SWEEP_SHARE 16    /* Of the time that entries are kept: so much later they may go. */
-#define LOOK_MAX    256   /* Entries that one beat looks at. */
+#define LOOK_MAX    1024  /* Entries that one beat looks at. */
 
 /* --- retention --- */
 
