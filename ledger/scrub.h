@@ -38,12 +38,13 @@ struct scrub_find {
 /* "entry 5 (entries): its hash is not the one in the tree" and the like, for a log. */
 void scrub_find_text(const struct scrub_find *f, char *buf, size_t cap);
 
+#define SCRUB_DBS   8 /* Databases: as many as there are, and room. */
 #define SCRUB_CACHE 4 /* Tiles that are kept: one of each level on a path. */
 
 struct scrub {
 	struct pages pages;
-	struct pages_tree db[6]; /* As enum store_db. */
-	bool has_db[6];
+	struct pages_tree db[SCRUB_DBS]; /* As enum store_db. */
+	bool has_db[SCRUB_DBS];
 	struct store_head head; /* What the ledger must be. */
 	const char *origin;     /* NULL: any. */
 	void (*found)(void *ctx, const struct scrub_find *f);

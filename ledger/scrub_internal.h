@@ -6,6 +6,8 @@
 #include "ledger/scrub.h"
 #include "ledger/store_internal.h"
 
+_Static_assert((int)DB_COUNT <= SCRUB_DBS, "each has its place");
+
 extern const char *const scrub_db_names[DB_COUNT];
 
 void scrub_tell(struct scrub *s, enum scrub_what what, enum store_db db, unsigned level, uint64_t index,

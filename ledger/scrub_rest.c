@@ -44,6 +44,9 @@ static bool meta_get(struct scrub *s, const char *name, void *out, size_t size)
 
 static void tree_bad(struct scrub *s, unsigned db, int err)
 {
+	/* Of a store that no version which has it has written: then there is one database less. */
+	if (db == DB_ERASED && err == CS_ERR_NOT_FOUND && s->pages.main.entries < DB_COUNT)
+		return;
 	if (err == CS_ERR_DAMAGED || err == CS_ERR_NOT_FOUND)
 		scrub_tell(s, SCRUB_PAGE, db, 0, s->pages.main.root, "the database is not to be found");
 }

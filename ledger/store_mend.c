@@ -88,8 +88,26 @@ static int mend_entry(struct store *s, const struct store_mend *m)
 	return store_error(mdb_put(s->txn, s->db[DB_ENTRIES], &key, &value, 0));
 }
 
-/* Fields that open the commitments of that leaf, and all of them unless some may be gone. */
-static int body_fits(const struct store_mend *m, const MDB_val *leaf)
+/* What was erased of an entry here must not come back from a member that has yet to erase it. */
+static int body_erased(const struct store *s, uint64_t index, uint64_t *ret)
+{
+	struct store_erasure e[STORE_ERASURES_MAX];
+	uint8_t buf[INDEX_KEY_SIZE];
+	MDB_val key = store_index_key(buf, index), value;
+	unsigned n;
+	int rc = mdb_get(s->txn, s->db[DB_ERASED], &key, &value);
+
+	*ret = 0;
+	if (rc)
+		return rc == MDB_NOTFOUND ? CS_OK : store_error(rc);
+	int err = store_erasures_read(index, value.mv_data, value.mv_size, e, STORE_ERASURES_MAX, &n);
+	for (unsigned i = 0; i < n && !err; i++)
+		*ret |= e[i].fields;
+	return err;
+}
+
+/* Fields that open the commitments of that leaf, and all of them unless some may be gone; none that was erased. */
+static int body_fits(const struct store_mend *m, const MDB_val *leaf, uint64_t erased)
 {
 	struct field fields[LIMIT_FIELD_COUNT_MAX];
 	struct entry e;
@@ -98,14 +116,25 @@ static int body_fits(const struct store_mend *m, const MDB_val *leaf)
 	if (m->len > LIMIT_BODY_SIZE_MAX || entry_decode(&e, leaf->mv_data, leaf->mv_size) ||
 	    (m->len > 0 && body_decode(fields, &n, m->bytes, m->len)) || body_check(&e, fields, n))
 		return CS_ERR_REFUTED;
-	return n == e.n_fields || m->partial ? CS_OK : CS_ERR_REFUTED;
+	for (unsigned i = 0; i < n; i++)
+		if (fields[i].kind > 63 ? erased == STORE_ERASED_ALL : erased >> fields[i].kind & 1)
+			return CS_ERR_REFUTED;
+	return n == e.n_fields || m->partial || erased ? CS_OK : CS_ERR_REFUTED;
 }
+
+/* What a body must fit. */
+struct body_want {
+	MDB_val leaf;
+	uint64_t erased;
+};
 
 static bool body_hits(const void *ctx, const uint8_t *bytes, size_t len)
 {
 	const struct store_mend m = {.bytes = bytes, .len = len};
 
-	return body_fits(&m, ctx) == CS_OK;
+	const struct body_want *w = ctx;
+
+	return body_fits(&m, &w->leaf, w->erased) == CS_OK;
 }
 
 static int mend_body(struct store *s, const struct store_mend *m)
@@ -113,22 +142,25 @@ static int mend_body(struct store *s, const struct store_mend *m)
 	struct hash tile[TREE_TILE_WIDTH], hash;
 	unsigned at = (unsigned)(m->index % TREE_TILE_WIDTH);
 	uint8_t buf[INDEX_KEY_SIZE];
-	MDB_val key = store_index_key(buf, m->index), leaf;
+	MDB_val key = store_index_key(buf, m->index);
+	struct body_want want;
 	MDB_val value = {.mv_size = m->len, .mv_data = m->len ? (void *)(uintptr_t)m->bytes : ""};
 
 	if (m->index >= s->head.size)
 		return CS_ERR_REFUTED;
 	int err = store_read_tile(s, s->txn, 0, m->index / TREE_TILE_WIDTH, at + 1, tile);
 	if (!err)
-		err = store_error(mdb_get(s->txn, s->db[DB_ENTRIES], &key, &leaf));
+		err = store_error(mdb_get(s->txn, s->db[DB_ENTRIES], &key, &want.leaf));
+	if (!err)
+		err = body_erased(s, m->index, &want.erased);
 	if (err)
 		return err == CS_ERR_NOT_FOUND ? CS_ERR_DAMAGED : err;
-	hash_leaf(&hash, leaf.mv_data, leaf.mv_size);
+	hash_leaf(&hash, want.leaf.mv_data, want.leaf.mv_size);
 	if (!hash_equal(&hash, &tile[at]))
 		return CS_ERR_DAMAGED; /* The entry comes first. */
 	if (!m->bytes)
-		return store_bit_put(s, DB_BODIES, m->index, body_hits, &leaf);
-	err = body_fits(m, &leaf);
+		return store_bit_put(s, DB_BODIES, m->index, body_hits, &want);
+	err = body_fits(m, &want.leaf, want.erased);
 	return err ? err : store_error(mdb_put(s->txn, s->db[DB_BODIES], &key, &value, 0));
 }
 
