@@ -288,8 +288,21 @@ echo "# the restored ledger is saved and restored in its turn"
 rm -rf "$save" "$keys"
 cp "$new" "$folder/trust"
 acme=$folder/acme2
+ask 2 zoe zoe-phone
 backup 0 1
 check 0
+echo "# a subject is erased: its key is destroyed, and with it what an older copy of the folder holds"
+cp -a "$save" "$folder/older"
+expect 0 enroll --key "$folder/admin.key" --name second --roles administer --new-key "$folder/second.key"
+expect 0 erase --key "$folder/admin.key" --sign-with "$folder/second.key" --subject user:zoe --reason 'asked for it'
+tries=0
+until backup 0 1 && check 0 && ! grep -qF ' 0 erased' "$out"; do
+	tries=$((tries + 1))
+	[ $tries -lt 10 ] || fail 'what was erased is still in the backup'
+done
+expect 2 restore --check --from "$folder/older" --keys "$keys" --trust "$folder/trust"
+says 'are gone: erased, or not in this file'
+expect 0 restore --check --from "$folder/older" --keys "$keys" --trust "$folder/trust" --accept-missing-keys
 expect 0 cluster down "$folder/acme2"
 expect 0 restore "$folder/acme3" --from "$save" --keys "$keys" --trust "$folder/trust"
 
