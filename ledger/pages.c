@@ -58,7 +58,7 @@ int pages_open(struct pages *p, const struct pages_source *s, uint64_t txn_id)
 	}
 	if (!has[0] && !has[1])
 		return CS_ERR_DAMAGED;
-	unsigned newest = has[0] && (!has[1] || found[0].txn_id > found[1].txn_id) ? 0 : 1;
+	unsigned newest = has[0] && (!has[1] || found[0].txn_id >= found[1].txn_id) ? 0 : 1; /* As LMDB chooses. */
 	if (txn_id && (!has[newest] || found[newest].txn_id != txn_id))
 		newest = 1 - newest;
 	if (txn_id && (!has[newest] || found[newest].txn_id != txn_id))

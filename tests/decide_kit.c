@@ -115,7 +115,9 @@ static int prepare(const struct kit *k, const struct command *c)
 	char why[160] = "";
 	int err;
 
-	if (c->principal == 0) /* The nodes' own. */
+	/* The nodes' own: no leader prepares them. */
+	if (c->principal == 0 || c->type == COMMAND_GENESIS || c->type == COMMAND_TICK || c->type == COMMAND_BUILD ||
+	    c->type == COMMAND_STATE_DIGEST)
 		return 0;
 	err = decide_prepare(k->s, k->now_ms, c->type, c->principal, c->request_id, c->payload, c->payload_len, facts,
 	                     sizeof(facts), &len, why);

@@ -66,7 +66,7 @@ echo "# every key of every node, while others ask"
 ) &
 load=$!
 for node in 1 2 3; do
-	expect 0 key rotate $node --key "$admin" --overlap 50
+	expect 0 key rotate $node --key "$admin" --overlap 150
 	says "node $node: log key"
 	says "node $node: cosigner key"
 	says "node $node: channel key"

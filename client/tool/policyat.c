@@ -187,6 +187,7 @@ int policyat_find(const char *command, cs_client *client, uint64_t at, struct po
 		                 w.size);
 	at = at == POLICYAT_CURRENT ? w.size - 1 : at;
 	w.total = at + 1;
+	w.leaves = true;
 	code = policywalk_proven(&w, at, &proven, &quorum);
 	if (!code)
 		code = walk_back(&w, at, &proven, &s);

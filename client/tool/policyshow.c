@@ -158,6 +158,7 @@ static int list_all(cs_client *client, const struct words *w)
 	if (w->at != POLICYAT_CURRENT && w->at < to)
 		to = w->at + 1;
 	walk.total = to;
+	walk.leaves = true;
 	code = policywalk_range(&walk, 0, to, list_entry, &l);
 	if (!code)
 		code = policywalk_prove(&walk, to - 1, &walk.last, &quorum);

@@ -77,7 +77,8 @@ static int page_at(struct policywalk *w, uint64_t first, uint64_t count, cs_page
 {
 	cs_page *page = NULL;
 	unsigned n = count < PAGE_ENTRIES ? (unsigned)count : PAGE_ENTRIES;
-	int err = cs_entries(w->client, first, n, BEHIND_MS, &page);
+	int err = w->leaves ? cs_leaves(w->client, first, n, BEHIND_MS, &page)
+	                    : cs_entries(w->client, first, n, BEHIND_MS, &page);
 
 	if (err)
 		return tool_failed_call(w->command, "reading", err);

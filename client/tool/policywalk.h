@@ -10,6 +10,7 @@ struct policywalk {
 	cs_client *client;
 	const char *command; /* In messages. */
 	uint64_t size;       /* Entries that the ledger has, as last heard. */
+	bool leaves;         /* Bodies are not asked for: policies are public, and reading them is nobody's business. */
 	/* Of the range walked last. */
 	struct hash before; /* What its first entry calls the one before. */
 	struct hash last;   /* Leaf hash of its last entry. */
