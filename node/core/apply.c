@@ -109,6 +109,8 @@ static void apply_command(struct core *c, const struct batch *b, const uint8_t *
 	oc->index = out->index;
 	if (out->outcome == DECIDE_REFUSED)
 		memcpy(oc->text, out->text, sizeof oc->text);
+	if (out->outcome == DECIDE_REPEAT)
+		readings_applied(c, command, len); /* Its entry may have come by a catch-up, which applies nothing. */
 	if (out->outcome != DECIDE_ENTRY)
 		return;
 	assert(out->index == tree_size(c->tree));

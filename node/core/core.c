@@ -47,9 +47,10 @@ void core_stepped(void *ctx)
 	/* Not only with entries to hand over: a snapshot within the step has handed them over already. */
 	if (c->principals_changed)
 		publish_principals(c);
-	/* After the principals that this step has brought. */
-	if (c->authoritative != core_leads(c)) {
-		c->authoritative = core_leads(c);
+	/* After the principals that this step has brought. A leader that has yet to log the genesis knows nobody. */
+	bool authoritative = core_leads(c) && tree_size(c->tree) > 0;
+	if (c->authoritative != authoritative) {
+		c->authoritative = authoritative;
 		front_set_authoritative(c->front, c->authoritative);
 	}
 }

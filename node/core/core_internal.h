@@ -290,7 +290,7 @@ bool readings_due(const struct core *c);
 void readings_add(struct core *c, struct batch_writer *w, uint64_t time_ms);
 void readings_end(struct core *c);  /* Asked to stop: ends the loop, once what was read here is logged. */
 void readings_drop(struct core *c); /* No leader any more: those who wait send again. */
-/* This command became an entry of kind "read". */
+/* This command became an entry of kind "read", or had become one before. */
 void readings_applied(struct core *c, const uint8_t *command, size_t len);
 
 /* check.c: whether an earlier answer is still good, what waits, which grants stand. */

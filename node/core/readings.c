@@ -167,6 +167,6 @@ void readings_applied(struct core *c, const uint8_t *bytes, size_t len)
 {
 	struct command cmd;
 
-	if (command_decode(&cmd, bytes, len) == 0)
+	if (command_decode(&cmd, bytes, len) == 0 && cmd.type == COMMAND_READ)
 		readlog_applied(c->o.readlog, cmd.request_id, clock_mono_ns());
 }
