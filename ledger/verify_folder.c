@@ -13,11 +13,11 @@
 
 #include "ledger/verify_internal.h"
 
-#define BUNDLE_SIZE_MAX ((size_t)VERIFY_TILE_WIDTH * (2 + LIMIT_ENTRY_SIZE_MAX)) /* 16 MiB */
+#define BUNDLED_SIZE_MAX ((size_t)2 + LIMIT_ENTRY_SIZE_MAX) /* An entry behind its length; 256 of them: 16 MiB. */
 
 struct folder {
 	int fd;
-	uint8_t *bytes; /* BUNDLE_SIZE_MAX: of the bundle that is being looked at. */
+	uint8_t *bytes; /* Of the bundle that is being looked at: room for the widest that there is. */
 	struct verify_bundled entries[VERIFY_TILE_WIDTH];
 	struct verify_whole whole;
 };
@@ -61,14 +61,14 @@ static bool bundle_walk(struct folder *f, uint64_t n, unsigned width)
 {
 	struct verify_whole *w = &f->whole;
 	char path[VERIFY_TILE_PATH_SIZE];
-	size_t len;
+	size_t len, cap = width * BUNDLED_SIZE_MAX;
 
 	if ((n + 1) * VERIFY_TILE_WIDTH <= w->options->from)
 		return verify_whole_skip(w, width);
 	verify_tile_path(VERIFY_TILE_ENTRIES, n, width, path);
-	if (!file_read(f->fd, path, f->bytes, BUNDLE_SIZE_MAX, &len))
+	if (!file_read(f->fd, path, f->bytes, cap, &len))
 		return verify_whole_missing(w, path);
-	if (len > BUNDLE_SIZE_MAX || !verify_bundle_split(f->bytes, len, width, f->entries)) {
+	if (len > cap || !verify_bundle_split(f->bytes, len, width, f->entries)) {
 		w->result->has_bad_index = true;
 		w->result->bad_index = n * VERIFY_TILE_WIDTH;
 		w->audit.stopped = true;
@@ -92,6 +92,12 @@ static void folder_walk(struct folder *f, const struct verify_policy *p, struct 
 	}
 	if (!verify_whole_begin(&f->whole, p, note, len, r))
 		return;
+	size_t widest = r->size < VERIFY_TILE_WIDTH ? (size_t)r->size : VERIFY_TILE_WIDTH;
+	f->bytes = malloc(widest ? widest * BUNDLED_SIZE_MAX : 1);
+	if (!f->bytes) {
+		verify_undecided(r, "out of memory");
+		return;
+	}
 	for (uint64_t n = 0; n <= r->size / VERIFY_TILE_WIDTH; n++) {
 		uint64_t left = r->size - n * VERIFY_TILE_WIDTH;
 		unsigned width = left < VERIFY_TILE_WIDTH ? (unsigned)left : VERIFY_TILE_WIDTH;
@@ -106,17 +112,15 @@ void verify_folder(const struct verify_policy *p, const char *dir, const struct 
                    struct verify_result *ret)
 {
 	struct folder *f = calloc(1, sizeof *f);
-	uint8_t *bytes = malloc(BUNDLE_SIZE_MAX);
 	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	verify_result_init(ret);
-	if (!f || !bytes) {
+	if (!f) {
 		verify_undecided(ret, "out of memory");
 	} else if (fd < 0) {
 		verify_undecided(ret, "the folder cannot be opened");
 	} else {
 		f->fd = fd;
-		f->bytes = bytes;
 		f->whole.tile = folder_tile;
 		f->whole.ctx = f;
 		f->whole.options = o;
@@ -124,6 +128,7 @@ void verify_folder(const struct verify_policy *p, const char *dir, const struct 
 	}
 	if (fd >= 0)
 		close(fd);
-	free(bytes);
+	if (f)
+		free(f->bytes);
 	free(f);
 }
