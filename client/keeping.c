@@ -19,7 +19,9 @@
 /* A request's string that is too long stays so, for the encoder to refuse. */
 static struct text text_of(const char *s, size_t len_max)
 {
-	return s == NULL ? (struct text){0} : (struct text){s, strnlen(s, len_max + 1)};
+	struct text text = {s, s ? strnlen(s, len_max + 1) : 0};
+
+	return text;
 }
 
 static int invalid(const char *what)

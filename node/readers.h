@@ -20,7 +20,7 @@ struct reader_options {
 	struct store *store; /* Borrowed, as the following. */
 	struct ledger_writer *writer;
 	struct board *board;
-	struct scrubber *scrubber;                       /* NULL: there is none. */
+	struct scrubber *scrubber; /* NULL: there is none. */
 	struct readlog *readlog;
 	void (*noted)(void *ctx); /* Something is in the log of readers that somebody waits for. */
 	void (*want_cosigned)(void *ctx, uint64_t size); /* Somebody waits for a quorum's proof of so many entries. */

@@ -107,9 +107,10 @@ bool reading_room_release(struct reading_room *r, struct item *it, bool open)
 	else if (!open)
 		reading_room_refuse(it, CS_ERR_NOT_READY, "the node is stopping");
 	else if (clock_mono_ns() >= it->held_until_ns)
-		reading_room_refuse(it, CS_ERR_NO_QUORUM,
-		       "private fields are shown only once the ledger says who reads them, and it could not say so in "
-		       "time: without a quorum nothing is logged");
+		reading_room_refuse(
+		        it, CS_ERR_NO_QUORUM,
+		        "private fields are shown only once the ledger says who reads them, and it could not say so in "
+		        "time: without a quorum nothing is logged");
 	else
 		return false;
 	let_go(r, it);

@@ -41,7 +41,8 @@ struct newcluster_settings {
 	size_t policy_compiled_len;
 	unsigned n_admins, threshold;       /* So many of them sign an order. */
 	const struct newcluster_heir *heir; /* NULL: a new ledger. */
-	struct option_list witnesses; /* Verifier keys that the trust policy asks for, all of them, beside the nodes'. */
+	/* Verifier keys that the trust policy asks for, all of them, beside the nodes'. */
+	struct option_list witnesses;
 };
 
 struct newcluster_node {

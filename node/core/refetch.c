@@ -162,7 +162,8 @@ static int hash_before(struct core *c, uint64_t next, struct hash *ret)
 	store_view_tiles_checked(c->view, &tiles);
 	if (!err)
 		err = tiles.read(tiles.ctx, 0, (next - 1) / TREE_TILE_WIDTH, at + 1, tile);
-	*ret = tile[at];
+	if (!err)
+		*ret = tile[at];
 	return err;
 }
 
