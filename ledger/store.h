@@ -111,7 +111,7 @@ int store_mend_tiles(struct store *s, uint64_t from, unsigned *ret_mended);
 
 /* A record that was damaged, and what takes its place; each in a transaction of its own. Writer's thread. */
 struct store_mend {
-	enum store_mended { MEND_ENTRY = 1, MEND_BODY, MEND_TILE, MEND_CHECKPOINT, MEND_META } what;
+	enum store_mend_what { MEND_ENTRY = 1, MEND_BODY, MEND_TILE, MEND_CHECKPOINT, MEND_META } what;
 	unsigned level; /* Of a tile. */
 	uint64_t index; /* Entry, tile's number, checkpoint's size. */
 	/*

@@ -103,11 +103,11 @@ static void on_done(void *ctx, const struct ledger_mend *m, int err)
 static void push(struct scrubber *s, const struct scrub_item *i, uint64_t from, const void *bytes, size_t len,
                  bool partial)
 {
-	static const enum store_mended kinds[] = {[SCRUB_ENTRY] = MEND_ENTRY,
-	                                          [SCRUB_BODY] = MEND_BODY,
-	                                          [SCRUB_TILE] = MEND_TILE,
-	                                          [SCRUB_CHECKPOINT] = MEND_CHECKPOINT,
-	                                          [SCRUB_META] = MEND_META};
+	static const enum store_mend_what kinds[] = {[SCRUB_ENTRY] = MEND_ENTRY,
+	                                             [SCRUB_BODY] = MEND_BODY,
+	                                             [SCRUB_TILE] = MEND_TILE,
+	                                             [SCRUB_CHECKPOINT] = MEND_CHECKPOINT,
+	                                             [SCRUB_META] = MEND_META};
 	struct mending *g = malloc(sizeof *g);
 	struct ledger_mend *m = malloc(sizeof *m + len);
 

@@ -23,8 +23,6 @@ bool verifywhole_store(const char *path, char ret[FILES_PATH_SIZE]);
 /* Fills r. 0, or the exit code after a message: nothing was verified. */
 int verifywhole_run(const char *command, const char *path, const struct verify_policy *policy,
                     const struct verifywhole *w, struct verify_result *r);
-/* The folder of the store that path names: its file, its folder, or the node's folder above. False: there is none. */
-bool verifywhole_store(const char *path, char ret[FILES_PATH_SIZE]);
 /* From now on a store that leads LMDB astray ends the process as "could not tell". */
 void verifywhole_catch_damage(void);
 
