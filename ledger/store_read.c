@@ -130,8 +130,8 @@ int store_view_erased(const struct store_view *v, uint64_t index, struct store_e
                       unsigned *ret_n)
 {
 	uint8_t buf[INDEX_KEY_SIZE];
-	const void *value;
-	size_t len;
+	const void *value = NULL;
+	size_t len = 0;
 	int err = v->store->has_erased ? view_get(v, DB_ERASED, store_index_key(buf, index), &value, &len)
 	                               : CS_ERR_NOT_FOUND;
 
