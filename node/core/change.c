@@ -275,6 +275,8 @@ void change_publish(struct core *c)
 	members_whole_roster(c, &r);
 	if (what)
 		snprintf(pending, sizeof pending, "node %" PRIu64 " %s", id, what);
+	else if (leads && c->raft.configuration_uncommitted_index != 0) /* Until then the next order is refused. */
+		snprintf(pending, sizeof pending, "the last change is not yet agreed on");
 	writer_init(&w, bytes, sizeof bytes);
 	writer_array(&w, 5);
 	writer_uint(&w, c->id);
