@@ -59,6 +59,16 @@ static enum decide_outcome log_read(uint64_t by, const struct read_log *l)
 	return kit_apply(&k, COMMAND_READ, by, NULL, payload, len, NULL, 0);
 }
 
+/* As a node sends it that has not seen the entry. */
+static enum decide_outcome log_read_again(const struct read_log *l)
+{
+	uint8_t payload[READ_LOG_SIZE_MAX];
+	size_t len;
+
+	assert_int_equal(read_log_encode(l, payload, sizeof(payload), &len), 0);
+	return kit_apply(&k, COMMAND_READ, KIT_NODE, k.last_id, payload, len, NULL, 0);
+}
+
 /* previous UINT64_MAX: none. */
 static void assert_link(unsigned kind, uint64_t previous, uint64_t count)
 {
@@ -223,7 +233,10 @@ static void test_read(void **state)
 	                       "\xa3"
 	                       "aud",
 	                       4));
-	/* The same words again by the same id: once. */
+	/* The same words again by the same id: once, and a node that missed it hears so. Others by that id: never. */
+	uint64_t index = k.out->index;
+	assert_int_equal(log_read_again(&l), DECIDE_REPEAT);
+	assert_int_equal(k.out->index, index);
 	assert_int_equal(kit_apply(&k, COMMAND_READ, KIT_NODE, k.last_id, "\x90", 1, NULL, 0), DECIDE_REFUSED);
 	/* Nobody but a node says what was read. */
 	assert_int_equal(log_read(KIT_GATEWAY, &l), DECIDE_REFUSED);
