@@ -3,21 +3,18 @@
 # SPDX-License-Identifier: Apache-2.0
 set -u
 
-tool=${COUNTERSIGN:-./countersign}
-for needed in "$tool" "${COUNTERSIGND:-./countersignd}" "$(command -v oathtool)" "$(command -v openssl)"; do
-	if [ ! -x "$needed" ]; then
-		echo "countersign, countersignd, oathtool or openssl is not there: skipped"
+# shellcheck source=tests/tool_kit.sh
+. "$(dirname "$0")/tool_kit.sh"
+for needed in oathtool openssl; do
+	if ! command -v "$needed" >/dev/null; then
+		echo "$needed is not there: skipped"
 		exit 77
 	fi
 done
-unset COUNTERSIGN_CLUSTER COUNTERSIGN_KEY
-NO_COLOR=1
-export NO_COLOR
 
 folder=$(mktemp -d "${TMPDIR:-/tmp}/countersign-credential.XXXXXX") || exit 99
 acme=$folder/acme
 out=$folder/out
-checks=0
 
 # shellcheck disable=SC2317 # Called by trap.
 clean()
@@ -27,31 +24,6 @@ clean()
 }
 trap clean EXIT
 trap 'exit 99' HUP INT TERM
-
-fail()
-{
-	echo "FAILED: $*"
-	[ ! -s "$out" ] || sed 's/^/  | /' "$out"
-	exit 1
-}
-
-# expect CODE ARGUMENT...: runs the tool; what it says goes to $out.
-expect()
-{
-	wanted=$1
-	shift
-	"$tool" "$@" >"$out" 2>&1 </dev/null
-	code=$?
-	checks=$((checks + 1))
-	[ "$code" -eq "$wanted" ] || fail "countersign $*: exit code $code, expected $wanted"
-}
-
-# says TEXT: the last command's output holds it.
-says()
-{
-	checks=$((checks + 1))
-	grep -qF -- "$1" "$out" || fail "the output does not say: $1"
-}
 
 url64()
 {

@@ -3,19 +3,12 @@
 # SPDX-License-Identifier: Apache-2.0
 set -u
 
-tool=${COUNTERSIGN:-./countersign}
-if [ ! -x "$tool" ] || [ ! -x "${COUNTERSIGND:-./countersignd}" ]; then
-	echo "countersign or countersignd is not built: skipped"
-	exit 77
-fi
-unset COUNTERSIGN_CLUSTER COUNTERSIGN_KEY
-NO_COLOR=1
-export NO_COLOR
+# shellcheck source=tests/tool_kit.sh
+. "$(dirname "$0")/tool_kit.sh"
 
 folder=$(mktemp -d "${TMPDIR:-/tmp}/countersign-verdicts.XXXXXX") || exit 99
 acme=$folder/acme
 out=$folder/out
-checks=0
 
 # shellcheck disable=SC2317 # Called by trap.
 clean()
@@ -25,31 +18,6 @@ clean()
 }
 trap clean EXIT
 trap 'exit 99' HUP INT TERM
-
-fail()
-{
-	echo "FAILED: $*"
-	[ ! -s "$out" ] || sed 's/^/  | /' "$out"
-	exit 1
-}
-
-# expect CODE ARGUMENT...: runs the tool; what it says goes to $out.
-expect()
-{
-	wanted=$1
-	shift
-	"$tool" "$@" >"$out" 2>&1 </dev/null
-	code=$?
-	checks=$((checks + 1))
-	[ "$code" -eq "$wanted" ] || fail "countersign $*: exit code $code, expected $wanted"
-}
-
-# says TEXT: the last command's output holds it.
-says()
-{
-	checks=$((checks + 1))
-	grep -qF -- "$1" "$out" || fail "the output does not say: $1"
-}
 
 # The index of the entry, and the request's id, that the last command printed.
 index_of()
