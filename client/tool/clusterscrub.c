@@ -177,7 +177,8 @@ static int run(cs_client *client, const struct cluster_file *file, uint64_t only
 int clusterscrub_run(int argc, char **argv)
 {
 	struct tool_access access = {.timeout_ms = 5000};
-	char cluster[FILES_PATH_SIZE], key[FILES_PATH_SIZE], text[256] = "";
+	struct nodes_paths paths;
+	char text[256] = "";
 	uint64_t node = 0;
 	bool json = false;
 	const struct option options[] = {
@@ -193,17 +194,9 @@ int clusterscrub_run(int argc, char **argv)
 
 	if (code != OPTIONS_GO_ON)
 		return code;
-	if (n && access.cluster)
-		return tool_fail(EXIT_USAGE, usage.command, "DIR and --cluster exclude each other");
-	if (n) {
-		if (!files_join(cluster, argv[0], "cluster.yaml") || !files_join(key, argv[0], "admin.key"))
-			return tool_fail(EXIT_USAGE, usage.command, "%s: the path is too long", argv[0]);
-		access.cluster = cluster;
-		access.key = access.key ? access.key : key;
-	} else if (!access.cluster) {
-		access.cluster = getenv("COUNTERSIGN_CLUSTER");
-	}
-	code = tool_open(usage.command, &access, 0, &client);
+	code = nodes_choose(usage.command, n ? argv[0] : NULL, &access, &paths);
+	if (!code)
+		code = tool_open(usage.command, &access, 0, &client);
 	if (code)
 		return code;
 	if (cluster_file_read(access.cluster, &file, text))

@@ -68,7 +68,8 @@ static int show(cs_client *client, const struct cluster_file *file, bool json)
 int clusterstatus_run(int argc, char **argv)
 {
 	struct tool_access who = {.timeout_ms = 2000};
-	char cluster[FILES_PATH_SIZE], key[FILES_PATH_SIZE], text[256] = "";
+	struct nodes_paths paths;
+	char text[256] = "";
 	bool json = false;
 	const struct option options[] = {
 	        TOOL_ACCESS_OPTIONS(&who),
@@ -82,18 +83,9 @@ int clusterstatus_run(int argc, char **argv)
 
 	if (code != OPTIONS_GO_ON)
 		return code;
-	if (n && who.cluster)
-		return tool_fail(EXIT_USAGE, usage.command, "DIR and --cluster exclude each other");
-	if (n) {
-		if (!files_join(cluster, argv[0], "cluster.yaml") || !files_join(key, argv[0], "admin.key"))
-			return tool_fail(EXIT_USAGE, usage.command, "%s: the path is too long", argv[0]);
-		who.cluster = cluster;
-		if (!who.key && access(key, F_OK) == 0)
-			who.key = key;
-	} else if (!who.cluster) {
-		who.cluster = getenv("COUNTERSIGN_CLUSTER");
-	}
-	code = tool_open(usage.command, &who, 0, &client);
+	code = nodes_choose(usage.command, n ? argv[0] : NULL, &who, &paths);
+	if (!code)
+		code = tool_open(usage.command, &who, 0, &client);
 	if (code)
 		return code;
 	if (cluster_file_read(who.cluster, &file, text))

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "client/tool/nodekeys.h"
 #include "client/tool/text.h"
@@ -400,4 +401,20 @@ json_t *nodes_json(const struct nodes *n, const char *origin)
 		                              (json_int_t)checkpoint_age_ms(v), "cosigners",
 		                              json_object_get(v->json, "cosigners")));
 	return whole;
+}
+
+int nodes_choose(const char *command, const char *dir, struct tool_access *who, struct nodes_paths *paths)
+{
+	if (!dir) {
+		who->cluster = who->cluster ? who->cluster : getenv("COUNTERSIGN_CLUSTER");
+		return 0;
+	}
+	if (who->cluster)
+		return tool_fail(EXIT_USAGE, command, "DIR and --cluster exclude each other");
+	if (!files_join(paths->cluster, dir, "cluster.yaml") || !files_join(paths->key, dir, "admin.key"))
+		return tool_fail(EXIT_USAGE, command, "%s: the path is too long", dir);
+	who->cluster = paths->cluster;
+	if (!who->key && access(paths->key, F_OK) == 0)
+		who->key = paths->key;
+	return 0;
 }

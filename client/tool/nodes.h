@@ -8,6 +8,8 @@
 #include <stdint.h>
 
 #include "client/countersign.h"
+#include "client/tool/files.h"
+#include "client/tool/tool.h"
 #include "node/wire/keyfile.h"
 
 struct nodes_view {
@@ -24,7 +26,7 @@ struct nodes_view {
 	uint64_t scrub_ended_ms, scrub_done, scrub_whole, scrub_rate, found, repaired, refused;
 	char cosigners[64]; /* Their ids. */
 	char version[32];
-	json_t *json, *keys; /* keys: of cs_keys; NULL: an older node. */ /* The whole of its answer; owned. */
+	json_t *json, *keys; /* The whole of its answer, and that of cs_keys (NULL: an older node); owned. */
 };
 
 struct nodes {
@@ -41,5 +43,14 @@ const struct nodes_view *nodes_leader(const struct nodes *n);
 void nodes_health(const struct nodes *n, char *ret, size_t cap);
 void nodes_print(const struct nodes *n);
 json_t *nodes_json(const struct nodes *n, const char *origin);
+
+/*
+ * Which cluster a command about its nodes means. dir: its folder, with the administrator's key in it if there is one
+ * and no other is given; NULL: as the options say, or the environment. who borrows the paths. 0 or the exit code.
+ */
+struct nodes_paths {
+	char cluster[FILES_PATH_SIZE], key[FILES_PATH_SIZE];
+};
+int nodes_choose(const char *command, const char *dir, struct tool_access *who, struct nodes_paths *paths);
 
 #endif
