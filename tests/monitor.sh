@@ -181,7 +181,12 @@ wait "$watcher"
 code=$?
 checks=$((checks + 1))
 [ "$code" -eq 0 ] || fail "ended by a signal it says $code"
+decides 1 # Nobody is there to cosign it: an auditor goes as far as the witness came.
 expect 0 audit --state "$folder/audit"
+says 'lack a cosignature that the trust policy asks for: the next visit'
+expect 0 export --to "$folder/export" --wait 100
+expect 0 verify "$folder/export" --trust "$c/trust.policy"
+says 'cosignature of watch.example at POSIX time'
 expect 0 audit compare "$folder/audit" "$state/state"
 says 'one history'
 

@@ -28,7 +28,7 @@ void auditcluster_close(struct auditcluster *c);
 int auditvisit_run(int argc, char **argv);
 int auditcompare_run(int argc, char **argv);
 
-/* The report's object (auditvisit.c) as text on stdout, and as a page on its own. */
+/* The report's object (auditvisit_report.c) as text on stdout, and as a page on its own. */
 void auditreport_print(const json_t *report);
 /* malloc'ed; NULL: no memory. */
 char *audithtml_make(const json_t *report, size_t *ret_size);

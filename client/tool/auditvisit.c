@@ -10,11 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "client/tool/audit.h"
-#include "client/tool/auditfacts.h"
-#include "client/tool/auditwalk.h"
+#include "client/tool/auditvisit_internal.h"
 #include "client/tool/files.h"
-#include "client/tool/json.h"
 #include "client/tool/text.h"
 
 #define PROGRESS_ENTRIES 256
@@ -33,20 +30,6 @@ static const struct usage usage = {
         .exits = "  0  all was checked and held, under a quorum's cosignatures\n"
                  "  1  ALARM: the ledger contradicts itself, its past, or its signatures\n"
                  "  2  the leader's claim only, or something could not be checked\n" TOOL_EXIT_TEXT,
-};
-
-struct visit {
-	struct auditcluster cluster;
-	struct auditstate state; /* As the last visit left it, then as this one goes on. */
-	struct auditstate last;
-	struct auditfacts *facts;
-	struct auditproof proof; /* Of the last entry that is to be checked. */
-	struct verify_result *result;
-	uint64_t target, begun_ms, shown_ms, n_unknown;
-	int status;
-	char reason[512], expected[80], found[80];
-	bool has_bad;
-	uint64_t bad;
 };
 
 static int alarm_at(struct visit *v, uint64_t index, const char *format, ...) __attribute__((format(printf, 3, 4)));
@@ -100,13 +83,16 @@ static int reach(struct visit *v, uint64_t *ret_size)
 	                *ret_size, seen, *ret_size);
 }
 
-static int ask(struct visit *v, uint64_t index, struct auditproof *ret)
+static int ask_within(struct visit *v, uint64_t index, unsigned wait_ms, struct auditproof *ret)
 {
+	struct auditsource source = v->cluster.source;
 	char text[256];
 	int err;
 
-	switch (auditproof_ask(&v->cluster.source, index, ret, text, &err)) {
+	source.wait_ms = wait_ms;
+	switch (auditproof_ask(&source, index, ret, text, &err)) {
 	case AUDITPROOF_GOT:
+		v->status = AUDIT_HELD;
 		return 0;
 	case AUDITPROOF_CLAIM:
 		v->status = AUDIT_UNDECIDED;
@@ -121,6 +107,33 @@ static int ask(struct visit *v, uint64_t index, struct auditproof *ret)
 		break;
 	}
 	return tool_failed_call(usage.command, "proving", err);
+}
+
+static int ask(struct visit *v, uint64_t index, struct auditproof *ret)
+{
+	return ask_within(v, index, v->cluster.source.wait_ms, ret);
+}
+
+/*
+ * The newest entries may lack a cosignature that the policy asks for, as of a witness that comes by once an hour: then
+ * this visit goes as far as a checkpoint has it. No wait here: what nodes keep they have.
+ */
+static int ask_covered(struct visit *v, uint64_t size)
+{
+	struct auditproof covered;
+	int code = ask(v, size - 1, &v->proof);
+
+	if (code || v->status != AUDIT_UNDECIDED || v->state.fold.size + 1 >= size)
+		return code;
+	code = ask_within(v, v->state.fold.size, 0, &covered);
+	if (code || v->status != AUDIT_HELD) {
+		auditproof_close(&covered);
+		return code;
+	}
+	auditproof_close(&v->proof);
+	v->proof = covered;
+	v->n_beyond = size > covered.size ? size - covered.size : 0;
+	return 0;
 }
 
 /* The cluster's tree must begin with the one that the last visit has folded. */
@@ -167,8 +180,10 @@ static int aim(struct visit *v, uint64_t to_size)
 	v->target = to_size ? to_size : size;
 	if (!v->target)
 		return tool_fail(EXIT_UNREACHABLE, usage.command, "the ledger has no entry yet");
-	code = ask(v, v->target - 1, &v->proof);
-	if (!code && !to_size)
+	if (to_size)
+		return ask(v, v->target - 1, &v->proof);
+	code = ask_covered(v, v->target);
+	if (!code)
 		v->target = v->proof.size;
 	return code;
 }
@@ -246,86 +261,6 @@ static int check(struct visit *v, uint64_t to_size)
 	return 0;
 }
 
-/* --- the report --- */
-
-static void line(json_t *list, const char *mark, const char *format, ...) __attribute__((format(printf, 3, 4)));
-static void line(json_t *list, const char *mark, const char *format, ...)
-{
-	char text[256];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(text, sizeof text, format, args);
-	va_end(args);
-	json_array_append_new(list, json_pack("{s:s, s:s}", "mark", mark, "text", text));
-}
-
-/* The verifier's about the checkpoint, then what this visit adds; after an alarm its reason says the rest. */
-static json_t *check_lines(const struct visit *v)
-{
-	static const char *const marks[] = {"held", "bad", "unchecked"};
-	const struct verify_result *r = v->result;
-	json_t *list = json_array();
-
-	for (unsigned i = 0; i < r->n_lines; i++)
-		line(list, marks[r->lines[i].mark], "%.250s", r->lines[i].text);
-	if (v->status == AUDIT_ALARM)
-		return list;
-	if (v->last.fold.size)
-		line(list, "held", "the %" PRIu64 " entries of the last visit are how this tree begins",
-		     v->last.fold.size);
-	if (v->last.fold.size < v->state.fold.size)
-		line(list, "held",
-		     "entries %" PRIu64 " to %" PRIu64
-		     ": canonical, each in its place and chained to the one before, times "
-		     "in order, private fields as committed",
-		     v->last.fold.size, v->state.fold.size - 1);
-	line(list, "held",
-	     "the root over all %" PRIu64 " entries, as folded here, is what the checkpoint of size %" PRIu64 " covers",
-	     v->state.fold.size, v->proof.size);
-	if (v->n_unknown)
-		line(list, "unchecked", "%" PRIu64 " entries are of kinds that this build does not know", v->n_unknown);
-	return list;
-}
-
-static json_t *state_json(const struct auditstate *s)
-{
-	json_t *verdicts = json_object();
-	char text[80];
-	struct hash root;
-
-	auditstate_root(s, &root);
-	auditwalk_hex(root.b, text);
-	for (int i = CS_ALLOW; i <= CS_DENY; i++)
-		json_object_set_new(verdicts, cs_verdict_text(i), json_integer((json_int_t)s->n_verdicts[i]));
-	return json_pack("{s:I, s:s, s:I, s:i, s:o}", "size", (json_int_t)s->fold.size, "root", text, "visited_ms",
-	                 (json_int_t)(s->n_visits ? s->visits[s->n_visits - 1].at_ms : 0), "visits_kept",
-	                 (int)s->n_visits, "verdicts", verdicts);
-}
-
-static json_t *report(const struct visit *v)
-{
-	static const char *const outcomes[] = {"verified", "refuted", "could not tell"};
-	json_t *o = json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:s, s:I}", "format", "countersign/audit-report/v1",
-	                      "outcome", outcomes[v->status], "status", v->status, "reason", v->reason, "origin",
-	                      v->cluster.file.origin, "governance", v->state.governance, "trust", v->cluster.trust,
-	                      "made_ms", (json_int_t)text_now_ms());
-
-	json_object_set_new(o, "last_visit", v->last.fold.size ? state_json(&v->last) : json_null());
-	json_object_set_new(o, "state", state_json(&v->state));
-	json_object_set_new(o, "checkpoint_size", json_integer((json_int_t)v->proof.size));
-	json_object_set_new(o, "checkpoint", json_string(v->proof.note));
-	json_object_set_new(o, "checks", check_lines(v));
-	if (v->has_bad)
-		json_object_set_new(o, "bad_index", json_integer((json_int_t)v->bad));
-	if (*v->expected) {
-		json_object_set_new(o, "expected", json_string(v->expected));
-		json_object_set_new(o, "found", json_string(v->found));
-	}
-	json_object_set_new(o, "facts", auditfacts_json(v->facts));
-	return o;
-}
-
 static int write_report(const json_t *o, const char *json_path, const char *html_path)
 {
 	char *text = json_path ? json_dumps(o, JSON_INDENT(2)) : NULL, *html;
@@ -398,7 +333,7 @@ static int run(struct visit *v, const char *path, uint64_t to_size, const char *
 	if (code && v->status != AUDIT_ALARM)
 		return code;
 	code = conclude(v, path);
-	o = report(v);
+	o = auditvisit_report(v);
 	auditreport_print(o);
 	err = write_report(o, json_path, html_path);
 	json_decref(o);

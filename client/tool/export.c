@@ -103,24 +103,35 @@ static char *note_of_bundle(const char *bundle)
 	return note;
 }
 
-/* One bundle's checkpoint; the designated node's line may come a moment after the quorum's. */
-static int target_ask(cs_client *client, const struct options *o, uint64_t index, const uint32_t designated[2],
-                      struct target *ret)
+/* One bundle's checkpoint, if the trust policy's quorum has cosigned it: *ret_quorum. */
+static int target_ask(cs_client *client, uint64_t index, unsigned wait_ms, const uint32_t designated[2],
+                      struct target *ret, bool *ret_quorum)
 {
-	char *bundle = NULL, *note = NULL;
-	bool quorum = false;
-	int err = cs_prove_fields(client, index, (unsigned)o->wait_ms, 0, &bundle, &quorum);
+	char *bundle = NULL;
+	int err = cs_prove_fields(client, index, wait_ms, 0, &bundle, ret_quorum);
 
 	if (err)
 		return tool_failed_call(usage.command, "checkpoint", err);
-	note = note_of_bundle(bundle);
-	free(bundle);
+	char *note = note_of_bundle(bundle);
 	bool good = note && note_choose(note, designated, ret);
+	free(bundle);
 	free(note);
-	if (!quorum)
-		return tool_fail(2, usage.command, "no quorum has cosigned %" PRIu64 " entries: nothing was written",
-		                 index + 1);
 	return good ? 0 : tool_fail(EXIT_REFUTED, usage.command, "the checkpoint has no log key's signature");
+}
+
+/* Over `held` entries or, where the policy asks for a witness who has not come by yet, `size` at least. */
+static int target_cosigned(cs_client *client, const struct options *o, uint64_t held, uint64_t size,
+                           const uint32_t designated[2], struct target *ret)
+{
+	bool quorum = false;
+	int code = target_ask(client, held - 1, (unsigned)o->wait_ms, designated, ret, &quorum);
+
+	if (!code && !quorum && size < held)
+		code = target_ask(client, size - 1, 0, designated, ret, &quorum);
+	if (!code && !quorum)
+		code = tool_fail(2, usage.command, "no quorum has cosigned %" PRIu64 " entries: nothing was written",
+		                 size);
+	return code;
 }
 
 /* A checkpoint over all that the ledger holds now, and at least `size` entries, cosigned by a quorum. */
@@ -138,10 +149,11 @@ static int target_find(cs_client *client, const struct options *o, uint64_t size
 	if (held < size)
 		return tool_fail(EXIT_UNREACHABLE, usage.command, "the ledger has %" PRIu64 " entries, not %" PRIu64,
 		                 held, size);
-	int code = target_ask(client, o, held - 1, designated, ret);
+	int code = target_cosigned(client, o, held, size, designated, ret);
+	/* The designated node's line may come a moment after the quorum's. */
 	for (unsigned i = 0; !code && designated[0] && ret->log_key != designated[0] && i < TRIES; i++) {
 		nanosleep(&nap, NULL);
-		code = target_ask(client, o, held - 1, designated, ret);
+		code = target_cosigned(client, o, held, size, designated, ret);
 	}
 	if (!code && designated[0] && ret->log_key != designated[0])
 		fprintf(stderr,
