@@ -178,7 +178,7 @@ int cluster_start(struct cluster *c, unsigned n_clients, unsigned in_flight_max)
 	if (!folder_join(dir, c->folder, "cluster") || !folder_join(policy, c->folder, "policy.yaml") ||
 	    !folder_join(admin, dir, "admin.key") || !folder_join(c->file, dir, "cluster.yaml"))
 		return fail(c->folder, "the path is too long");
-	const char *const init[] = {"init", dir, "--policy", policy, "--log-level", "warning", NULL};
+	const char *const init[] = {"init", dir, "--policy", policy, "--log-level", "info", NULL};
 	const char *const up[] = {"cluster", "up", dir, NULL};
 
 	if (write_policy(policy) || tool(init) || describe(c))

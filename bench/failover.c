@@ -237,6 +237,7 @@ static int by_index(const void *a, const void *b)
 static void measure_gaps(struct run *r)
 {
 	struct failover *f = r->out;
+	uint64_t now = clock_ns(), now_ms = clock_real_ms();
 	unsigned k = 0;
 
 	qsort(r->answers, r->n, sizeof *r->answers, by_answered);
@@ -246,7 +247,10 @@ static void measure_gaps(struct run *r)
 		while (k < f->n && r->restarted_ns[k] <= from)
 			k++;
 		if (k == f->n || to <= r->killed_ns[k]) {
-			f->other_gap_ns = to - from > f->other_gap_ns ? to - from : f->other_gap_ns;
+			if (to - from > f->other_gap_ns) {
+				f->other_gap_ns = to - from;
+				f->other_gap_at_ms = now_ms - (now - from) / NS_PER_MS;
+			}
 			continue;
 		}
 		struct failover_kill *kill = &f->kills[k];

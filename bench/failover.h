@@ -29,7 +29,8 @@ struct failover {
 	uint64_t answered, unproven;
 	uint64_t errors[LOAD_CODES], n_errors; /* By code, negated. */
 	uint64_t disordered;                   /* Answered before another was asked, and yet behind it in the ledger. */
-	uint64_t other_gap_ns;                 /* The longest time without an answer while no leader was dead. */
+	uint64_t other_gap_ns;                 /* The longest time without an answer while no leader was dead, */
+	uint64_t other_gap_at_ms;              /* and when it began, POSIX time. */
 	struct histogram calls;                /* All of them, from the time sent. */
 	unsigned election_timeout_ms, heartbeat_ms;
 };

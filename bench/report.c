@@ -183,19 +183,28 @@ static double millis(uint64_t ns)
 	return micros(ns) / 1000;
 }
 
+static const char *clock_text(uint64_t at_ms, char ret[32])
+{
+	time_t seconds = (time_t)(at_ms / 1000);
+	struct tm tm;
+	size_t n = strftime(ret, 32, "%H:%M:%S", gmtime_r(&seconds, &tm));
+
+	snprintf(ret + n, 32 - n, ".%03u UTC", (unsigned)(at_ms % 1000));
+	return ret;
+}
+
 static void print_slow_kill(FILE *to, unsigned i, const struct failover_kill *k)
 {
-	time_t seconds = (time_t)(k->at_ms / 1000);
 	char text[32];
-	struct tm tm;
 
-	strftime(text, sizeof text, "%H:%M:%S", gmtime_r(&seconds, &tm));
-	fprintf(to, "    kill %u, of node %" PRIu64 " at %s.%03u UTC: %.1f\n", i + 1, k->node, text,
-	        (unsigned)(k->at_ms % 1000), millis(k->gap_ns));
+	fprintf(to, "    kill %u, of node %" PRIu64 " at %s: %.1f\n", i + 1, k->node, clock_text(k->at_ms, text),
+	        millis(k->gap_ns));
 }
 
 static void print_failover(FILE *to, const struct failover *f)
 {
+	char text[32];
+
 	fprintf(to, "\n%-44s %9s %9s %9s\n",
 	        f->silent ? "FAILOVER: leader stopped (milliseconds)"
 	                  : "FAILOVER: kill -9 of the leader (milliseconds)",
@@ -207,8 +216,9 @@ static void print_failover(FILE *to, const struct failover *f)
 	for (unsigned i = 0; i < f->n; i++)
 		if (f->kills[i].gap_ns > FAILOVER_SLOW_NS)
 			print_slow_kill(to, i, &f->kills[i]);
-	fprintf(to, "  election_timeout_ms %u, heartbeat_ms %u; longest time without an answer otherwise: %.1f\n",
-	        f->election_timeout_ms, f->heartbeat_ms, millis(f->other_gap_ns));
+	fprintf(to,
+	        "  election_timeout_ms %u, heartbeat_ms %u; longest time without an answer otherwise: %.1f, at %s\n",
+	        f->election_timeout_ms, f->heartbeat_ms, millis(f->other_gap_ns), clock_text(f->other_gap_at_ms, text));
 	fprintf(to,
 	        "  %" PRIu64 " decisions by %d clients, all calls p50 %.2f ms; %" PRIu64 " errors, %" PRIu64
 	        " out of order, %" PRIu64 " unproven\n",

@@ -125,16 +125,17 @@ static json_t *of_failover(const struct failover *f)
 		json_array_append_new(kills, json_pack("{s:o, s:o, s:o}", "node", integer(f->kills[i].node), "gap",
 		                                       integer(f->kills[i].gap_ns), "longest_call",
 		                                       integer(f->kills[i].call_ns)));
-	return json_pack(
-	        "{s:b, s:i, s:i, s:i, s:i, s:{s:o, s:o, s:o}, s:{s:o, s:o, s:o}, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
-	        "silent", f->silent, "kills", (int)f->n, "election_timeout_ms", (int)f->election_timeout_ms,
-	        "heartbeat_ms", (int)f->heartbeat_ms, "clients", FAILOVER_CLIENTS, "gap", "p50",
-	        integer(failover_gap_ns(f, 0.5)), "p99", integer(failover_gap_ns(f, 0.99)), "max",
-	        integer(failover_gap_ns(f, 1)), "longest_call", "p50", integer(failover_call_ns(f, 0.5)), "p99",
-	        integer(failover_call_ns(f, 0.99)), "max", integer(failover_call_ns(f, 1)), "gap_otherwise",
-	        integer(f->other_gap_ns), "answered", integer(f->answered), "disordered", integer(f->disordered),
-	        "unproven", integer(f->unproven), "errors", of_errors(f->errors), "calls", of_histogram(&f->calls),
-	        "each", kills);
+	return json_pack("{s:b, s:i, s:i, s:i, s:i, s:{s:o, s:o, s:o}, s:{s:o, s:o, s:o}, s:o, s:o, s:o, s:o, s:o, "
+	                 "s:o, s:o, s:o}",
+	                 "silent", f->silent, "kills", (int)f->n, "election_timeout_ms", (int)f->election_timeout_ms,
+	                 "heartbeat_ms", (int)f->heartbeat_ms, "clients", FAILOVER_CLIENTS, "gap", "p50",
+	                 integer(failover_gap_ns(f, 0.5)), "p99", integer(failover_gap_ns(f, 0.99)), "max",
+	                 integer(failover_gap_ns(f, 1)), "longest_call", "p50", integer(failover_call_ns(f, 0.5)),
+	                 "p99", integer(failover_call_ns(f, 0.99)), "max", integer(failover_call_ns(f, 1)),
+	                 "gap_otherwise", integer(f->other_gap_ns), "gap_otherwise_at_ms", integer(f->other_gap_at_ms),
+	                 "answered", integer(f->answered), "disordered", integer(f->disordered), "unproven",
+	                 integer(f->unproven), "errors", of_errors(f->errors), "calls", of_histogram(&f->calls), "each",
+	                 kills);
 }
 
 static json_t *of_stalls(const struct stalls *s)

@@ -184,6 +184,7 @@ void core_run(struct core *c)
 	uv_signal_start(&c->sigterm, on_signal, SIGTERM);
 	uv_signal_start(&c->sigint, on_signal, SIGINT);
 	uv_timer_start(&c->beat, core_on_beat, c->o.settings->heartbeat_ms, c->o.settings->heartbeat_ms);
+	held_begin(&c->held);
 	notify_ready();
 	uv_run(&c->loop, UV_RUN_DEFAULT);
 	notify_stopping();
@@ -259,6 +260,7 @@ void core_close(struct core *c)
 	uv_close((uv_handle_t *)&c->announce, NULL);
 	uv_close((uv_handle_t *)&c->sigterm, NULL);
 	uv_close((uv_handle_t *)&c->sigint, NULL);
+	held_close(&c->held);
 	uv_run(&c->loop, UV_RUN_DEFAULT);
 	assert(uv_loop_close(&c->loop) == 0);
 	for (struct entries *b = c->applied, *next; b; b = next) {

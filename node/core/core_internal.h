@@ -18,6 +18,8 @@
 #include "node/core/erase.h"
 #include "node/core/frame.h"
 #include "node/core/guard.h"
+#include "node/core/held.h"
+#include "node/core/held.h"
 #include "node/core/heal.h"
 #include "node/core/members.h"
 #include "node/core/read_index.h"
@@ -126,6 +128,7 @@ struct core {
 	uv_async_t wake;
 	uv_signal_t sigterm, sigint;
 	uv_timer_t beat, give_timer;
+	struct held held;
 	struct {
 		uv_timer_t timer;
 		struct state_block *block; /* NULL: none is under way. */

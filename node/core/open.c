@@ -358,6 +358,8 @@ static int open_loop(struct core *c)
 		rv = uv_signal_init(&c->loop, &c->sigterm);
 	if (!rv)
 		rv = uv_signal_init(&c->loop, &c->sigint);
+	if (!rv)
+		rv = held_open(&c->held, &c->loop, c->o.settings->election_timeout_ms / 2);
 	if (rv) {
 		log_error("event loop: %s", uv_strerror(rv));
 		return CS_ERR_IO;
