@@ -92,7 +92,7 @@ says "is not enrolled as an auditor's or administrator's"
 [ ! -e "$save/manifest" ] || fail 'a manifest was written for one who may not sign'
 
 echo "# under load, killed again and again"
-"$(dirname "$tool")/tests/story_load" "$COUNTERSIGN_CLUSTER" "$COUNTERSIGN_KEY" 6000 "$folder/progress" >"$folder/load" 2>&1 &
+"${STORY_LOAD:-tests/story_load}" "$COUNTERSIGN_CLUSTER" "$COUNTERSIGN_KEY" 6000 "$folder/progress" >"$folder/load" 2>&1 &
 load=$!
 until [ "$(cat "$folder/progress" 2>/dev/null || echo 0)" -ge 2000 ] 2>/dev/null; do
 	kill -0 "$load" 2>/dev/null || fail "the load ended early: $(cat "$folder/load")"
