@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # usage: threads.sh BUILD_DIR [TEST…]    a build with --enable-sanitizers=thread; default: one test of each part
+#        threads.sh --list               the programs that these need beside what `make` makes
 #        threads.sh --self-test          a program with a race, and demands that it is reported
 # nng, libuv and LMDB are not instrumented, but lock with what the sanitizer knows, and what our own code shares between
 # threads is all that it looks at; tests/tsan.supp has what it gets wrong.
@@ -55,10 +56,27 @@ if [ "${1:-}" = --self-test ]; then
 	self_test
 	exit
 fi
+tests=(tests/cluster_kill tests/cluster_scrub tests/erase.sh tests/reads.sh tests/monitor.sh
+	tests/test_client tests/test_result tests/test_front tests/test_front_many tests/test_front_strangers
+	tests/test_link tests/test_link_hostile tests/test_link_peers tests/test_writer tests/test_readlog tests/test_witnesses
+	tests/test_scrub)
+# only_programs TEST…: without the scripts.
+only_programs()
+{
+	local test
+	for test; do
+		[[ $test == *.sh ]] || printf '%s ' "$test"
+	done
+}
+if [ "${1:-}" = --list ]; then
+	only_programs "${tests[@]}"
+	exit
+fi
 build=$1
 shift
-[ $# -gt 0 ] || set -- tests/test_front tests/test_front_many tests/test_front_strangers tests/test_link tests/test_link_hostile tests/test_link_peers tests/test_client tests/test_result tests/cluster_kill
+[ $# -gt 0 ] || set -- "${tests[@]}"
 status=0
-make -C "$build" --no-print-directory check TESTS="$*" || status=1
+# Of the programs only those: all would be built for make check.
+make -C "$build" -j"$(nproc)" --no-print-directory check VERBOSE=1 check_LTLIBRARIES= check_PROGRAMS="$(only_programs "$@")" TESTS="$*" || status=1
 none_reported || status=1
 exit $status
