@@ -58,8 +58,7 @@ if [ "${1:-}" = --self-test ]; then
 fi
 tests=(tests/cluster_kill tests/cluster_scrub tests/erase.sh tests/reads.sh tests/monitor.sh
 	tests/test_client tests/test_result tests/test_front tests/test_front_many tests/test_front_strangers
-	tests/test_link tests/test_link_hostile tests/test_link_peers tests/test_writer tests/test_readlog tests/test_witnesses
-	tests/test_scrub)
+	tests/test_link tests/test_link_hostile tests/test_link_peers tests/test_writer tests/test_readlog)
 # only_programs TEST…: without the scripts.
 only_programs()
 {
