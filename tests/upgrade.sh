@@ -36,7 +36,7 @@ if [ ! -x "$old/countersignd" ]; then
 	(
 		cd "$old/source"
 		autoreconf -i
-		./configure --quiet CFLAGS='-g -O1'
+		./configure --quiet --disable-shared CFLAGS=-O1
 		make -j"$(nproc)" countersignd
 		# Statically built from its own convenience libraries: the one file is all.
 		cp countersignd "$old/"
