@@ -343,6 +343,8 @@ static void test_base64(void **state)
 	assert_int_equal(base64_decode("Zg", 2, bytes, sizeof(bytes), &len), CS_ERR_MALFORMED);
 	assert_int_equal(base64_decode("====", 4, bytes, sizeof(bytes), &len), CS_ERR_MALFORMED);
 	assert_int_equal(base64_decode("Zg==Zg==", 8, bytes, sizeof(bytes), &len), CS_ERR_MALFORMED);
+	assert_int_equal(base64_decode("Zm9\xef", 4, bytes, sizeof(bytes), &len), CS_ERR_MALFORMED);
+	assert_int_equal(base64_encode("", SIZE_MAX, text, sizeof(text)), CS_ERR_TOO_LARGE); /* Nothing is read. */
 }
 
 int main(void)
