@@ -41,7 +41,7 @@ struct verify_line {
 	char text[VERIFY_TEXT_SIZE_MAX];
 };
 
-/* About 50 KiB; owned by the caller, holds no pointers. Texts are NUL-terminated and free of control characters. */
+/* About 50 KiB; owned by the caller, holds no pointers. Texts are NUL-terminated UTF-8, free of control characters. */
 struct verify_result {
 	enum verify_outcome outcome;
 	char reason[VERIFY_TEXT_SIZE_MAX]; /* One sentence: why the outcome is what it is. */

@@ -184,9 +184,9 @@ static bool support_bad(struct verify_result *r, const struct verify_result *of,
 	return verify_refute(r, "supporting entry %" PRIu64 ": %.160s", b->index, of->reason);
 }
 
-/* *undecided: its proof is the leader's claim only, or the like. */
+/* *undecided: what of it could not be shown. */
 static bool support_check(const struct verify_policy *p, json_t *doc, struct bundle *b, struct verify_result *own,
-                          struct verify_result *r, bool *undecided)
+                          struct verify_result *r, const char **undecided)
 {
 	static const char *const names[] = {"index", "entry", "fields", "proof"};
 	struct verify_leaf leaf;
@@ -194,15 +194,21 @@ static bool support_check(const struct verify_policy *p, json_t *doc, struct bun
 	verify_result_init(own);
 	if (!verify_members_are(doc, names, 4, 0) || !entry_read(doc, b))
 		return verify_refute(r, "bundle: a supporting entry is malformed");
-	if (entry_check(p, b, &leaf, own))
-		verify_conclude(own);
+	bool held = entry_check(p, b, &leaf, own);
 	if (own->outcome == VERIFY_REFUTED)
 		return support_bad(r, own, b);
-	if (!own->has_checkpoint || strcmp(own->origin, r->origin) != 0)
+	if (!held) { /* Its proof, or its checkpoint, is more than we read: nothing of it was checked to the end. */
+		*undecided = "a supporting entry could not be checked";
+		verify_say(r, VERIFY_MARK_UNCHECKED, "supporting entry %" PRIu64 ": %.160s", b->index, own->reason);
+		return true;
+	}
+	verify_conclude(own);
+	if (strcmp(own->origin, r->origin) != 0)
 		return verify_refute(r, "supporting entry %" PRIu64 ": it is of another ledger", b->index);
 	if (own->size == r->size && memcmp(own->root, r->root, sizeof r->root) != 0)
 		return verify_refute(r, "supporting entry %" PRIu64 ": its tree is another of the same size", b->index);
-	*undecided |= own->outcome == VERIFY_UNDECIDED;
+	if (own->outcome == VERIFY_UNDECIDED)
+		*undecided = "a supporting entry is the leader's claim only";
 	verify_say(r, VERIFY_MARK_HELD,
 	           "supporting entry %" PRIu64 ", %s: in the tree of size %" PRIu64
 	           ", its %zu disclosed fields open their commitments",
@@ -214,7 +220,8 @@ static bool supports_check(const struct verify_policy *p, struct bundle *b, stru
 {
 	struct bundle *each = calloc(1, sizeof *each);
 	struct verify_result *own = calloc(1, sizeof *own);
-	bool ok = each && own, undecided = false;
+	bool ok = each && own;
+	const char *undecided = NULL;
 	json_t *doc;
 	size_t i;
 
@@ -226,7 +233,7 @@ static bool supports_check(const struct verify_policy *p, struct bundle *b, stru
 	free(each);
 	free(own);
 	if (ok && undecided)
-		return verify_undecided(r, "a supporting entry is the leader's claim only");
+		return verify_undecided(r, "%s", undecided);
 	return ok;
 }
 
@@ -252,7 +259,7 @@ void verify_bundle(const struct verify_policy *p, const void *json, size_t len, 
 	struct bundle *b = calloc(1, sizeof *b);
 	json_t *doc = json_loadb(json, len, JSON_REJECT_DUPLICATES, &error);
 	/* jansson gives a text to whatever is wrong with the document; without one, memory was short. */
-	if (!b || (!doc && (json_error_code(&error) == json_error_out_of_memory || !error.text[0])))
+	if (!b || (!doc && !error.text[0]))
 		verify_undecided(ret, "out of memory");
 	else if (!doc)
 		verify_refute(ret, "bundle: not JSON (line %d, column %d), or a member twice", error.line,

@@ -101,14 +101,17 @@ static void keep_person(struct verify_history *h, struct verify_slice value)
 	h->theirs_len = value.len;
 }
 
+#define KIND_FITS(name, number, text) _Static_assert((number) < 64, "each kind that has a name has a bit of its own");
+FIELD_KIND_LIST(KIND_FITS)
+#undef KIND_FITS
+
 static void opened(void *ctx, unsigned kind, struct verify_slice value)
 {
 	struct verify_history *h = ctx;
 	struct verify_slice name;
 
-	h->kinds |= kind < 64 ? UINT64_C(1) << kind : 0;
+	h->kinds |= UINT64_C(1) << kind;
 	h->closed--;
-
 	if (kind == whose_of[h->whose].person)
 		keep_person(h, value);
 	else if (kind == FORMAT_FIELD_APPROVAL && h->whose == WHOSE_APPROVER && verify_approver_parse(value, &name))
@@ -216,7 +219,7 @@ bool verify_history_line(struct verify_history *h, const char *line, size_t len)
 	doc = len <= VERIFY_LINE_SIZE_MAX ? json_loadb(line, len, JSON_REJECT_DUPLICATES, &error) : NULL;
 	if (len > VERIFY_LINE_SIZE_MAX)
 		h->stopped = !verify_undecided(h->r, "history: a line is longer than this verifier takes");
-	else if (!doc && (json_error_code(&error) == json_error_out_of_memory || !error.text[0]))
+	else if (!doc && !error.text[0]) /* As in verify_bundle. */
 		h->stopped = !verify_undecided(h->r, "out of memory");
 	else if (!doc)
 		h->stopped = !verify_refute(h->r, "history, line %" PRIu64 ": not JSON, or a member twice",
@@ -252,16 +255,21 @@ static void say_beginning(struct verify_history *h)
 		           h->last);
 }
 
+#define OPENED                "fields that are disclosed open their commitments: "
+#define NAME_SIZE(n, k, text) +sizeof(text) + 1 /* With ", ". */
+_Static_assert(sizeof OPENED FIELD_KIND_LIST(NAME_SIZE) <= VERIFY_TEXT_SIZE_MAX, "the names of all kinds fit a line");
+#undef NAME_SIZE
+
 static void say_fields(struct verify_history *h)
 {
 	char names[VERIFY_TEXT_SIZE_MAX] = "";
 	size_t n = 0;
 
-	for (unsigned kind = 1; kind < 64 && n < sizeof names; kind++)
+	for (unsigned kind = 1; kind < 64; kind++)
 		if (h->kinds >> kind & 1)
 			n += (size_t)snprintf(names + n, sizeof names - n, "%s%s", n ? ", " : "",
 			                      verify_field_kind_name(kind));
-	verify_say(h->r, VERIFY_MARK_HELD, "fields that are disclosed open their commitments: %s", names);
+	verify_say(h->r, VERIFY_MARK_HELD, OPENED "%s", names);
 	if (h->closed)
 		verify_say(h->r, VERIFY_MARK_UNCHECKED, "%" PRIu64 " fields: not disclosed", h->closed);
 }

@@ -66,7 +66,7 @@ bool verify_slice_begins(struct verify_slice s, const char *text);
 /* Cuts the first line off *rest, without its newline; false if there is no newline. */
 bool verify_line_take(struct verify_slice *rest, struct verify_slice *ret_line);
 bool verify_utf8(struct verify_slice s);                   /* RFC 3629; NUL is refused. */
-bool verify_controls(struct verify_slice s);               /* Has characters that could make a terminal lie. */
+bool verify_controls(struct verify_slice s);               /* Is no text, or could make a terminal lie. */
 bool verify_decimal(struct verify_slice s, uint64_t *ret); /* No sign, no leading zeros. */
 /* RFC 4648 4, canonical: padded, unused bits zero. */
 bool verify_base64(struct verify_slice s, uint8_t *out, size_t cap, size_t *ret_len);
