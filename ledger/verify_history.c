@@ -78,7 +78,7 @@ static bool header_read(struct verify_history *h, json_t *doc)
 
 	if (!verify_members_are(doc, names, 4, 0) || !verify_string_get(doc, "format", &format) ||
 	    !verify_slice_is(format, FORMAT_HISTORY) || !verify_string_get(doc, "whose", &whose) ||
-	    !verify_string_get(doc, "checkpoint", &note) || !json_is_integer(entries) ||
+	    !verify_string_get(doc, "checkpoint", &note) || !verify_json_is(entries, JSON_INTEGER) ||
 	    json_integer_value(entries) < 1)
 		return verify_refute(h->r, "history: its first line is not that of a " FORMAT_HISTORY);
 	for (unsigned i = WHOSE_SUBJECT; i <= WHOSE_APPROVER; i++)
@@ -126,25 +126,25 @@ static bool entry_read(struct verify_history *h, json_t *doc)
 	static const char *const names[] = {"index", "entry", "fields", "hashes"};
 	struct verify_slice entry64, entry = {h->entry, 0}, hash64;
 	uint8_t hashes[LIMIT_PROOF_HASHES_MAX * VERIFY_HASH_SIZE], leaf_hash[VERIFY_HASH_SIZE];
-	json_t *index = json_object_get(doc, "index"), *list = json_object_get(doc, "hashes"), *hash;
+	json_t *index = json_object_get(doc, "index"), *list = json_object_get(doc, "hashes");
 	struct verify_fields f = {.scratch = h->scratch, .quiet = true, .opened = opened, .ctx = h};
 	const char *why;
-	size_t i;
 
 	f.fields = json_object_get(doc, "fields");
 	if (!verify_members_are(doc, names, 4, 0) || !verify_string_get(doc, "entry", &entry64) ||
-	    !json_is_integer(index) || !json_is_array(f.fields) || !json_is_array(list) ||
-	    json_array_size(list) > LIMIT_PROOF_HASHES_MAX ||
+	    !verify_json_is(index, JSON_INTEGER) || !verify_json_is(f.fields, JSON_ARRAY) ||
+	    !verify_json_is(list, JSON_ARRAY) || json_array_size(list) > LIMIT_PROOF_HASHES_MAX ||
 	    !verify_base64(entry64, h->entry, sizeof h->entry, &entry.len))
 		return verify_refute(h->r, "history, line %" PRIu64 ": not an entry of a " FORMAT_HISTORY, h->n + 2);
 	if (!verify_leaf_parse(entry, &h->leaf, &why))
 		return verify_refute(h->r, "history, line %" PRIu64 ": %s", h->n + 2, why);
 	if (json_integer_value(index) < 0 || (uint64_t)json_integer_value(index) != h->leaf.index)
 		return bad(h, "its index is not the entry's");
-	json_array_foreach(list, i, hash)
-	{
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		json_t *hash = json_array_get(list, i);
+
 		hash64 = (struct verify_slice){(const uint8_t *)json_string_value(hash), json_string_length(hash)};
-		if (!json_is_string(hash) ||
+		if (!verify_json_is(hash, JSON_STRING) ||
 		    !verify_base64_exact(hash64, hashes + i * VERIFY_HASH_SIZE, VERIFY_HASH_SIZE))
 			return bad(h, "its proof is malformed");
 	}

@@ -128,6 +128,7 @@ struct verify_fields {
 	void *ctx;
 };
 bool verify_fields_check(const struct verify_fields *f, const struct verify_leaf *leaf, struct verify_result *r);
+bool verify_json_is(const struct json_t *value, int type); /* Is there, and of this JSON_... */
 /* Exactly the members named, of which the last n_optional may be missing. */
 bool verify_members_are(struct json_t *object, const char *const *names, size_t n, size_t n_optional);
 bool verify_string_get(struct json_t *object, const char *name, struct verify_slice *ret);

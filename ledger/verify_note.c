@@ -55,9 +55,9 @@ static bool checkpoint_read(struct verify_slice text, struct verify_result *r)
 	struct verify_slice origin, size, root;
 	uint8_t empty[VERIFY_HASH_SIZE];
 
-	if (!verify_line_take(&text, &origin) || !verify_line_take(&text, &size) || !verify_line_take(&text, &root) ||
-	    text.len != 0 || origin.len == 0 || !verify_decimal(size, &r->size) ||
-	    !verify_base64_exact(root, r->root, sizeof r->root))
+	verify_line_take(&text, &origin); /* The text has one line at least: note_split. */
+	if (!verify_line_take(&text, &size) || !verify_line_take(&text, &root) || text.len != 0 || origin.len == 0 ||
+	    !verify_decimal(size, &r->size) || !verify_base64_exact(root, r->root, sizeof r->root))
 		return verify_refute(r, "checkpoint: not an origin, a size and a root");
 	if (origin.len > LIMIT_ORIGIN_SIZE_MAX || verify_controls(origin))
 		return verify_undecided(r, "checkpoint: an origin that this verifier does not take");
@@ -237,7 +237,8 @@ static bool signatures_check(struct tally *t, struct verify_slice lines)
 		if (n == VERIFY_SIGNATURES_MAX)
 			return verify_undecided(t->result, "checkpoint: more than %d signature lines",
 			                        VERIFY_SIGNATURES_MAX);
-		if (!verify_line_take(&lines, &line) || !signature_read(line, &s))
+		verify_line_take(&lines, &line); /* Each of them ends: note_split. */
+		if (!signature_read(line, &s))
 			return verify_refute(t->result, "checkpoint: signature line %u is malformed", n + 1);
 		if (!signature_check(t, &s))
 			return false;

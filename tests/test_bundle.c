@@ -96,6 +96,7 @@ static void test_field_text_malformed(void **state)
 	        {"\x92\x01", 2},
 	        {"\x01\x01", 2},
 	        {"\x91\x92\x01", 3},
+	        {"\x92\x92\x01", 3},
 	        {"\x91\x91\x91\x91\x91\x91\x91\x91\x91\x01", 10}, /* Deeper than may be. */
 	};
 	static uint8_t many[3 + LIMIT_MSGPACK_NODES_MAX + 2];
@@ -240,6 +241,25 @@ static void test_bounds(void **state)
 	assert_int_equal(leaf_len, len);
 }
 
+/* What opens its commitment, but is no canonical value, is not given out: it would be refused everywhere. */
+static void test_not_canonical(void **state)
+{
+	struct field field = {.kind = FIELD_TEXT, .value = (const uint8_t *)"\xcc\x05", .value_len = 2};
+	const struct fixture_entry *e = &fixture.entry[5];
+	struct hash commitment, hash = {0};
+	uint8_t leaf[1024];
+	char *json = NULL;
+	size_t len;
+
+	(void)state;
+	field_commit(&commitment, FIELD_TEXT, field.salt, field.value, field.value_len);
+	memcpy(leaf, e->leaf, e->leaf_len);
+	memcpy(leaf + e->leaf_len - HASH_SIZE, commitment.b, HASH_SIZE); /* The text's is the last. */
+	assert_int_equal(bundle_write(leaf, e->leaf_len, &field, 1, "", 0, &json, &len), CS_ERR_MALFORMED);
+	assert_int_equal(bundle_history_entry(leaf, e->leaf_len, &field, 1, &hash, 1, &json), CS_ERR_MALFORMED);
+	assert_null(json);
+}
+
 /* --- the n-th allocation of jansson's, or of ours, fails --- */
 
 static unsigned long left;
@@ -249,15 +269,23 @@ static void *json_memory(size_t size)
 	return left > 0 && --left == 0 ? NULL : malloc(size);
 }
 
+/* Of an entry with more fields than an array of jansson's begins with. */
 static int write_bundle(char **ret)
 {
+	static struct entry_builder b;
+	static uint8_t leaf[LIMIT_ENTRY_SIZE_MAX], body[LIMIT_BODY_SIZE_MAX];
+	static const uint8_t seed[SEED_SIZE];
 	struct field fields[LIMIT_FIELD_COUNT_MAX];
-	const struct fixture_entry *e = &fixture.entry[5];
+	size_t len, leaf_len, body_len;
 	unsigned n;
-	size_t len;
 
-	assert_int_equal(body_decode(fields, &n, e->body, e->body_len), 0);
-	return bundle_write(e->leaf, e->leaf_len, fields, n, "proof", 5, ret, &len);
+	entry_builder_init(&b, 7, ENTRY_DECISION, 1, &fixture.entry[6].hash, seed);
+	writer_array(&b.public_, 0);
+	for (unsigned kind = FIELD_SUBJECT; kind <= FIELD_SOURCE; kind++)
+		entry_builder_field(&b, kind, "\xa1x", 2);
+	assert_int_equal(entry_builder_finish(&b, leaf, &leaf_len, body, &body_len), 0);
+	assert_int_equal(body_decode(fields, &n, body, body_len), 0);
+	return bundle_write(leaf, leaf_len, fields, n, "proof", 5, ret, &len);
 }
 
 static int write_entry(char **ret)
@@ -333,6 +361,7 @@ int main(void)
 	        cmocka_unit_test(test_field_text_steers),
 	        cmocka_unit_test(test_bundle_refusals),
 	        cmocka_unit_test(test_bounds),
+	        cmocka_unit_test(test_not_canonical),
 	        cmocka_unit_test(test_memory),
 	};
 

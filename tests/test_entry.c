@@ -242,6 +242,7 @@ static void test_builder_refuses(void **state)
 	assert_int_equal(finish(), CS_ERR_INVALID);
 	start(ENTRY_TICK);
 	entry_builder_field(&builder, FIELD_KIND_MAX + 1, action, sizeof(action));
+	entry_builder_field(&builder, FIELD_ACTION, action, sizeof(action)); /* Of no account any more. */
 	assert_int_equal(finish(), CS_ERR_INVALID);
 	start(ENTRY_TICK);
 	entry_builder_field(&builder, FIELD_ACTION, two_values, sizeof(two_values));

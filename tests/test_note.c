@@ -116,6 +116,7 @@ static void test_malformed_notes(void **state)
 	        "text\n\n",                 /* no signature */
 	        "text\n— a AAAAAAA=\n",     /* no blank line */
 	        "text\n\n— a AAAAAAA=",     /* no last newline */
+	        "text\n\nx\n",              /* shorter than any */
 	        "text\n\n- a AAAAAAA=\n",   /* hyphen */
 	        "text\n\n—a AAAAAAA=\n",    /* no space */
 	        "text\n\n— AAAAAAA=\n",     /* no name */

@@ -52,6 +52,7 @@ static void test_policy_good(void **state)
 	        "log L1 https://example.com/\nwitness a W1 https://w.example/\nquorum a\n",
 	        "witness a W1\nwitness b W2\nwitness c W3\ngroup g 2 a b c\nquorum g\n",
 	        "witness a W1\nwitness b W2\nwitness c W3\ngroup g any a b\ngroup h all g c\nquorum h\nlog L1\n",
+	        "witness a W1\ngroup g any a\nwitness b W2\ngroup h all g b\nquorum h\n",
 	        "witness a W1\nquorum none\n",
 	        "\t witness \t a\tW1 \n  quorum   a\t\n",
 	        "witness \xFF\xFE W1\nquorum \xFF\xFE\n", /* Names are octets. */

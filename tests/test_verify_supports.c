@@ -90,6 +90,11 @@ static void test_bundle_supports(void **state)
 	json_object_set_new(first, "note", json_string(""));
 	assert_int_equal(json_outcome(doc), VERIFY_REFUTED);
 	json_object_del(first, "note");
+	json_t *entry = json_incref(json_object_get(first, "entry"));
+	json_object_set_new(first, "entry", json_string("A"));
+	assert_int_equal(json_outcome(doc), VERIFY_REFUTED);
+	fixture_outcome(&result, VERIFY_REFUTED, "bundle: a supporting entry is malformed");
+	json_object_set_new(first, "entry", entry);
 	json_object_set_new(first, "index", json_integer(3));
 	assert_int_equal(json_outcome(doc), VERIFY_REFUTED);
 	json_object_set_new(first, "index", json_integer(2));

@@ -35,7 +35,7 @@ static int teardown(void **state)
 
 static void test_outside(void **state)
 {
-#define FOUR "log L1\nwitness n1 W1\nwitness n2 W2\nwitness out WO\nwitness far %s\n"
+#define FOUR "log L1\nwitness out WO\nwitness n1 W1\nwitness far %s\nwitness n2 W2\n"
 	static const struct {
 		const char *quorum;
 		unsigned need, n; /* Of how many of them a quorum takes so many. */

@@ -74,6 +74,8 @@ static enum verify_got tile(void *ctx, unsigned level, uint64_t n, unsigned widt
 }
 
 /* Hashes alone up to the last tiles, then the entries. */
+static bool hashes_alone;
+
 static bool walk(struct verify_whole *w)
 {
 	struct verify_bundled entries[WIDTH];
@@ -85,7 +87,8 @@ static bool walk(struct verify_whole *w)
 			const struct whole_leaf *l = &ledger.leaves[n * WIDTH + i - FIRST];
 			entries[i] = (struct verify_bundled){l->bytes, l->len};
 		}
-		if (!(n * WIDTH < FIRST ? verify_whole_skip(w, width) : verify_whole_entries(w, entries, width)))
+		if (!(hashes_alone || n * WIDTH < FIRST ? verify_whole_skip(w, width)
+		                                        : verify_whole_entries(w, entries, width)))
 			return false;
 	}
 	return true;
@@ -180,6 +183,16 @@ static void test_tiles(void **state)
 		fixture_outcome(&result, VERIFY_REFUTED, rows[i].another);
 		assert_int_equal(result.bad_index, rows[i].bad);
 	}
+	/* The tile above is full with the last of the hashes. */
+	hashes_alone = true;
+	fault.level = 1;
+	fault.at = 3;
+	assert_int_equal(whole(note), VERIFY_REFUTED);
+	fixture_outcome(&result, VERIFY_REFUTED, rows[2].another);
+	fault.how = WELL;
+	assert_int_equal(whole(note), VERIFY_VERIFIED);
+	assert_true(fixture_says(&result, VERIFY_MARK_UNCHECKED, "entries 0 to 65536: their hashes only"));
+	hashes_alone = false;
 }
 
 static size_t sign_as(const char *origin, uint64_t size, struct fixture_signers by)
