@@ -62,6 +62,9 @@ struct verify_result {
 	bool retired_reached;
 	bool retired_misused; /* A retired key has signed a size that it was not good for any more. */
 
+	bool proven; /* Of a bundle: each of its entries is in the tree of its checkpoint, whatever that one is worth.
+	              */
+
 	bool has_bad_index; /* Refuted, and the fault lies at this entry. */
 	uint64_t bad_index;
 	char expected[80],

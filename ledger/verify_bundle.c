@@ -196,6 +196,7 @@ static bool support_check(const struct verify_policy *p, json_t *doc, struct bun
 	if (own->outcome == VERIFY_REFUTED)
 		return support_bad(r, own, b);
 	if (!held) { /* Its proof, or its checkpoint, is more than we read: nothing of it was checked to the end. */
+		r->proven = false;
 		*undecided = "a supporting entry could not be checked";
 		verify_say(r, VERIFY_MARK_UNCHECKED, "supporting entry %" PRIu64 ": %.160s", b->index, own->reason);
 		return true;
@@ -241,7 +242,8 @@ static bool bundle_check(const struct verify_policy *p, json_t *doc, struct bund
 	if (!bundle_read(doc, b))
 		return verify_refute(r, "bundle: not a " FORMAT_BUNDLE " or " FORMAT_BUNDLE_2
 		                        ", or with members that it must not have");
-	return entry_check(p, b, &leaf, r) && (!b->supports || supports_check(p, b, r));
+	r->proven = entry_check(p, b, &leaf, r);
+	return r->proven && (!b->supports || supports_check(p, b, r));
 }
 
 void verify_bundle(const struct verify_policy *p, const void *json, size_t len, struct verify_result *ret)

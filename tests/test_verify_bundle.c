@@ -238,6 +238,26 @@ static void test_fields_malformed(void **state)
 	json_decref(doc);
 }
 
+/* Its checkpoint has more lines than are looked at: its origin and size were read, and nothing was proven. */
+static void test_not_proven(void **state)
+{
+	json_t *doc = doc_of(5, SIZE, 0, 0);
+	static char proof[FORMAT_PROOF_SIZE_MAX];
+
+	(void)state;
+	json_outcome(doc);
+	fixture_outcome(&result, VERIFY_UNDECIDED, "the leader's claim only");
+	assert_true(result.has_checkpoint && result.proven);
+	snprintf(proof, sizeof proof, "%s", json_string_value(json_object_get(doc, "proof")));
+	for (unsigned i = 0; i < VERIFY_SIGNATURES_MAX; i++)
+		strcat(proof, "\xE2\x80\x94 k AAAAAAA=\n");
+	json_object_set_new(doc, "proof", json_string(proof));
+	json_outcome(doc);
+	fixture_outcome(&result, VERIFY_UNDECIDED, "checkpoint: more than 64 signature lines");
+	assert_true(result.has_checkpoint && !result.proven);
+	json_decref(doc);
+}
+
 static void test_no_json(void **state)
 {
 	char *large = malloc(FORMAT_BUNDLE_SIZE_MAX + 1);
@@ -302,6 +322,7 @@ int main(void)
 	        cmocka_unit_test(test_members_malformed),
 	        cmocka_unit_test(test_fields_malformed),
 	        cmocka_unit_test(test_value_not_canonical),
+	        cmocka_unit_test(test_not_proven),
 	        cmocka_unit_test(test_no_json),
 	        cmocka_unit_test(test_memory),
 	};

@@ -76,6 +76,7 @@ static void test_bundle_supports(void **state)
 	assert_int_equal(json_outcome(doc), VERIFY_VERIFIED);
 	assert_true(fixture_says(&result, VERIFY_MARK_HELD, "supporting entry 2"));
 	assert_true(fixture_says(&result, VERIFY_MARK_HELD, "supporting entry 7"));
+	assert_true(result.proven);
 	json_array_append_new(list, support(8, SIZE, 0)); /* Which nobody cosigned. */
 	assert_int_equal(json_outcome(doc), VERIFY_UNDECIDED);
 	json_array_remove(list, 2);
@@ -170,6 +171,7 @@ static void test_supports_too_much(void **state)
 	json_object_set_new(first, "proof", json_string(proof));
 	json_outcome(doc);
 	fixture_outcome(&result, VERIFY_UNDECIDED, "a supporting entry could not be checked");
+	assert_false(result.proven);
 	assert_true(fixture_says(&result, VERIFY_MARK_UNCHECKED, "supporting entry 2: proof: larger than"));
 	assert_false(fixture_says(&result, VERIFY_MARK_HELD, "supporting entry 2"));
 
