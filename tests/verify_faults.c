@@ -68,7 +68,6 @@ WRAP(error, int, mdb_env_open, (MDB_env * env, const char *path, unsigned flags,
      (env, path, flags, mode))
 WRAP(error, int, mdb_txn_begin, (MDB_env * env, MDB_txn *parent, unsigned flags, MDB_txn **ret),
      (env, parent, flags, ret))
-WRAP(error, int, mdb_txn_commit, (MDB_txn * txn), (txn))
 WRAP(error, int, mdb_txn_renew, (MDB_txn * txn), (txn))
 WRAP(error, int, mdb_dbi_open, (MDB_txn * txn, const char *name, unsigned flags, MDB_dbi *ret), (txn, name, flags, ret))
 WRAP(error, int, mdb_get, (MDB_txn * txn, MDB_dbi dbi, MDB_val *key, MDB_val *ret), (txn, dbi, key, ret))
@@ -80,4 +79,17 @@ ssize_t __wrap___read_chk(int fd, void *buf, size_t n, size_t cap);
 ssize_t __wrap___read_chk(int fd, void *buf, size_t n, size_t cap)
 {
 	return fails("read") ? -1 : __real___read_chk(fd, buf, n, cap);
+}
+
+/* The transaction is gone, whatever comes of it. */
+int __real_mdb_txn_commit(MDB_txn *txn);
+int __wrap_mdb_txn_commit(MDB_txn *txn);
+int __wrap_mdb_txn_commit(MDB_txn *txn)
+{
+	int error = fails("mdb_txn_commit");
+
+	if (!error)
+		return __real_mdb_txn_commit(txn);
+	mdb_txn_abort(txn);
+	return error;
 }
