@@ -71,6 +71,25 @@ static json_t *json_base64(const void *bytes, size_t len)
 	return ret;
 }
 
+/*
+ * NULL: out of memory. jansson 2.14 makes room as it writes, and where there is none it can lose a key and go on: so
+ * all of it is made before. Released with free().
+ */
+static char *json_text(const json_t *doc, size_t *ret_len)
+{
+	size_t size = json_dumpb(doc, NULL, 0, JSON_COMPACT);
+	char *text = size > 0 ? malloc(size + 1) : NULL;
+
+	if (text && json_dumpb(doc, text, size, JSON_COMPACT) != size) {
+		free(text);
+		text = NULL;
+	}
+	if (text)
+		text[size] = '\0';
+	*ret_len = size;
+	return text;
+}
+
 static int fields_check(const struct entry *e, const struct field *fields, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
@@ -120,37 +139,50 @@ static int fields_json(const struct field *fields, unsigned n, json_t **ret)
 	return CS_OK;
 }
 
-int bundle_write(const void *leaf, size_t leaf_len, const struct field *fields, unsigned n_fields,
-                 const char *proof_text, size_t proof_len, char **ret_json, size_t *ret_len)
+/* What every form has of an entry: its index, and the disclosed fields that open its commitments. */
+static int entry_json(const void *leaf, size_t leaf_len, const struct field *fields, unsigned n_fields,
+                      uint64_t *ret_index, json_t **ret_fields)
 {
 	struct entry e;
-	json_t *array;
-	int err = utf8_valid(proof_text, proof_len) ? entry_decode(&e, leaf, leaf_len) : CS_ERR_MALFORMED;
+	int err = entry_decode(&e, leaf, leaf_len);
 
 	if (!err)
 		err = fields_check(&e, fields, n_fields);
 	if (!err && e.index > INT64_MAX)
 		err = CS_ERR_TOO_LARGE; /* A JSON integer of jansson's. */
-	if (!err)
-		err = fields_json(fields, n_fields, &array);
+	if (err)
+		return err;
+	*ret_index = e.index;
+	return fields_json(fields, n_fields, ret_fields);
+}
+
+int bundle_write(const void *leaf, size_t leaf_len, const struct field *fields, unsigned n_fields,
+                 const char *proof_text, size_t proof_len, char **ret_json, size_t *ret_len)
+{
+	uint64_t index;
+	json_t *array;
+	int err = utf8_valid(proof_text, proof_len) ? entry_json(leaf, leaf_len, fields, n_fields, &index, &array)
+	                                            : CS_ERR_MALFORMED;
+
 	if (err)
 		return err;
 	json_t *doc = json_object();
 	char *json = NULL;
+	size_t len;
 	if (doc && !json_object_set_new(doc, "format", json_string(FORMAT_BUNDLE)) &&
-	    !json_object_set_new(doc, "index", json_integer((json_int_t)e.index)) &&
+	    !json_object_set_new(doc, "index", json_integer((json_int_t)index)) &&
 	    !json_object_set_new(doc, "entry", json_base64(leaf, leaf_len)) && !json_object_set(doc, "fields", array) &&
 	    !json_object_set_new(doc, "proof", json_stringn(proof_text, proof_len)))
-		json = json_dumps(doc, JSON_COMPACT);
+		json = json_text(doc, &len);
 	json_decref(array);
 	json_decref(doc);
 	if (!json)
 		return CS_ERR_NOMEM;
-	if (strlen(json) > FORMAT_BUNDLE_SIZE_MAX) {
+	if (len > FORMAT_BUNDLE_SIZE_MAX) {
 		free(json);
 		return CS_ERR_TOO_LARGE;
 	}
-	*ret_len = strlen(json);
+	*ret_len = len;
 	*ret_json = json;
 	return CS_OK;
 }
@@ -159,16 +191,19 @@ int bundle_write(const void *leaf, size_t leaf_len, const struct field *fields, 
 
 int bundle_history_head(const char *whose, uint64_t entries, const char *note, size_t note_len, char **ret_json)
 {
-	json_t *doc = utf8_valid(note, note_len) && entries <= INT64_MAX ? json_object() : NULL;
+	if (!utf8_valid(note, note_len))
+		return CS_ERR_MALFORMED;
+	if (entries > INT64_MAX)
+		return CS_ERR_TOO_LARGE;
+	json_t *doc = json_object();
+	size_t len;
 
-	if (!doc)
-		return utf8_valid(note, note_len) ? CS_ERR_NOMEM : CS_ERR_MALFORMED;
 	*ret_json = NULL;
-	if (!json_object_set_new(doc, "format", json_string(FORMAT_HISTORY)) &&
+	if (doc && !json_object_set_new(doc, "format", json_string(FORMAT_HISTORY)) &&
 	    !json_object_set_new(doc, "whose", json_string(whose)) &&
 	    !json_object_set_new(doc, "entries", json_integer((json_int_t)entries)) &&
 	    !json_object_set_new(doc, "checkpoint", json_stringn(note, note_len)))
-		*ret_json = json_dumps(doc, JSON_COMPACT);
+		*ret_json = json_text(doc, &len);
 	json_decref(doc);
 	return *ret_json ? CS_OK : CS_ERR_NOMEM;
 }
@@ -188,22 +223,20 @@ static json_t *hashes_json(const struct hash *proof, unsigned n)
 int bundle_history_entry(const void *leaf, size_t leaf_len, const struct field *fields, unsigned n_fields,
                          const struct hash *proof, unsigned n, char **ret_json)
 {
-	struct entry e;
+	uint64_t index;
 	json_t *array;
-	int err = entry_decode(&e, leaf, leaf_len);
+	int err = entry_json(leaf, leaf_len, fields, n_fields, &index, &array);
 
-	if (!err)
-		err = fields_check(&e, fields, n_fields);
-	if (!err)
-		err = fields_json(fields, n_fields, &array);
 	if (err)
 		return err;
 	json_t *doc = json_object();
+	size_t len;
+
 	*ret_json = NULL;
-	if (doc && !json_object_set_new(doc, "index", json_integer((json_int_t)e.index)) &&
+	if (doc && !json_object_set_new(doc, "index", json_integer((json_int_t)index)) &&
 	    !json_object_set_new(doc, "entry", json_base64(leaf, leaf_len)) && !json_object_set(doc, "fields", array) &&
 	    !json_object_set_new(doc, "hashes", hashes_json(proof, n)))
-		*ret_json = json_dumps(doc, JSON_COMPACT);
+		*ret_json = json_text(doc, &len);
 	json_decref(array);
 	json_decref(doc);
 	return *ret_json ? CS_OK : CS_ERR_NOMEM;

@@ -37,10 +37,9 @@ static void text_format(struct text *t, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	int n = vsnprintf(piece, sizeof piece, format, args);
+	vsnprintf(piece, sizeof piece, format, args); /* Numbers and signs: far shorter. */
 	va_end(args);
-	if (n > 0 && (size_t)n < sizeof piece)
-		text_piece(t, piece, (size_t)n);
+	text_piece(t, piece, strlen(piece));
 }
 
 /* Decodes the character at s, which reader_str has found well-formed. */

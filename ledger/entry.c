@@ -152,7 +152,7 @@ static int leaf_check(const uint8_t *leaf, size_t len, size_t public_len)
 	reader_array_exact(&r, LEAF_ELEMENTS);
 	for (unsigned i = 0; i < LEAF_PUBLIC; i++)
 		reader_skip(&r, &skipped, &skipped_len);
-	if (r.err == 0 && reader_peek(&r) != VALUE_ARRAY)
+	if (reader_peek(&r) != VALUE_ARRAY)
 		return CS_ERR_MALFORMED;
 	reader_skip(&r, &skipped, &skipped_len);
 	return r.err == 0 && skipped_len != public_len ? CS_ERR_MALFORMED : r.err;

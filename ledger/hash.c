@@ -23,7 +23,7 @@ __attribute__((constructor)) static void choose(void)
 
 int hash_use_extensions(int on)
 {
-	extensions = on && sha256ni_available();
+	extensions = (on != 0) & sha256ni_available();
 	return extensions;
 }
 

@@ -158,17 +158,15 @@ static int append_line(const struct note_key *k, const uint8_t *payload, size_t 
                        size_t *len)
 {
 	char text[PAYLOAD_BASE64_MAX];
-	int n, err;
+	size_t n;
 
 	if (*len > cap)
 		return CS_ERR_INVALID;
-	err = base64_encode(payload, payload_len, text, sizeof(text));
-	if (err != 0)
-		return err;
-	n = snprintf(buf + *len, cap - *len, SIGNATURE_HEAD "%s %s\n", k->name, text);
-	if (n < 0 || (size_t)n >= cap - *len)
+	base64_encode(payload, payload_len, text, sizeof(text)); /* It has room for the longer of the two. */
+	n = (size_t)snprintf(buf + *len, cap - *len, SIGNATURE_HEAD "%s %s\n", k->name, text);
+	if (n >= cap - *len)
 		return CS_ERR_TOO_LARGE;
-	*len += (size_t)n;
+	*len += n;
 	return 0;
 }
 

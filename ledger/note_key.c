@@ -95,7 +95,8 @@ int note_key_parse(struct note_key *ret, const char *vkey, size_t len)
 	    key_len != KEY_SIZE || note_key_init(&k, name, key[0], key + 1) != 0)
 		return CS_ERR_MALFORMED;
 	/* The id in the line must be the computed one, in lower case. */
-	if (note_key_format(&k, again, sizeof(again)) != 0 || memcmp(again, vkey, len) != 0)
+	note_key_format(&k, again, sizeof(again)); /* It has room for every key. */
+	if (memcmp(again, vkey, len) != 0)
 		return CS_ERR_MALFORMED;
 	*ret = k;
 	return 0;
@@ -105,10 +106,9 @@ int note_key_format(const struct note_key *k, char *buf, size_t cap)
 {
 	uint8_t key[KEY_SIZE];
 	char text[KEY_BASE64_LEN + 1];
-	int n;
 
 	key_bytes(key, k->type, k->pub);
 	base64_encode(key, sizeof(key), text, sizeof(text));
-	n = snprintf(buf, cap, "%s+%08x+%s", k->name, k->id, text);
-	return n >= 0 && (size_t)n < cap ? 0 : CS_ERR_TOO_LARGE;
+	size_t n = (size_t)snprintf(buf, cap, "%s+%08x+%s", k->name, k->id, text);
+	return n < cap ? 0 : CS_ERR_TOO_LARGE;
 }

@@ -4,6 +4,7 @@
 
 #include "ledger/bytes.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "ledger/errors.h"
@@ -29,9 +30,8 @@ void reader_init(struct reader *r, const void *bytes, size_t len)
 
 static int fail(struct reader *r, int err)
 {
-	if (r->err == 0)
-		r->err = err;
-	return r->err;
+	assert(r->err == 0); /* After the first error nothing is read. */
+	return r->err = err;
 }
 
 static size_t left(const struct reader *r)

@@ -40,11 +40,12 @@ struct schedule {
 
 bool sha256ni_available(void)
 {
-	unsigned a, b, c, d, ssse3_sse41 = bit_SSSE3 | bit_SSE4_1;
+	const unsigned ssse3_sse41 = bit_SSSE3 | bit_SSE4_1;
+	unsigned a, b, c, d, leaf1_c = 0, leaf7_b = 0; /* A leaf that is not there leaves its registers as they are. */
 
-	if (!__get_cpuid(1, &a, &b, &c, &d) || (c & ssse3_sse41) != ssse3_sse41)
-		return false;
-	return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_SHA) != 0;
+	__get_cpuid(1, &a, &b, &leaf1_c, &d);
+	__get_cpuid_count(7, 0, &a, &leaf7_b, &c, &d);
+	return ((leaf1_c & ssse3_sse41) == ssse3_sse41) & ((leaf7_b & bit_SHA) != 0);
 }
 
 INLINE __m128i load(const void *p)

@@ -112,7 +112,8 @@ int tree_append(struct tree *t, const struct hash *leaf)
 	struct hash hash = *leaf;
 
 	assert(t->size < TREE_SIZE_MAX);
-	for (unsigned l = 0; l < TREE_TILE_LEVELS; l++) {
+	for (unsigned l = 0;; l++) { /* Up to the level whose tile does not become full. */
+		assert(l < TREE_TILE_LEVELS);
 		struct level *level = &t->levels[l];
 		struct tile *tile = &level->tiles[level->n & 1];
 		int err = 0;

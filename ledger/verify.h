@@ -41,7 +41,7 @@ struct verify_line {
 	char text[VERIFY_TEXT_SIZE_MAX];
 };
 
-/* About 50 KiB; owned by the caller, holds no pointers. Texts are NUL-terminated and free of control characters. */
+/* About 50 KiB; owned by the caller, holds no pointers. Texts are NUL-terminated UTF-8, free of control characters. */
 struct verify_result {
 	enum verify_outcome outcome;
 	char reason[VERIFY_TEXT_SIZE_MAX]; /* One sentence: why the outcome is what it is. */
@@ -61,6 +61,9 @@ struct verify_result {
 	 */
 	bool retired_reached;
 	bool retired_misused; /* A retired key has signed a size that it was not good for any more. */
+
+	bool proven; /* Of a bundle: each of its entries is in the tree of its checkpoint, whatever that one is worth.
+	              */
 
 	bool has_bad_index; /* Refuted, and the fault lies at this entry. */
 	uint64_t bad_index;

@@ -19,18 +19,19 @@ struct bundle {
 	uint8_t value_bytes[VERIFY_SCRATCH_SIZE];
 };
 
+bool verify_json_is(const json_t *value, int type)
+{
+	return value && (int)json_typeof(value) == type;
+}
+
 bool verify_members_are(json_t *object, const char *const *names, size_t n, size_t n_optional)
 {
-	const char *key;
-	json_t *value;
-
-	if (!json_is_object(object))
+	if (!verify_json_is(object, JSON_OBJECT))
 		return false;
-	json_object_foreach(object, key, value)
-	{
+	for (void *at = json_object_iter(object); at; at = json_object_iter_next(object, at)) {
 		size_t i = 0;
 
-		while (i < n && strcmp(names[i], key) != 0)
+		while (i < n && strcmp(names[i], json_object_iter_key(at)) != 0)
 			i++;
 		if (i == n)
 			return false;
@@ -45,7 +46,7 @@ bool verify_string_get(json_t *object, const char *name, struct verify_slice *re
 {
 	json_t *value = json_object_get(object, name);
 
-	if (!json_is_string(value))
+	if (!verify_json_is(value, JSON_STRING))
 		return false;
 	*ret = (struct verify_slice){(const uint8_t *)json_string_value(value), json_string_length(value)};
 	return true;
@@ -57,13 +58,13 @@ static bool entry_read(json_t *doc, struct bundle *ret)
 	struct verify_slice entry;
 	json_t *index = json_object_get(doc, "index");
 
-	if (!json_is_integer(index) || json_integer_value(index) < 0 || !verify_string_get(doc, "entry", &entry) ||
-	    !verify_string_get(doc, "proof", &ret->proof))
+	if (!verify_json_is(index, JSON_INTEGER) || json_integer_value(index) < 0 ||
+	    !verify_string_get(doc, "entry", &entry) || !verify_string_get(doc, "proof", &ret->proof))
 		return false;
 	ret->index = (uint64_t)json_integer_value(index);
 	ret->fields = json_object_get(doc, "fields");
 	ret->entry.p = ret->entry_bytes;
-	return json_is_array(ret->fields) &&
+	return verify_json_is(ret->fields, JSON_ARRAY) &&
 	       verify_base64(entry, ret->entry_bytes, sizeof ret->entry_bytes, &ret->entry.len);
 }
 
@@ -77,8 +78,8 @@ static bool bundle_read(json_t *doc, struct bundle *ret)
 	bool second = verify_slice_is(format, FORMAT_BUNDLE_2);
 	ret->supports = second ? json_object_get(doc, "supports") : NULL;
 	return (second || verify_slice_is(format, FORMAT_BUNDLE)) &&
-	       verify_members_are(doc, names, second ? 6 : 5, 0) && (!second || json_is_array(ret->supports)) &&
-	       entry_read(doc, ret);
+	       verify_members_are(doc, names, second ? 6 : 5, 0) &&
+	       (!second || verify_json_is(ret->supports, JSON_ARRAY)) && entry_read(doc, ret);
 }
 
 static const uint8_t *commitment_of(const struct verify_leaf *leaf, unsigned kind)
@@ -107,9 +108,9 @@ static bool field_check(const struct verify_fields *f, json_t *field, const stru
 	json_t *text = json_object_get(field, "text");
 	unsigned before = *kind;
 
-	if (!verify_members_are(field, names, 4, 1) || !json_is_string(name) || (text && !json_is_string(text)) ||
-	    !verify_string_get(field, "salt", &salt64) || !verify_string_get(field, "value", &value64) ||
-	    !verify_base64_exact(salt64, salt, sizeof salt) ||
+	if (!verify_members_are(field, names, 4, 1) || !verify_json_is(name, JSON_STRING) ||
+	    (text && !verify_json_is(text, JSON_STRING)) || !verify_string_get(field, "salt", &salt64) ||
+	    !verify_string_get(field, "value", &value64) || !verify_base64_exact(salt64, salt, sizeof salt) ||
 	    !verify_base64(value64, f->scratch, VERIFY_SCRATCH_SIZE, &value.len))
 		return verify_refute(r, "bundle: a disclosed field is malformed");
 	*kind = verify_field_kind_of(json_string_value(name));
@@ -138,12 +139,9 @@ bool verify_fields_check(const struct verify_fields *f, const struct verify_leaf
 {
 	bool disclosed[FIELD_KIND_MAX + 1] = {false};
 	unsigned kind = 0;
-	json_t *field;
-	size_t i;
 
-	json_array_foreach(f->fields, i, field)
-	{
-		if (!field_check(f, field, leaf, &kind, r))
+	for (size_t i = 0; i < json_array_size(f->fields); i++) {
+		if (!field_check(f, json_array_get(f->fields, i), leaf, &kind, r))
 			return false;
 		disclosed[kind] = true;
 	}
@@ -184,9 +182,9 @@ static bool support_bad(struct verify_result *r, const struct verify_result *of,
 	return verify_refute(r, "supporting entry %" PRIu64 ": %.160s", b->index, of->reason);
 }
 
-/* *undecided: its proof is the leader's claim only, or the like. */
+/* *undecided: what of it could not be shown. */
 static bool support_check(const struct verify_policy *p, json_t *doc, struct bundle *b, struct verify_result *own,
-                          struct verify_result *r, bool *undecided)
+                          struct verify_result *r, const char **undecided)
 {
 	static const char *const names[] = {"index", "entry", "fields", "proof"};
 	struct verify_leaf leaf;
@@ -194,15 +192,22 @@ static bool support_check(const struct verify_policy *p, json_t *doc, struct bun
 	verify_result_init(own);
 	if (!verify_members_are(doc, names, 4, 0) || !entry_read(doc, b))
 		return verify_refute(r, "bundle: a supporting entry is malformed");
-	if (entry_check(p, b, &leaf, own))
-		verify_conclude(own);
+	bool held = entry_check(p, b, &leaf, own);
 	if (own->outcome == VERIFY_REFUTED)
 		return support_bad(r, own, b);
-	if (!own->has_checkpoint || strcmp(own->origin, r->origin) != 0)
+	if (!held) { /* Its proof, or its checkpoint, is more than we read: nothing of it was checked to the end. */
+		r->proven = false;
+		*undecided = "a supporting entry could not be checked";
+		verify_say(r, VERIFY_MARK_UNCHECKED, "supporting entry %" PRIu64 ": %.160s", b->index, own->reason);
+		return true;
+	}
+	verify_conclude(own);
+	if (strcmp(own->origin, r->origin) != 0)
 		return verify_refute(r, "supporting entry %" PRIu64 ": it is of another ledger", b->index);
 	if (own->size == r->size && memcmp(own->root, r->root, sizeof r->root) != 0)
 		return verify_refute(r, "supporting entry %" PRIu64 ": its tree is another of the same size", b->index);
-	*undecided |= own->outcome == VERIFY_UNDECIDED;
+	if (own->outcome == VERIFY_UNDECIDED)
+		*undecided = "a supporting entry is the leader's claim only";
 	verify_say(r, VERIFY_MARK_HELD,
 	           "supporting entry %" PRIu64 ", %s: in the tree of size %" PRIu64
 	           ", its %zu disclosed fields open their commitments",
@@ -214,19 +219,19 @@ static bool supports_check(const struct verify_policy *p, struct bundle *b, stru
 {
 	struct bundle *each = calloc(1, sizeof *each);
 	struct verify_result *own = calloc(1, sizeof *own);
-	bool ok = each && own, undecided = false;
-	json_t *doc;
-	size_t i;
+	bool ok = each && own;
+	const char *undecided = NULL;
 
 	if (!ok)
 		verify_undecided(r, "out of memory");
 	else if (json_array_size(b->supports) > FORMAT_BUNDLE_SUPPORTS)
 		ok = verify_refute(r, "bundle: more than %d supporting entries", FORMAT_BUNDLE_SUPPORTS);
-	json_array_foreach(b->supports, i, doc) ok = ok && support_check(p, doc, each, own, r, &undecided);
+	for (size_t i = 0; ok && i < json_array_size(b->supports); i++)
+		ok = support_check(p, json_array_get(b->supports, i), each, own, r, &undecided);
 	free(each);
 	free(own);
 	if (ok && undecided)
-		return verify_undecided(r, "a supporting entry is the leader's claim only");
+		return verify_undecided(r, "%s", undecided);
 	return ok;
 }
 
@@ -237,7 +242,8 @@ static bool bundle_check(const struct verify_policy *p, json_t *doc, struct bund
 	if (!bundle_read(doc, b))
 		return verify_refute(r, "bundle: not a " FORMAT_BUNDLE " or " FORMAT_BUNDLE_2
 		                        ", or with members that it must not have");
-	return entry_check(p, b, &leaf, r) && (!b->supports || supports_check(p, b, r));
+	r->proven = entry_check(p, b, &leaf, r);
+	return r->proven && (!b->supports || supports_check(p, b, r));
 }
 
 void verify_bundle(const struct verify_policy *p, const void *json, size_t len, struct verify_result *ret)
@@ -252,7 +258,7 @@ void verify_bundle(const struct verify_policy *p, const void *json, size_t len, 
 	struct bundle *b = calloc(1, sizeof *b);
 	json_t *doc = json_loadb(json, len, JSON_REJECT_DUPLICATES, &error);
 	/* jansson gives a text to whatever is wrong with the document; without one, memory was short. */
-	if (!b || (!doc && (json_error_code(&error) == json_error_out_of_memory || !error.text[0])))
+	if (!b || (!doc && !error.text[0]))
 		verify_undecided(ret, "out of memory");
 	else if (!doc)
 		verify_refute(ret, "bundle: not JSON (line %d, column %d), or a member twice", error.line,

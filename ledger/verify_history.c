@@ -78,7 +78,7 @@ static bool header_read(struct verify_history *h, json_t *doc)
 
 	if (!verify_members_are(doc, names, 4, 0) || !verify_string_get(doc, "format", &format) ||
 	    !verify_slice_is(format, FORMAT_HISTORY) || !verify_string_get(doc, "whose", &whose) ||
-	    !verify_string_get(doc, "checkpoint", &note) || !json_is_integer(entries) ||
+	    !verify_string_get(doc, "checkpoint", &note) || !verify_json_is(entries, JSON_INTEGER) ||
 	    json_integer_value(entries) < 1)
 		return verify_refute(h->r, "history: its first line is not that of a " FORMAT_HISTORY);
 	for (unsigned i = WHOSE_SUBJECT; i <= WHOSE_APPROVER; i++)
@@ -101,14 +101,17 @@ static void keep_person(struct verify_history *h, struct verify_slice value)
 	h->theirs_len = value.len;
 }
 
+#define KIND_FITS(name, number, text) _Static_assert((number) < 64, "each kind that has a name has a bit of its own");
+FIELD_KIND_LIST(KIND_FITS)
+#undef KIND_FITS
+
 static void opened(void *ctx, unsigned kind, struct verify_slice value)
 {
 	struct verify_history *h = ctx;
 	struct verify_slice name;
 
-	h->kinds |= kind < 64 ? UINT64_C(1) << kind : 0;
+	h->kinds |= UINT64_C(1) << kind;
 	h->closed--;
-
 	if (kind == whose_of[h->whose].person)
 		keep_person(h, value);
 	else if (kind == FORMAT_FIELD_APPROVAL && h->whose == WHOSE_APPROVER && verify_approver_parse(value, &name))
@@ -123,25 +126,25 @@ static bool entry_read(struct verify_history *h, json_t *doc)
 	static const char *const names[] = {"index", "entry", "fields", "hashes"};
 	struct verify_slice entry64, entry = {h->entry, 0}, hash64;
 	uint8_t hashes[LIMIT_PROOF_HASHES_MAX * VERIFY_HASH_SIZE], leaf_hash[VERIFY_HASH_SIZE];
-	json_t *index = json_object_get(doc, "index"), *list = json_object_get(doc, "hashes"), *hash;
+	json_t *index = json_object_get(doc, "index"), *list = json_object_get(doc, "hashes");
 	struct verify_fields f = {.scratch = h->scratch, .quiet = true, .opened = opened, .ctx = h};
 	const char *why;
-	size_t i;
 
 	f.fields = json_object_get(doc, "fields");
 	if (!verify_members_are(doc, names, 4, 0) || !verify_string_get(doc, "entry", &entry64) ||
-	    !json_is_integer(index) || !json_is_array(f.fields) || !json_is_array(list) ||
-	    json_array_size(list) > LIMIT_PROOF_HASHES_MAX ||
+	    !verify_json_is(index, JSON_INTEGER) || !verify_json_is(f.fields, JSON_ARRAY) ||
+	    !verify_json_is(list, JSON_ARRAY) || json_array_size(list) > LIMIT_PROOF_HASHES_MAX ||
 	    !verify_base64(entry64, h->entry, sizeof h->entry, &entry.len))
 		return verify_refute(h->r, "history, line %" PRIu64 ": not an entry of a " FORMAT_HISTORY, h->n + 2);
 	if (!verify_leaf_parse(entry, &h->leaf, &why))
 		return verify_refute(h->r, "history, line %" PRIu64 ": %s", h->n + 2, why);
 	if (json_integer_value(index) < 0 || (uint64_t)json_integer_value(index) != h->leaf.index)
 		return bad(h, "its index is not the entry's");
-	json_array_foreach(list, i, hash)
-	{
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		json_t *hash = json_array_get(list, i);
+
 		hash64 = (struct verify_slice){(const uint8_t *)json_string_value(hash), json_string_length(hash)};
-		if (!json_is_string(hash) ||
+		if (!verify_json_is(hash, JSON_STRING) ||
 		    !verify_base64_exact(hash64, hashes + i * VERIFY_HASH_SIZE, VERIFY_HASH_SIZE))
 			return bad(h, "its proof is malformed");
 	}
@@ -216,7 +219,7 @@ bool verify_history_line(struct verify_history *h, const char *line, size_t len)
 	doc = len <= VERIFY_LINE_SIZE_MAX ? json_loadb(line, len, JSON_REJECT_DUPLICATES, &error) : NULL;
 	if (len > VERIFY_LINE_SIZE_MAX)
 		h->stopped = !verify_undecided(h->r, "history: a line is longer than this verifier takes");
-	else if (!doc && (json_error_code(&error) == json_error_out_of_memory || !error.text[0]))
+	else if (!doc && !error.text[0]) /* As in verify_bundle. */
 		h->stopped = !verify_undecided(h->r, "out of memory");
 	else if (!doc)
 		h->stopped = !verify_refute(h->r, "history, line %" PRIu64 ": not JSON, or a member twice",
@@ -252,16 +255,21 @@ static void say_beginning(struct verify_history *h)
 		           h->last);
 }
 
+#define OPENED                "fields that are disclosed open their commitments: "
+#define NAME_SIZE(n, k, text) +sizeof(text) + 1 /* With ", ". */
+_Static_assert(sizeof OPENED FIELD_KIND_LIST(NAME_SIZE) <= VERIFY_TEXT_SIZE_MAX, "the names of all kinds fit a line");
+#undef NAME_SIZE
+
 static void say_fields(struct verify_history *h)
 {
 	char names[VERIFY_TEXT_SIZE_MAX] = "";
 	size_t n = 0;
 
-	for (unsigned kind = 1; kind < 64 && n < sizeof names; kind++)
+	for (unsigned kind = 1; kind < 64; kind++)
 		if (h->kinds >> kind & 1)
 			n += (size_t)snprintf(names + n, sizeof names - n, "%s%s", n ? ", " : "",
 			                      verify_field_kind_name(kind));
-	verify_say(h->r, VERIFY_MARK_HELD, "fields that are disclosed open their commitments: %s", names);
+	verify_say(h->r, VERIFY_MARK_HELD, OPENED "%s", names);
 	if (h->closed)
 		verify_say(h->r, VERIFY_MARK_UNCHECKED, "%" PRIu64 " fields: not disclosed", h->closed);
 }

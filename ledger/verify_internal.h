@@ -66,7 +66,7 @@ bool verify_slice_begins(struct verify_slice s, const char *text);
 /* Cuts the first line off *rest, without its newline; false if there is no newline. */
 bool verify_line_take(struct verify_slice *rest, struct verify_slice *ret_line);
 bool verify_utf8(struct verify_slice s);                   /* RFC 3629; NUL is refused. */
-bool verify_controls(struct verify_slice s);               /* Has characters that could make a terminal lie. */
+bool verify_controls(struct verify_slice s);               /* Is no text, or could make a terminal lie. */
 bool verify_decimal(struct verify_slice s, uint64_t *ret); /* No sign, no leading zeros. */
 /* RFC 4648 4, canonical: padded, unused bits zero. */
 bool verify_base64(struct verify_slice s, uint8_t *out, size_t cap, size_t *ret_len);
@@ -128,6 +128,7 @@ struct verify_fields {
 	void *ctx;
 };
 bool verify_fields_check(const struct verify_fields *f, const struct verify_leaf *leaf, struct verify_result *r);
+bool verify_json_is(const struct json_t *value, int type); /* Is there, and of this JSON_... */
 /* Exactly the members named, of which the last n_optional may be missing. */
 bool verify_members_are(struct json_t *object, const char *const *names, size_t n, size_t n_optional);
 bool verify_string_get(struct json_t *object, const char *name, struct verify_slice *ret);

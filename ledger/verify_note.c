@@ -11,6 +11,7 @@
 
 /* Longer signatures are of types that we do not know (ML-DSA-44 has 2420 bytes): enough to read past them. */
 #define SIGNATURE_SIZE_MAX 4096
+#define COSIGNED_HEAD_MAX  (sizeof FORMAT_COSIGNATURE_HEAD + 20 + 1) /* A u64 has at most 20 digits. */
 
 struct signature {
 	struct verify_slice name;
@@ -54,9 +55,9 @@ static bool checkpoint_read(struct verify_slice text, struct verify_result *r)
 	struct verify_slice origin, size, root;
 	uint8_t empty[VERIFY_HASH_SIZE];
 
-	if (!verify_line_take(&text, &origin) || !verify_line_take(&text, &size) || !verify_line_take(&text, &root) ||
-	    text.len != 0 || origin.len == 0 || !verify_decimal(size, &r->size) ||
-	    !verify_base64_exact(root, r->root, sizeof r->root))
+	verify_line_take(&text, &origin); /* The text has one line at least: note_split. */
+	if (!verify_line_take(&text, &size) || !verify_line_take(&text, &root) || text.len != 0 || origin.len == 0 ||
+	    !verify_decimal(size, &r->size) || !verify_base64_exact(root, r->root, sizeof r->root))
 		return verify_refute(r, "checkpoint: not an origin, a size and a root");
 	if (origin.len > LIMIT_ORIGIN_SIZE_MAX || verify_controls(origin))
 		return verify_undecided(r, "checkpoint: an origin that this verifier does not take");
@@ -140,7 +141,7 @@ static bool log_signature_check(struct tally *t, unsigned i, const struct signat
 static bool cosignature_verifies(const struct tally *t, const struct verify_key *k, const struct signature *s,
                                  uint64_t *ret_time)
 {
-	uint8_t message[FORMAT_PROOF_SIZE_MAX + 64];
+	uint8_t message[COSIGNED_HEAD_MAX + FORMAT_PROOF_SIZE_MAX]; /* verify_note has bounded the text. */
 	const uint8_t *payload = s->bytes + sizeof k->id;
 	uint64_t time_s = 0;
 
@@ -150,12 +151,11 @@ static bool cosignature_verifies(const struct tally *t, const struct verify_key 
 		time_s = time_s << 8 | payload[i];
 	if (time_s > INT64_MAX)
 		return false;
-	int head = snprintf((char *)message, sizeof message, "%s%" PRIu64 "\n", FORMAT_COSIGNATURE_HEAD, time_s);
-	if (head < 0 || (size_t)head + t->text.len > sizeof message)
-		return false;
+	snprintf((char *)message, COSIGNED_HEAD_MAX, "%s%" PRIu64 "\n", FORMAT_COSIGNATURE_HEAD, time_s);
+	size_t head = strlen((const char *)message);
 	memcpy(message + head, t->text.p, t->text.len);
 	*ret_time = time_s;
-	return crypto_sign_verify_detached(payload + 8, message, (size_t)head + t->text.len, k->pub) == 0;
+	return crypto_sign_verify_detached(payload + 8, message, head + t->text.len, k->pub) == 0;
 }
 
 static bool cosignature_check(struct tally *t, unsigned i, const struct signature *s)
@@ -237,7 +237,8 @@ static bool signatures_check(struct tally *t, struct verify_slice lines)
 		if (n == VERIFY_SIGNATURES_MAX)
 			return verify_undecided(t->result, "checkpoint: more than %d signature lines",
 			                        VERIFY_SIGNATURES_MAX);
-		if (!verify_line_take(&lines, &line) || !signature_read(line, &s))
+		verify_line_take(&lines, &line); /* Each of them ends: note_split. */
+		if (!signature_read(line, &s))
 			return verify_refute(t->result, "checkpoint: signature line %u is malformed", n + 1);
 		if (!signature_check(t, &s))
 			return false;

@@ -62,14 +62,13 @@ static const char *vkey_parse(struct verify_slice s, uint8_t type, struct verify
 	size_t name_len = plus ? (size_t)(plus - s.p) : 0;
 	uint8_t typed[1 + sizeof ret->pub], id[sizeof ret->id], digest[crypto_hash_sha256_BYTES];
 	crypto_hash_sha256_state state;
-	size_t hex_len;
 
 	if (!plus || s.len < name_len + 10 || s.p[name_len + 9] != '+')
 		return "not a verifier key";
 	struct verify_slice name = {s.p, name_len}, rest = {s.p + name_len + 10, s.len - name_len - 10};
 	if (!verify_utf8(name) || !name_copy(name, ret->name))
 		return "bad name in the verifier key";
-	if (sodium_hex2bin(id, sizeof id, (const char *)plus + 1, 8, NULL, &hex_len, NULL) || hex_len != sizeof id)
+	if (sodium_hex2bin(id, sizeof id, (const char *)plus + 1, 2 * sizeof id, NULL, NULL, NULL))
 		return "bad key id";
 	if (!verify_base64_exact(rest, typed, sizeof typed))
 		return "not an Ed25519 key";
@@ -288,12 +287,14 @@ static const char *comment_line(struct verify_policy *p, const struct line *l)
 
 static const char *line_parse(struct verify_policy *p, struct verify_slice text, struct line *l, bool *quorum_seen)
 {
-	if (!words_split(text, l))
-		return "too many words";
+	bool whole = words_split(text, l);
+
 	if (l->n == 0)
 		return NULL;
-	if (l->words[0].p[0] == '#')
+	if (l->words[0].p[0] == '#') /* However long; those of ours have few words. */
 		return comment_line(p, l);
+	if (!whole)
+		return "too many words";
 	if (verify_slice_is(l->words[0], "log"))
 		return log_line(p, l);
 	if (verify_slice_is(l->words[0], "witness"))

@@ -11,16 +11,26 @@
 #include "ledger/verify_internal.h"
 
 #define VKEY_BASE64_SIZE sodium_base64_ENCODED_LEN(1 + 32, sodium_base64_VARIANT_ORIGINAL)
+_Static_assert(VERIFY_VKEY_SIZE >= LIMIT_KEY_NAME_SIZE_MAX + 1 + 8 + 1 + VKEY_BASE64_SIZE, "every key's line fits");
 
 /* signed-note, "Verifier keys". */
-static void vkey_print(FILE *f, const struct verify_key *k, uint8_t type)
+static void vkey_text(const struct verify_key *k, uint8_t type, char ret[VERIFY_VKEY_SIZE])
 {
 	uint8_t typed[1 + sizeof k->pub] = {type};
 	char base64[VKEY_BASE64_SIZE];
 
 	memcpy(typed + 1, k->pub, sizeof k->pub);
 	sodium_bin2base64(base64, sizeof base64, typed, sizeof typed, sodium_base64_VARIANT_ORIGINAL);
-	fprintf(f, "%s+%02x%02x%02x%02x+%s", k->name, k->id[0], k->id[1], k->id[2], k->id[3], base64);
+	snprintf(ret, VERIFY_VKEY_SIZE, "%s+%02x%02x%02x%02x+%s", k->name, k->id[0], k->id[1], k->id[2], k->id[3],
+	         base64);
+}
+
+static void vkey_print(FILE *f, const struct verify_key *k, uint8_t type)
+{
+	char text[VERIFY_VKEY_SIZE];
+
+	vkey_text(k, type, text);
+	fputs(text, f);
 }
 
 static unsigned members(const struct verify_policy *p, unsigned group)
@@ -96,16 +106,10 @@ void verify_policy_write(const struct verify_policy *p, FILE *f)
 const char *verify_policy_designated(const struct verify_policy *p, const char *origin, char ret[VERIFY_VKEY_SIZE])
 {
 	for (unsigned i = 0; i < p->n_logs; i++) {
-		FILE *f;
-
 		if (origin && strcmp(p->logs[i].name, origin) != 0)
 			continue;
-		memset(ret, 0, VERIFY_VKEY_SIZE);
-		f = fmemopen(ret, VERIFY_VKEY_SIZE - 1, "w");
-		if (!f)
-			return NULL;
-		vkey_print(f, &p->logs[i], VERIFY_KEY_ED25519);
-		return fclose(f) == 0 ? ret : NULL;
+		vkey_text(&p->logs[i], VERIFY_KEY_ED25519, ret);
+		return ret;
 	}
 	return NULL;
 }

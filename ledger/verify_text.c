@@ -17,38 +17,78 @@ void verify_result_init(struct verify_result *r)
 	r->outcome = VERIFY_UNDECIDED; /* Until all of it was shown. */
 }
 
+/* Length of the UTF-8 character at s (RFC 3629 4), or 0. */
+static size_t utf8_char(struct verify_slice s)
+{
+	/* First byte's range, bytes in all, and range of the second: the third and fourth are 80..BF always. */
+	static const struct {
+		uint8_t first, last, len, second_min, second_max;
+	} rows[] = {
+	        {0x01, 0x7f, 1, 0, 0},       {0xc2, 0xdf, 2, 0x80, 0xbf}, {0xe0, 0xe0, 3, 0xa0, 0xbf},
+	        {0xe1, 0xec, 3, 0x80, 0xbf}, {0xed, 0xed, 3, 0x80, 0x9f}, {0xee, 0xef, 3, 0x80, 0xbf},
+	        {0xf0, 0xf0, 4, 0x90, 0xbf}, {0xf1, 0xf3, 4, 0x80, 0xbf}, {0xf4, 0xf4, 4, 0x80, 0x8f},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		if (s.p[0] < rows[i].first || s.p[0] > rows[i].last)
+			continue;
+		if (s.len < rows[i].len)
+			return 0;
+		if (rows[i].len > 1 && (s.p[1] < rows[i].second_min || s.p[1] > rows[i].second_max))
+			return 0;
+		for (size_t j = 2; j < rows[i].len; j++)
+			if (s.p[j] < 0x80 || s.p[j] > 0xbf)
+				return 0;
+		return rows[i].len;
+	}
+	return 0;
+}
+
 /*
  * Unicode's bidirectional controls (UAX 9, 2), the C0 and the C1 controls can make a terminal show other text than
- * there is. Bytes of the one that s begins with, or 0.
+ * there is. Whether the character of len bytes is one of them.
  */
-static size_t control_len(const uint8_t *s, size_t len)
+static bool steers(const uint8_t *s, size_t len)
 {
-	if (s[0] < 0x20 || s[0] == 0x7f)
-		return 1;
-	if (s[0] == 0xc2 && len >= 2 && s[1] >= 0x80 && s[1] <= 0x9f)
-		return 2;
-	if (s[0] != 0xe2 || len < 3)
-		return 0;
-	if (s[1] == 0x80 && (s[2] == 0x8e || s[2] == 0x8f || (s[2] >= 0xaa && s[2] <= 0xae)))
-		return 3;
-	return s[1] == 0x81 && s[2] >= 0xa6 && s[2] <= 0xa9 ? 3 : 0;
+	if (len == 1)
+		return s[0] < 0x20 || s[0] == 0x7f;
+	if (len == 2)
+		return s[0] == 0xc2 && s[1] <= 0x9f;
+	if (len != 3 || s[0] != 0xe2)
+		return false;
+	return (s[1] == 0x80 && (s[2] == 0x8e || s[2] == 0x8f || (s[2] >= 0xaa && s[2] <= 0xae))) ||
+	       (s[1] == 0x81 && s[2] >= 0xa6 && s[2] <= 0xa9);
 }
 
 bool verify_controls(struct verify_slice s)
 {
-	for (size_t i = 0; i < s.len; i++)
-		if (control_len(s.p + i, s.len - i) > 0)
+	size_t n;
+
+	for (; s.len > 0; s.p += n, s.len -= n) {
+		n = utf8_char(s);
+		if (n == 0 || steers(s.p, n))
 			return true;
+	}
 	return false;
 }
 
+/* What is no character (a name of a policy is any octets, and a long text may be cut inside one) no JSON can hold. */
 static void text_set(char *buf, size_t size, const char *format, va_list args)
 {
-	if (vsnprintf(buf, size, format, args) < 0)
-		buf[0] = '\0';
-	size_t len = strlen(buf);
-	for (size_t i = 0; i < len; i++)
-		memset(buf + i, '?', control_len((const uint8_t *)buf + i, len - i));
+	size_t n;
+
+	buf[0] = '\0';
+	vsnprintf(buf, size, format, args);
+	const size_t len = strlen(buf);
+	for (size_t i = 0; i < len; i += n) {
+		struct verify_slice rest = {(const uint8_t *)buf + i, len - i};
+
+		n = utf8_char(rest);
+		if (n > 0 && !steers(rest.p, n))
+			continue;
+		n = n > 0 ? n : 1;
+		memset(buf + i, '?', n);
+	}
 }
 
 static void say(struct verify_result *r, enum verify_mark mark, const char *format, va_list args)
@@ -125,33 +165,6 @@ bool verify_line_take(struct verify_slice *rest, struct verify_slice *ret_line)
 	rest->len -= ret_line->len + 1;
 	rest->p = newline + 1;
 	return true;
-}
-
-/* Length of the UTF-8 character at s (RFC 3629 4), or 0. */
-static size_t utf8_char(struct verify_slice s)
-{
-	/* First byte's range, bytes in all, and range of the second: the third and fourth are 80..BF always. */
-	static const struct {
-		uint8_t first, last, len, second_min, second_max;
-	} rows[] = {
-	        {0x01, 0x7f, 1, 0, 0},       {0xc2, 0xdf, 2, 0x80, 0xbf}, {0xe0, 0xe0, 3, 0xa0, 0xbf},
-	        {0xe1, 0xec, 3, 0x80, 0xbf}, {0xed, 0xed, 3, 0x80, 0x9f}, {0xee, 0xef, 3, 0x80, 0xbf},
-	        {0xf0, 0xf0, 4, 0x90, 0xbf}, {0xf1, 0xf3, 4, 0x80, 0xbf}, {0xf4, 0xf4, 4, 0x80, 0x8f},
-	};
-
-	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-		if (s.p[0] < rows[i].first || s.p[0] > rows[i].last)
-			continue;
-		if (s.len < rows[i].len)
-			return 0;
-		if (rows[i].len > 1 && (s.p[1] < rows[i].second_min || s.p[1] > rows[i].second_max))
-			return 0;
-		for (size_t j = 2; j < rows[i].len; j++)
-			if (s.p[j] < 0x80 || s.p[j] > 0xbf)
-				return 0;
-		return rows[i].len;
-	}
-	return 0;
 }
 
 bool verify_utf8(struct verify_slice s)

@@ -4,8 +4,8 @@
 
 #include "ledger/verify_internal.h"
 
+#include <assert.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* RFC 9162 2.1.3.2 step by step; sn == 0 exactly when the hashes run out is the exact length. */
@@ -25,7 +25,7 @@ bool verify_tree_inclusion(uint64_t index, uint64_t size, const uint8_t *leaf_ha
 			return false;
 		if ((fn & 1) || fn == sn) {
 			verify_node_hash(p, r, r);
-			while (!(fn & 1) && fn != 0) {
+			while (!(fn & 1)) { /* It is not 0: it is odd, or sn, which is not. */
 				fn >>= 1;
 				sn >>= 1;
 			}
@@ -65,7 +65,7 @@ bool verify_tree_consistency(uint64_t old_size, uint64_t new_size, const uint8_t
 		if ((fn & 1) || fn == sn) {
 			verify_node_hash(c, fr, fr);
 			verify_node_hash(c, sr, sr);
-			while (!(fn & 1) && fn != 0) {
+			while (!(fn & 1)) { /* It is not 0: it is odd, or sn, which is not. */
 				fn >>= 1;
 				sn >>= 1;
 			}
@@ -160,8 +160,7 @@ bool verify_audit_entry(struct verify_audit *a, const void *entry, size_t len, c
 
 void verify_audit_hash(struct verify_audit *a, const uint8_t *leaf_hash)
 {
-	if (a->skipped < a->fold.size)
-		abort(); /* What was looked at comes last: its chain has no holes. */
+	assert(a->skipped == a->fold.size); /* What was looked at comes last: its chain has no holes. */
 	frontier_add(a, leaf_hash);
 	a->skipped = a->fold.size;
 }

@@ -111,12 +111,14 @@ static bool tile_check(struct verify_whole *w, unsigned level)
 	return true;
 }
 
+_Static_assert(VERIFY_TILE_LEVELS *VERIFY_TILE_HEIGHT == 64, "every height of a tree of a u64 of leaves has its level");
+
 static void subtree(void *ctx, unsigned height, const uint8_t *hash)
 {
 	struct verify_whole *w = ctx;
 	unsigned level = height / VERIFY_TILE_HEIGHT;
 
-	if (level == 0 || level >= VERIFY_TILE_LEVELS || w->audit.stopped)
+	if (level == 0 || w->audit.stopped)
 		return;
 	memcpy(w->level[level].hashes[w->level[level].width++], hash, VERIFY_HASH_SIZE);
 	if (w->level[level].width == VERIFY_TILE_WIDTH)
@@ -132,7 +134,9 @@ static bool old_begin(struct verify_whole *w, const struct verify_policy *p, str
 	verify_checkpoint(p, o->old, o->old_len, old);
 	if (old->outcome == VERIFY_REFUTED)
 		return verify_refute(r, "the older checkpoint: %.200s", old->reason);
-	if (!old->has_checkpoint || strcmp(old->origin, r->origin) != 0)
+	if (!old->has_checkpoint)
+		return verify_undecided(r, "the older checkpoint: %.200s", old->reason);
+	if (strcmp(old->origin, r->origin) != 0)
 		return verify_undecided(r, "the older checkpoint is of another ledger");
 	if (old->size > r->size) {
 		verify_bad_number(r, old->size, r->size);
@@ -181,7 +185,7 @@ bool verify_whole_begin(struct verify_whole *w, const struct verify_policy *p, c
 	struct verify_result *old = malloc(sizeof *old);
 	bool good = old ? old_begin(w, p, old) : verify_undecided(result, "out of memory");
 	free(old);
-	return good && old_check(w) ? true : stop(w);
+	return good ? old_check(w) : stop(w);
 }
 
 static void progress(const struct verify_whole *w)
@@ -223,13 +227,10 @@ bool verify_whole_skip(struct verify_whole *w, unsigned n)
 
 void verify_whole_end(struct verify_whole *w)
 {
-	for (unsigned level = 1; level < VERIFY_TILE_LEVELS && !w->audit.stopped; level++)
+	for (unsigned level = 1; level < VERIFY_TILE_LEVELS; level++)
 		if (w->level[level].width > 0 && !tile_check(w, level))
 			return;
-	if (w->audit.stopped)
-		return;
-	if (w->audit.fold.size == w->result->size)
-		verify_say(w->result, VERIFY_MARK_HELD, "all %" PRIu64 " tiles: the hashes of these entries", w->tiles);
+	verify_say(w->result, VERIFY_MARK_HELD, "all %" PRIu64 " tiles: the hashes of these entries", w->tiles);
 	verify_audit_end(&w->audit);
 	if (w->result->outcome == VERIFY_VERIFIED && w->old_undecided)
 		verify_undecided(w->result, "grown from the older checkpoint, which is its signer's claim only");

@@ -62,7 +62,6 @@ struct verify_whole {
 	enum verify_got (*tile)(void *ctx, unsigned level, uint64_t n, unsigned width, uint8_t *ret);
 	void *ctx;
 	const struct verify_whole_options *options;
-	bool undecided; /* Something that is needed is missing; the reason is in the result. */
 	bool has_old;
 	bool old_undecided; /* The older checkpoint is its signer's claim only. */
 	uint64_t old_size;
@@ -84,6 +83,6 @@ bool verify_whole_entries(struct verify_whole *w, const struct verify_bundled *e
 /* The same of a tile whose entries are not there: its hashes are taken as they stand, and the root holds them. */
 bool verify_whole_skip(struct verify_whole *w, unsigned n);
 bool verify_whole_missing(struct verify_whole *w, const char *what); /* Undecided; false. */
-void verify_whole_end(struct verify_whole *w);
+void verify_whole_end(struct verify_whole *w);                       /* Once all entries have come. */
 
 #endif

@@ -92,12 +92,12 @@ void writer_str(struct writer *w, const char *s, size_t len)
 {
 	msgpack_packer pk = packer_of(w);
 
-	if (!utf8_valid(s, len)) {
-		fail(w, CS_ERR_MALFORMED);
-		return;
-	}
 	if (len > UINT32_MAX) { /* msgpack specification: str 32 is the longest form. */
 		fail(w, CS_ERR_TOO_LARGE);
+		return;
+	}
+	if (!utf8_valid(s, len)) {
+		fail(w, CS_ERR_MALFORMED);
 		return;
 	}
 	msgpack_pack_str(&pk, len);

@@ -19,6 +19,7 @@
 #include "client/tool/tool.h"
 #include "ledger/errors.h"
 #include "tests/naive_tree.h"
+#include "tests/verify_fixture.h"
 
 /* The tool's own says it on stderr. */
 int tool_fail(int code, const char *command, const char *format, ...)
@@ -265,6 +266,60 @@ static void test_timeline(void **unused)
 	free(s);
 }
 
+/* A bundle that is none, though nothing in it was shown false: its checkpoint has more lines than are looked at. */
+static char *unproven(uint64_t index)
+{
+	static struct entry_builder b;
+	static uint8_t leaf[LIMIT_ENTRY_SIZE_MAX], body[LIMIT_BODY_SIZE_MAX];
+	static char proof[FORMAT_PROOF_SIZE_MAX];
+	static const struct hash hashes[LIMIT_PROOF_HASHES_MAX];
+	static const uint8_t seed[SEED_SIZE];
+	char note[4096], *json;
+	size_t leaf_len, body_len, len;
+
+	snprintf(note, sizeof note, FIXTURE_ORIGIN "\n%lu\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n\n",
+	         index + 1);
+	for (unsigned i = 0; i <= VERIFY_SIGNATURES_MAX; i++)
+		strcat(note, "\xE2\x80\x94 k AAAAAAA=\n");
+	entry_builder_init(&b, index, ENTRY_TICK, 1, hashes, seed);
+	writer_array(&b.public_, 0);
+	assert_int_equal(entry_builder_finish(&b, leaf, &leaf_len, body, &body_len), 0);
+	assert_int_equal(
+	        bundle_proof_text(index, hashes, LIMIT_PROOF_HASHES_MAX, note, strlen(note), proof, sizeof proof, &len),
+	        0);
+	assert_int_equal(bundle_write(leaf, leaf_len, NULL, 0, proof, len, &json, &len), 0);
+	return json;
+}
+
+static void test_proofs(void **state)
+{
+	struct fixture *f = malloc(sizeof *f);
+	struct auditproof p;
+	struct hash root;
+	char *json;
+
+	(void)state;
+	assert_non_null(f);
+	fixture_init(f);
+	json = fixture_proven(f, 5, FIXTURE_ENTRIES, 3, 0);
+	assert_true(auditproof_read(&p, f->policy, json, 5));
+	assert_int_equal(p.result->outcome, VERIFY_VERIFIED);
+	fixture_root(f, 6, &root);
+	assert_memory_equal(&p.root, &root, sizeof root); /* Of the tree of six, of which it is the last. */
+	auditproof_close(&p);
+	assert_false(auditproof_read(&p, f->policy, json, 4));
+	auditproof_close(&p);
+	free(json);
+	/* More hashes than lead up from there: they would be folded beyond the frontier. */
+	json = unproven(UINT64_C(1) << 62);
+	assert_false(auditproof_read(&p, f->policy, json, UINT64_C(1) << 62));
+	assert_int_equal(p.result->outcome, VERIFY_UNDECIDED);
+	auditproof_close(&p);
+	free(json);
+	fixture_free(f);
+	free(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -272,6 +327,7 @@ int main(void)
 	        cmocka_unit_test(test_state_flips), cmocka_unit_test(test_state_contradictions),
 	        cmocka_unit_test(test_root),        cmocka_unit_test(test_part),
 	        cmocka_unit_test(test_visits),      cmocka_unit_test(test_timeline),
+	        cmocka_unit_test(test_proofs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,7 @@
 #include "ledger/bytes.h"
 #include "ledger/errors.h"
 #include "ledger/limits.h"
+#include "ledger/yaml_bytes.h"
 
 #define BYTES(...) (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__})
 
@@ -175,6 +176,33 @@ static void test_utf8(void **state)
 	assert_false(utf8_valid("", 1));
 }
 
+/* A byte of each kind at each place of texts of all lengths up to a few words: they are read several at a time. */
+static void test_utf8_places(void **state)
+{
+	char text[48];
+
+	(void)state;
+	for (size_t len = 1; len < sizeof(text); len++)
+		for (size_t at = 0; at < len; at++) {
+			memset(text, 'a', len);
+			assert_true(utf8_valid(text, len));
+			text[at] = 0;
+			assert_false(utf8_valid(text, len));
+			text[at] = '\xff';
+			assert_false(utf8_valid(text, len));
+			text[at] = '\xc2';
+			assert_false(utf8_valid(text, len));
+			if (at + 1 == len)
+				continue;
+			text[at + 1] = '\x80';
+			assert_true(utf8_valid(text, len));
+			if (at + 2 == len)
+				continue;
+			text[len - 1] = 0;
+			assert_false(utf8_valid(text, len));
+		}
+}
+
 static void test_document(void **state)
 {
 	uint8_t buf[64], bin[3];
@@ -269,6 +297,181 @@ static void test_bounds(void **state)
 		writer_nil(&w);
 		assert_int_equal(writer_end(&w, &len), CS_ERR_TOO_LARGE);
 		assert_true(w.len <= cap);
+	}
+}
+
+/* Each kind of value asked for where another one is, or the same one with a bound of its own. */
+static void test_other_types(void **state)
+{
+	static const struct {
+		uint8_t len, bytes[10];
+	} documents[] = {{1, {0x90}},       {1, {0x05}}, {1, {0xff}},       {1, {0xc3}},
+	                 {2, {0xa1, 0xff}}, {1, {0xa1}}, {3, {0xc4, 2, 1}}, {9, {0xcf, 0xff, 0, 0, 0, 0, 0, 0, 0}}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(documents) / sizeof(documents[0]); i++) {
+		const uint8_t *b = documents[i].bytes, *bin;
+		uint8_t type = b[0], copy[2];
+		struct reader r;
+		const char *s;
+		uint64_t u;
+		int64_t v;
+		uint32_t n;
+		size_t len;
+		bool yes;
+
+		reader_init(&r, b, documents[i].len);
+		assert_int_equal(reader_array(&r, 9, &n) == 0, type == 0x90);
+		reader_init(&r, b, documents[i].len);
+		assert_int_equal(reader_array_exact(&r, 0) == 0, type == 0x90);
+		reader_init(&r, b, documents[i].len);
+		assert_int_equal(reader_array_exact(&r, 1), CS_ERR_MALFORMED);
+		reader_init(&r, b, documents[i].len);
+		assert_int_equal(reader_uint(&r, UINT64_MAX, &u) == 0, type == 0x05 || type == 0xcf);
+		reader_init(&r, b, documents[i].len);
+		assert_int_equal(reader_int(&r, &v) == 0, type == 0x05 || type == 0xff);
+		reader_init(&r, b, documents[i].len);
+		assert_int_equal(reader_bool(&r, &yes) == 0, type == 0xc3);
+		reader_init(&r, b, documents[i].len);
+		assert_int_equal(reader_str(&r, 9, &s, &len), CS_ERR_MALFORMED);
+		reader_init(&r, b, documents[i].len);
+		assert_int_equal(reader_bin(&r, 9, &bin, &len), CS_ERR_MALFORMED);
+		reader_init(&r, b, documents[i].len);
+		assert_int_equal(reader_bin(&r, 1, &bin, &len), type == 0xc4 ? CS_ERR_TOO_LARGE : CS_ERR_MALFORMED);
+		reader_init(&r, b, documents[i].len);
+		assert_int_equal(reader_bin_exact(&r, copy, 2), CS_ERR_MALFORMED);
+		reader_init(&r, b, documents[i].len);
+		assert_false(reader_nil(&r));
+	}
+}
+
+/* An array's elements: more than bytes are left; too deep; none; and values after the last that a document may have. */
+static void test_arrays(void **state)
+{
+	uint8_t deep[LIMIT_MSGPACK_DEPTH_MAX + 2], many[LIMIT_MSGPACK_NODES_MAX + 3];
+	const uint8_t *raw;
+	struct reader r;
+	uint32_t n;
+	uint64_t u;
+	size_t len;
+
+	(void)state;
+	reader_init(&r, BYTES(0x92, 1));
+	assert_int_equal(reader_array(&r, 9, &n), CS_ERR_MALFORMED);
+	memset(deep, 0x91, sizeof(deep));
+	reader_init(&r, deep, sizeof(deep));
+	for (unsigned i = 0; i < LIMIT_MSGPACK_DEPTH_MAX; i++)
+		assert_int_equal(reader_array_exact(&r, 1), 0);
+	assert_int_equal(reader_array_exact(&r, 1), CS_ERR_TOO_LARGE);
+	assert_int_equal(reader_end(&r), CS_ERR_TOO_LARGE);
+
+	reader_init(&r, BYTES(0x91, 1));
+	assert_int_equal(reader_array(&r, 9, &n), 0);
+	assert_int_equal(reader_end(&r), CS_ERR_MALFORMED); /* Its element was not read. */
+	reader_init(&r, BYTES(0x90, 1));
+	assert_int_equal(reader_array(&r, 9, &n), 0);
+	assert_int_equal(reader_peek(&r), VALUE_NONE);
+	assert_int_equal(reader_skip(&r, &raw, &len), CS_ERR_MALFORMED);
+	assert_int_equal(reader_skip(&r, &raw, &len), CS_ERR_MALFORMED);
+	assert_int_equal(reader_uint(&r, 9, &u), CS_ERR_MALFORMED);
+
+	many[0] = 0xdc; /* One value more than may be. */
+	put_u16be(many + 1, LIMIT_MSGPACK_NODES_MAX);
+	memset(many + 3, 0xc0, LIMIT_MSGPACK_NODES_MAX);
+	reader_init(&r, many, sizeof(many));
+	assert_int_equal(reader_array(&r, LIMIT_MSGPACK_NODES_MAX, &n), 0);
+	for (unsigned i = 0; i < LIMIT_MSGPACK_NODES_MAX - 1; i++)
+		assert_true(reader_nil(&r));
+	assert_false(reader_nil(&r));
+	assert_int_equal(reader_end(&r), CS_ERR_TOO_LARGE);
+}
+
+/* The long forms of each type, read and passed over; and cut short, where the short way of passing over looks ahead. */
+static void test_long_forms(void **state)
+{
+	static const uint32_t sizes[] = {0, 15, 16, 31, 32, 255, 256, 65535, 65536};
+	static char text[65536 + 16], buf[65536 + 16];
+	struct writer w;
+
+	(void)state;
+	memset(text, 'x', sizeof(text));
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		const uint8_t *raw;
+		struct reader r;
+		const char *s;
+		size_t len;
+
+		writer_init(&w, buf, sizeof(buf));
+		writer_str(&w, text, sizes[i]);
+		assert_int_equal(skip_all(w.base, w.len), 0);
+		assert_int_equal(skip_all(w.base, w.len - 1), CS_ERR_MALFORMED);
+		assert_int_equal(skip_all(w.base, 1), sizes[i] ? CS_ERR_MALFORMED : 0);
+		reader_init(&r, buf, w.len);
+		assert_int_equal(reader_str(&r, sizes[i], &s, &len), 0);
+		assert_int_equal(len, sizes[i]);
+		writer_init(&w, buf, sizeof(buf));
+		writer_bin(&w, text, sizes[i]);
+		assert_int_equal(skip_all(w.base, w.len), 0);
+		reader_init(&r, buf, w.len);
+		assert_int_equal(reader_bin(&r, sizes[i], &raw, &len), 0);
+		assert_int_equal(reader_end(&r), 0);
+		if (sizes[i] > 256)
+			continue;
+		writer_init(&w, buf, sizeof(buf));
+		writer_array(&w, sizes[i]);
+		for (uint32_t k = 0; k < sizes[i]; k++)
+			writer_bool(&w, k & 1);
+		assert_int_equal(skip_all(w.base, w.len), 0);
+	}
+	assert_int_equal(skip_all(BYTES(0xdd, 0, 1, 0, 0)), CS_ERR_MALFORMED);
+	assert_int_equal(skip_all(BYTES(0xdd, 0, 0)), CS_ERR_MALFORMED);
+	assert_int_equal(skip_all(BYTES(0xd2, 0xff)), CS_ERR_MALFORMED);
+	assert_int_equal(skip_all(BYTES(0xa2, 0xff, 0xff)), CS_ERR_MALFORMED);
+}
+
+/* A text or bytes of more than the largest form holds are refused before they are read. */
+static void test_writer_bounds(void **state)
+{
+	const size_t too_long = (size_t)UINT32_MAX + 1;
+	uint8_t buf[8];
+	struct writer w;
+	size_t len = 77;
+
+	(void)state;
+	writer_init(&w, buf, sizeof(buf));
+	writer_str(&w, "", too_long);
+	assert_int_equal(writer_end(&w, &len), CS_ERR_TOO_LARGE);
+	writer_cstr(&w, "\xff"); /* The first error stays. */
+	assert_int_equal(writer_end(&w, &len), CS_ERR_TOO_LARGE);
+	writer_init(&w, buf, sizeof(buf));
+	writer_bin(&w, "", too_long);
+	assert_int_equal(writer_end(&w, &len), CS_ERR_TOO_LARGE);
+	assert_int_equal(len, 77);
+}
+
+/* What libfyaml must not see, and in which line it is. */
+static void test_yaml_bytes(void **state)
+{
+	static const struct {
+		const char *text;
+		unsigned line; /* 0: it may. */
+	} rows[] = {
+	        {"", 0},      {"a: b%\n", 0},  {"a: 'b?c'\n", 0},  {"a?b", 0},
+	        {"a?", 0},    {"?b", 0},       {"\ta:\tb\r\n", 0}, {"a\n%YAML", 2},
+	        {"%TAG", 1},  {"a\r%YAML", 1}, {"? a", 1},         {"a:\n  ? b\n", 2},
+	        {"a: ?", 1},  {"[?]", 1},      {"?", 1},           {"a\nb\nc\x01", 3},
+	        {"a\x7f", 1}, {"\xff", 1},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		unsigned line = 0;
+		const char *why = yaml_bytes_refusal(rows[i].text, strlen(rows[i].text), &line);
+
+		if ((why != NULL) != (rows[i].line > 0))
+			fail_msg("%s: %s", rows[i].text, why ? why : "taken");
+		if (why != NULL)
+			assert_int_equal(line, rows[i].line);
 	}
 }
 
@@ -380,10 +583,13 @@ static void test_error_texts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_integers),   cmocka_unit_test(test_other_forms_refused),
-	        cmocka_unit_test(test_utf8),       cmocka_unit_test(test_document),
-	        cmocka_unit_test(test_bounds),     cmocka_unit_test(test_accepted_is_canonical),
-	        cmocka_unit_test(test_big_endian), cmocka_unit_test(test_error_texts),
+	        cmocka_unit_test(test_integers),      cmocka_unit_test(test_other_forms_refused),
+	        cmocka_unit_test(test_utf8),          cmocka_unit_test(test_document),
+	        cmocka_unit_test(test_bounds),        cmocka_unit_test(test_accepted_is_canonical),
+	        cmocka_unit_test(test_big_endian),    cmocka_unit_test(test_error_texts),
+	        cmocka_unit_test(test_utf8_places),   cmocka_unit_test(test_other_types),
+	        cmocka_unit_test(test_arrays),        cmocka_unit_test(test_long_forms),
+	        cmocka_unit_test(test_writer_bounds), cmocka_unit_test(test_yaml_bytes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -439,7 +439,7 @@ static void identified(uint64_t challenge, const char *credential, const char *i
 	json_object_set_new(doc, "supports", list);
 	char *json = json_dumps(doc, 0);
 	memset(&result, 0, sizeof(result));
-	result.has_checkpoint = true;
+	result.proven = true;
 	snprintf(result.origin, sizeof(result.origin), "%s", KIT_ORIGIN);
 	verifyidentity(json, strlen(json), &result);
 	if (result.outcome != outcome || result.n_lines != 1 || strstr(result.lines[0].text, says) == NULL)

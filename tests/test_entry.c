@@ -242,6 +242,7 @@ static void test_builder_refuses(void **state)
 	assert_int_equal(finish(), CS_ERR_INVALID);
 	start(ENTRY_TICK);
 	entry_builder_field(&builder, FIELD_KIND_MAX + 1, action, sizeof(action));
+	entry_builder_field(&builder, FIELD_ACTION, action, sizeof(action)); /* Of no account any more. */
 	assert_int_equal(finish(), CS_ERR_INVALID);
 	start(ENTRY_TICK);
 	entry_builder_field(&builder, FIELD_ACTION, two_values, sizeof(two_values));
@@ -267,6 +268,47 @@ static void test_builder_refuses(void **state)
 	assert_int_equal(finish(), CS_ERR_TOO_LARGE);
 }
 
+/* Public fields, fields and a body that are each too much for the room that there is. */
+static void test_builder_room(void **state)
+{
+	static const uint8_t deep[] = {0x91, 0x91, 0x91, 0x91, 0x91, 0x91, 0x91, 0x91, 0xc0};
+	static uint8_t big[40003] = {0xc5, 40000 >> 8, 40000 & 0xff};
+	size_t len;
+
+	(void)state;
+	start(ENTRY_TICK);
+	builder.public_.len = 0;
+	writer_raw(&builder.public_, deep, sizeof(deep)); /* Deeper than a leaf may be. */
+	assert_int_equal(finish(), CS_ERR_TOO_LARGE);
+	start(ENTRY_TICK);
+	writer_bin(&builder.public_, big, sizeof(big));
+	writer_bin(&builder.public_, big, sizeof(big));
+	assert_int_equal(finish(), CS_ERR_TOO_LARGE);
+	start(ENTRY_TICK);
+	entry_builder_field(&builder, FIELD_SUBJECT, big, sizeof(big));
+	entry_builder_field(&builder, FIELD_ACTION, big, sizeof(big));
+	assert_int_equal(finish(), CS_ERR_TOO_LARGE);
+	start(ENTRY_TICK);
+	entry_builder_field(&builder, FIELD_ACTION, action, sizeof(action));
+	builder.body.len = LIMIT_BODY_SIZE_MAX; /* Full: its head has no room. */
+	assert_int_equal(finish(), CS_ERR_TOO_LARGE);
+	/* The largest leaf that there is room for, and one byte more. */
+	start(ENTRY_TICK);
+	assert_int_equal(finish(), 0);
+	len = LIMIT_ENTRY_SIZE_MAX - leaf_len - 3;
+	for (unsigned more = 0; more < 2; more++) {
+		start(ENTRY_TICK);
+		builder.public_.len = 0;
+		writer_array(&builder.public_, 1);
+		writer_raw(&builder.public_,
+		           (const uint8_t[]){0xc5, (uint8_t)((len + more) >> 8), (uint8_t)(len + more)}, 3);
+		memset(builder.public_.base + builder.public_.len, 0, len + more);
+		builder.public_.len += len + more;
+		assert_int_equal(finish(), more ? CS_ERR_TOO_LARGE : 0);
+	}
+	assert_int_equal(leaf_len, 77);
+}
+
 static void test_texts(void **state)
 {
 	(void)state;
@@ -285,6 +327,7 @@ int main(void)
 	        cmocka_unit_test(test_every_bit_of_body),
 	        cmocka_unit_test(test_every_bit_of_leaf),
 	        cmocka_unit_test(test_builder_refuses),
+	        cmocka_unit_test(test_builder_room),
 	        cmocka_unit_test(test_texts),
 	        cmocka_unit_test(test_field_order),
 	};

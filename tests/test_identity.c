@@ -52,6 +52,8 @@ static int teardown(void **state)
 	return 0;
 }
 
+static bool proven = true;
+
 /*
  * supports: so many of the two, and what is hidden of the answer. That all of it is in the tree is verify_bundle's
  * matter.
@@ -67,7 +69,7 @@ static void look(const struct replay_made *m, unsigned supports, unsigned hidden
 	json_object_set_new(doc, "supports", list);
 	char *json = json_dumps(doc, 0);
 	memset(&result, 0, sizeof(result));
-	result.has_checkpoint = true;
+	result.proven = proven;
 	snprintf(result.origin, sizeof(result.origin), "%s", KIT_ORIGIN);
 	verifyidentity(json, strlen(json), &result);
 	free(json);
@@ -96,6 +98,11 @@ static void holds(void **state)
 	assert_says(VERIFY_VERIFIED, VERIFY_MARK_UNCHECKED, "what opened the challenge, entry 5");
 	look(&made, 2, FIELD_EVIDENCE);
 	assert_says(VERIFY_VERIFIED, VERIFY_MARK_UNCHECKED, "not disclosed");
+	proven = false; /* Then nothing is said to hold: whoever made the bundle made the enrolment, for all that is
+	                   known. */
+	look(&made, 2, 0);
+	assert_says(VERIFY_VERIFIED, VERIFY_MARK_UNCHECKED, "not each of its entries is proven");
+	proven = true;
 	snprintf(result.origin, sizeof(result.origin), "another");
 	uint64_t at = answer_at;
 	answer_at = challenge; /* No answer: nothing is said. */

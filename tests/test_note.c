@@ -116,6 +116,7 @@ static void test_malformed_notes(void **state)
 	        "text\n\n",                 /* no signature */
 	        "text\n— a AAAAAAA=\n",     /* no blank line */
 	        "text\n\n— a AAAAAAA=",     /* no last newline */
+	        "text\n\nx\n",              /* shorter than any */
 	        "text\n\n- a AAAAAAA=\n",   /* hyphen */
 	        "text\n\n—a AAAAAAA=\n",    /* no space */
 	        "text\n\n— AAAAAAA=\n",     /* no name */
@@ -343,6 +344,8 @@ static void test_base64(void **state)
 	assert_int_equal(base64_decode("Zg", 2, bytes, sizeof(bytes), &len), CS_ERR_MALFORMED);
 	assert_int_equal(base64_decode("====", 4, bytes, sizeof(bytes), &len), CS_ERR_MALFORMED);
 	assert_int_equal(base64_decode("Zg==Zg==", 8, bytes, sizeof(bytes), &len), CS_ERR_MALFORMED);
+	assert_int_equal(base64_decode("Zm9\xef", 4, bytes, sizeof(bytes), &len), CS_ERR_MALFORMED);
+	assert_int_equal(base64_encode("", SIZE_MAX, text, sizeof(text)), CS_ERR_TOO_LARGE); /* Nothing is read. */
 }
 
 int main(void)

@@ -11,6 +11,7 @@
 
 #include "ledger/bytes.h"
 #include "ledger/errors.h"
+#include "ledger/path.h"
 #include "ledger/proof.h"
 #include "ledger/tree.h"
 #include "tests/memory_tiles.h"
@@ -315,6 +316,99 @@ static void test_errors(void **state)
 	tree_free(NULL);
 }
 
+/* Without a store: what is at the right edge can be had, and nothing else. */
+static void test_no_store(void **state)
+{
+	struct tree *t = new_tree(&(struct tree_tiles){0});
+	struct hash root, expected;
+	struct proof p;
+
+	(void)state;
+	assert_int_equal(tree_load(t, 5), CS_ERR_NOT_FOUND);
+	append_to(t, 600);
+	naive_root(leaves, 600, &expected);
+	tree_root(t, &root);
+	assert_hash(&root, &expected);
+	assert_int_equal(tree_inclusion(t, 599, 600, p.hashes, &p.n), 0);
+	assert_int_equal(proof_inclusion_check(599, 600, &leaves[599], p.hashes, p.n, &root), 0);
+	assert_int_equal(tree_inclusion(t, 0, 600, p.hashes, &p.n), CS_ERR_NOT_FOUND);
+	tree_free(t);
+}
+
+/* A store whose n-th read fails, once. */
+struct failing {
+	struct memory_tiles m;
+	unsigned left;
+};
+
+static int read_failing(void *ctx, unsigned level, uint64_t n, unsigned width, struct hash *out)
+{
+	struct failing *f = ctx;
+
+	return f->left-- == 1 ? CS_ERR_IO : f->m.tiles.read(&f->m, level, n, width, out);
+}
+
+static int root_of(const struct tree_tiles *tiles, uint64_t a, uint64_t size, struct proof *p)
+{
+	(void)a;
+	return tiles_root(tiles, size, &p->hashes[0]);
+}
+
+static int inclusion_of(const struct tree_tiles *tiles, uint64_t a, uint64_t size, struct proof *p)
+{
+	return tiles_inclusion(tiles, a - 1, size, p->hashes, &p->n);
+}
+
+static int consistency_of(const struct tree_tiles *tiles, uint64_t a, uint64_t size, struct proof *p)
+{
+	return tiles_consistency(tiles, a, size, p->hashes, &p->n);
+}
+
+/* Whichever read fails, its error comes back, and the outputs are as they were. */
+static void test_failing_reads(void **state)
+{
+	static int (*const all[])(const struct tree_tiles *, uint64_t, uint64_t,
+	                          struct proof *) = {root_of, inclusion_of, consistency_of};
+	static const uint64_t places[][2] = {{1, 65536},   {65536, 65536 + 300}, {300, 65536 + 300},
+	                                     {300, 65700}, {65700, 65536 + 300}, {512, 600},
+	                                     {600, 601},   {1, 65536 + 256}};
+	struct failing f = {.left = 0};
+	const struct tree_tiles tiles = {.read = read_failing, .ctx = &f};
+	struct tree *t;
+
+	(void)state;
+	memory_tiles_init(&f.m, LEAVES_MAX);
+	t = new_tree(&f.m.tiles);
+	append_to(t, 65536 + 300);
+	memory_tiles_sync(&f.m, t);
+	tree_free(t);
+	for (unsigned k = 0; k < 3; k++)
+		for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+			struct proof p = {.n = 77};
+			unsigned n = 1;
+
+			for (f.left = n; all[k](&tiles, places[i][0], places[i][1], &p) != 0; f.left = ++n) {
+				assert_int_equal(f.left, 0);
+				assert_int_equal(p.n, 77);
+			}
+			assert_true(n > 1 && f.left > 0);
+		}
+	memory_tiles_free(&f.m);
+}
+
+/* Sizes beyond what a tree can have. */
+static void test_too_large(void **state)
+{
+	const struct tree_tiles none = {0};
+	struct proof p;
+
+	(void)state;
+	assert_int_equal(tiles_inclusion(&none, 0, TREE_SIZE_MAX + 1, p.hashes, &p.n), CS_ERR_INVALID);
+	assert_int_equal(tiles_consistency(&none, 1, TREE_SIZE_MAX + 1, p.hashes, &p.n), CS_ERR_INVALID);
+	assert_int_equal(tiles_consistency(&none, 2, 1, p.hashes, &p.n), CS_ERR_INVALID);
+	assert_int_equal(tiles_root(&none, TREE_SIZE_MAX, p.hashes), CS_ERR_NOT_FOUND);
+}
+
 /* Proofs of trees far beyond what fits: every hash the same, so a store can be made up. */
 static int read_same(void *ctx, unsigned level, uint64_t n, unsigned width, struct hash *out)
 {
@@ -362,6 +456,9 @@ int main(void)
 	        cmocka_unit_test(test_tile_boundaries),
 	        cmocka_unit_test(test_load),
 	        cmocka_unit_test(test_errors),
+	        cmocka_unit_test(test_no_store),
+	        cmocka_unit_test(test_failing_reads),
+	        cmocka_unit_test(test_too_large),
 	        cmocka_unit_test(test_huge),
 	};
 

@@ -81,6 +81,7 @@ void fixture_init(struct fixture *f)
 		key_make(&f->cosigner[i], name, NOTE_KEY_COSIGNATURE, (uint8_t)(0x20 + i));
 	}
 	key_make(&f->witness, "outside.example/witness", NOTE_KEY_COSIGNATURE, 0x30);
+	key_make(&f->other, "other.example/log", NOTE_KEY_ED25519, 0x50);
 	key_make(&f->stranger, FIXTURE_ORIGIN, NOTE_KEY_ED25519, 0x40);
 	for (uint64_t i = 0; i < FIXTURE_ENTRIES; i++)
 		entry_make(f, i);
@@ -134,11 +135,18 @@ size_t fixture_checkpoint(const struct fixture *f, uint64_t size, struct fixture
                           char note[LIMIT_NOTE_SIZE_MAX])
 {
 	struct checkpoint c = {.origin = FIXTURE_ORIGIN, .size = size};
+
+	fixture_root(f, size, &c.root);
+	return fixture_sign(f, &c, by, note);
+}
+
+size_t fixture_sign(const struct fixture *f, const struct checkpoint *c, struct fixture_signers by,
+                    char note[LIMIT_NOTE_SIZE_MAX])
+{
 	char text[512];
 	size_t text_len, len;
 
-	fixture_root(f, size, &c.root);
-	assert_int_equal(checkpoint_format(&c, text, sizeof text, &text_len), 0);
+	assert_int_equal(checkpoint_format(c, text, sizeof text, &text_len), 0);
 	memcpy(note, text, text_len);
 	note[text_len] = '\n';
 	len = text_len + 1;
@@ -193,4 +201,77 @@ char *fixture_bundle(const struct fixture *f, uint64_t index, uint64_t kinds, co
 			fields[kept++] = fields[i];
 	assert_int_equal(bundle_write(e->leaf, e->leaf_len, fields, kept, proof, strlen(proof), &json, ret_len), 0);
 	return json;
+}
+
+char *fixture_proven(const struct fixture *f, uint64_t index, uint64_t size, unsigned cosigners, uint64_t kinds)
+{
+	char note[LIMIT_NOTE_SIZE_MAX];
+	static char proof[FORMAT_PROOF_SIZE_MAX];
+	size_t len;
+
+	fixture_checkpoint(f, size, (struct fixture_signers){.logs = 1, .cosigners = cosigners}, note);
+	fixture_proof(f, index, size, note, proof);
+	return fixture_bundle(f, index, kinds, proof, &len);
+}
+
+const char *fixture_vkey(const char *name, uint8_t type, uint32_t number)
+{
+	static char texts[4][320];
+	static unsigned next;
+	uint8_t pub[32] = {0};
+	struct note_key k;
+	char *text = texts[next++ % 4];
+
+	put_u32be(pub + 28, number);
+	assert_int_equal(note_key_init(&k, name, type, pub), 0);
+	assert_int_equal(note_key_format(&k, text, sizeof texts[0]), 0);
+	return text;
+}
+
+void fixture_policy_text(const struct fixture *f, const char *template, char *buf, size_t size)
+{
+	size_t len = 0;
+
+	buf[0] = '\0';
+	for (const char *s = template; *s; s++) {
+		const char *vkey = NULL;
+
+		if (s[0] == 'L' && s[1] >= '1' && s[1] <= '3')
+			vkey = f->log[s[1] - '1'].vkey;
+		if (s[0] == 'W' && s[1] >= '1' && s[1] <= '3')
+			vkey = f->cosigner[s[1] - '1'].vkey;
+		if (s[0] == 'W' && s[1] == 'O')
+			vkey = f->witness.vkey;
+		if (s[0] == 'L' && s[1] == 'O')
+			vkey = f->other.vkey;
+		int n = vkey ? snprintf(buf + len, size - len, "%s", vkey) : snprintf(buf + len, size - len, "%c", *s);
+		assert_true(n > 0 && (size_t)n < size - len);
+		len += (size_t)n;
+		s += vkey ? 1 : 0;
+	}
+}
+
+struct verify_policy *fixture_policy_of(const struct fixture *f, const char *template)
+{
+	struct verify_policy *p = NULL;
+	char text[4096], reason[128] = "";
+
+	fixture_policy_text(f, template, text, sizeof text);
+	if (verify_policy_parse(text, strlen(text), &p, reason, sizeof reason))
+		fail_msg("%s: %s", template, reason);
+	return p;
+}
+
+bool fixture_says(const struct verify_result *r, enum verify_mark mark, const char *part)
+{
+	for (unsigned i = 0; i < r->n_lines; i++)
+		if (r->lines[i].mark == mark && strstr(r->lines[i].text, part))
+			return true;
+	return false;
+}
+
+void fixture_outcome(const struct verify_result *r, enum verify_outcome outcome, const char *reason)
+{
+	if (r->outcome != outcome || !strstr(r->reason, reason))
+		fail_msg("outcome %d, not %d: \"%s\", not \"%s\"", r->outcome, outcome, r->reason, reason);
 }

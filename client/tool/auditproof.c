@@ -101,7 +101,7 @@ bool auditproof_read(struct auditproof *ret, const struct verify_policy *policy,
 	if (!ret->result)
 		return false;
 	verify_bundle(policy, bundle, strlen(bundle), ret->result);
-	if (ret->result->outcome == VERIFY_REFUTED || !ret->result->has_checkpoint)
+	if (ret->result->outcome == VERIFY_REFUTED || !ret->result->proven)
 		return false;
 	ret->size = ret->result->size;
 	memcpy(ret->size_root.b, ret->result->root, HASH_SIZE);

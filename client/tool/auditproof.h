@@ -29,7 +29,7 @@ struct auditproof {
 
 /*
  * Takes a bundle of cs_prove apart. The verifier has checked it first: result->outcome. False: it is not such a bundle,
- * or was refuted.
+ * or does not hold.
  */
 bool auditproof_read(struct auditproof *ret, const struct verify_policy *policy, const char *bundle, uint64_t index);
 void auditproof_close(struct auditproof *p);

@@ -334,11 +334,14 @@ void verifyidentity(const char *json, size_t size, struct verify_result *r)
 	json_t *doc = json_loadb(json, size, JSON_REJECT_DUPLICATES, NULL);
 	uint64_t outcome = 0;
 
-	if (d && doc && open_all(d, doc) && d->answer.e.kind == ENTRY_ANSWER && r->has_checkpoint &&
+	if (d && doc && open_all(d, doc) && d->answer.e.kind == ENTRY_ANSWER &&
 	    bundleentry_number(&d->answer, 7, &outcome) && outcome == ANSWER_MET) {
 		d->r = r;
 		evidence_init();
-		check(d);
+		if (r->proven)
+			check(d);
+		else /* Whoever made the bundle may have made the enrolment, too. */
+			unchecked(d, "not each of its entries is proven");
 	}
 	for (unsigned i = 0; d && i < FORMAT_BUNDLE_SUPPORTS; i++)
 		bundleentry_close(&d->supports[i]);
