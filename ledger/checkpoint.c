@@ -28,15 +28,14 @@ static bool origin_valid(const char *s, size_t len)
 int checkpoint_format(const struct checkpoint *c, char *buf, size_t cap, size_t *ret_len)
 {
 	char root[ROOT_BASE64_LEN + 1];
-	int n;
 
 	if (!origin_valid(c->origin, strnlen(c->origin, sizeof(c->origin))))
 		return CS_ERR_INVALID;
 	base64_encode(c->root.b, HASH_SIZE, root, sizeof(root));
-	n = snprintf(buf, cap, "%s\n%" PRIu64 "\n%s\n", c->origin, c->size, root);
-	if (n < 0 || (size_t)n >= cap)
+	size_t n = (size_t)snprintf(buf, cap, "%s\n%" PRIu64 "\n%s\n", c->origin, c->size, root);
+	if (n >= cap)
 		return CS_ERR_TOO_LARGE;
-	*ret_len = (size_t)n;
+	*ret_len = n;
 	return 0;
 }
 

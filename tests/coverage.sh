@@ -22,7 +22,7 @@ tests_verifier=(tests/test_verify_{text,leaf,agrees,hash,tree,policy,trust,note,
 tests_ledger=(tests/test_hash tests/test_bytes tests/test_tree tests/test_proof tests/test_tilejudge tests/test_note
 	tests/test_entry tests/test_store tests/test_store_process tests/test_store_damage tests/test_store_mend
 	tests/test_store_erase tests/test_scrub)
-tests_ledger+=(tests/test_bundle tests/test_note_refusals tests/test_entry_forms)
+tests_ledger+=(tests/test_parts tests/test_bundle tests/test_note_refusals tests/test_entry_forms)
 
 # Half of what is in these is for processors with SHA extensions: on others they are shown only.
 sha_files=(ledger/hash.c ledger/sha256ni.c)

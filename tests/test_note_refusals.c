@@ -151,13 +151,36 @@ static void test_vkeys(void **state)
 	                            5)); /* A joiner is no space. */
 }
 
+/* An origin as long as may be and one letter more, and roots of 31 and of 33 bytes. */
+static void test_checkpoints(void **state)
+{
+#define ROOT "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+	struct checkpoint c = {.size = 5}, parsed;
+	char text[512];
+	size_t len;
+
+	(void)state;
+	memset(c.origin, 'o', sizeof c.origin); /* It does not even end. */
+	assert_int_equal(checkpoint_format(&c, text, sizeof text, &len), CS_ERR_INVALID);
+	c.origin[LIMIT_ORIGIN_SIZE_MAX] = '\0';
+	assert_int_equal(checkpoint_format(&c, text, sizeof text, &len), 0);
+	assert_int_equal(checkpoint_parse(&parsed, text, len), 0);
+	assert_string_equal(parsed.origin, c.origin);
+	memmove(text + 1, text, len);
+	assert_int_equal(checkpoint_parse(&parsed, text, len + 1), CS_ERR_MALFORMED);
+	assert_int_equal(checkpoint_parse(&parsed, "o\n5\n" ROOT "\n", 4 + 44 + 1), 0);
+	assert_int_equal(checkpoint_parse(&parsed, "o\n5\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA==\n", 4 + 44 + 1),
+	                 CS_ERR_MALFORMED);
+	assert_int_equal(checkpoint_parse(&parsed, "o\n5\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n", 4 + 44 + 1),
+	                 CS_ERR_MALFORMED);
+#undef ROOT
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_lines),
-	        cmocka_unit_test(test_long_signature),
-	        cmocka_unit_test(test_room),
-	        cmocka_unit_test(test_vkeys),
+	        cmocka_unit_test(test_lines), cmocka_unit_test(test_long_signature), cmocka_unit_test(test_room),
+	        cmocka_unit_test(test_vkeys), cmocka_unit_test(test_checkpoints),
 	};
 
 	return cmocka_run_group_tests_name("odd notes", tests, setup, NULL);
