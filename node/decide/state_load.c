@@ -82,7 +82,7 @@ static void load_subject(struct state *s, struct reader *r, uint64_t slot)
 	u->touch = load_uint(r, ENTRIES_MAX);
 	load_chain(r, &u->subject_chain);
 	load_chain(r, &u->actor_chain);
-	profile_read(r, &u->profile);
+	profile_read(r, &subject_past_change(s, u)->profile);
 	if (slot >= s->n_subjects)
 		s->n_subjects = (uint32_t)slot + 1;
 }
@@ -94,7 +94,7 @@ static void load_history(struct state *s, struct reader *r, uint64_t slot)
 		r->err = CS_ERR_DAMAGED;
 		return;
 	}
-	history_read(r, &s->subjects[slot].history);
+	history_read(r, &subject_past_change(s, &s->subjects[slot])->history);
 	if (slot >= s->n_subjects)
 		s->n_subjects = (uint32_t)slot + 1;
 }

@@ -57,7 +57,7 @@ static void write_chain(struct writer *w, const struct chain *c)
 	writer_uint(w, c->count);
 }
 
-static int emit_subject(const struct state *s, uint32_t slot)
+static int emit_subject(const struct state *s, uint32_t slot, const struct profile *p)
 {
 	const struct subject *u = &s->subjects[slot];
 	struct writer w = writer_of(s);
@@ -67,21 +67,20 @@ static int emit_subject(const struct state *s, uint32_t slot)
 	writer_uint(&w, u->touch);
 	write_chain(&w, &u->subject_chain);
 	write_chain(&w, &u->actor_chain);
-	profile_write(&w, &u->profile);
+	profile_write(&w, p);
 	return emit_written(s, RECORD_SUBJECT, slot, &w);
 }
 
 /* A slot that changes hands may leave one behind. */
-static int emit_history(const struct state *s, uint32_t slot)
+static int emit_history(const struct state *s, uint32_t slot, const struct history *h)
 {
-	const struct subject *u = &s->subjects[slot];
 	struct writer w = writer_of(s);
 
 	if (!state_feature(s, FEATURE_DECISIONS))
 		return 0;
-	if (!u->history.begun)
+	if (!h->begun)
 		return emit(s, RECORD_HISTORY, slot, NULL, 0);
-	history_write(&w, &u->history);
+	history_write(&w, h);
 	return emit_written(s, RECORD_HISTORY, slot, &w);
 }
 
@@ -310,8 +309,9 @@ void take_subject(struct state *s, uint32_t slot)
 	if (!s->taking || s->subjects[slot].mark != s->epoch - 1)
 		return;
 	s->subjects[slot].mark = 0;
-	keep_error(s, emit_subject(s, slot));
-	keep_error(s, emit_history(s, slot));
+	const struct past *p = pasts_glance(s->pasts, &s->subjects[slot].past);
+	keep_error(s, emit_subject(s, slot, &p->profile));
+	keep_error(s, emit_history(s, slot, &p->history));
 }
 
 void take_challenge(struct state *s, uint32_t slot)
