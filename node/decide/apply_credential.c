@@ -101,6 +101,16 @@ static bool names_member(struct reader *sealed, const struct state *s, unsigned 
 	return true;
 }
 
+/* Replicas of a build without PS256 refuse the order as malformed: the others do as well, until all have it. */
+static int check_issuer(const struct state *s, const struct credential_order *o, const struct refusal *why)
+{
+	struct credential_issuer i;
+
+	if (credential_issuer_read(&i, o->data, o->data_len) != 0)
+		return CS_ERR_MALFORMED;
+	return credential_issuer_has_pss(&i) ? check_feature_on(s, FEATURE_RECORDS, "a key for PS256", why) : 0;
+}
+
 /* Whichever node leads must be able to open it. */
 static int check_totp(const struct state *s, const struct credential_order *o, const struct refusal *why)
 {
@@ -135,6 +145,8 @@ static int check_by_kind(const struct state *s, const struct credential_order *o
 	switch (o->kind) {
 	case CREDENTIAL_TOTP:
 		return check_totp(s, o, why);
+	case CREDENTIAL_ISSUER:
+		return check_issuer(s, o, why);
 	case CREDENTIAL_OIDC:
 		return credential_oidc_read(&i, o->data, o->data_len) != 0
 		               ? CS_ERR_MALFORMED
