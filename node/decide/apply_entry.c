@@ -32,9 +32,7 @@ struct writer field_start(const struct apply *a)
 
 void field_end(const struct apply *a, unsigned kind, const struct writer *w)
 {
-	if (w->err != 0)
-		a->s->builder->err = w->err;
-	entry_builder_field(a->s->builder, kind, w->base, w->len);
+	entry_builder_written(a->s->builder, kind, w);
 }
 
 void field_client(const struct apply *a)

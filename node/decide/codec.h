@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "ledger/bytes.h"
 #include "node/decide/command.h"
@@ -28,7 +29,11 @@ size_t codec_domain(uint8_t *ret, const char *domain, const char *origin);
 
 /* Order by bytes, the shorter first: names in a request have one order. */
 int text_compare(struct text a, struct text b);
-bool text_is(struct text t, const char *s);
+/* In line: of a literal, as nearly always, the length is known when it is compiled. */
+static inline bool text_is(struct text t, const char *s)
+{
+	return t.len == strlen(s) && (t.len == 0 || memcmp(t.s, s, t.len) == 0);
+}
 
 /* [name, sequence, expiry ms, signature bin64], or an array of such. */
 void admin_signature_write(struct writer *w, const struct admin_signature *a);

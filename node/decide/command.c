@@ -172,11 +172,6 @@ int text_compare(struct text a, struct text b)
 	return a.len < b.len ? -1 : a.len > b.len;
 }
 
-bool text_is(struct text t, const char *s)
-{
-	return t.len == strlen(s) && (t.len == 0 || memcmp(t.s, s, t.len) == 0);
-}
-
 static void write_value(struct writer *w, const struct named_value *v)
 {
 	writer_array(w, 2);
@@ -315,8 +310,10 @@ int request_decode(struct request *ret, const void *bytes, size_t len)
 
 const struct named_value *request_context(const struct request *r, const char *name)
 {
+	const size_t len = strlen(name);
+
 	for (unsigned i = 0; i < r->n_context; i++)
-		if (text_is(r->context[i].name, name))
+		if (r->context[i].name.len == len && memcmp(r->context[i].name.s, name, len) == 0)
 			return &r->context[i];
 	return NULL;
 }
