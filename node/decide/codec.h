@@ -21,6 +21,8 @@ void codec_pair(struct reader *r, struct text *ret_type, struct text *ret_id); /
 bool codec_is_array(const void *bytes, size_t len);                            /* Exactly one canonical array. */
 
 void codec_write_text(struct writer *w, struct text t);
+#define CODEC_KEY_SIZE 32
+void codec_write_key_or_nil(struct writer *w, const uint8_t *key);         /* NULL: nil. */
 void codec_write_pair(struct writer *w, struct text type, struct text id); /* [type, id] */
 void codec_write_context(struct writer *w, const struct named_value *v);   /* [name, value] */
 
