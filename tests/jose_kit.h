@@ -1,5 +1,4 @@
-/* JSON Web Signatures held against a JWK Set, the way an issuer's tokens are: pinned by the client, verified by a node.
- */
+/* JSON Web Signatures held against a JWK Set: keys pinned as the client pins, tokens verified as nodes verify. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef TESTS_JOSE_KIT_H
 #define TESTS_JOSE_KIT_H

@@ -1,9 +1,9 @@
-/*
- * Wycheproof's cases against what verifies ID tokens: JSON Web Signatures with their key sets, and the bare signatures
- * below them. The vectors are not part of this project: the folder with its files (testvectors_v1) is the argument, or
- * in COUNTERSIGN_WYCHEPROOF. Without it: 77, skipped.
- */
+/* Wycheproof's cases against what verifies ID tokens: JSON Web Signatures with their keys, and bare signatures. */
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The vectors are not part of this project: the folder with its files (testvectors_v1) is the argument, or in
+ * COUNTERSIGN_WYCHEPROOF. Without it: 77, skipped.
+ */
 #include <config.h>
 
 #include <jansson.h>
