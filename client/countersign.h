@@ -379,7 +379,8 @@ int cs_credential_totp(cs_client *client, const char *name, const uint8_t *secre
                        const struct cs_totp *parameters, uint8_t *buf, size_t cap, size_t *ret_len);
 /* issuer: the name of an enrolled oidc-issuer; sub: who the subject is there. */
 int cs_credential_oidc(const char *issuer, const char *sub, uint8_t *buf, size_t cap, size_t *ret_len);
-/* jwks_json: the issuer's JWK Set; keys that are not for RS256, ES256 or EdDSA are left out. */
+/* jwks_json: the issuer's JWK Set; keys that are not to verify RS256, PS256, ES256 or EdDSA are left
+ * out, an RSA key that names no algorithm is for RS256. */
 int cs_credential_issuer(const char *iss, const char *aud, unsigned skew_ms, const char *jwks_json, uint8_t *buf,
                          size_t cap, size_t *ret_len);
 int cs_credential_root(const void *der, size_t size, uint8_t *buf, size_t cap, size_t *ret_len);

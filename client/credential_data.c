@@ -218,20 +218,41 @@ static const char *member_text(const json_t *o, const char *name)
 	return s == NULL ? "" : s;
 }
 
+/* RFC 7517 4.2 and 4.3: what a key says that it is for. */
+static bool jwk_is_to_verify(const json_t *jwk)
+{
+	const json_t *use = json_object_get(jwk, "use"), *ops = json_object_get(jwk, "key_ops"), *op;
+	bool found = ops == NULL;
+	size_t i;
+
+	json_array_foreach(ops, i, op) found |= json_is_string(op) && strcmp(json_string_value(op), "verify") == 0;
+	return found && (use == NULL || strcmp(member_text(jwk, "use"), "sig") == 0);
+}
+
+/* RFC 7517 4.4: none named, or this one. */
+static bool jwk_alg_is(const json_t *jwk, const char *alg)
+{
+	return json_object_get(jwk, "alg") == NULL || strcmp(member_text(jwk, "alg"), alg) == 0;
+}
+
 /* A key of a JWK Set (RFC 7517, RFC 7518 6, RFC 8037), if it is one that signs by an algorithm of the list. */
 static const char *jwk_read(const json_t *jwk, uint8_t key[CREDENTIAL_KEY_SIZE_MAX], size_t *ret_len)
 {
-	const char *kty = member_text(jwk, "kty"), *crv = member_text(jwk, "crv"), *alg = member_text(jwk, "alg");
+	const char *kty = member_text(jwk, "kty"), *crv = member_text(jwk, "crv");
 	size_t a = 0, b = 0;
 
-	if (strcmp(kty, "OKP") == 0 && strcmp(crv, "Ed25519") == 0 && json_base64url(jwk, "x", key, 32, ret_len))
+	if (!jwk_is_to_verify(jwk))
+		return NULL;
+	if (strcmp(kty, "OKP") == 0 && strcmp(crv, "Ed25519") == 0 && jwk_alg_is(jwk, "EdDSA") &&
+	    json_base64url(jwk, "x", key, 32, ret_len))
 		return "EdDSA";
-	if (strcmp(kty, "EC") == 0 && strcmp(crv, "P-256") == 0 && json_base64url(jwk, "x", key, 32, &a) && a == 32 &&
-	    json_base64url(jwk, "y", key + 32, 32, &b) && b == 32) {
+	if (strcmp(kty, "EC") == 0 && strcmp(crv, "P-256") == 0 && jwk_alg_is(jwk, "ES256") &&
+	    json_base64url(jwk, "x", key, 32, &a) && a == 32 && json_base64url(jwk, "y", key + 32, 32, &b) && b == 32) {
 		*ret_len = 64;
 		return "ES256";
 	}
-	if (strcmp(kty, "RSA") == 0 && (alg[0] == 0 || strcmp(alg, "RS256") == 0)) {
+	/* One algorithm a key (RFC 8725 3.1); of those that name none the one that every issuer has. */
+	if (strcmp(kty, "RSA") == 0 && (jwk_alg_is(jwk, "RS256") || jwk_alg_is(jwk, "PS256"))) {
 		uint8_t e[4];
 		if (!json_base64url(jwk, "e", e, sizeof(e), &a) ||
 		    !json_base64url(jwk, "n", key + 4, CREDENTIAL_KEY_SIZE_MAX - 4, &b))
@@ -239,7 +260,7 @@ static const char *jwk_read(const json_t *jwk, uint8_t key[CREDENTIAL_KEY_SIZE_M
 		memset(key, 0, 4);
 		memcpy(key + 4 - a, e, a);
 		*ret_len = 4 + b;
-		return "RS256";
+		return jwk_alg_is(jwk, "RS256") ? "RS256" : "PS256";
 	}
 	return NULL;
 }
@@ -265,6 +286,27 @@ static void write_keys(struct writer *w, const json_t *keys)
 	}
 }
 
+/* Nodes would take no signature by such a key: who pins it is told now. */
+static int check_strength(const uint8_t *data, size_t len)
+{
+	struct credential_issuer i;
+	uint32_t n = 0;
+
+	if (credential_issuer_read(&i, data, len) != 0)
+		return CS_E_INVALID; /* It was just made. */
+	reader_array(&i.keys, ISSUER_KEYS_MAX, &n);
+	for (uint32_t k = 0; k < n; k++) {
+		struct issuer_key key;
+		issuer_key_read(&i.keys, &key);
+		const char *why = issuer_key_weakness(&key);
+		if (why == NULL)
+			continue;
+		last_error_set("the issuer's key \"%.*s\": %s", (int)key.kid.len, key.kid.s, why);
+		return CS_E_INVALID;
+	}
+	return CS_OK;
+}
+
 int cs_credential_issuer(const char *iss, const char *aud, unsigned skew_ms, const char *jwks_json, uint8_t *buf,
                          size_t cap, size_t *ret_len)
 {
@@ -278,7 +320,9 @@ int cs_credential_issuer(const char *iss, const char *aud, unsigned skew_ms, con
 	writer_uint(&w, skew_ms);
 	write_keys(&w, json_object_get(o, "keys"));
 	json_decref(o);
-	return finish(CREDENTIAL_ISSUER, &w, "the issuer (1 to 8 keys for RS256, ES256 or EdDSA are wanted)", ret_len);
+	int err = finish(CREDENTIAL_ISSUER, &w, "the issuer (1 to 8 keys for RS256, PS256, ES256 or EdDSA are wanted)",
+	                 ret_len);
+	return err < 0 ? err : check_strength(buf, *ret_len);
 }
 
 int cs_credential_root(const void *der, size_t size, uint8_t *buf, size_t cap, size_t *ret_len)

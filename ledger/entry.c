@@ -99,19 +99,72 @@ static int value_check(const void *value, size_t len)
 
 static_assert(FIELD_SALTED_MAX < LIMIT_FIELD_COUNT_MAX, "every kind once is within the bound of fields");
 
-void entry_builder_field(struct entry_builder *b, unsigned kind, const void *value, size_t len)
+/* How many bytes follow a head's first one: those of a number, of a length, and the text itself of short ones. */
+static bool payload_of(const uint8_t *p, const uint8_t *end, size_t *ret_payload, uint32_t *ret_elements)
 {
-	unsigned kind_before = b->n_fields > 0 ? b->fields[b->n_fields - 1].kind : 0;
+	static const uint8_t numbers[4] = {1, 2, 4, 8};
+	uint8_t b = *p++;
+	size_t left = (size_t)(end - p);
 
-	if (b->err != 0)
-		return;
-	if (kind <= kind_before || kind > FIELD_SALTED_MAX)
-		b->err = CS_ERR_INVALID;
-	else /* A commitment to bytes that no reader accepts could never be disclosed. */
-		b->err = value_check(value, len);
-	if (b->err != 0)
-		return;
+	*ret_elements = 0;
+	*ret_payload = 0;
+	if (b <= 0x7f || b >= 0xe0 || b == 0xc0 || b == 0xc2 || b == 0xc3)
+		return true;
+	if (b <= 0x8f) /* Maps. */
+		return false;
+	if (b <= 0x9f)
+		*ret_elements = b & 0x0f;
+	else if (b <= 0xbf)
+		*ret_payload = b & 0x1f;
+	else if (b >= 0xcc && b <= 0xd3)
+		*ret_payload = numbers[b & 3];
+	else if ((b == 0xc4 || b == 0xd9) && left >= 1)
+		*ret_payload = 1 + (size_t)p[0];
+	else if ((b == 0xc5 || b == 0xda) && left >= 2)
+		*ret_payload = 2 + (size_t)get_u16be(p);
+	else if ((b == 0xc6 || b == 0xdb) && left >= 4)
+		*ret_payload = 4 + (size_t)get_u32be(p);
+	else if (b == 0xdc && left >= 2)
+		*ret_elements = get_u16be(p), *ret_payload = 2;
+	else
+		return false; /* 65,536 elements and more: no field has as many. */
+	return *ret_payload <= left;
+}
+
+/*
+ * What a writer made is canonical and its texts are good, but it may be several values, or fewer than an array said:
+ * 0 if it is one, within the bounds of limits.h.
+ */
+static int structure_check(const uint8_t *p, size_t len)
+{
+	uint32_t open[LIMIT_MSGPACK_DEPTH_MAX + 1] = {1}, elements; /* Still to come, of each array; [0]: of it all. */
+	const uint8_t *end = p + len;
+	unsigned depth = 0, nodes = 0;
+	size_t payload;
+
+	for (;;) {
+		while (depth > 0 && open[depth] == 0)
+			depth--;
+		if (open[depth] == 0)
+			return p == end ? 0 : CS_ERR_MALFORMED;
+		if (++nodes > LIMIT_MSGPACK_NODES_MAX)
+			return CS_ERR_TOO_LARGE;
+		if (p == end || !payload_of(p, end, &payload, &elements))
+			return CS_ERR_MALFORMED;
+		p += 1 + payload;
+		open[depth]--;
+		if (elements == 0)
+			continue;
+		if (depth == LIMIT_MSGPACK_DEPTH_MAX)
+			return CS_ERR_TOO_LARGE;
+		open[++depth] = elements;
+	}
+}
+
+static void add_field(struct entry_builder *b, unsigned kind, const void *value, size_t len)
+{
 	const uint8_t *salt = b->salts[kind];
+
 	b->fields[b->n_fields].kind = kind;
 	field_commit(&b->fields[b->n_fields].commitment, kind, salt, value, len);
 	b->n_fields++;
@@ -119,6 +172,35 @@ void entry_builder_field(struct entry_builder *b, unsigned kind, const void *val
 	writer_uint(&b->body, kind);
 	writer_bin(&b->body, salt, SALT_SIZE);
 	writer_bin(&b->body, value, len);
+}
+
+/* Whether a field of this kind may follow. */
+static bool kind_follows(struct entry_builder *b, unsigned kind)
+{
+	unsigned kind_before = b->n_fields > 0 ? b->fields[b->n_fields - 1].kind : 0;
+
+	if (b->err == 0 && (kind <= kind_before || kind > FIELD_SALTED_MAX))
+		b->err = CS_ERR_INVALID;
+	return b->err == 0;
+}
+
+void entry_builder_field(struct entry_builder *b, unsigned kind, const void *value, size_t len)
+{
+	if (!kind_follows(b, kind))
+		return;
+	/* A commitment to bytes that no reader accepts could never be disclosed. */
+	b->err = value_check(value, len);
+	if (b->err == 0)
+		add_field(b, kind, value, len);
+}
+
+void entry_builder_written(struct entry_builder *b, unsigned kind, const struct writer *value)
+{
+	if (!kind_follows(b, kind))
+		return;
+	b->err = value->err != 0 ? value->err : structure_check(value->base, value->len);
+	if (b->err == 0)
+		add_field(b, kind, value->base, value->len);
 }
 
 static void write_leaf(const struct entry_builder *b, struct writer *w)

@@ -93,6 +93,8 @@ void entry_builder_init(struct entry_builder *b, uint64_t index, unsigned kind, 
                         const struct hash *prev, const uint8_t seed[SEED_SIZE]);
 /* value: canonical msgpack of the kind's shape. */
 void entry_builder_field(struct entry_builder *b, unsigned kind, const void *value, size_t len);
+/* The same of what a writer made: it must be one value, and is not read again byte by byte. */
+void entry_builder_written(struct entry_builder *b, unsigned kind, const struct writer *value);
 /* Writes leaf bytes and body bytes into the caller's buffers (LIMIT_ENTRY_SIZE_MAX, LIMIT_BODY_SIZE_MAX). */
 int entry_builder_finish(struct entry_builder *b, uint8_t *leaf, size_t *ret_leaf_len, uint8_t *body,
                          size_t *ret_body_len);

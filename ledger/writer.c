@@ -33,7 +33,7 @@ void writer_raw(struct writer *w, const void *b, size_t len)
 	w->len += len;
 }
 
-/* msgpack-c's write callback. */
+/* msgpack-c's write callback: longer forms are packed by it. */
 static int append(void *ctx, const char *bytes, size_t len)
 {
 	struct writer *w = ctx;
@@ -50,8 +50,19 @@ static msgpack_packer packer_of(struct writer *w)
 	return pk;
 }
 
+/* What takes one byte in front is put there at once: nearly all that a decision writes. */
+static bool put_head(struct writer *w, uint8_t b)
+{
+	if (w->err != 0 || w->len == w->cap)
+		return false;
+	w->base[w->len++] = b;
+	return true;
+}
+
 void writer_array(struct writer *w, uint32_t n)
 {
+	if (n <= 0x0f && put_head(w, (uint8_t)(0x90 | n)))
+		return;
 	msgpack_packer pk = packer_of(w);
 
 	msgpack_pack_array(&pk, n);
@@ -59,6 +70,8 @@ void writer_array(struct writer *w, uint32_t n)
 
 void writer_uint(struct writer *w, uint64_t v)
 {
+	if (v <= 0x7f && put_head(w, (uint8_t)v))
+		return;
 	msgpack_packer pk = packer_of(w);
 
 	msgpack_pack_uint64(&pk, v);
@@ -66,6 +79,8 @@ void writer_uint(struct writer *w, uint64_t v)
 
 void writer_int(struct writer *w, int64_t v)
 {
+	if (v >= -32 && v <= 0x7f && put_head(w, (uint8_t)v))
+		return;
 	msgpack_packer pk = packer_of(w);
 
 	msgpack_pack_int64(&pk, v);
@@ -90,8 +105,6 @@ void writer_nil(struct writer *w)
 
 void writer_str(struct writer *w, const char *s, size_t len)
 {
-	msgpack_packer pk = packer_of(w);
-
 	if (len > UINT32_MAX) { /* msgpack specification: str 32 is the longest form. */
 		fail(w, CS_ERR_TOO_LARGE);
 		return;
@@ -100,7 +113,10 @@ void writer_str(struct writer *w, const char *s, size_t len)
 		fail(w, CS_ERR_MALFORMED);
 		return;
 	}
-	msgpack_pack_str(&pk, len);
+	if (len > 0x1f || !put_head(w, (uint8_t)(0xa0 | len))) {
+		msgpack_packer pk = packer_of(w);
+		msgpack_pack_str(&pk, len);
+	}
 	writer_raw(w, s, len);
 }
 
@@ -111,13 +127,16 @@ void writer_cstr(struct writer *w, const char *s)
 
 void writer_bin(struct writer *w, const void *b, size_t len)
 {
-	msgpack_packer pk = packer_of(w);
-
 	if (len > UINT32_MAX) { /* msgpack specification: bin 32 is the longest form. */
 		fail(w, CS_ERR_TOO_LARGE);
 		return;
 	}
-	msgpack_pack_bin(&pk, len);
+	if (w->cap - w->len > 2 && len <= UINT8_MAX && put_head(w, 0xc4)) {
+		put_head(w, (uint8_t)len);
+	} else {
+		msgpack_packer pk = packer_of(w);
+		msgpack_pack_bin(&pk, len);
+	}
 	writer_raw(w, b, len);
 }
 

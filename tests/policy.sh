@@ -207,6 +207,25 @@ says '~ thresholds.deny: 5000 -> 2600'
 sed -e 's/^ *#.*//' -e '/^rates:$/,/client: 100000$/d' "$folder/first.yaml" >"$folder/form.yaml"
 printf 'rates: {client: 100000}\n' >>"$folder/form.yaml"
 expect 0 policy diff @default "$folder/form.yaml"
+# Nor do they beside a difference that there is: at the top, in a rule, in sections that the other lacks.
+sed -e 's/^bias: -2000/bias: -1900/' -e 's/^    verdict: risk$/&\n    weight: 0/' \
+	-e 's/^    verdict: step_up$/    weight: 0\n    verdict: step_up/' -e 's/^valid_for: 5m/valid_for: 300s/' \
+	-e 's/actor: "\*"/actor: ["*"]/' "$folder/first.yaml" >"$folder/stated.yaml"
+printf 'signals: {travel_kmh: 900, proof_recent: 15m}\ngrants: {revoke_risk: 5000, revoke_outside: HIGH}\n' \
+	>>"$folder/stated.yaml"
+expect 1 policy diff "$folder/first.yaml" "$folder/stated.yaml"
+says '~ bias: -2000 -> -1900'
+[ "$(wc -l <"$out")" -eq 1 ] || fail 'a default that is stated was shown as a difference'
+expect 1 policy diff "$folder/stated.yaml" "$folder/first.yaml" --json
+says '"what": "bias"'
+[ "$(grep -c '"what"' "$out")" -eq 1 ] || fail 'a default that is stated was shown as a difference, in JSON'
+# What is not the default is shown against it.
+sed -e 's/revoke_outside: HIGH/revoke_outside: MEDIUM/' -e 's/travel_kmh: 900/travel_kmh: 500/' \
+	-e 's/^bias: -1900/bias: -2000/' "$folder/stated.yaml" >"$folder/other.yaml"
+expect 1 policy diff "$folder/first.yaml" "$folder/other.yaml"
+says '~ signals.travel_kmh: 900 -> 500'
+says '~ grants.revoke_outside: HIGH -> MEDIUM'
+[ "$(wc -l <"$out")" -eq 2 ] || fail 'more differs than was changed'
 sed -e 's/known_device: -600/known_device: -500/' -e 's/verdict: step_up/verdict: deny/' -e 's/"delete\*", //' \
 	-e 's/- id: production-deploy/- id: to-production/' "$folder/first.yaml" >"$folder/third.yaml"
 expect 1 policy diff "$folder/first.yaml" "$folder/third.yaml"

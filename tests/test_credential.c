@@ -17,6 +17,7 @@
 #include "node/decide/command_verdicts.h"
 #include "node/decide/policy_form.h"
 #include "node/decide/signals.h"
+#include "node/decide/state.h"
 #include "node/evidence/verify.h"
 #include "tests/decide_kit.h"
 #include "tests/replay_kit.h"
@@ -675,6 +676,24 @@ static void own_carried_out(void **state)
 	kit_free(&k);
 }
 
+static size_t pss_issuer_data(uint8_t *ret)
+{
+	static const uint8_t key[4 + 256] = {[1] = 1, [3] = 1, [4] = 0x80};
+	struct writer w;
+
+	writer_init(&w, ret, CREDENTIAL_DATA_SIZE_MAX);
+	writer_array(&w, 4);
+	writer_cstr(&w, "https://idp.example");
+	writer_cstr(&w, "countersign");
+	writer_uint(&w, 0);
+	writer_array(&w, 1);
+	writer_array(&w, 3);
+	writer_cstr(&w, "");
+	writer_cstr(&w, "PS256");
+	writer_bin(&w, key, sizeof(key));
+	return w.len;
+}
+
 static void enrolments_wrong(void **state)
 {
 	uint8_t other[CREDENTIAL_DATA_SIZE_MAX];
@@ -691,6 +710,12 @@ static void enrolments_wrong(void **state)
 	assert_refused(enrol("node-2", CREDENTIAL_ISSUER, NULL, data, issuer_data(data)), CS_ERR_INVALID);
 	assert_refused(enrol("two", CREDENTIAL_ISSUER, NULL, data, totp_data(data, "two")), CS_ERR_MALFORMED);
 	assert_refused(enrol("two", 9, "ada", data, totp_data(data, "two")), CS_ERR_MALFORMED);
+	/* PS256 is of the feature records: builds without it would take no such order. */
+	n = pss_issuer_data(other);
+	k.s->features.on &= ~FEATURE_BIT(FEATURE_RECORDS);
+	assert_refused(enrol("pss", CREDENTIAL_ISSUER, NULL, other, n), CS_ERR_INVALID);
+	k.s->features.on |= FEATURE_BIT(FEATURE_RECORDS);
+	assert_entry(enrol("pss", CREDENTIAL_ISSUER, NULL, other, n), ENTRY_CREDENTIAL_ENROLLED, 0);
 	/* Registered for another name: the leader finds it, and proposes none; decide takes none either. */
 	assert_refused(enrol("two", CREDENTIAL_WEBAUTHN, "ada", data, webauthn_data(data, "one")), CS_ERR_INVALID);
 	assert_non_null(strstr(e.found.why, "another challenge"));

@@ -309,6 +309,68 @@ static void test_builder_room(void **state)
 	assert_int_equal(leaf_len, 77);
 }
 
+/* Every form that a writer has, and what it can leave undone. */
+static void test_written(void **state)
+{
+	static const size_t lengths[] = {0, 1, 31, 32, 255, 256, 4000};
+	static uint8_t bytes[20000];
+	static const char zeros[4000] = "";
+	static char letters[4000];
+	struct field fields[LIMIT_FIELD_COUNT_MAX];
+	unsigned n_fields = 0;
+	struct writer w;
+
+	(void)state;
+	memset(letters, 'x', sizeof(letters));
+	writer_init(&w, bytes, sizeof(bytes));
+	writer_array(&w, 2 * 7 + 20);
+	for (size_t i = 0; i < 7; i++) {
+		writer_str(&w, letters, lengths[i]);
+		writer_bin(&w, zeros, lengths[i]);
+	}
+	for (unsigned shift = 0; shift < 8; shift++) {
+		writer_uint(&w, UINT64_C(0x7f) << (8 * shift));
+		writer_int(&w, -(INT64_C(0x55) << (7 * shift)));
+	}
+	writer_nil(&w);
+	writer_bool(&w, true);
+	writer_array(&w, 0);
+	writer_array(&w, 300);
+	for (unsigned i = 0; i < 300; i++)
+		writer_int(&w, (int64_t)i - 150);
+	start(ENTRY_TICK);
+	entry_builder_written(&builder, FIELD_ACTION, &w);
+	assert_int_equal(finish(), 0);
+	assert_int_equal(body_decode(fields, &n_fields, body, body_len), 0); /* A reader takes it, too. */
+	assert_int_equal(n_fields, 1);
+	/* One value fewer than was said, and one more than one. */
+	for (int more = -1; more <= 1; more += 2) {
+		writer_init(&w, bytes, sizeof(bytes));
+		writer_array(&w, 2);
+		for (int i = 0; i < 2 + more; i++)
+			writer_uint(&w, 300);
+		start(ENTRY_TICK);
+		entry_builder_written(&builder, FIELD_ACTION, &w);
+		assert_int_equal(finish(), CS_ERR_MALFORMED);
+	}
+	/* Nothing, too deep, and what failed while it was written. */
+	writer_init(&w, bytes, sizeof(bytes));
+	start(ENTRY_TICK);
+	entry_builder_written(&builder, FIELD_ACTION, &w);
+	assert_int_equal(finish(), CS_ERR_MALFORMED);
+	for (unsigned i = 0; i <= LIMIT_MSGPACK_DEPTH_MAX; i++)
+		writer_array(&w, 1);
+	writer_nil(&w);
+	start(ENTRY_TICK);
+	entry_builder_written(&builder, FIELD_ACTION, &w);
+	assert_int_equal(finish(), CS_ERR_TOO_LARGE);
+	writer_init(&w, bytes, 2);
+	writer_uint(&w, 1000);
+	start(ENTRY_TICK);
+	entry_builder_written(&builder, FIELD_ACTION, &w);
+	assert_int_equal(finish(), CS_ERR_TOO_LARGE);
+}
+
 static void test_texts(void **state)
 {
 	(void)state;
@@ -328,6 +390,7 @@ int main(void)
 	        cmocka_unit_test(test_every_bit_of_leaf),
 	        cmocka_unit_test(test_builder_refuses),
 	        cmocka_unit_test(test_builder_room),
+	        cmocka_unit_test(test_written),
 	        cmocka_unit_test(test_texts),
 	        cmocka_unit_test(test_field_order),
 	};

@@ -560,7 +560,8 @@ static void oidc_enrolled(void)
 	writer_cstr(&w, "https://idp.example");
 	writer_cstr(&w, "countersign");
 	writer_uint(&w, 30000);
-	writer_array(&w, 4);
+	writer_array(&w, 5);
+	write_key(&w, "p1", "PS256", rsa_key, sizeof(rsa_key));
 	write_key(&w, "r1", "RS256", rsa_key, sizeof(rsa_key));
 	write_key(&w, "e1", "ES256", ec_key + 1, 64);
 	write_key(&w, "d1", "EdDSA", ed_pub, 32);
@@ -583,7 +584,12 @@ static size_t sign_with(const char *alg, const char *text, size_t len, uint8_t *
 		return 64;
 	}
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	assert_int_equal(EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, strcmp(alg, "RS256") == 0 ? rsa : ec), 1);
+	EVP_PKEY_CTX *how;
+	assert_int_equal(EVP_DigestSignInit(ctx, &how, EVP_sha256(), NULL, strcmp(alg, "ES256") != 0 ? rsa : ec), 1);
+	if (strcmp(alg, "PS256") == 0) {
+		assert_int_equal(EVP_PKEY_CTX_set_rsa_padding(how, RSA_PKCS1_PSS_PADDING), 1);
+		assert_int_equal(EVP_PKEY_CTX_set_rsa_pss_saltlen(how, RSA_PSS_SALTLEN_DIGEST), 1);
+	}
 	assert_int_equal(EVP_DigestSign(ctx, sig, &n, (const uint8_t *)text, len), 1);
 	EVP_MD_CTX_free(ctx);
 	if (strcmp(alg, "ES256") == 0) { /* DER to r and s (RFC 7518 3.4). */
@@ -663,6 +669,9 @@ static void oidc_good(void **state)
 	token_of("{\"alg\":\"RS256\"}", claims_with("auth_time", "1799999000"), "RS256");
 	assert_good(); /* One key of that algorithm. */
 	assert_int_equal(e.found.auth_time_ms, UINT64_C(1799999000000));
+	token_of("{\"alg\":\"PS256\",\"kid\":\"p1\"}", claims_with("acr", "\"aal2\""), "PS256");
+	assert_good();
+	assert_true(evidence_verify_again(&e, &node));
 	token_of("{\"alg\":\"ES256\",\"kid\":\"e1\"}", claims_with("jti", "\"x-1\""), "ES256");
 	assert_good();
 	assert_true(e.found.has_once);
@@ -684,6 +693,14 @@ static void oidc_headers_wrong(void **state)
 	assert_bad("algorithm");
 	token_of("{\"alg\":\"HS256\",\"kid\":\"r1\"}", c, "RS256");
 	assert_bad("algorithm");
+	token_of("{\"alg\":\"PS384\",\"kid\":\"p1\"}", c, "PS256");
+	assert_bad("algorithm");
+	token_of("{\"alg\":\"PS256\",\"kid\":\"p1\"}", c, "RS256");
+	assert_bad("signature");
+	token_of("{\"alg\":\"PS256\",\"kid\":\"r1\"}", c, "PS256");
+	assert_bad("no pinned key");
+	token_of("{\"alg\":\"EdDSA\",\"kid\":\"d1\",\"typ\":\"at+jwt\"}", c, "EdDSA");
+	assert_bad("typ");
 	token_of("{\"alg\":\"RS512\",\"kid\":\"r1\"}", c, "RS256");
 	assert_bad("algorithm");
 	token_of("{\"kid\":\"r1\"}", c, "RS256");

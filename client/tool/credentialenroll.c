@@ -29,7 +29,9 @@ static const struct usage usage = {
                 "as\n"
                 "an otpauth:// URI on standard output, and leaves this machine sealed to each node's key only.\n"
                 "--kind oidc: --issuer names an enrolled oidc-issuer, --sub the person there. --kind oidc-issuer pins\n"
-                "its keys, --kind attestation-root a certificate; both are an administrator's alone.\n",
+                "its keys, --kind attestation-root a certificate; both are an administrator's alone. Of the JWK Set "
+                "those are\n"
+                "taken that verify RS256, PS256 (where alg says so), ES256 or EdDSA.\n",
         .exits = "  0  enrolled, or allowed already\n  1  deny\n  2  step_up: answer it\n" TOOL_EXIT_TEXT,
 };
 

@@ -1,4 +1,4 @@
-/* What differs between two policies: numbers as they count, the rest as it is written, rules by their ids. */
+/* What differs between two policies in what they mean; rules by their ids. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLIENT_TOOL_POLICYDELTA_H
 #define CLIENT_TOOL_POLICYDELTA_H
@@ -17,7 +17,10 @@ struct policydelta {
 	int err;
 };
 
-/* CS_ERR_NOMEM, CS_ERR_INVALID (a text that this build does not take). */
+/*
+ * By their compiled forms: a default that is stated is no difference, nor is order or form. None: ret->n is 0.
+ * CS_ERR_NOMEM, CS_ERR_INVALID (a text that this build does not take).
+ */
 int policydelta_find(const struct policyfile *a, const struct policyfile *b, struct policydelta *ret);
 void policydelta_close(struct policydelta *d);
 

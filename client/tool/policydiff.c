@@ -85,9 +85,10 @@ static int dump_delta(char **names, const struct policyfile *a, const struct pol
 
 static int diff(char **names, const struct policyfile *a, const struct policyfile *b, bool json)
 {
-	bool same = a->compiled_len == b->compiled_len && !memcmp(a->compiled, b->compiled, a->compiled_len);
+	bool form = a->compiled_len == b->compiled_len && !memcmp(a->compiled, b->compiled, a->compiled_len);
 	struct policydelta d = {0};
-	int code = 0, err = same ? 0 : policydelta_find(a, b, &d);
+	int code = 0, err = form ? 0 : policydelta_find(a, b, &d);
+	bool same = !d.n;
 
 	if (err) {
 		code = tool_fail(EXIT_LOCAL, usage.command, "%s and %s: %s", names[0], names[1], err_text(err));
@@ -96,9 +97,8 @@ static int diff(char **names, const struct policyfile *a, const struct policyfil
 	} else {
 		print_delta(&d);
 		if (same)
-			printf("the same: what they mean does not differ\n");
-		else if (!d.n)
-			printf("~ the compiled forms differ, the texts do not: they are of different builds\n");
+			printf("the same: what they mean does not differ%s\n",
+			       form ? "" : " (their hashes do: by the order of rules, lists or conditions)");
 	}
 	policydelta_close(&d);
 	return code ? code : !same;

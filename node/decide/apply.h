@@ -208,6 +208,8 @@ bool key_signed(const struct state *s, const struct principal *p, const uint8_t 
                 size_t len);
 int check_request(const struct state *s, const struct request *q, const struct refusal *why);
 int check_member(const struct state *s, const struct member_order *m, const struct refusal *why); /* check_member.c */
+/* check_credential.c: what an order would enroll; nodes, issuers and roots that it names are there. */
+int check_credential_data(const struct state *s, const struct credential_order *o, const struct refusal *why);
 /* apply_feature.c: `what` needs the feature, for an older build could not follow. CS_ERR_INVALID: it is off. */
 int check_feature_on(const struct state *s, unsigned number, const char *what, const struct refusal *why);
 int check_policy_version(const struct state *s, unsigned version, const struct refusal *why);

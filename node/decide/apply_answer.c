@@ -179,14 +179,15 @@ static void commit(struct apply *a, const struct account *k, const struct answer
 	if (outcome == ANSWER_MET && state_feature(a->s, FEATURE_DECISIONS))
 		recent_set(a->s, k->subject_key, k->request, w->met, a->now_ms);
 	struct subject *u = account_touch(a, k, a->out->index);
+	struct past *p = subject_past_change(a->s, u);
 	if (outcome == ANSWER_MET && w->fell)
-		history_fell(&u->history, w->credential->c.id);
+		history_fell(&p->history, w->credential->c.id);
 	if (outcome != ANSWER_MET)
-		counter_add(&u->profile.failures, a->now_ms, FAILURE_HALF_LIFE_MS);
+		counter_add(&p->profile.failures, a->now_ms, FAILURE_HALF_LIFE_MS);
 	else if (e->verdict == VERDICT_ALLOW) {
-		profile_train(&u->profile, &e->observation, a->now_ms, true);
+		profile_train(&p->profile, &e->observation, a->now_ms, true);
 		learn_allowed(a->s, u, e, a->now_ms, true);
-		u->profile.failures.value = 0; /* Whoever failed before, this was the one who holds the key. */
+		p->profile.failures.value = 0; /* Whoever failed before, this was the one who holds the key. */
 	}
 	/* Whoever asks again with the decision's id gets the newest entry. */
 	struct answer_slot *first = answer_find(a->s, c->c.principal, first_id, a->now_ms);

@@ -194,7 +194,7 @@ static void commit(struct apply *a, const struct account *k, struct deferred_slo
 	chain_move(&subject_touch(a->s, key)->actor_chain, a->out->index);
 	struct subject *u = account_touch(a, k, a->out->index);
 	if (e->verdict == VERDICT_ALLOW && !k->released) {
-		profile_train(&u->profile, &e->observation, a->now_ms, false);
+		profile_train(&subject_past_change(a->s, u)->profile, &e->observation, a->now_ms, false);
 		learn_allowed(a->s, u, e, a->now_ms, false);
 	}
 	deferred_change(a->s, d);
@@ -317,7 +317,7 @@ int apply_defer_end(struct apply *a, struct deferred_slot *d)
 	entry_commit(a, e.verdict, e.risk);
 	struct subject *u = account_touch(a, &k, a->out->index);
 	if (e.verdict == VERDICT_ALLOW) {
-		profile_train(&u->profile, &e.observation, a->now_ms, false);
+		profile_train(&subject_past_change(a->s, u)->profile, &e.observation, a->now_ms, false);
 		learn_allowed(a->s, u, &e, a->now_ms, false);
 	}
 	outcome_commit(a, &k, d->request_id);

@@ -70,10 +70,11 @@ int apply_decision(struct apply *a)
 
 	entry_commit(a, e.verdict, e.risk);
 	struct subject *u = account_touch(a, &k, a->out->index);
-	counter_add(&u->profile.rate, a->now_ms, RATE_HALF_LIFE_MS);
+	struct profile *p = &subject_past_change(a->s, u)->profile;
+	counter_add(&p->rate, a->now_ms, RATE_HALF_LIFE_MS);
 	learn_asked(a->s, u, &e, a->now_ms);
 	if (e.verdict == VERDICT_ALLOW) {
-		profile_train(&u->profile, &e.observation, a->now_ms, false);
+		profile_train(p, &e.observation, a->now_ms, false);
 		learn_allowed(a->s, u, &e, a->now_ms, false);
 	}
 	outcome_commit(a, &k, a->c->request_id);
@@ -123,10 +124,11 @@ int apply_import(struct apply *a)
 
 	entry_commit(a, 0, e.risk);
 	struct subject *u = account_touch(a, &k, a->out->index);
-	counter_add(&u->profile.import_rate, i.event_time_ms, RATE_HALF_LIFE_MS);
+	struct profile *p = &subject_past_change(a->s, u)->profile;
+	counter_add(&p->import_rate, i.event_time_ms, RATE_HALF_LIFE_MS);
 	if (import_teaches(a->s, &q)) {
 		learn_import(a->s, u, &e, i.event_time_ms);
-		profile_train_import(&u->profile, &e.observation, i.event_time_ms);
+		profile_train_import(p, &e.observation, i.event_time_ms);
 	}
 	return 0;
 }

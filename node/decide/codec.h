@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "ledger/bytes.h"
 #include "node/decide/command.h"
@@ -20,6 +21,8 @@ void codec_pair(struct reader *r, struct text *ret_type, struct text *ret_id); /
 bool codec_is_array(const void *bytes, size_t len);                            /* Exactly one canonical array. */
 
 void codec_write_text(struct writer *w, struct text t);
+#define CODEC_KEY_SIZE 32
+void codec_write_key_or_nil(struct writer *w, const uint8_t *key);         /* NULL: nil. */
 void codec_write_pair(struct writer *w, struct text type, struct text id); /* [type, id] */
 void codec_write_context(struct writer *w, const struct named_value *v);   /* [name, value] */
 
@@ -28,7 +31,11 @@ size_t codec_domain(uint8_t *ret, const char *domain, const char *origin);
 
 /* Order by bytes, the shorter first: names in a request have one order. */
 int text_compare(struct text a, struct text b);
-bool text_is(struct text t, const char *s);
+/* In line: of a literal, as nearly always, the length is known when it is compiled. */
+static inline bool text_is(struct text t, const char *s)
+{
+	return t.len == strlen(s) && (t.len == 0 || memcmp(t.s, s, t.len) == 0);
+}
 
 /* [name, sequence, expiry ms, signature bin64], or an array of such. */
 void admin_signature_write(struct writer *w, const struct admin_signature *a);

@@ -186,6 +186,11 @@ int credential_oidc_read(struct credential_oidc *ret, const void *bytes, size_t 
 	return reader_end(&r);
 }
 
+static bool is_rsa(const struct issuer_key *k)
+{
+	return text_is(k->alg, "RS256") || text_is(k->alg, "PS256");
+}
+
 void issuer_key_read(struct reader *r, struct issuer_key *ret)
 {
 	memset(ret, 0, sizeof(*ret));
@@ -195,8 +200,7 @@ void issuer_key_read(struct reader *r, struct issuer_key *ret)
 	reader_bin(r, CREDENTIAL_KEY_SIZE_MAX, &ret->key, &ret->key_len);
 	bool fits = text_is(ret->alg, "EdDSA")   ? ret->key_len == 32
 	            : text_is(ret->alg, "ES256") ? ret->key_len == 64
-	            : text_is(ret->alg, "RS256") ? ret->key_len >= 4 + 256 && ret->key_len <= 4 + 512
-	                                         : false;
+	                                         : is_rsa(ret) && ret->key_len >= 4 + 256 && ret->key_len <= 4 + 512;
 	if (!fits)
 		malformed(r);
 }
@@ -221,6 +225,60 @@ int credential_issuer_read(struct credential_issuer *ret, const void *bytes, siz
 	if (n == 0)
 		malformed(&r);
 	return reader_end(&r);
+}
+
+bool credential_issuer_has_pss(const struct credential_issuer *i)
+{
+	struct reader r = i->keys;
+	bool found = false;
+	uint32_t n = 0;
+
+	reader_array(&r, ISSUER_KEYS_MAX, &n);
+	for (uint32_t k = 0; k < n && r.err == 0; k++) {
+		struct issuer_key key;
+		issuer_key_read(&r, &key);
+		found |= text_is(key.alg, "PS256");
+	}
+	return found;
+}
+
+static unsigned modulo(const uint8_t *n, size_t len, unsigned p)
+{
+	unsigned rest = 0;
+
+	for (size_t i = 0; i < len; i++)
+		rest = (rest << 8 | n[i]) % p;
+	return rest;
+}
+
+/*
+ * Such primes are all powers of 65537 modulo each of these, and so is their product (Nemec et al., "The Return of
+ * Coppersmith's Attack", 2017, 2.3). Of other keys one in 2^27 is.
+ */
+static bool is_roca(const uint8_t *n, size_t len)
+{
+	static const uint8_t primes[] = {11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157};
+
+	for (size_t i = 0; i < sizeof(primes); i++) {
+		unsigned p = primes[i], rest = modulo(n, len, p), power = 1;
+		do
+			power = power * (65537 % p) % p;
+		while (power != 1 && power != rest);
+		if (power != rest)
+			return false;
+	}
+	return true;
+}
+
+const char *issuer_key_weakness(const struct issuer_key *k)
+{
+	if (!is_rsa(k))
+		return NULL;
+	if (get_u32be(k->key) < 3 || (get_u32be(k->key) & 1) == 0)
+		return "its exponent is none: anybody can make signatures by it";
+	if (is_roca(k->key + 4, k->key_len - 4))
+		return "its modulus can be factored (ROCA, CVE-2017-15361): anybody can make signatures by it";
+	return NULL;
 }
 
 static bool root_valid(const void *bytes, size_t len)

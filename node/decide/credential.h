@@ -86,7 +86,7 @@ struct credential_oidc {
 int credential_oidc_read(struct credential_oidc *ret, const void *bytes, size_t len);
 
 /* [iss, aud, skew in ms, [[kid, alg, key]…]]; a key is 32 bytes (EdDSA), x and y (ES256), or e in 4 bytes and n
- * (RS256). */
+ * (RS256, PS256). */
 #define ISSUER_KEYS_MAX 8
 #define ISSUER_SKEW_MAX 300000
 struct credential_issuer {
@@ -101,6 +101,13 @@ struct issuer_key {
 };
 int credential_issuer_read(struct credential_issuer *ret, const void *bytes, size_t len);
 void issuer_key_read(struct reader *r, struct issuer_key *ret);
+/*
+ * Why signatures by this key prove nothing: an RSA exponent that is no exponent, a modulus that can be factored (ROCA,
+ * CVE-2017-15361). NULL: nothing is known against it. For those who pin and those who verify; decide does not ask.
+ */
+const char *issuer_key_weakness(const struct issuer_key *k);
+/* It has a key for PS256, of the feature `records`. */
+bool credential_issuer_has_pss(const struct credential_issuer *i);
 
 /* The shape of data that is to be enrolled; of WebAuthn a registration. */
 bool credential_data_valid(unsigned kind, const void *bytes, size_t len);

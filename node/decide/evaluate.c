@@ -171,9 +171,10 @@ static void use_grant(struct evaluation *e, const struct state *s, const struct 
 }
 
 /* Until the key is revoked: one that was enrolled anew has another id. */
-static bool counter_fell(const struct state *s, const struct subject *u)
+static bool counter_fell(const struct state *s, const struct past *past)
 {
-	return u != NULL && u->history.fell != 0 && state_credential(s, CREDENTIAL_ID_MIN + u->history.fell) != NULL;
+	return past != NULL && past->history.fell != 0 &&
+	       state_credential(s, CREDENTIAL_ID_MIN + past->history.fell) != NULL;
 }
 
 void evaluate(struct evaluation *ret, const struct state *s, const struct request *q, const struct subject *u,
@@ -181,7 +182,8 @@ void evaluate(struct evaluation *ret, const struct state *s, const struct reques
               const struct deferred_slot *d)
 {
 	const struct policy *p = s->policy;
-	const struct profile *profile = u != NULL ? &u->profile : NULL;
+	const struct past *past = u != NULL ? subject_past(s, u) : NULL;
+	const struct profile *profile = past != NULL ? &past->profile : NULL;
 	struct signal_input in = {.request = q,
 	                          .observation = &ret->observation,
 	                          .event_ms = event_ms,
@@ -209,7 +211,7 @@ void evaluate(struct evaluation *ret, const struct state *s, const struct reques
 	}
 	signals_derive(&ret->signals, profile, &in);
 	if (ret->further)
-		signals_derive_further(&ret->signals, profile, u != NULL ? &u->history : NULL,
+		signals_derive_further(&ret->signals, profile, past != NULL ? &past->history : NULL,
 		                       &(struct further_input){.request = q,
 		                                               .observation = &ret->observation,
 		                                               .sight = &ret->sight,
@@ -220,7 +222,7 @@ void evaluate(struct evaluation *ret, const struct state *s, const struct reques
 		                                               .event_ms = event_ms,
 		                                               .now_ms = now_ms,
 		                                               .outside_level = standing ? outside_level(s, &g) : 0,
-		                                               .counter_fell = met.fell || counter_fell(s, u),
+		                                               .counter_fell = met.fell || counter_fell(s, past),
 		                                               .import = import});
 	evaluate_as(ret, p, q, met.level, import ? NULL : &f);
 	if (standing)

@@ -148,6 +148,8 @@ uint32_t fixed_distance_m(int32_t lat1, int32_t lon1, int32_t lat2, int32_t lon2
 	int64_t sin_lat, sin_lon, cos1, cos2, unused;
 	int32_t east = lon2 > lon1 ? lon2 - lon1 : lon1 - lon2;
 
+	if (lat1 == lat2 && east == 0)
+		return 0; /* As below, and most requests come from where the last one came from. */
 	if (east > HALF_TURN / 2)
 		east = HALF_TURN - east; /* The short way round. */
 	sine_cosine(radians_q40((int64_t)lat2 - lat1, 1), &sin_lat, &unused);

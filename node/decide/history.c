@@ -310,6 +310,9 @@ static void read_tables(struct reader *r, struct history *ret)
 		                                .last_min = get_u32be(b + 4),
 		                                .uses = get_u16be(b + 8),
 		                                .imported = b[10]};
+	for (unsigned i = 0; i < TRACE_SLOTS; i++)
+		if (ret->traces[i].imported > 1 && r->err == 0)
+			r->err = CS_ERR_MALFORMED;
 }
 
 void history_read(struct reader *r, struct history *ret)

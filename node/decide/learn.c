@@ -8,7 +8,7 @@ void learn_asked(struct state *s, struct subject *u, const struct evaluation *e,
 {
 	if (!e->further)
 		return;
-	history_asked(&u->history, now_ms);
+	history_asked(&subject_past_change(s, u)->history, now_ms);
 	world_learn_asked(&s->world, &e->observation, &e->sight, now_ms);
 }
 
@@ -16,7 +16,8 @@ void learn_allowed(struct state *s, struct subject *u, const struct evaluation *
 {
 	if (!e->further)
 		return;
-	history_train(&u->history, &e->sight, e->observation.value[FEATURE_NETWORK], now_ms, strong);
+	history_train(&subject_past_change(s, u)->history, &e->sight, e->observation.value[FEATURE_NETWORK], now_ms,
+	              strong);
 	world_learn(&s->world, &e->observation, &e->sight, e->groups, e->n_groups, WORLD_DECISION);
 }
 
@@ -24,6 +25,7 @@ void learn_import(struct state *s, struct subject *u, const struct evaluation *e
 {
 	if (!e->further)
 		return;
-	history_train_import(&u->history, &e->sight, event_ms, u->profile.trained > 0);
+	struct past *p = subject_past_change(s, u);
+	history_train_import(&p->history, &e->sight, event_ms, p->profile.trained > 0);
 	world_learn(&s->world, &e->observation, &e->sight, e->groups, e->n_groups, WORLD_IMPORT);
 }

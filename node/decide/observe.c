@@ -138,12 +138,12 @@ static void observe_actor(struct observation *o, const struct request *r)
 void observe(struct observation *ret, const struct request *r)
 {
 	static const struct {
-		const char *name;
+		struct text name;
 		enum feature feature;
-	} known[] = {{"device", FEATURE_DEVICE},
-	             {"user_agent", FEATURE_AGENT},
-	             {"country", FEATURE_COUNTRY},
-	             {"region", FEATURE_REGION}};
+	} known[] = {{{"device", 6}, FEATURE_DEVICE},
+	             {{"user_agent", 10}, FEATURE_AGENT},
+	             {{"country", 7}, FEATURE_COUNTRY},
+	             {{"region", 6}, FEATURE_REGION}};
 
 	memset(ret, 0, sizeof(*ret));
 	for (unsigned i = 0; i < r->n_context; i++) {
@@ -153,7 +153,7 @@ void observe(struct observation *ret, const struct request *r)
 		if (text_is(v->name, "ip"))
 			observe_address(ret, v->str);
 		for (unsigned k = 0; k < sizeof(known) / sizeof(known[0]); k++)
-			if (text_is(v->name, known[k].name))
+			if (v->name.len == known[k].name.len && memcmp(v->name.s, known[k].name.s, v->name.len) == 0)
 				ret->value[known[k].feature] =
 				        observed_value((uint8_t)known[k].feature, v->str.s, v->str.len);
 	}

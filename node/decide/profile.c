@@ -288,4 +288,7 @@ void profile_read(struct reader *r, struct profile *ret)
 		                              .last_min = get_u32be(b + 8),
 		                              .uses = get_u16be(b + 12),
 		                              .imported = b[14]};
+	for (unsigned i = 0; i < PROFILE_SLOTS; i++)
+		if (ret->slots[i].imported > 1 && r->err == 0)
+			r->err = CS_ERR_MALFORMED;
 }

@@ -9,7 +9,7 @@
 #include "ledger/bytes.h"
 #include "node/decide/command.h"
 
-/* X(name, slots): how many values of a feature a profile remembers; the whole stays at about 1 KiB. */
+/* X(name, slots): how many values of a feature a profile remembers; kept in less than 1 KiB (past.h). */
 #define FEATURE_LIST(X)                                                                                                \
 	X(FEATURE_DEVICE, 8)                                                                                           \
 	X(FEATURE_ADDRESS, 6)                                                                                          \

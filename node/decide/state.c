@@ -95,6 +95,7 @@ static int tables_new(struct state *s)
 	s->policy = calloc(1, sizeof(*s->policy));
 	s->policy_new = calloc(1, sizeof(*s->policy_new));
 	s->subjects = calloc(l->subjects_max, sizeof(*s->subjects));
+	s->pasts = calloc(1, sizeof(*s->pasts));
 	s->marked_subjects.changed = calloc(l->subjects_max, sizeof(uint32_t));
 	s->marked_subjects.taken = calloc(l->subjects_max, sizeof(uint32_t));
 	s->principals = calloc(l->principals_max, sizeof(*s->principals));
@@ -112,7 +113,8 @@ static int tables_new(struct state *s)
 	s->record = malloc(STATE_RECORD_SIZE_MAX);
 	s->epoch = 1;
 	s->keeping = calloc(1, sizeof(*s->keeping));
-	if (world_new(&s->world) != 0 || s->keeping == NULL)
+	if (world_new(&s->world) != 0 || s->keeping == NULL || s->pasts == NULL ||
+	    pasts_new(s->pasts, l->subjects_max) != 0)
 		return CS_ERR_NOMEM;
 	if (s->policy == NULL || s->policy_new == NULL || s->subjects == NULL || s->marked_subjects.changed == NULL ||
 	    s->marked_subjects.taken == NULL || s->principals == NULL || s->people == NULL ||
@@ -191,6 +193,9 @@ void state_free(struct state *s)
 	free(s->challenge_spare);
 	free(s->policy);
 	free(s->policy_new);
+	if (s->pasts != NULL)
+		pasts_free(s->pasts);
+	free(s->pasts);
 	free(s->subjects);
 	free(s->marked_subjects.changed);
 	free(s->marked_subjects.taken);

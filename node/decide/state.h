@@ -15,13 +15,12 @@
 #include "node/decide/erasure.h"
 #include "node/decide/feature.h"
 #include "node/decide/governance.h"
-#include "node/decide/history.h"
 #include "node/decide/index.h"
 #include "node/decide/keys.h"
 #include "node/decide/list.h"
+#include "node/decide/past.h"
 #include "node/decide/people.h"
 #include "node/decide/policy_form.h"
-#include "node/decide/profile.h"
 #include "node/decide/standing.h"
 #include "node/decide/world.h"
 
@@ -54,9 +53,8 @@ struct subject {
 	uint64_t touch;  /* The state's counter at its last entry: order of eviction. */
 	struct link use; /* In that order. */
 	uint32_t mark;   /* The epoch in which it was last changed, until that is taken. */
+	struct past_place past;
 	struct chain subject_chain, actor_chain;
-	struct profile profile;
-	struct history history; /* Of policies of version 2. */
 };
 
 struct principal_slot {
@@ -161,6 +159,7 @@ struct state {
 	uint32_t n_subjects;
 	struct marked marked_subjects;
 	struct list subject_list; /* By use. */
+	struct pasts *pasts;
 	uint64_t touches;
 	struct index subject_index;
 
@@ -261,6 +260,9 @@ const struct subject *subject_find(const struct state *s, const uint8_t key[HASH
  * The pointer is good until the next call that may evict it.
  */
 struct subject *subject_touch(struct state *s, const uint8_t key[HASH_SIZE]);
+/* What is known of it from before; to change it: only after subject_touch. For how long: past.h. */
+const struct past *subject_past(const struct state *s, const struct subject *u);
+struct past *subject_past_change(struct state *s, struct subject *u);
 /* Profile and chains begin anew, behind the entry that erased what there was; false: it is not known. */
 bool subject_reset(struct state *s, const uint8_t key[HASH_SIZE], uint64_t index);
 int subjects_loaded(struct state *s); /* After a load: order and index. */

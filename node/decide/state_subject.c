@@ -68,6 +68,7 @@ struct subject *subject_touch(struct state *s, const uint8_t key[HASH_SIZE])
 	} else {
 		slot = take_slot(s);
 		mark(s, slot);
+		pasts_forget(s->pasts, &s->subjects[slot].past);
 		memset(&s->subjects[slot], 0, sizeof(s->subjects[slot]));
 		memcpy(s->subjects[slot].key, key, HASH_SIZE);
 		s->subjects[slot].mark = s->epoch;
@@ -76,6 +77,16 @@ struct subject *subject_touch(struct state *s, const uint8_t key[HASH_SIZE])
 	list_add(&s->subject_list, LINKS(s->subjects, use), slot);
 	s->subjects[slot].touch = ++s->touches;
 	return &s->subjects[slot];
+}
+
+const struct past *subject_past(const struct state *s, const struct subject *u)
+{
+	return pasts_look(s->pasts, &s->subjects[u - s->subjects].past);
+}
+
+struct past *subject_past_change(struct state *s, struct subject *u)
+{
+	return pasts_change(s->pasts, &u->past);
 }
 
 bool subject_reset(struct state *s, const uint8_t key[HASH_SIZE], uint64_t index)
@@ -87,8 +98,7 @@ bool subject_reset(struct state *s, const uint8_t key[HASH_SIZE], uint64_t index
 	struct subject *u = &s->subjects[found];
 	mark(s, (uint32_t)found);
 	u->subject_chain = u->actor_chain = (struct chain){.last = index};
-	memset(&u->profile, 0, sizeof(u->profile));
-	memset(&u->history, 0, sizeof(u->history));
+	pasts_forget(s->pasts, &u->past);
 	return true;
 }
 

@@ -7,9 +7,9 @@
 
 #include "node/decide/state.h"
 #include "node/decide/state_keeping.h"
-#include "node/decide/state_records.h"
+#include "node/decide/state_parts.h"
 
-static int emit(const struct state *s, enum record kind, uint64_t number, const void *value, size_t len)
+int record_emit(const struct state *s, enum record kind, uint64_t number, const void *value, size_t len)
 {
 	uint8_t key[RECORD_KEY_SIZE];
 
@@ -18,16 +18,16 @@ static int emit(const struct state *s, enum record kind, uint64_t number, const 
 	return s->take_fn(s->take_ctx, key, sizeof(key), value, len);
 }
 
-static int emit_written(const struct state *s, enum record kind, uint64_t number, const struct writer *w)
+int record_emit_written(const struct state *s, enum record kind, uint64_t number, const struct writer *w)
 {
 	size_t len = 0;
 	int err = writer_end(w, &len);
 
 	assert(err == 0); /* Every record is bounded far below the buffer. */
-	return emit(s, kind, number, w->base, len);
+	return record_emit(s, kind, number, w->base, len);
 }
 
-static struct writer writer_of(const struct state *s)
+struct writer record_writer(const struct state *s)
 {
 	struct writer w;
 
@@ -37,7 +37,7 @@ static struct writer writer_of(const struct state *s)
 
 static int take_head(const struct state *s)
 {
-	struct writer w = writer_of(s);
+	struct writer w = record_writer(s);
 
 	writer_array(&w, RECORD_HEAD_ELEMENTS);
 	writer_uint(&w, STATE_VERSION);
@@ -48,7 +48,7 @@ static int take_head(const struct state *s)
 	writer_uint(&w, s->governance);
 	writer_uint(&w, s->touches);
 	writer_uint(&w, s->principals_made);
-	return emit_written(s, RECORD_HEAD, 0, &w);
+	return record_emit_written(s, RECORD_HEAD, 0, &w);
 }
 
 static void write_chain(struct writer *w, const struct chain *c)
@@ -57,39 +57,38 @@ static void write_chain(struct writer *w, const struct chain *c)
 	writer_uint(w, c->count);
 }
 
-static int emit_subject(const struct state *s, uint32_t slot)
+static int emit_subject(const struct state *s, uint32_t slot, const struct profile *p)
 {
 	const struct subject *u = &s->subjects[slot];
-	struct writer w = writer_of(s);
+	struct writer w = record_writer(s);
 
 	writer_array(&w, RECORD_SUBJECT_ELEMENTS);
 	writer_bin(&w, u->key, HASH_SIZE);
 	writer_uint(&w, u->touch);
 	write_chain(&w, &u->subject_chain);
 	write_chain(&w, &u->actor_chain);
-	profile_write(&w, &u->profile);
-	return emit_written(s, RECORD_SUBJECT, slot, &w);
+	profile_write(&w, p);
+	return record_emit_written(s, RECORD_SUBJECT, slot, &w);
 }
 
 /* A slot that changes hands may leave one behind. */
-static int emit_history(const struct state *s, uint32_t slot)
+static int emit_history(const struct state *s, uint32_t slot, const struct history *h)
 {
-	const struct subject *u = &s->subjects[slot];
-	struct writer w = writer_of(s);
+	struct writer w = record_writer(s);
 
 	if (!state_feature(s, FEATURE_DECISIONS))
 		return 0;
-	if (!u->history.begun)
-		return emit(s, RECORD_HISTORY, slot, NULL, 0);
-	history_write(&w, &u->history);
-	return emit_written(s, RECORD_HISTORY, slot, &w);
+	if (!h->begun)
+		return record_emit(s, RECORD_HISTORY, slot, NULL, 0);
+	history_write(&w, h);
+	return record_emit_written(s, RECORD_HISTORY, slot, &w);
 }
 
 static int take_principal(const struct state *s, uint32_t slot)
 {
 	const struct principal_slot *ps = &s->principals[slot];
 	const struct principal *p = &ps->p;
-	struct writer w = writer_of(s);
+	struct writer w = record_writer(s);
 
 	writer_array(&w, RECORD_PRINCIPAL_ELEMENTS);
 	writer_uint(&w, p->id);
@@ -111,117 +110,21 @@ static int take_principal(const struct state *s, uint32_t slot)
 	writer_uint(&w, ps->rate.time_ms);
 	writer_uint(&w, ps->rate.value);
 	writer_uint(&w, ps->forgotten_ms);
-	return emit_written(s, RECORD_PRINCIPAL, slot, &w);
-}
-
-static int emit_challenge(const struct state *s, uint32_t slot)
-{
-	const struct challenge_slot *c = &s->challenges[slot];
-	struct writer w = writer_of(s);
-
-	if (c->c.index == 0)
-		return emit(s, RECORD_CHALLENGE, slot, NULL, 0);
-	writer_array(&w, RECORD_CHALLENGE_ELEMENTS + c->place.looked);
-	writer_uint(&w, c->c.index);
-	writer_uint(&w, c->c.expiry_ms);
-	writer_uint(&w, c->c.principal);
-	writer_bin(&w, c->c.digest.b, HASH_SIZE);
-	writer_bin(&w, c->c.nonce, 32);
-	writer_uint(&w, c->made_ms);
-	writer_uint(&w, c->level);
-	writer_uint(&w, c->methods);
-	writer_bin(&w, c->blind, 32);
-	writer_bin(&w, c->request_id, REQUEST_ID_SIZE);
-	writer_bin(&w, c->request, c->request_len);
-	if (c->place.looked)
-		place_write(&w, &c->place);
-	return emit_written(s, RECORD_CHALLENGE, slot, &w);
-}
-
-static int emit_person(const struct state *s, uint32_t slot)
-{
-	const struct person *p = &s->people[slot];
-	struct writer w = writer_of(s);
-
-	if (p->record == NULL)
-		return emit(s, RECORD_PERSON, slot, NULL, 0);
-	writer_array(&w, 2);
-	writer_uint(&w, p->version);
-	writer_raw(&w, p->record, p->record_len);
-	return emit_written(s, RECORD_PERSON, slot, &w);
+	return record_emit_written(s, RECORD_PRINCIPAL, slot, &w);
 }
 
 static int take_governance(const struct state *s)
 {
-	struct writer w = writer_of(s);
+	struct writer w = record_writer(s);
 
 	governance_write(&w, &s->thresholds);
-	return emit_written(s, RECORD_GOVERNANCE, 0, &w);
-}
-
-static int emit_deferred(const struct state *s, uint32_t slot)
-{
-	const struct deferred_slot *d = &s->deferred[slot];
-	struct writer w = writer_of(s);
-
-	if (d->index == 0)
-		return emit(s, RECORD_DEFERRED, slot, NULL, 0);
-	writer_array(&w, RECORD_DEFERRED_ELEMENTS + d->place.looked);
-	writer_uint(&w, d->index);
-	writer_uint(&w, d->stage);
-	writer_uint(&w, d->principal);
-	writer_uint(&w, d->newest);
-	writer_uint(&w, d->newest_ms);
-	writer_uint(&w, d->verdict);
-	writer_uint(&w, d->made_ms);
-	writer_uint(&w, d->expiry_ms);
-	writer_uint(&w, d->not_before_ms);
-	writer_bin(&w, d->digest.b, HASH_SIZE);
-	writer_bin(&w, d->blind, sizeof(d->blind));
-	writer_bin(&w, d->request_id, REQUEST_ID_SIZE);
-	writer_array(&w, d->n_votes);
-	for (unsigned i = 0; i < d->n_votes; i++) {
-		writer_array(&w, 4);
-		writer_uint(&w, d->votes[i].principal);
-		writer_uint(&w, d->votes[i].version);
-		writer_uint(&w, d->votes[i].index);
-		writer_uint(&w, d->votes[i].say);
-	}
-	writer_bin(&w, d->request, d->request_len);
-	if (d->place.looked)
-		place_write(&w, &d->place);
-	return emit_written(s, RECORD_DEFERRED, slot, &w);
-}
-
-static int emit_standing(const struct state *s, uint32_t slot)
-{
-	const struct standing *t = &s->standing[slot];
-	struct writer w = writer_of(s);
-
-	if (t->index == 0)
-		return emit(s, RECORD_STANDING, slot, NULL, 0);
-	writer_array(&w, RECORD_STANDING_ELEMENTS);
-	writer_uint(&w, t->index);
-	writer_uint(&w, t->kind);
-	writer_uint(&w, t->principal);
-	writer_uint(&w, t->made_ms);
-	writer_uint(&w, t->expiry_ms);
-	writer_uint(&w, t->level);
-	writer_bin(&w, t->subject, HASH_SIZE);
-	writer_bin(&w, t->actor, HASH_SIZE);
-	writer_bin(&w, t->session, HASH_SIZE);
-	writer_bin(&w, t->device, HASH_SIZE);
-	writer_bin(&w, t->rule, HASH_SIZE);
-	writer_bool(&w, t->approved);
-	writer_uint(&w, t->credential);
-	writer_uint(&w, t->version);
-	return emit_written(s, RECORD_STANDING, slot, &w);
+	return record_emit_written(s, RECORD_GOVERNANCE, 0, &w);
 }
 
 static int take_page(const struct state *s, uint32_t page)
 {
 	uint32_t first = page * STATE_PAGE, n = s->n_answers - first < STATE_PAGE ? s->n_answers - first : STATE_PAGE;
-	struct writer w = writer_of(s);
+	struct writer w = record_writer(s);
 
 	writer_array(&w, n);
 	for (uint32_t slot = first; slot < first + n; slot++) {
@@ -235,7 +138,7 @@ static int take_page(const struct state *s, uint32_t page)
 		writer_uint(&w, a->since_ms);
 		writer_uint(&w, a->verdict);
 	}
-	return emit_written(s, RECORD_ANSWERS, page, &w);
+	return record_emit_written(s, RECORD_ANSWERS, page, &w);
 }
 
 static int take_world(struct state *s)
@@ -244,18 +147,18 @@ static int take_world(struct state *s)
 	int err = 0;
 
 	for (uint32_t page = 0; err == 0 && world->n_dirty_pages > 0 && page < WORLD_PAGES; page++) {
-		struct writer w = writer_of(s);
+		struct writer w = record_writer(s);
 		if (!world->dirty_pages[page])
 			continue;
 		world->dirty_pages[page] = false;
 		world_write_page(&w, world, page);
-		err = emit_written(s, RECORD_WORLD, page, &w);
+		err = record_emit_written(s, RECORD_WORLD, page, &w);
 	}
 	world->n_dirty_pages = 0;
 	if (err == 0 && world->totals_dirty) {
-		struct writer w = writer_of(s);
+		struct writer w = record_writer(s);
 		world_write_totals(&w, world);
-		err = emit_written(s, RECORD_WORLD, WORLD_PAGES, &w);
+		err = record_emit_written(s, RECORD_WORLD, WORLD_PAGES, &w);
 	}
 	world->totals_dirty = false;
 	return err;
@@ -263,17 +166,17 @@ static int take_world(struct state *s)
 
 static int take_roster(const struct state *s)
 {
-	struct writer w = writer_of(s);
+	struct writer w = record_writer(s);
 
 	roster_write(&w, &s->roster);
-	return emit_written(s, RECORD_ROSTER, 0, &w);
+	return record_emit_written(s, RECORD_ROSTER, 0, &w);
 }
 
 /* [[[number, name, since]…], build] */
 static int take_features(const struct state *s)
 {
 	const struct feature_state *f = &s->features;
-	struct writer w = writer_of(s);
+	struct writer w = record_writer(s);
 
 	writer_array(&w, 2);
 	writer_array(&w, (uint32_t)__builtin_popcountll(f->on));
@@ -286,17 +189,17 @@ static int take_features(const struct state *s)
 		writer_uint(&w, f->since[i]);
 	}
 	writer_cstr(&w, f->build);
-	return emit_written(s, RECORD_FEATURES, 0, &w);
+	return record_emit_written(s, RECORD_FEATURES, 0, &w);
 }
 
 static int take_digested(const struct state *s)
 {
-	struct writer w = writer_of(s);
+	struct writer w = record_writer(s);
 
 	writer_array(&w, 2);
 	writer_uint(&w, s->digested.size);
 	writer_uint(&w, s->digested.index);
-	return emit_written(s, RECORD_DIGESTED, 0, &w);
+	return record_emit_written(s, RECORD_DIGESTED, 0, &w);
 }
 
 static void keep_error(struct state *s, int err)
@@ -310,8 +213,9 @@ void take_subject(struct state *s, uint32_t slot)
 	if (!s->taking || s->subjects[slot].mark != s->epoch - 1)
 		return;
 	s->subjects[slot].mark = 0;
-	keep_error(s, emit_subject(s, slot));
-	keep_error(s, emit_history(s, slot));
+	const struct past *p = pasts_glance(s->pasts, &s->subjects[slot].past);
+	keep_error(s, emit_subject(s, slot, &p->profile));
+	keep_error(s, emit_history(s, slot, &p->history));
 }
 
 void take_challenge(struct state *s, uint32_t slot)
@@ -319,7 +223,7 @@ void take_challenge(struct state *s, uint32_t slot)
 	if (!s->taking || s->challenges[slot].mark != s->epoch - 1)
 		return;
 	s->challenges[slot].mark = 0;
-	keep_error(s, emit_challenge(s, slot));
+	keep_error(s, challenge_emit(s, slot));
 }
 
 void take_person(struct state *s, uint32_t slot)
@@ -327,7 +231,7 @@ void take_person(struct state *s, uint32_t slot)
 	if (!s->taking || s->people[slot].mark != s->epoch - 1)
 		return;
 	s->people[slot].mark = 0;
-	keep_error(s, emit_person(s, slot));
+	keep_error(s, person_emit(s, slot));
 }
 
 void take_deferred(struct state *s, uint32_t slot)
@@ -335,7 +239,7 @@ void take_deferred(struct state *s, uint32_t slot)
 	if (!s->taking || s->deferred[slot].mark != s->epoch - 1)
 		return;
 	s->deferred[slot].mark = 0;
-	keep_error(s, emit_deferred(s, slot));
+	keep_error(s, deferred_emit(s, slot));
 }
 
 void take_standing(struct state *s, uint32_t slot)
@@ -343,7 +247,7 @@ void take_standing(struct state *s, uint32_t slot)
 	if (!s->taking || s->standing[slot].mark != s->epoch - 1)
 		return;
 	s->standing[slot].mark = 0;
-	keep_error(s, emit_standing(s, slot));
+	keep_error(s, standing_emit(s, slot));
 }
 
 size_t state_dirty(const struct state *s)
@@ -360,7 +264,8 @@ size_t state_dirty(const struct state *s)
 
 static int emit_further(const struct state *s, int kind, uint64_t number, const struct writer *w)
 {
-	return w == NULL ? emit(s, (enum record)kind, number, NULL, 0) : emit_written(s, (enum record)kind, number, w);
+	return w == NULL ? record_emit(s, (enum record)kind, number, NULL, 0)
+	                 : record_emit_written(s, (enum record)kind, number, w);
 }
 
 /* What is small, or has no marks of its own. */
@@ -369,7 +274,7 @@ static int take_at_once(struct state *s)
 	int err = s->head_dirty ? take_head(s) : 0;
 
 	if (err == 0 && s->policy_dirty)
-		err = emit(s, RECORD_POLICY, 0, s->policy->bytes, s->policy->len);
+		err = record_emit(s, RECORD_POLICY, 0, s->policy->bytes, s->policy->len);
 	if (err == 0 && s->roster_dirty)
 		err = take_roster(s);
 	if (err == 0 && s->features_dirty)

@@ -12,10 +12,9 @@
 
 static const char *text_of(const json_t *o, const char *name)
 {
-	const json_t *v = json_object_get(o, name);
+	const char *s = json_text(o, name);
 
-	/* jansson lets no NUL into a string unless it is asked to: C's end is the text's. */
-	return json_is_string(v) ? json_string_value(v) : "";
+	return s != NULL ? s : "";
 }
 
 static bool origin_listed(const char *origin, struct reader origins)

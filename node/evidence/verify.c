@@ -65,6 +65,14 @@ json_t *json_object_read(const void *bytes, size_t len, size_t len_max)
 	return j;
 }
 
+const char *json_text(const json_t *o, const char *name)
+{
+	const json_t *v = json_object_get(o, name);
+
+	/* jansson lets no NUL into a string unless it is asked to: C's end is the text's. */
+	return json_is_string(v) ? json_string_value(v) : NULL;
+}
+
 void evidence_verify(struct evidence *e, const struct evidence_node *node)
 {
 	if (e->method == METHOD_ED25519) {

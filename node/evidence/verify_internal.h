@@ -6,6 +6,7 @@
 #include <jansson.h>
 
 #include "ledger/hash.h"
+#include "node/decide/credential.h"
 #include "node/evidence/verify.h"
 
 /* Says why not, and returns false. */
@@ -30,9 +31,23 @@ json_t *json_object_read(const void *bytes, size_t len, size_t len_max);
  */
 bool client_data_good(struct evidence *e, const uint8_t *json, size_t len, const char *type, struct reader origins);
 
-/* SubjectPublicKeyInfo in PEM, of a pinned key; returns its length, 0 if it is no such key. */
-#define PEM_SIZE_MAX 1024
-size_t pem_of_es256(char ret[PEM_SIZE_MAX], const uint8_t *xy, size_t len);
-size_t pem_of_rs256(char ret[PEM_SIZE_MAX], const uint8_t *key, size_t len); /* e in 4 bytes, then n. */
+const char *json_text(const json_t *o, const char *name); /* NULL: no such member, or no text. */
+
+/* A JSON Web Signature in compact form, taken apart. */
+struct jws {
+	char text[EVIDENCE_SIZE_MAX + 1];
+	size_t signed_len; /* Of header and payload with the dot between. */
+	json_t *header;    /* Owned. */
+	uint8_t payload[EVIDENCE_SIZE_MAX], signature[512];
+	size_t payload_len, signature_len;
+};
+/* False: it is none. Either way jws_free. */
+bool jws_read(struct jws *ret, const void *bytes, size_t len);
+void jws_free(struct jws *t);
+/* By the one key of the issuer that its header means; false says why in e. */
+bool jws_verifies(struct evidence *e, const struct jws *t, const struct credential_issuer *i);
+/* The bare signature: EdDSA of 64 bytes, ES256 as r and s, RS256 and PS256 as long as the modulus. */
+bool issuer_key_verifies(const struct issuer_key *k, const void *message, size_t len, const uint8_t *sig,
+                         size_t sig_len);
 
 #endif

@@ -95,7 +95,11 @@ size_t fuzz_evidence_issuer(uint8_t *buf, size_t cap)
 	writer_cstr(&w, "https://idp.example");
 	writer_cstr(&w, "countersign");
 	writer_uint(&w, 30000);
+	writer_array(&w, 4);
 	writer_array(&w, 3);
+	writer_cstr(&w, "p1");
+	writer_cstr(&w, "PS256");
+	writer_bin(&w, rsa, sizeof rsa);
 	writer_array(&w, 3);
 	writer_cstr(&w, "d1");
 	writer_cstr(&w, "EdDSA");

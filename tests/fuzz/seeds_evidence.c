@@ -117,6 +117,7 @@ void seeds_of_evidence(void)
 	seed_assertion();
 	seed_token("good", "{\"alg\":\"EdDSA\",\"kid\":\"d1\",\"typ\":\"JWT\"}");
 	seed_token("rsa", "{\"alg\":\"RS256\",\"kid\":\"r1\"}");
+	seed_token("pss", "{\"alg\":\"PS256\",\"kid\":\"p1\"}");
 	seed_token("ec", "{\"alg\":\"ES256\"}");
 	seed_token("none", "{\"alg\":\"none\"}");
 }
