@@ -11,7 +11,8 @@
 #include "tests/sim/os.h"
 #include "tests/sim/swarm.h"
 
-#define FURTHER_NS_MAX (300 * OS_MS) /* Between two orders that are not about members. */
+#define ENROL_NS_MAX   (20 * OS_MS)
+#define FURTHER_NS_MAX (80 * OS_MS) /* Between two orders that are not about members. */
 
 static unsigned enrolled;
 
@@ -104,8 +105,8 @@ void admin_next(struct client *c)
 uint64_t admin_pause_ns(void)
 {
 	if (!all_enrolled())
-		return os_below(swarm.think_ns_max);
-	return os_between(20 * OS_MS, swarm.further_left ? FURTHER_NS_MAX : swarm.order_ns_max);
+		return os_below(swarm.think_ns_max < ENROL_NS_MAX ? swarm.think_ns_max : ENROL_NS_MAX);
+	return os_between(10 * OS_MS, swarm.further_left ? FURTHER_NS_MAX : swarm.order_ns_max);
 }
 
 void admin_acknowledged(const struct client *c, const struct entry *e)

@@ -9,7 +9,7 @@
 #include "tests/sim/swarm.h"
 
 #define ELEMENTS_SIZE 2048
-#define QUIET_NS      (3 * OS_S) /* So long after the last request about a person nothing of it is on its way. */
+#define QUIET_NS      (2 * OS_S) /* So long after the last request about a person nothing of it is on its way. */
 #define KEEP_MS_MIN   UINT64_C(4000)
 
 static uint8_t elements[ELEMENTS_SIZE];
@@ -119,8 +119,12 @@ static void draw_target(struct erase_order *o, char subject[WHO_SIZE])
 
 	os_random_bytes(blind, sizeof blind);
 	draw_erase(&d, os_below(client_highest() + 1), blind, o);
-	if (o->target != ERASE_SUBJECT || erasing >= eve)
+	if (erasing >= eve || (o->target != ERASE_SUBJECT && os_chance(200000)))
 		return;
+	o->target = ERASE_SUBJECT;
+	o->index = 0;
+	o->fields = ERASE_FIELDS_ALL;
+	o->subject_type = client_text("user");
 	client_who(WHO_EVE + erasing, subject);
 	o->subject_id = client_text(subject);
 }

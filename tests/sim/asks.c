@@ -25,7 +25,7 @@ static void ask_decision(struct client *c)
 	                    .resource_id = client_text("fraud-7")};
 
 	client_begin(c, WIRE_DECIDE);
-	c->now.who = admin_eve() && os_chance(150000) ? admin_eve() : WHO_ADA + (unsigned)os_below(CLUSTER_DEVICES + 3);
+	c->now.who = admin_eve() && os_chance(250000) ? admin_eve() : WHO_ADA + (unsigned)os_below(CLUSTER_DEVICES + 3);
 	client_who(c->now.who, subject);
 	snprintf(device, sizeof device, "laptop-%u", (unsigned)os_below(4));
 	snprintf(region, sizeof region, "eu-%u", (unsigned)os_below(3));

@@ -112,6 +112,9 @@ bool admin_ask_credential(struct client *c)
 	unsigned person = (unsigned)os_below(CLUSTER_DEVICES), kind = (unsigned)os_below(KINDS);
 	char name[16] = ISSUER, subject[WHO_SIZE] = "";
 
+	for (unsigned i = 0; i < KINDS && os_chance(700000) && !people[person].enrolled[kind]; i++)
+		kind = (kind + 1) %
+		       KINDS; /* What is enrolled goes and comes: most of what is proven is proven in between. */
 	ordered.issuer = !issuer;
 	ordered.person = person;
 	ordered.kind = kind;
@@ -171,14 +174,27 @@ static size_t evidence_of(unsigned person, unsigned kind, const uint8_t *message
 	return 6;
 }
 
-/* One that was revoked is tried as well. */
+/* One that was revoked, if there is any, is tried as often as the others. */
+static bool draw_kind(const struct person *p, unsigned *ret)
+{
+	bool revoked = os_chance(500000);
+	unsigned first = (unsigned)os_below(KINDS);
+
+	for (unsigned tries = 0; tries < 2 * KINDS; tries++) {
+		*ret = (first + tries) % KINDS;
+		if (p->ever[*ret] && (tries >= KINDS || p->enrolled[*ret] != revoked))
+			return true;
+	}
+	return false;
+}
+
 bool credentials_answer(const struct client *c, const uint8_t *message, size_t len, struct answer *ret)
 {
 	static uint8_t evidence[EVIDENCE_SIZE_MAX];
 	static char name[16];
-	unsigned person = c->challenged_who - WHO_ADA, kind = (unsigned)os_below(KINDS);
+	unsigned person = c->challenged_who - WHO_ADA, kind;
 
-	if (c->challenged_who < WHO_ADA || person >= CLUSTER_DEVICES || !people[person].ever[kind])
+	if (c->challenged_who < WHO_ADA || person >= CLUSTER_DEVICES || !draw_kind(&people[person], &kind))
 		return false;
 	name_of(person, kind, name);
 	ret->method = client_text(methods[kind]);

@@ -49,6 +49,7 @@ void erased_check(unsigned node, struct drive *d, const struct records *r)
 		if (!erasure || named[i] > erasure || !records_done(r, node, erasure))
 			continue;
 		client_who(WHO_EVE + i, who);
+		records_kinds[RECORDS_GONE]++;
 		if (env_holds(env_of(d), who, where) || drive_holds(d, who, where))
 			os_fail(node, "it has erased %s by entry %" PRIu64 ", who is in %s", who, erasure, where);
 	}

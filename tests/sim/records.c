@@ -15,6 +15,8 @@
 
 #define AUTHORITY_PLACE 3 /* Of a credential's evidence: [kind, name, data, authority]. */
 
+uint32_t records_kinds[RECORDS_KINDS];
+
 static void *zeroed(unsigned node, size_t n, size_t size)
 {
 	void *p = calloc(n, size);
@@ -33,6 +35,7 @@ struct records *records_new(unsigned node, uint64_t size)
 	r->node = node;
 	r->size = size;
 	governance_all(&r->thresholds, 1);
+	memset(records_kinds, 0, sizeof records_kinds); /* All nodes' are the same. */
 	r->who = zeroed(node, size + 1, sizeof *r->who);
 	r->done = zeroed(node, size + 1, sizeof *r->done);
 	r->keys = signing_new(node);
@@ -208,6 +211,7 @@ static void check_answer(struct records *r, const struct entry *e, const struct 
 		os_fail(r->node, "the evidence of answer %" PRIu64 " cannot be read", e->index);
 	if (strcmp(method, "ed25519") == 0)
 		return;
+	records_kinds[RECORDS_MET]++;
 	i = credential(r, name);
 	if (r->credentials[i].version == 0 || r->credentials[i].version != version)
 		os_fail(r->node,
@@ -280,6 +284,7 @@ void records_entry(struct records *r, const struct entry *e, const struct field 
 {
 	const struct field *evidence = body_find(fields, n, FIELD_EVIDENCE);
 
+	records_kinds[e->kind % RECORDS_MET]++;
 	check_signatures(r, e, evidence);
 	if (e->kind == ENTRY_CREDENTIAL_ENROLLED || e->kind == ENTRY_CREDENTIAL_REVOKED)
 		credential_moves(r, e);

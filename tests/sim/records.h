@@ -10,6 +10,12 @@
 #include "ledger/note.h"
 #include "ledger/store.h"
 
+/* Entries by kind, of the ledger that is read back; places above all kinds are for what else is counted. */
+#define RECORDS_KINDS 64
+#define RECORDS_MET   62 /* Answers that were met by other methods than ed25519. */
+#define RECORDS_GONE  63 /* Persons who were erased, and looked for. */
+extern uint32_t records_kinds[RECORDS_KINDS];
+
 /* --- as it is seen --- */
 
 /* The auditor was given these fields (a bit each) in this way, of that entry (READ_PROOF); the ledger has `size`. */

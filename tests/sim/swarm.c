@@ -66,7 +66,7 @@ static void draw_orders(void)
 	swarm.orders = swarm.orders_left = os_chance(500000) ? 0 : (unsigned)os_between(1, 12);
 	swarm.order_ns_max = os_between(100, 4000) * OS_MS;
 	for (unsigned k = 0; k < SWARM_ORDERS; k++)
-		kinds += swarm.ordered[k] = os_chance(400000);
+		kinds += swarm.ordered[k] = os_chance(500000);
 	swarm.further_left = kinds ? (unsigned)os_between(5, 40) : 0;
 	swarm.reads = os_chance(500000);
 }
