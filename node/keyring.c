@@ -6,6 +6,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -174,6 +175,53 @@ const uint8_t *keyring_next(const struct keyring *r, enum key_kind kind)
 	return k != NULL ? k->pub : NULL;
 }
 
+static int sync_folder(const char *path, char *ret_text)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int err = fd >= 0 && fsync(fd) == 0 ? 0 : CS_ERR_IO;
+
+	if (err)
+		textfile_error(ret_text, "%s: %s", path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+/* Its name is on the disk only when the data folder is: a power cut must not take a key that was told to others. */
+static int make_folder(const struct keyring *r, char *ret_text)
+{
+	char parent[PATH_MAX];
+
+	if (mkdir(r->folder, 0700) != 0 && errno != EEXIST) {
+		textfile_error(ret_text, "%s: %s", r->folder, strerror(errno));
+		return CS_ERR_IO;
+	}
+	snprintf(parent, sizeof parent, "%.*s", (int)(strlen(r->folder) - strlen("/" FOLDER)), r->folder);
+	return sync_folder(parent, ret_text);
+}
+
+/*
+ * Under its name only once it is whole: what a power cut leaves of a file that is being made is no key, and a node that
+ * finds one such among its keys does not start.
+ */
+static int write_whole(const struct keyring *r, const char *path, const struct keyfile *k, char *ret_text)
+{
+	char fresh[PATH_MAX];
+	int err = path_of(r, "new", fresh, ret_text);
+
+	if (err)
+		return err;
+	if (unlink(fresh) != 0 && errno != ENOENT)
+		err = CS_ERR_IO;
+	if (!err)
+		err = keyfile_write(fresh, k, ret_text);
+	if (!err && rename(fresh, path) != 0)
+		err = CS_ERR_IO;
+	if (err == CS_ERR_IO)
+		textfile_error(ret_text, "%s: %s", path, strerror(errno));
+	return err ? err : sync_folder(r->folder, ret_text);
+}
+
 int keyring_prepare(struct keyring *r, enum key_kind kind, uint8_t ret_pub[32], char *ret_text)
 {
 	const struct ring_key *k = next_of(r, kind);
@@ -184,13 +232,11 @@ int keyring_prepare(struct keyring *r, enum key_kind kind, uint8_t ret_pub[32], 
 	if (k == NULL) {
 		snprintf(file, sizeof file, "next-%s" SUFFIX, kinds[kind]);
 		err = path_of(r, file, path, ret_text);
-		if (!err && mkdir(r->folder, 0700) != 0 && errno != EEXIST) {
-			textfile_error(ret_text, "%s: %s", r->folder, strerror(errno));
-			err = CS_ERR_IO;
-		}
+		if (!err)
+			err = make_folder(r, ret_text);
 		keyfile_random(&made, r->name, 1u << kind);
 		if (!err)
-			err = keyfile_write(path, &made, ret_text);
+			err = write_whole(r, path, &made, ret_text);
 		if (!err)
 			err = add(r, kind, &made, file, ret_text);
 		keyfile_wipe(&made);

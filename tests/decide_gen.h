@@ -4,12 +4,14 @@
 #define TESTS_DECIDE_GEN_H
 
 #include "tests/decide_kit.h"
+#include "tests/draw.h"
 
 #define GEN_PAST 64 /* Commands that are kept, to be asked again. */
 
 struct gen {
-	struct kit kit;        /* After a step: the command and what came of it. */
-	uint8_t second_sk[64]; /* Of the administrator "second", if one is enrolled. */
+	struct kit kit;            /* After a step: the command and what came of it. */
+	uint8_t second_sk[64];     /* Of the administrator "second", if one is enrolled. */
+	uint8_t device_before[64]; /* The key before the kit's device key; zeros: none. */
 	uint64_t random;
 	uint64_t steps;
 	size_t last_len; /* Of the command before: its bytes are in the kit still. */
@@ -34,6 +36,8 @@ extern const struct gen_step gen_steps_asks[], gen_steps_orders[], gen_steps_hos
  * operands and initialisers: two builds would draw differently.
  */
 uint64_t gen_below(struct gen *g, uint64_t n);
+/* The same chance, for what is drawn elsewhere; subjects: ids of users. */
+struct draw gen_draw(struct gen *g, const char *const *subjects, unsigned n);
 /* One of the texts. */
 #define GEN_ONE_OF(g, array) ((array)[gen_below(g, sizeof(array) / sizeof *(array))])
 
@@ -49,6 +53,8 @@ void gen_policy(struct gen *g, unsigned version, char *ret, size_t cap);
 void gen_request(struct gen *g, struct request *ret);
 /* The newest entry's index, or one of the 80 before it. */
 uint64_t gen_recent(struct gen *g);
+/* The newest open challenge of who has the kit's device key, and that the gateway asked; 0: there is none of late. */
+uint64_t gen_ada_challenge(const struct gen *g);
 /* By root, or by both administrators where that is needed, mostly; at times a signature does not fit. */
 void gen_order(struct gen *g, unsigned type, const void *elements, size_t len, unsigned n);
 /* Enrolled keys besides the kit's are called p0 to p5. */

@@ -13,17 +13,7 @@
 #include "tests/decide_gen.h"
 #include "tests/order_kit.h"
 
-static struct text text(const char *s)
-{
-	return (struct text){s, strlen(s)};
-}
-
-static struct text subject(struct gen *g)
-{
-	static const char *const subjects[] = {"ada", "bob", "cyd", "nobody"};
-
-	return text(GEN_ONE_OF(g, subjects));
-}
+static const char *const subjects[] = {"ada", "bob", "cyd", "nobody"};
 
 /* Two administrators, as it takes; there is a second one after the first time. */
 static void two_sign(struct gen *g, unsigned type, const void *elements, size_t len)
@@ -54,40 +44,25 @@ static uint64_t some_hold(struct gen *g)
 static void hold(struct gen *g)
 {
 	static const unsigned kinds[] = {ENTRY_DECISION, ENTRY_IMPORTED, ENTRY_OUTSIDE};
-	struct hold_order o = {.action = 1 + (unsigned)gen_below(g, 3), .reason = text("because")};
+	const struct draw d = gen_draw(g, subjects, 4);
+	struct hold_order o;
 	uint8_t elements[512];
 	size_t len;
 
-	if (o.action == HOLD_SET) {
-		o.subject_type = text("user");
-		o.subject_id = subject(g);
-	} else if (o.action == HOLD_LIFT) {
-		o.index = some_hold(g);
-	} else {
-		o.kind = GEN_ONE_OF(g, kinds);
-		o.keep_ms = gen_below(g, 4) == 0 ? 0 : 1000 + gen_below(g, 100000);
-	}
+	draw_hold(&d, some_hold(g), kinds, 3, &o);
 	assert_int_equal(hold_order_encode_signed(&o, elements, sizeof(elements), &len), 0);
 	two_sign(g, COMMAND_HOLD, elements, len);
 }
 
 static void erase(struct gen *g)
 {
+	const struct draw d = gen_draw(g, subjects, 4);
 	uint8_t elements[512], blind[32];
-	struct erase_order o = {.target = 1 + (unsigned)gen_below(g, 2),
-	                        .fields = ERASE_FIELDS_ALL,
-	                        .blind = blind,
-	                        .reason = text("asked for")};
+	struct erase_order o;
 	size_t len;
 
 	memset(blind, (int)gen_below(g, 256), sizeof(blind));
-	if (o.target == ERASE_SUBJECT) {
-		o.subject_type = text("user");
-		o.subject_id = subject(g);
-	} else {
-		o.index = gen_recent(g);
-		o.fields = gen_below(g, 2) == 0 ? ERASE_FIELDS_ALL : 2 + 4 * gen_below(g, 256);
-	}
+	draw_erase(&d, gen_recent(g), blind, &o);
 	assert_int_equal(erase_order_encode_signed(&o, elements, sizeof(elements), &len), 0);
 	two_sign(g, COMMAND_ERASE, elements, len);
 }

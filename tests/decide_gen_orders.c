@@ -130,30 +130,16 @@ static void member(struct gen *g)
 
 static void people(struct gen *g)
 {
-	static const char *const who[] = {"user:ada", "user:bob", "user:cyd", "agent:ada", "agent:dee", "service:x"};
-	static const char *const groups[] = {NULL, "eng", "eng ops", "legal"};
-	static const char *const owners[] = {NULL, "user:ada", "user:bob", "agent:dee"};
-	static const char *const for_whom[] = {NULL, "user:ada", "group:eng", "*:*"};
-	struct people_change c[3];
-	unsigned n = 1 + (unsigned)gen_below(g, 3);
+	const struct draw d = gen_draw(g, NULL, 0);
+	struct people_change c[DRAW_PEOPLE_MAX];
+	unsigned n = draw_people(&d, c);
 
-	for (unsigned i = 0; i < n; i++) {
-		const char *name = GEN_ONE_OF(g, who);
-		unsigned kind = name[0] == 'u' ? PERSON_USER : name[0] == 'a' ? PERSON_AGENT : PERSON_SERVICE;
-		bool owned = kind != PERSON_USER || gen_below(g, 10) == 0;
-		const char *group = GEN_ONE_OF(g, groups), *owner = GEN_ONE_OF(g, owners),
-		           *whom = GEN_ONE_OF(g, for_whom);
-		if (gen_below(g, 3) == 0)
-			c[i] = change_of(PEOPLE_DISABLE + (unsigned)gen_below(g, 3), name);
-		else
-			c[i] = person_of(name, kind, group, owned ? owner : NULL, owned ? whom : NULL);
-	}
 	order_people(&g->kit, c, n);
 }
 
-/* From one administrator to two and back. */
 static void govern(struct gen *g)
 {
+	const struct draw d = gen_draw(g, NULL, 0);
 	unsigned k = state_thresholds(g->kit.s)->k[0];
 	uint8_t elements[64], channel[32] = {2}, pub[32];
 	struct governance_order o;
@@ -164,7 +150,7 @@ static void govern(struct gen *g)
 		kit_enroll(&g->kit, "second", ROLE_ADMINISTER, channel, pub, NULL);
 		return;
 	}
-	governance_all(&o.thresholds, gen_below(g, 4) == 0 ? 3 : 3 - k);
+	draw_governance(&d, k, &o.thresholds);
 	assert_int_equal(governance_order_encode_signed(&o, elements, sizeof(elements), &len), 0);
 	gen_order(g, COMMAND_GOVERNANCE, elements, len, 1);
 }
@@ -189,8 +175,10 @@ static void key(struct gen *g)
 		o.name = o.place == KEY_PLACE_SIGN ? (struct text){"ada-key", 7} : (struct text){name, strlen(name)};
 	assert_int_equal(key_order_encode_signed(&o, elements, sizeof(elements), &len), 0);
 	gen_order(g, COMMAND_KEY, elements, len, 5);
-	if (o.place == KEY_PLACE_SIGN && g->kit.out->outcome == DECIDE_ENTRY && gen_below(g, 2) == 0)
+	if (o.place == KEY_PLACE_SIGN && g->kit.out->outcome == DECIDE_ENTRY) {
+		memcpy(g->device_before, g->kit.device_sk, sizeof(sk));
 		memcpy(g->kit.device_sk, sk, sizeof(sk));
+	}
 }
 
 const struct gen_step gen_steps_orders[] = {{2, enroll}, {2, remove_one},   {1, policy}, {1, feature},

@@ -148,9 +148,14 @@ void gen_policy(struct gen *g, unsigned version, char *ret, size_t cap)
 	struct draft d = {.g = g, .text = ret, .cap = cap};
 	int step_up = between(g, -3000, 3000);
 	unsigned n = (unsigned)gen_below(g, gen_below(g, 8) == 0 ? 60 : 8);
+	/* Most policies deny most. Under these grants come about, and stand when their end is ordered. */
+	bool generous = version >= 2 && gen_below(g, 2) == 0;
+
+	if (generous)
+		n = (unsigned)gen_below(g, 2);
 
 	add(&d, "version: %u\nname: random\nbias: %d\n", version, between(g, -4000, 2000));
-	add(&d, "thresholds: {step_up: %d, deny: %d}\n", step_up, step_up + between(g, 1, 6000));
+	add(&d, "thresholds: {step_up: %d, deny: %d}\n", step_up, generous ? 90000 : step_up + between(g, 1, 6000));
 	add(&d, "valid_for: %us\n", (unsigned)gen_below(g, 601));
 	add(&d, "rates: {subject: %d, ", between(g, 1, 20));
 	add(&d, "client: %d}\n", between(g, 1, 200));
@@ -162,6 +167,9 @@ void gen_policy(struct gen *g, unsigned version, char *ret, size_t cap)
 		add_standing(&d);
 	}
 	add(&d, "rules:\n- {id: by-risk, verdict: risk}\n");
+	if (generous)
+		add(&d, "- id: leased\n  match: {action: ['*e*']}\n  verdict: step_up\n"
+		        "  grant: {for: 900s, scope: {action: '*', resource: '*'}, bind: []}\n");
 	for (unsigned i = 0; i < n; i++)
 		add_rule(&d, i, version);
 }

@@ -66,32 +66,45 @@ static void say(struct gen *g)
 	kit_say(&g->kit, approvers[i], index, what, gen_below(g, 6) == 0 ? "" : "so", sk);
 }
 
-/* A grant that stands, or a warning; else any entry. */
+/* Whoever proves themselves gets what grants there are: asks first, answers the next time. */
+static void earn(struct gen *g)
+{
+	uint64_t challenge = gen_ada_challenge(g);
+
+	if (challenge != 0)
+		kit_answer(&g->kit, KIT_GATEWAY, challenge, "ada-key", g->kit.device_sk);
+	else
+		kit_ask_for(&g->kit, "ada", "deploy", "l1", "192.0.2.1");
+}
+
+/* One that stands now; at times, or if there is none, any entry. */
 static uint64_t some_grant(struct gen *g)
 {
 	const struct state *s = g->kit.s;
-	uint32_t slot = list_newest(&s->standing_list);
+	uint64_t found = 0, n = 0;
 
-	for (uint64_t n = gen_below(g, 3); n > 0 && slot != NO_SLOT && s->standing[slot].all.older != 0; n--)
-		slot = s->standing[slot].all.older - 1;
-	return slot == NO_SLOT ? gen_recent(g) : s->standing[slot].index;
+	for (uint32_t slot = list_newest(&s->standing_list); slot != NO_SLOT; slot = s->standing[slot].all.older - 1) {
+		const struct standing *t = &s->standing[slot];
+		if (t->kind == STANDING_GRANT && g->kit.now_ms < t->expiry_ms && gen_below(g, ++n) == 0)
+			found = t->index;
+		if (t->all.older == 0)
+			break;
+	}
+	return n == 0 || gen_below(g, 10) == 0 ? gen_recent(g) : found;
 }
 
 static void end_grants(struct gen *g)
 {
+	static const char *const subjects[] = {"ada", "ada", "bob"};
+	const struct draw d = gen_draw(g, subjects, 3);
 	uint8_t elements[256];
 	size_t len = 0;
-	struct grant_revoke r = {.reason = text("over")};
+	struct grant_revoke r;
 	const struct signer signers[] = {{.name = "root", .sk = g->kit.admin_sk, .spoil = gen_below(g, 20) == 0}};
 
 	if (list_newest(&g->kit.s->standing_list) == NO_SLOT && gen_below(g, 4) != 0)
 		return; /* Grants are rare: orders to end them mostly wait for one. */
-	r.one = gen_below(g, 2) == 0;
-	r.index = some_grant(g);
-	if (!r.one) {
-		r.subject_type = text("user");
-		r.subject_id = text("ada");
-	}
+	draw_grant_revoke(&d, some_grant(g), &r);
 	assert_int_equal(grant_revoke_encode_signed(&r, elements, sizeof(elements), &len), 0);
 	order_apply(&g->kit, COMMAND_GRANT_REVOKE, KIT_ADMIN, elements, len, 3, signers, 1);
 }
@@ -133,5 +146,5 @@ static void tick_if_due(struct gen *g)
 		kit_tick(&g->kit);
 }
 
-const struct gen_step gen_steps_verdicts[] = {
-        {4, say}, {2, enrol}, {1, dismiss}, {4, end_grants}, {1, signal_outside}, {2, tick_if_due}, {0, NULL}};
+const struct gen_step gen_steps_verdicts[] = {{4, say},        {2, enrol},          {1, dismiss},     {4, earn},
+                                              {3, end_grants}, {1, signal_outside}, {2, tick_if_due}, {0, NULL}};

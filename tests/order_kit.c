@@ -1,4 +1,4 @@
-/* Orders signed by several administrators, and records of people, for the tests of decide. */
+/* Orders signed by several administrators, for the tests of decide. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
@@ -12,7 +12,6 @@
 #include <cmocka.h>
 
 #include "ledger/bytes.h"
-#include "node/decide/people.h"
 
 static void sign(struct kit *k, struct writer *w, unsigned type, const void *elements, size_t len,
                  const struct signer *g)
@@ -83,41 +82,4 @@ void order_refused(const struct kit *k, enum decide_outcome outcome, int err, co
 {
 	if (outcome != DECIDE_REFUSED || k->out->err != err || strstr(k->out->text, says) == NULL)
 		fail_msg("outcome %d err %d (%s), not %d (%s)", outcome, k->out->err, k->out->text, err, says);
-}
-
-struct typed typed_of(const char *text)
-{
-	const char *colon = strchr(text, ':');
-
-	return (struct typed){{text, (size_t)(colon - text)}, {colon + 1, strlen(colon + 1)}};
-}
-
-struct people_change person_of(const char *who, unsigned kind, const char *groups, const char *owner,
-                               const char *acts_for)
-{
-	struct typed t = typed_of(who);
-	struct people_change c = {.action = PEOPLE_SET,
-	                          .person = {.type = t.type,
-	                                     .id = t.id,
-	                                     .kind = kind != 0 ? kind : PERSON_USER,
-	                                     .enabled = true,
-	                                     .name = t.id}};
-
-	while (groups != NULL && *groups != 0) {
-		size_t len = strcspn(groups, " ");
-		c.person.groups[c.person.n_groups++] = (struct text){groups, len};
-		groups += len + (groups[len] == ' ');
-	}
-	if (owner != NULL)
-		c.person.owner = typed_of(owner);
-	if (acts_for != NULL)
-		c.person.acts_for[c.person.n_acts_for++] = typed_of(acts_for);
-	return c;
-}
-
-struct people_change change_of(unsigned action, const char *who)
-{
-	struct typed t = typed_of(who);
-
-	return (struct people_change){.action = action, .person = {.type = t.type, .id = t.id}};
 }

@@ -1,10 +1,10 @@
-/* Orders signed by several administrators, and records of people, for the tests of decide. */
+/* Orders signed by several administrators, for the tests of decide. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef TESTS_ORDER_KIT_H
 #define TESTS_ORDER_KIT_H
 
-#include "node/decide/people_order.h"
 #include "tests/decide_kit.h"
+#include "tests/people_kit.h"
 
 #define ORDER_SIGNERS_MAX 20
 
@@ -27,12 +27,5 @@ enum decide_outcome order_feature(struct kit *k, const char *name);
 /* Applies n changes by root. */
 enum decide_outcome order_people(struct kit *k, const struct people_change *c, unsigned n);
 void order_refused(const struct kit *k, enum decide_outcome outcome, int err, const char *says);
-
-/* "user:ada" */
-struct typed typed_of(const char *text);
-/* kind 0: a user. groups: "a b c", sorted. owner, acts_for: NULL, or as typed_of; one each. */
-struct people_change person_of(const char *who, unsigned kind, const char *groups, const char *owner,
-                               const char *acts_for);
-struct people_change change_of(unsigned action, const char *who);
 
 #endif

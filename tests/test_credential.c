@@ -21,9 +21,7 @@
 #include "node/evidence/verify.h"
 #include "tests/decide_kit.h"
 #include "tests/replay_kit.h"
-
-#define RP     "example.org"
-#define ORIGIN "https://example.org"
+#include "tests/token.h"
 
 static struct kit k;
 static struct evidence e;
@@ -90,113 +88,24 @@ static uint8_t payload[65536];
 
 static size_t totp_data(uint8_t *buf, const char *name)
 {
-	uint8_t message[ANSWER_MESSAGE_SIZE_MAX], plain[TOTP_CONTEXT_SIZE + 20], sealed[sizeof(plain) + 48];
-	struct writer w;
-	size_t len;
+	const struct token_node nodes[] = {{1, node_pub}};
 
-	crypto_generichash(plain, TOTP_CONTEXT_SIZE, message, totp_message(message, KIT_ORIGIN, text(name)), NULL, 0);
-	memcpy(plain + TOTP_CONTEXT_SIZE, secret, 20);
-	crypto_box_seal(sealed, plain, sizeof(plain), node_pub);
-	writer_init(&w, buf, CREDENTIAL_DATA_SIZE_MAX);
-	writer_array(&w, 4);
-	writer_uint(&w, 1);
-	writer_uint(&w, 6);
-	writer_uint(&w, 30);
-	writer_array(&w, 1);
-	writer_array(&w, 2);
-	writer_uint(&w, 1);
-	writer_bin(&w, sealed, sizeof(sealed));
-	assert_int_equal(writer_end(&w, &len), 0);
-	return len;
+	return token_totp_data(buf, KIT_ORIGIN, name, secret, 30, nodes, 1);
 }
 
 static size_t issuer_data(uint8_t *buf)
 {
-	struct writer w;
-	size_t len;
-
-	writer_init(&w, buf, CREDENTIAL_DATA_SIZE_MAX);
-	writer_array(&w, 4);
-	writer_cstr(&w, "https://idp.example");
-	writer_cstr(&w, "countersign");
-	writer_uint(&w, 30000);
-	writer_array(&w, 1);
-	writer_array(&w, 3);
-	writer_cstr(&w, "d1");
-	writer_cstr(&w, "EdDSA");
-	writer_bin(&w, idp_pub, 32);
-	assert_int_equal(writer_end(&w, &len), 0);
-	return len;
+	return token_issuer_data(buf, idp_pub);
 }
 
 static size_t oidc_data(uint8_t *buf, const char *issuer)
 {
-	struct writer w;
-	size_t len;
-
-	writer_init(&w, buf, CREDENTIAL_DATA_SIZE_MAX);
-	writer_array(&w, 2);
-	writer_cstr(&w, issuer);
-	writer_cstr(&w, "ada-sub");
-	assert_int_equal(writer_end(&w, &len), 0);
-	return len;
+	return token_oidc_data(buf, issuer, "ada-sub");
 }
 
-static void client_data(struct writer *w, const char *type, const uint8_t *message, size_t len)
-{
-	char challenge[64], json[512];
-	struct hash h;
-
-	hash_bytes(&h, message, len);
-	sodium_bin2base64(challenge, sizeof(challenge), h.b, 32, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
-	snprintf(json, sizeof(json), "{\"type\":\"%s\",\"challenge\":\"%s\",\"origin\":\"" ORIGIN "\"}", type,
-	         challenge);
-	writer_bin(w, json, strlen(json));
-}
-
-static size_t auth_data(uint8_t *ret, uint8_t flags, uint32_t counter)
-{
-	struct hash h;
-
-	hash_bytes(&h, RP, strlen(RP));
-	memcpy(ret, h.b, 32);
-	ret[32] = flags;
-	put_u32be(ret + 33, counter);
-	return 37;
-}
-
-/* An EdDSA key of a token in software, no attestation. */
 static size_t webauthn_data(uint8_t *buf, const char *name)
 {
-	static const uint8_t cose[] = {0xa4, 0x01, 0x01, 0x03, 0x27, 0x20, 0x06, 0x21, 0x58, 0x20};
-	uint8_t auth[256], message[REGISTER_MESSAGE_SIZE_MAX];
-	size_t n = auth_data(auth, 0x45, 1), len;
-	struct writer w;
-
-	memset(auth + n, 0, 16);
-	n += 16;
-	auth[n++] = 0;
-	auth[n++] = 4;
-	memcpy(auth + n, "cred", 4);
-	n += 4;
-	memcpy(auth + n, cose, sizeof(cose));
-	n += sizeof(cose);
-	memcpy(auth + n, token_pub, 32);
-	n += 32;
-	writer_init(&w, buf, CREDENTIAL_DATA_SIZE_MAX);
-	writer_array(&w, 8);
-	writer_cstr(&w, RP);
-	writer_array(&w, 1);
-	writer_cstr(&w, ORIGIN);
-	writer_int(&w, -8);
-	client_data(&w, "webauthn.create", message,
-	            register_message(message, KIT_ORIGIN, text(name), text("user"), text("ada")));
-	writer_bin(&w, auth, n);
-	writer_cstr(&w, "none");
-	writer_bin(&w, "\xa0", 1);
-	writer_cstr(&w, "");
-	assert_int_equal(writer_end(&w, &len), 0);
-	return len;
+	return token_webauthn_data(buf, KIT_ORIGIN, name, "ada", token_pub);
 }
 
 static enum decide_outcome enrol(const char *name, unsigned kind, const char *subject, const uint8_t *data, size_t len)
@@ -301,60 +210,20 @@ static size_t message_of(uint64_t index, uint8_t *message)
 
 static enum decide_outcome by_key(uint64_t index, uint8_t flags, uint32_t counter)
 {
-	uint8_t message[ANSWER_MESSAGE_SIZE_MAX], auth[37], both[37 + 32], sig[64], out[1024];
-	struct writer w, c;
-	uint8_t client[512];
-	const uint8_t *json;
-	struct reader r;
-	struct hash h;
-	size_t len;
+	uint8_t message[ANSWER_MESSAGE_SIZE_MAX], out[EVIDENCE_SIZE_MAX];
+	size_t len = message_of(index, message);
 
-	auth_data(auth, flags, counter);
-	writer_init(&c, client, sizeof(client));
-	client_data(&c, "webauthn.get", message, message_of(index, message));
-	reader_init(&r, client, c.len);
-	reader_bin(&r, sizeof(client), &json, &len);
-	memcpy(both, auth, 37);
-	hash_bytes(&h, json, len);
-	memcpy(both + 37, h.b, 32);
-	crypto_sign_detached(sig, NULL, both, sizeof(both), token_sk);
-	writer_init(&w, out, sizeof(out));
-	writer_array(&w, 4);
-	writer_bin(&w, "cred", 4);
-	writer_bin(&w, auth, 37);
-	writer_bin(&w, json, len);
-	writer_bin(&w, sig, 64);
-	return answer(index, "webauthn", "ada-fido", out, w.len);
-}
-
-static size_t base64(char *ret, size_t cap, const void *bytes, size_t len)
-{
-	sodium_bin2base64(ret, cap, bytes, len, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
-	return strlen(ret);
+	return answer(index, "webauthn", "ada-fido", out, token_assertion(out, flags, counter, message, len, token_sk));
 }
 
 static enum decide_outcome by_token(uint64_t index, const char *more)
 {
-	static const char header[] = "{\"alg\":\"EdDSA\",\"kid\":\"d1\"}";
-	uint8_t message[ANSWER_MESSAGE_SIZE_MAX], sig[64];
-	char claims[1024], token[2048], nonce[64];
-	struct hash h;
-	unsigned long long now_s = k.now_ms / 1000;
+	uint8_t message[ANSWER_MESSAGE_SIZE_MAX];
+	char token[EVIDENCE_SIZE_MAX];
+	size_t len = message_of(index, message);
 
-	hash_bytes(&h, message, message_of(index, message));
-	base64(nonce, sizeof(nonce), h.b, 32);
-	snprintf(claims, sizeof(claims),
-	         "{\"iss\":\"https://"
-	         "idp.example\",\"aud\":\"countersign\",\"sub\":\"ada-sub\",\"exp\":%llu,\"iat\":%llu,"
-	         "\"nonce\":\"%s\"%s}",
-	         now_s + 60, now_s, nonce, more);
-	size_t n = base64(token, sizeof(token), header, strlen(header));
-	token[n++] = '.';
-	n += base64(token + n, sizeof(token) - n, claims, strlen(claims));
-	crypto_sign_detached(sig, NULL, (const uint8_t *)token, n, idp_sk);
-	token[n++] = '.';
-	n += base64(token + n, sizeof(token) - n, sig, 64);
-	return answer(index, "oidc", "ada-oidc", token, n);
+	return answer(index, "oidc", "ada-oidc", token,
+	              token_id_token(token, "ada-sub", k.now_ms / 1000, more, message, len, idp_sk));
 }
 
 /* --- tests --- */

@@ -155,6 +155,30 @@ static void guard_6_keeps_few_bytes_behind_a_snapshot(void **state)
 	script_close(&s);
 }
 
+/* One that is on its way when the cut is ordered keeps what it was begun with: the cut is for the next one. */
+static void a_cut_outlives_the_snapshot_before_it(void **state)
+{
+	(void)state;
+	script_init(&s, 1, 0);
+	s.s[0].options.snapshot_entries_max = 5;
+	script_elect_first(&s);
+	raft_set_snapshot_trailing(&s.s[0].raft, 100);
+	s.s[0].ledger_behind = true;
+	s.s[0].ledger_durable = 3;
+	propose_all(10, 8);
+	raft_index last = guard_stored(s.s[0].guard);
+	guard_cut(s.s[0].guard, last);
+	s.s[0].ledger_behind = false;
+	guard_poke(s.s[0].guard);
+	script_run(&s, 5);
+	assert_true(s.s[0].disk.snapshot_index != 0);
+	assert_false(guard_is_cut(s.s[0].guard, last));
+	propose_all(3, 8);
+	script_run(&s, 20);
+	assert_true(guard_is_cut(s.s[0].guard, last));
+	script_close(&s);
+}
+
 static void guard_6_refuses_a_snapshot_that_would_wipe_the_log(void **state)
 {
 	char said[256];
@@ -368,6 +392,7 @@ int main(void)
 	        cmocka_unit_test(guard_6_takes_no_snapshot_of_an_uncommitted_configuration),
 	        cmocka_unit_test(guard_6_counts_bytes),
 	        cmocka_unit_test(guard_6_keeps_few_bytes_behind_a_snapshot),
+	        cmocka_unit_test(a_cut_outlives_the_snapshot_before_it),
 	        cmocka_unit_test(guard_6_refuses_a_snapshot_that_would_wipe_the_log),
 	        cmocka_unit_test(guard_1_lets_an_install_through),
 	        cmocka_unit_test(guard_6_withholds_an_install_until_it_is_durable),

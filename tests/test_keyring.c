@@ -132,6 +132,33 @@ static void test_channels(void **state)
 	keyring_close(r);
 }
 
+/* What a power cut leaves of a key that was being made is no key, and in nobody's way. */
+static void test_torn(void **state)
+{
+	struct keyring *r = open_ring();
+	uint8_t first[32], pub[32];
+	char path[256];
+	FILE *f;
+
+	(void)state;
+	assert_int_equal(keyring_prepare(r, KEY_LOG, first, text), 0);
+	assert_false(is_there("new"));
+	keyring_close(r);
+	snprintf(path, sizeof path, "%s/keys/new", folder);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fputs("countersign-key/v1\nname no", f);
+	fclose(f);
+	r = open_ring();
+	assert_memory_equal(keyring_next(r, KEY_LOG), first, 32);
+	assert_int_equal(keyring_prepare(r, KEY_COSIGNER, pub, text), 0);
+	assert_false(is_there("new"));
+	keyring_close(r);
+	r = open_ring();
+	assert_memory_equal(keyring_next(r, KEY_COSIGNER), pub, 32);
+	keyring_close(r);
+}
+
 static void test_bad_files(void **state)
 {
 	struct keyring *r = open_ring();
@@ -156,6 +183,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test_setup_teardown(test_made_once, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_channels, setup, teardown),
+	        cmocka_unit_test_setup_teardown(test_torn, setup, teardown),
 	        cmocka_unit_test_setup_teardown(test_bad_files, setup, teardown),
 	};
 

@@ -46,7 +46,8 @@ static void put_done(struct raft_io_snapshot_put *disk_put, int status)
 	guard_enter(g);
 	if (installed)
 		install_stored(g, g->put_snapshot->index);
-	if (status == 0 && g->put_snapshot->index - (g->put_install ? 0 : g->put_trailing) >= g->cut)
+	/* One that began before the cut was ordered has left more behind itself, perhaps all. */
+	if (status == 0 && g->put_snapshot->index >= g->cut + (g->put_install ? 0 : g->put_trailing))
 		g->cut = 0;
 	g->put = NULL;
 	g->put_snapshot = NULL;

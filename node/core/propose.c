@@ -360,7 +360,21 @@ static void find_place(const struct core *c, const struct command *cmd, uint8_t 
 	assert(err == 0); /* A place is bounded. */
 }
 
-/* Encodes the job's command; true if it is in the batch, false if it was refused (the job is gone). */
+/*
+ * An order to erase that has its entry is answered by that, and not by way of the log: it would write whom it is about
+ * into the logs of all members anew, when they may have said that they have erased.
+ */
+static bool erased_before(struct core *c, const struct command *cmd, struct job *j)
+{
+	struct recorded r;
+
+	if (cmd->type != COMMAND_ERASE || !state_recorded(c->state, cmd->principal, cmd->request_id, &r))
+		return false;
+	reading_room_repeat(c->readers, j, r.index);
+	return true;
+}
+
+/* Encodes the job's command; true if it is in the batch, false if it was answered or refused (the job is gone). */
 static bool add_job(struct core *c, struct batch_writer *w, uint8_t *at, size_t room, struct job *j, uint64_t now_ms)
 {
 	uint8_t seed[SEED_SIZE], facts[256];
@@ -378,6 +392,8 @@ static bool add_job(struct core *c, struct batch_writer *w, uint8_t *at, size_t 
 
 	err = decide_prepare(c->state, now_ms, cmd.type, j->principal, j->request.id, cmd.payload, cmd.payload_len,
 	                     facts, sizeof facts, &facts_len, text);
+	if (!err && erased_before(c, &cmd, j))
+		return false;
 	if (!err)
 		err = check_change(c, &cmd, text);
 	if (err) {

@@ -1,57 +1,37 @@
-/* The simulated administrator: enrols clients and keys, then orders members to come, vote, go and move. */
+/* The simulated administrators: enrol clients, keys and each other; then one order after the other, of many kinds. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
-#include <sodium.h>
 #include <stdio.h>
 
 #include "ledger/errors.h"
 #include "node/decide/decide.h"
-#include "node/decide/roster.h"
-#include "tests/sim/client_internal.h"
+#include "tests/sim/admin_internal.h"
 #include "tests/sim/cluster.h"
-#include "tests/sim/faults.h"
 #include "tests/sim/os.h"
 #include "tests/sim/swarm.h"
-#include "tests/sim/voters.h"
 
-#define EXPIRY_MS    UINT64_C(3600000)
-#define MEMBERS_MIN  3
-#define MEMBERS_MOST 5
-#define TRIES        16 /* To draw an order that may go. */
+#define ENROL_NS_MAX   (20 * OS_MS)
+#define FURTHER_NS_MAX (80 * OS_MS) /* Between two orders that are not about members. */
 
-static unsigned enrolled, moves;
-static uint64_t sequence;
-
-static struct admin_signature signature_of(const uint8_t sig[64])
-{
-	sequence++;
-	return (struct admin_signature){.name = client_text("root"),
-	                                .sequence = sequence,
-	                                .expiry_ms = client_wall_ms() + EXPIRY_MS,
-	                                .signature = sig};
-}
-
-static void sign(unsigned type, const struct admin_signature *a, const uint8_t *payload, size_t len, uint8_t sig[64])
-{
-	uint8_t message[ADMIN_MESSAGE_SIZE_MAX];
-
-	len = admin_message(message, CLUSTER_ORIGIN, 1, type, a->sequence, a->expiry_ms, payload, len);
-	crypto_sign_detached(sig, NULL, message, len, cluster.admin_secret);
-}
+static unsigned enrolled;
 
 /* --- enrolment --- */
 
-/* Who is number k: clients first, then approvers and the desk, then the subjects' keys. */
+/* Who is number k: clients first, then approvers, the desk and the auditor, then the subjects' keys. */
 static void describe(unsigned k, struct enrolment *e, char name[32], char subject[16])
 {
-	bool device = k > client_desk(), approver = !device && k > n_clients && k < client_desk();
-	unsigned number = device ? k - client_desk() - 1 : k;
+	bool device = k > client_last(), approver = !device && k > n_clients && k < client_desk();
+	unsigned number = device ? k - client_last() - 1 : k;
 
-	snprintf(name, 32, device ? "key-%u" : approver ? "boss-%u" : "client-%u", number);
+	snprintf(name, 32, device ? "key-%u" : approver ? "boss-%u" : "client-%u", approver ? k - n_clients : number);
 	snprintf(subject, 16, device ? "ada-%u" : "boss-%u", number);
 	e->name = client_text(name);
-	e->roles = device ? ROLE_DEVICE : approver ? ROLE_APPROVE : k == client_desk() ? ROLE_SIGNAL : ROLE_DECIDE;
+	e->roles = device               ? ROLE_DEVICE
+	           : approver           ? ROLE_APPROVE
+	           : k == client_desk() ? ROLE_SIGNAL
+	           : k == client_last() ? ROLE_AUDIT
+	                                : ROLE_DECIDE;
 	if (device || approver) {
 		e->sign_pub = device ? client_device_pub : clients[k].sign_pub;
 		e->subject_type = client_text("user");
@@ -61,107 +41,30 @@ static void describe(unsigned k, struct enrolment *e, char name[32], char subjec
 		e->channel_pub = clients[k].channel_pub;
 }
 
+static unsigned all(void)
+{
+	return client_last() + CLUSTER_DEVICES + 1;
+}
+
+/* The last one is the second administrator. */
 static void ask_enrolment(struct client *c)
 {
-	uint8_t payload[2048], sig[64];
-	char name[32], subject[16];
-	struct enrolment e = {.admin = signature_of(sig)};
-	size_t len;
+	uint8_t payload[2048];
+	char name[32] = "second", subject[16];
+	struct enrolment e = {.roles = ROLE_ADMINISTER};
+	size_t len = 0;
 
 	client_begin(c, WIRE_ENROLL);
-	describe(enrolled + 1, &e, name, subject);
-	if (enrolment_encode_signed(&e, payload, sizeof payload, &len))
-		os_fail(0, "the simulator made a bad enrolment");
-	sign(COMMAND_ENROLL, &e.admin, payload, len, sig);
-	if (enrolment_encode(&e, c->request.body, sizeof c->request.body, &c->request.body_len))
-		os_fail(0, "the simulator made a bad enrolment");
-	client_ask(c);
-}
-
-/* --- members --- */
-
-/* Three to five members and voters; and those whose disks get damaged stay a minority of the voters. */
-static bool may(const struct roster *r, const struct member_order *m)
-{
-	struct roster after = *r;
-	unsigned voters, weak = 0;
-
-	if (m->action == MEMBER_ROLE && m->role == ROSTER_VOTER && swarm_weak((unsigned)m->id))
-		return false;
-	roster_change(&after, m, r->version + 1);
-	voters = roster_voters(&after);
-	for (unsigned i = 0; i < after.n; i++)
-		weak += after.nodes[i].role == ROSTER_VOTER && swarm_weak((unsigned)after.nodes[i].id);
-	return voters >= MEMBERS_MIN && after.n <= MEMBERS_MOST && weak <= (voters - 1) / 2;
-}
-
-/* False: nothing of the kind may go now. The texts of an order outlive it. */
-static bool draw(const struct roster *r, struct member_order *m)
-{
-	static char url[32], link[32];
-	const struct roster_node *n = &r->nodes[os_below(r->n)];
-
-	*m = (struct member_order){.action = MEMBER_ADD + (unsigned)os_below(4), .id = n->id};
-	if (m->action == MEMBER_ADD) {
-		if (cluster.n == CLUSTER_NODES_MAX || r->n == MEMBERS_MOST)
-			return false;
-		m->id = cluster.n + 1;
-		m->role = ROSTER_SPARE;
+	if (enrolled + 1 < all()) {
+		describe(enrolled + 1, &e, name, subject);
+	} else {
+		e.name = client_text(name);
+		e.sign_pub = admin_second(false);
+		e.channel_pub = admin_second(true);
 	}
-	if (m->action == MEMBER_ADD || m->action == MEMBER_ADDRESS) {
-		snprintf(url, sizeof url, "tcp://sim-%u:%u", ++moves, (unsigned)m->id);
-		snprintf(link, sizeof link, "sim-%u:%u", moves, (unsigned)m->id);
-		m->url = client_text(url);
-		m->link = client_text(link);
-	}
-	if (m->action == MEMBER_ADDRESS)
-		return true;
-	if (m->action == MEMBER_ROLE)
-		m->role = n->role == ROSTER_VOTER ? ROSTER_SPARE : ROSTER_VOTER;
-	else if (m->action == MEMBER_REMOVE)
-		m->lost = os_chance(500000);
-	return m->action == MEMBER_ADD || may(r, m);
-}
-
-/* A new node is prepared and started first, and waits; one that is given up is dead. */
-static void carry_out(struct member_order *m)
-{
-	static uint8_t log_pub[32], cosigner_pub[32];
-
-	if (m->action == MEMBER_ADD) {
-		struct node *n = cluster_prepare();
-		cluster_keys(n, log_pub, cosigner_pub);
-		m->log_pub = log_pub;
-		m->cosigner_pub = cosigner_pub;
-		m->channel_pub = n->channel.pub;
-		cluster_start(n);
-	} else if (m->action == MEMBER_REMOVE && m->lost) {
-		faults_crash((unsigned)m->id, 8 * OS_S);
-	}
-	faults_count(FAULT_MEMBER);
-}
-
-static void ask_order(struct client *c)
-{
-	uint8_t payload[2048], sig[64];
-	const struct roster *r = voters_roster();
-	struct member_order m;
-	unsigned tries = 0;
-	size_t len;
-
-	while (!draw(r, &m))
-		if (++tries == TRIES)
-			return;
-	swarm.orders_left--;
-	carry_out(&m);
-	client_begin(c, WIRE_MEMBER);
-	m.admin = signature_of(sig);
-	os_note((unsigned)m.id, "--- order: action=%u role=%u lost=%d", m.action, m.role, m.lost);
-	if (member_order_encode_signed(&m, payload, sizeof payload, &len))
-		os_fail(0, "the simulator made a bad order");
-	sign(COMMAND_MEMBER, &m.admin, payload, len, sig);
-	if (member_order_encode(&m, c->request.body, sizeof c->request.body, &c->request.body_len))
-		os_fail(0, "the simulator made a bad order");
+	admin_good(enrolment_encode_signed(&e, payload, sizeof payload, &len));
+	admin_sign(COMMAND_ENROLL, payload, len, &e.admin);
+	admin_good(enrolment_encode(&e, c->request.body, sizeof c->request.body, &c->request.body_len));
 	client_ask(c);
 }
 
@@ -169,41 +72,99 @@ static void ask_order(struct client *c)
 
 static bool all_enrolled(void)
 {
-	return enrolled == client_desk() + CLUSTER_DEVICES;
+	return enrolled == all();
+}
+
+/* Nothing of the kind that is drawn may go now: the next time another one. */
+static void ask_further(struct client *c)
+{
+	static bool (*const asks[SWARM_ORDERS])(struct client * c) = {
+	        [ORDER_PEOPLE] = admin_ask_people,   [ORDER_GOVERNANCE] = admin_ask_governance,
+	        [ORDER_GRANTS] = admin_ask_grants,   [ORDER_CREDENTIALS] = admin_ask_credential,
+	        [ORDER_KEYS] = admin_ask_key,        [ORDER_HOLDS] = admin_ask_hold,
+	        [ORDER_ERASURES] = admin_ask_erasure};
+	unsigned k = (unsigned)os_below(SWARM_ORDERS);
+
+	while (!swarm.ordered[k])
+		k = (k + 1) % SWARM_ORDERS;
+	swarm.further_left -= asks[k](c);
 }
 
 void admin_next(struct client *c)
 {
 	if (!all_enrolled())
 		ask_enrolment(c);
-	else if (swarm.orders_left)
-		ask_order(c);
-	if (all_enrolled() && swarm.orders_left && !c->busy)
+	else if (swarm.orders_left && (!swarm.further_left || os_chance(200000)))
+		admin_ask_member(c);
+	else if (swarm.further_left)
+		ask_further(c);
+	if (all_enrolled() && (swarm.orders_left || swarm.further_left) && !c->busy)
 		client_think(c);
 }
 
 uint64_t admin_pause_ns(void)
 {
-	return all_enrolled() ? os_between(20 * OS_MS, swarm.order_ns_max) : os_below(swarm.think_ns_max);
+	if (!all_enrolled())
+		return os_below(swarm.think_ns_max < ENROL_NS_MAX ? swarm.think_ns_max : ENROL_NS_MAX);
+	return os_between(10 * OS_MS, swarm.further_left ? FURTHER_NS_MAX : swarm.order_ns_max);
 }
 
-void admin_acknowledged(const struct client *c)
+void admin_acknowledged(const struct client *c, const struct entry *e)
 {
-	enrolled += c->now.type == WIRE_ENROLL;
+	if (admin_lacks())
+		os_fail(0, "an order of type %u became entry %llu, and too few had signed it", c->now.type,
+		        (unsigned long long)e->index);
+	if (c->now.type == WIRE_ENROLL)
+		enrolled++;
+	else if (c->now.type == WIRE_CREDENTIAL_ENROL || c->now.type == WIRE_CREDENTIAL_REVOKE)
+		admin_credential_done(c->now.type);
+	else
+		admin_order_done(c, e);
 }
 
 /*
  * A leader whose clock is wrong refuses what is signed for now; the next try is signed anew. An order may come at a bad
- * moment, or meet what an earlier try of another has done.
+ * moment, or meet what an earlier try of another has done; what is drawn may be of nobody.
  */
 bool admin_refused(unsigned type, int err)
 {
-	if (err == CS_ERR_EXPIRED)
+	if (err == CS_ERR_EXPIRED || (err == CS_ERR_NOT_PERMITTED && admin_lacks()))
 		return true;
-	return type == WIRE_MEMBER && (err == CS_ERR_CONFLICT || err == CS_ERR_EXISTS || err == CS_ERR_NOT_FOUND);
+	switch (type) {
+	case WIRE_ENROLL:
+		return false;
+	case WIRE_CREDENTIAL_ENROL:
+	case WIRE_CREDENTIAL_REVOKE:
+		admin_credential_refused(err);
+		break;
+	case WIRE_KEY_PREPARE: /* Its disk, or its ring is full. */
+		return err == CS_ERR_IO || err == CS_ERR_DISK_FULL || err == CS_ERR_TOO_LARGE ||
+		       err == CS_ERR_NOT_FOUND;
+	case WIRE_HOLD:
+		if (err == CS_ERR_NOT_FOUND)
+			admin_hold_gone();
+		break;
+	case WIRE_ERASE: /* A hold stands in the way. */
+		if (err == CS_ERR_NOT_PERMITTED)
+			return true;
+		break;
+	case WIRE_GOVERNANCE: /* Three of two. */
+		if (err == CS_ERR_INVALID)
+			return true;
+		break;
+	case WIRE_PEOPLE: /* An agent without an owner, somebody twice. */
+		if (err == CS_ERR_INVALID || err == CS_ERR_MALFORMED)
+			return true;
+		break;
+	default:
+		break;
+	}
+	/* Governance has changed since it was signed. */
+	return err == CS_ERR_UNAUTHENTICATED || err == CS_ERR_CONFLICT || err == CS_ERR_EXISTS ||
+	       err == CS_ERR_NOT_FOUND;
 }
 
 bool admin_clients_enrolled(const struct client *c)
 {
-	return c->now.type == WIRE_ENROLL && enrolled == client_desk();
+	return c->now.type == WIRE_ENROLL && enrolled == client_last();
 }

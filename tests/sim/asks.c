@@ -18,14 +18,15 @@
 static void ask_decision(struct client *c)
 {
 	static const char *const actions[] = {"read", "write", "deploy", "delete"};
-	char subject[16], device[16], region[8], ip[24], session[8];
+	char subject[WHO_SIZE], device[16], region[8], ip[24], session[8];
 	struct request q = {.subject_type = client_text("user"),
 	                    .action = client_text(actions[os_below(4)]),
 	                    .resource_type = client_text("model"),
 	                    .resource_id = client_text("fraud-7")};
 
 	client_begin(c, WIRE_DECIDE);
-	snprintf(subject, sizeof subject, "ada-%u", (unsigned)os_below(CLUSTER_DEVICES + 3));
+	c->now.who = admin_eve() && os_chance(250000) ? admin_eve() : WHO_ADA + (unsigned)os_below(CLUSTER_DEVICES + 3);
+	client_who(c->now.who, subject);
 	snprintf(device, sizeof device, "laptop-%u", (unsigned)os_below(4));
 	snprintf(region, sizeof region, "eu-%u", (unsigned)os_below(3));
 	q.subject_id = client_text(subject);
@@ -58,9 +59,12 @@ static void ask_answer(struct client *c)
 
 	client_begin(c, WIRE_ANSWER);
 	c->challenged = false;
+	c->now.who = c->challenged_who;
 	snprintf(credential, sizeof credential, "key-%u", (unsigned)os_below(CLUSTER_DEVICES));
 	a.credential = client_text(credential);
 	crypto_sign_detached(sig, NULL, message, len, client_device_secret);
+	if (os_chance(500000))
+		credentials_answer(c, message, len, &a);
 	if (answer_encode(&a, c->request.body, sizeof c->request.body, &c->request.body_len))
 		os_fail(0, "the simulator made a bad answer");
 	client_ask(c);

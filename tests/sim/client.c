@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
+#include "tests/sim/admin_internal.h"
 #include "tests/sim/client_internal.h"
 
 #include <assert.h>
@@ -34,6 +35,7 @@ static bool stopped;
 static struct operation *history;
 static size_t n_history;
 static uint64_t acked, highest_acked;
+static uint64_t eve_named_ns[CLIENT_EVES];
 
 uint64_t client_wall_ms(void)
 {
@@ -58,6 +60,19 @@ static void request_event(void *arg, uint64_t n)
 }
 
 static void timeout_event(void *arg, uint64_t call);
+
+uint64_t client_highest(void)
+{
+	return highest_acked;
+}
+
+void client_who(unsigned who, char ret[WHO_SIZE])
+{
+	if (who >= WHO_EVE)
+		snprintf(ret, WHO_SIZE, "eve-%03u", (who - WHO_EVE) % 1000);
+	else
+		snprintf(ret, WHO_SIZE, "ada-%u", who - WHO_ADA);
+}
 
 void client_ask(struct client *c)
 {
@@ -138,6 +153,8 @@ static void next(void *arg, uint64_t n)
 		return;
 	if (c->id == CLIENT_ADMIN)
 		admin_next(c);
+	else if (c->id == client_last())
+		auditor_next(c);
 	else if (c->id > n_clients)
 		persons_next(c);
 	else
@@ -146,7 +163,11 @@ static void next(void *arg, uint64_t n)
 
 void client_think(struct client *c)
 {
-	os_at(os_now + (c->id == CLIENT_ADMIN ? admin_pause_ns() : os_below(think_ns_max)), next, c, 0);
+	uint64_t pause_ns = c->id == CLIENT_ADMIN    ? admin_pause_ns()
+	                    : c->id == client_last() ? auditor_pause_ns()
+	                                             : os_below(think_ns_max);
+
+	os_at(os_now + pause_ns, next, c, 0);
 }
 
 /* --- replies --- */
@@ -204,6 +225,7 @@ static void take_challenge(struct client *c, const struct entry *e, const struct
 		os_fail(0, "a challenge that cannot be read");
 	c->challenged = true;
 	c->challenge = e->index;
+	c->challenged_who = c->now.who;
 }
 
 static void check_note(const struct client *c, unsigned node, const struct wire_proved *p)
@@ -225,10 +247,11 @@ static void acknowledged(struct client *c, const struct reply *r)
 	struct field fields[LIMIT_FIELD_COUNT_MAX];
 	struct wire_proved p;
 	struct entry e;
-	unsigned n;
+	unsigned n = 0;
 
+	/* No body: asked once more, after it was erased. */
 	if (wire_proved_decode(&p, r->body, r->len) || entry_decode(&e, p.leaf, p.leaf_len) ||
-	    body_decode(fields, &n, p.body, p.body_len) || body_check(&e, fields, n))
+	    (p.body_len && (body_decode(fields, &n, p.body, p.body_len) || body_check(&e, fields, n))))
 		os_fail(r->node, "client %u got a reply that cannot be read", c->id);
 	hash_leaf(&c->now.leaf, p.leaf, p.leaf_len);
 	c->now.index = e.index;
@@ -243,7 +266,7 @@ static void acknowledged(struct client *c, const struct reply *r)
 	acked++;
 	os_trace(0, "acknowledged", &c->now.index, sizeof c->now.index);
 	if (c->id == CLIENT_ADMIN)
-		admin_acknowledged(c);
+		admin_acknowledged(c, &e);
 	else if (c->id > n_clients)
 		persons_acknowledged(c);
 	else
@@ -285,9 +308,11 @@ static void checked(const struct client *c, const struct reply *r)
 static void done(struct client *c)
 {
 	c->busy = false;
+	if (c->now.who >= WHO_EVE)
+		eve_named_ns[c->now.who - WHO_EVE] = os_now;
 	client_think(c);
 	if (c->id == CLIENT_ADMIN && admin_clients_enrolled(c))
-		for (unsigned i = 1; i <= client_desk(); i++)
+		for (unsigned i = 1; i <= client_last(); i++)
 			client_think(&clients[i]);
 }
 
@@ -307,9 +332,15 @@ static bool try_again(int err)
 	}
 }
 
+/* What administrators sign but enrolments: whom everybody knows does it, and signs anew. */
+static bool order(const struct client *c)
+{
+	return c->id == CLIENT_ADMIN && c->now.type != WIRE_ENROLL;
+}
+
 static void refused(struct client *c, const struct reply *r)
 {
-	if (try_again(r->err)) {
+	if (try_again(r->err) && (r->err != CS_ERR_UNAUTHENTICATED || !order(c))) {
 		os_note(r->node, "client %u may ask again: %s", c->id, err_text(r->err));
 		c->node = r->leader ? r->leader : 1 + (unsigned)os_below(cluster.n);
 		os_at(os_now + os_between(OS_MS, 60 * OS_MS), send_event, c, c->call);
@@ -320,7 +351,8 @@ static void refused(struct client *c, const struct reply *r)
 		os_fail(r->node, "not linearizable: a check does not know the acknowledged entry %" PRIu64,
 		        c->repeat->index);
 	if (c->id == CLIENT_ADMIN && !admin_refused(c->now.type, r->err))
-		os_fail(r->node, "the administrator was refused: %s", err_text(r->err));
+		os_fail(r->node, "the administrator was refused (%s): %s", wire_type_text(c->now.type),
+		        err_text(r->err));
 	c->challenged = false;
 	done(c);
 }
@@ -337,6 +369,10 @@ static void reply_event(void *arg, uint64_t unused)
 		} else {
 			if (c->now.type == WIRE_CHECK)
 				checked(c, r);
+			else if (c->now.type == WIRE_KEY_PREPARE)
+				admin_key_prepared(r->node, r->body, r->len);
+			else if (c->id == client_last() && auditor_asks(c->now.type))
+				auditor_answered(c, r->node, r->body, r->len);
 			else
 				acknowledged(c, r);
 			done(c);
@@ -377,7 +413,9 @@ void clients_begin(unsigned n, uint64_t think_max, uint32_t lost)
 	lost_ppm = lost;
 	os_random_bytes(seed, sizeof seed);
 	crypto_sign_seed_keypair(client_device_pub, client_device_secret, seed);
-	for (unsigned i = 0; i <= client_desk(); i++) {
+	admin_sign_begin();
+	credentials_begin();
+	for (unsigned i = 0; i <= client_last(); i++) {
 		clients[i].id = i;
 		os_random_bytes(clients[i].channel_pub, 32);
 		os_random_bytes(seed, sizeof seed);
@@ -399,10 +437,18 @@ void clients_stop(void)
 
 bool clients_idle(void)
 {
-	for (unsigned i = 0; i <= client_desk(); i++)
+	for (unsigned i = 0; i <= client_last(); i++)
 		if (clients[i].busy)
 			return false;
 	return true;
+}
+
+uint64_t clients_named_ns(unsigned who)
+{
+	for (unsigned i = 0; i <= client_last(); i++)
+		if (clients[i].busy && clients[i].now.who == who)
+			return UINT64_MAX;
+	return eve_named_ns[who - WHO_EVE];
 }
 
 uint64_t clients_acked(void)

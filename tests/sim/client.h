@@ -21,6 +21,13 @@ struct client_request {
 	uint8_t body[4096];
 };
 
+/* Subjects that the checks know: users ada-N, and eve-N, who are erased one day and not named again. */
+#define WHO_NOBODY 0
+#define WHO_ADA    1
+#define WHO_EVE    1000
+#define WHO_SIZE   16
+void client_who(unsigned who, char ret[WHO_SIZE]);
+
 /* What became of one request of a client. */
 struct operation {
 	unsigned client, type;
@@ -30,6 +37,7 @@ struct operation {
 	uint64_t index;
 	struct hash leaf;
 	unsigned sent;
+	unsigned who; /* Of a decision: whom it is about. */
 };
 
 /* n clients begin as soon as the first administrator has enrolled them. */
@@ -41,6 +49,7 @@ bool clients_idle(void);
 
 uint64_t clients_acked(void); /* How many have been acknowledged. */
 const struct operation *clients_history(size_t *ret_n);
+uint64_t clients_named_ns(unsigned who); /* When a request about them was last under way; UINT64_MAX: one is. */
 
 /* front.c: a request reaches a node. client.c: its reply goes back; err: 0 or negative. */
 void client_request_arrives(unsigned node, const struct client_request *q);

@@ -194,6 +194,27 @@ static void find_place(const void *ctx, const char *address, size_t len, struct 
 	memcpy(ret->country, last % 2 ? "NL" : "BR", 2);
 }
 
+/* As the daemon's main does: its key file, and what was made in its folder; which of them are in force the ledger says.
+ */
+static int open_keys(struct node *n, struct daemon_options *o)
+{
+	struct keyfile base = {.has = {[KEY_CHANNEL] = true, [KEY_LOG] = true, [KEY_COSIGNER] = true}};
+	char text[256];
+	int err;
+
+	snprintf(base.name, sizeof base.name, "node-%u", n->id);
+	memcpy(base.secret[KEY_CHANNEL], n->channel.secret, 32);
+	memcpy(base.secret[KEY_LOG], n->log_seed, 32);
+	memcpy(base.secret[KEY_COSIGNER], n->cosigner_seed, 32);
+	err = keyring_open(n->settings.data_path, &base, &o->keyring, text);
+	if (err)
+		os_note(n->id, "%s", text);
+	if (!err && signer_new(CLUSTER_ORIGIN, n->id, keyring_any(o->keyring, KEY_LOG),
+	                       keyring_any(o->keyring, KEY_COSIGNER), &o->signer))
+		os_fail(n->id, "no signer");
+	return err;
+}
+
 static void node_main(void *arg)
 {
 	struct node *n = arg;
@@ -205,10 +226,11 @@ static void node_main(void *arg)
 
 	if (n->id != 3)
 		o.places = (struct place_source){.find = find_place, .ctx = n};
-	if (signer_new(CLUSTER_ORIGIN, n->id, n->log_seed, n->cosigner_seed, &o.signer))
-		os_fail(n->id, "no signer");
+	if (open_keys(n, &o))
+		os_exit(EXIT_USAGE);
 	status = daemon_run(&o);
 	signer_free(o.signer);
+	keyring_close(o.keyring);
 	os_exit(status);
 }
 
@@ -264,7 +286,8 @@ void os_ended(struct process *p)
 	if (p->status == SIGKILL + 128)
 		return;
 	os_note(p->id, "--- ended with status %d", p->status);
-	if ((p->status == EXIT_HALTED && (p->damaged || p->gone_back)) ||
+	/* With its folder its keys may have gone back: they are no longer those of the ledger. */
+	if (((p->status == EXIT_HALTED || p->status == EXIT_USAGE) && (p->damaged || p->gone_back)) ||
 	    (p->status == EXIT_REMOVED && voters_removed(p->id)))
 		n->out = true;
 	else if (p->status == EXIT_HALTED || (p->status != EXIT_OK && !excused))

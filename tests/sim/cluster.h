@@ -12,8 +12,10 @@
 #define CLUSTER_NODES_MAX   7
 #define CLUSTER_CLIENTS_MAX 8
 #define CLUSTER_DEVICES     2
-#define CLUSTER_APPROVERS   3 /* Clients that approve what waits; one more sends signals from outside. */
-#define CLUSTER_PERSONS     (CLUSTER_APPROVERS + 1)
+#define CLUSTER_APPROVERS                                                                                              \
+	3 /* Clients that approve what waits; one more sends signals from outside, another audits.                     \
+	   */
+#define CLUSTER_PERSONS     (CLUSTER_APPROVERS + 2)
 #define CLUSTER_GENESIS_MS  UINT64_C(1767571200000) /* Monday 2026-01-05, 00:00 UTC. */
 #define CLUSTER_ORIGIN      "sim.example-0123456789abcdef"
 #define CLUSTER_GENESIS_MAX 65536
@@ -24,8 +26,9 @@ struct node {
 	struct drive disk;
 	struct channel_keypair channel;
 	uint8_t log_seed[32], cosigner_seed[32];
-	bool wanted; /* It is to run: whenever it ends by itself it is started again. */
-	bool out;    /* It halted, with an excuse: an operator's matter. */
+	bool wanted;      /* It is to run: whenever it ends by itself it is started again. */
+	bool out;         /* It halted, with an excuse: an operator's matter. */
+	uint64_t full_ns; /* Until then its disk is full. */
 	unsigned crashes;
 };
 

@@ -5,6 +5,7 @@
 #include "tests/sim/drive.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,12 +46,31 @@ struct inode *drive_folder(struct drive *d, struct inode *at, const char *path, 
 	}
 }
 
+/* "a/b/..": what comes before its last name. */
+static bool goes_up(const char *path, char ret[DISK_NAME_MAX])
+{
+	size_t len = strlen(path);
+
+	if (len < 3 || strcmp(path + len - 3, "/..") != 0)
+		return false;
+	for (len -= 3; len > 0 && path[len - 1] != '/'; len--)
+		;
+	assert(len < DISK_NAME_MAX);
+	memcpy(ret, path, len);
+	ret[len > 0 ? len - 1 : 0] = 0;
+	return true;
+}
+
 struct inode *drive_find(struct drive *d, struct inode *at, const char *path)
 {
+	char up[DISK_NAME_MAX];
 	const char *name;
-	struct inode *folder = drive_folder(d, at, path, &name);
+	struct inode *folder;
 	const struct name *n;
 
+	if (goes_up(path, up))
+		path = up;
+	folder = drive_folder(d, at, path, &name);
 	if (!*path || strcmp(path, ".") == 0)
 		return at ? at : d->root;
 	n = folder ? names_find(&folder->names, name) : NULL;
@@ -125,6 +145,46 @@ bool drive_flip(struct drive *d)
 		return true;
 	}
 	return false;
+}
+
+/* As one run of bytes: what is looked for may lie across pages. */
+static bool file_holds(const struct inode *i, const char *bytes)
+{
+	uint8_t *all = malloc(i->n_pages * DISK_PAGE + 1);
+	bool found = false;
+
+	assert(all);
+	for (unsigned cached = 0; cached < 2 && !found; cached++) {
+		for (size_t n = 0; n < i->n_pages; n++) {
+			const struct page *p = &i->pages[n];
+			const uint8_t *from = !cached && p->on_disk ? p->on_disk : p->now;
+			if (from)
+				memcpy(all + n * DISK_PAGE, from, DISK_PAGE);
+			else
+				memset(all + n * DISK_PAGE, 0, DISK_PAGE);
+		}
+		found = memmem(all, i->n_pages * DISK_PAGE, bytes, strlen(bytes));
+	}
+	free(all);
+	return found;
+}
+
+static bool folder_holds(const struct inode *folder, const char *bytes, char ret_text[64])
+{
+	for (unsigned n = 0; n < folder->names.n; n++) {
+		const struct name *x = &folder->names.of[n];
+		if (x->inode->folder ? folder_holds(x->inode, bytes, ret_text) : file_holds(x->inode, bytes)) {
+			if (!x->inode->folder)
+				snprintf(ret_text, 64, "the file %.50s", x->text);
+			return true;
+		}
+	}
+	return false;
+}
+
+bool drive_holds(const struct drive *d, const char *bytes, char ret_text[64])
+{
+	return folder_holds(d->root, bytes, ret_text);
 }
 
 static struct inode *copy_of(const struct inode *i)

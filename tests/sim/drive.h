@@ -23,14 +23,14 @@ struct drive_faults {
 	bool lies;                       /* Planted: says that it has synced, and has not. */
 };
 
+struct env;
 struct inode;
 
 struct drive {
 	unsigned node;
 	struct drive_faults faults;
 	struct inode *root;
-	bool cut;        /* The power is being cut: what is under way does not come to its end. */
-	struct env *env; /* The LMDB double's file. */
+	bool cut; /* The power is being cut: what is under way does not come to its end. */
 };
 
 void drive_init(struct drive *d, unsigned node);
@@ -38,6 +38,9 @@ void drive_init(struct drive *d, unsigned node);
 void drive_power_cut(struct drive *d);
 /* A bit flips in a sector of the log's folder that has been written. False: there is none. */
 bool drive_flip(struct drive *d);
+/* Some file has these bytes, in the cache or on the disk; ret_text: which (64 bytes). Names that are gone are not
+ * looked at. */
+bool drive_holds(const struct drive *d, const char *bytes, char ret_text[64]);
 /* A copy of all files as they are now; puts an earlier copy in their place (the copy is used up). */
 struct inode *drive_copy(const struct drive *d);
 void drive_replace(struct drive *d, struct inode *copy);
@@ -52,7 +55,9 @@ struct inode *inode_new(bool folder);
 void inode_link(struct inode *folder, const char *name, struct inode *i);
 int inode_unlink(struct inode *folder, const char *name);
 int inode_rename(struct inode *from, const char *name, struct inode *to, const char *new_name);
+int inode_exchange(struct inode *folder, const char *one, const char *other);
 const char *inode_name(const struct inode *folder, unsigned n); /* NULL: no more. */
+struct env **inode_env(struct inode *folder);                   /* The LMDB double's file in it. */
 void inode_read(const struct inode *i, void *buf, size_t len, uint64_t at);
 void inode_write(struct inode *i, const void *buf, size_t len, uint64_t at);
 void inode_resize(struct inode *i, uint64_t size);

@@ -186,21 +186,34 @@ void names_add(struct names *n, const char *text, struct inode *i)
 	strcpy(n->of[n->n++].text, text);
 }
 
+static void names_exchange(struct names *n, const char *one, const char *other)
+{
+	struct name *a = names_find(n, one), *b = names_find(n, other);
+	struct inode *i = a->inode;
+
+	a->inode = b->inode;
+	b->inode = i;
+}
+
 void names_apply(struct names *n, const struct change *c)
 {
+	if (c->exchange) {
+		names_exchange(n, c->from, c->to);
+		return;
+	}
 	if (*c->from)
 		name_remove(n, c->from);
 	if (*c->to)
 		names_add(n, c->to, c->inode);
 }
 
-static void change(struct inode *folder, const char *from, const char *to, struct inode *i)
+static void change(struct inode *folder, const char *from, const char *to, struct inode *i, bool exchange)
 {
 	struct change *c;
 
 	folder->changes = inode_grow(folder->changes, (folder->n_changes + 1) * sizeof *folder->changes);
 	c = &folder->changes[folder->n_changes++];
-	*c = (struct change){.inode = i};
+	*c = (struct change){.inode = i, .exchange = exchange};
 	assert(strlen(from) < DISK_NAME_MAX && strlen(to) < DISK_NAME_MAX);
 	strcpy(c->from, from);
 	strcpy(c->to, to);
@@ -209,14 +222,14 @@ static void change(struct inode *folder, const char *from, const char *to, struc
 
 void inode_link(struct inode *folder, const char *name, struct inode *i)
 {
-	change(folder, "", name, i);
+	change(folder, "", name, i, false);
 }
 
 int inode_unlink(struct inode *folder, const char *name)
 {
 	if (!names_find(&folder->names, name))
 		return ENOENT;
-	change(folder, name, "", NULL);
+	change(folder, name, "", NULL, false);
 	return 0;
 }
 
@@ -230,12 +243,25 @@ int inode_rename(struct inode *from, const char *name, struct inode *to, const c
 		return ENOENT;
 	i = n->inode;
 	if (from == to) {
-		change(from, name, new_name, i);
+		change(from, name, new_name, i, false);
 	} else {
-		change(to, "", new_name, i);
-		change(from, name, "", NULL);
+		change(to, "", new_name, i, false);
+		change(from, name, "", NULL, false);
 	}
 	return 0;
+}
+
+int inode_exchange(struct inode *folder, const char *one, const char *other)
+{
+	if (!names_find(&folder->names, one) || !names_find(&folder->names, other))
+		return ENOENT;
+	change(folder, one, other, NULL, true);
+	return 0;
+}
+
+struct env **inode_env(struct inode *folder)
+{
+	return &folder->env;
 }
 
 const char *inode_name(const struct inode *folder, unsigned n)

@@ -24,10 +24,12 @@ struct names {
 	unsigned n;
 };
 
-/* A change of a folder that is not synced: to's name is made for the inode, from's name is removed. */
+/* A change of a folder that is not synced: to's name is made for the inode, from's name is removed; or both change
+ * places. */
 struct change {
 	char from[DISK_NAME_MAX], to[DISK_NAME_MAX];
 	struct inode *inode;
+	bool exchange;
 };
 
 struct inode {
@@ -36,6 +38,7 @@ struct inode {
 	struct page *pages;
 	size_t n_pages;
 	void *locked_by;
+	struct env *env; /* Of a folder: the LMDB double's file in it. NULL: none. */
 	struct names names, names_on_disk;
 	struct change *changes;
 	unsigned n_changes;

@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <lmdb.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,12 +32,25 @@ static void keep_meta(struct version *to, const struct version *from)
 			to->roots[i] = from->roots[i];
 }
 
-void env_power_cut(struct drive *d)
+static struct env **env_at(struct drive *d, const char *folder)
 {
-	struct env *e = d->env;
+	struct inode *i = drive_find(d, NULL, folder);
+
+	return i ? inode_env(i) : NULL;
+}
+
+struct env *env_of(struct drive *d)
+{
+	struct env **at = env_at(d, "ledger");
+
+	return at ? *at : NULL;
+}
+
+static void cut(struct drive *d, struct env *e)
+{
 	struct version old;
 
-	if (!e || e->now.number == e->synced.number || os_chance(500000))
+	if (e->now.number == e->synced.number || os_chance(500000))
 		return;
 	old = e->now;
 	e->now = e->synced;
@@ -45,25 +59,46 @@ void env_power_cut(struct drive *d)
 	os_note(d->node, "the last commit of the store is undone");
 }
 
-/* Versions are never changed, so that a copy of what points to them is enough. */
-struct env *env_copy(const struct drive *d)
+/* A store that is being written anew beside it is begun again, whatever is left of it. */
+void env_power_cut(struct drive *d)
 {
-	struct env *copy = d->env ? malloc(sizeof *copy) : NULL;
+	struct env *e = env_of(d);
 
-	assert(!d->env || copy);
+	if (e)
+		cut(d, e);
+}
+
+/* Versions are never changed, so that a copy of what points to them is enough. */
+struct env *env_copy(struct drive *d)
+{
+	const struct env *e = env_of(d);
+	struct env *copy = e ? malloc(sizeof *copy) : NULL;
+
+	assert(!e || copy);
 	if (copy)
-		*copy = *d->env;
+		*copy = *e;
 	return copy;
 }
 
-void env_put_back(struct drive *d, const struct env *copy)
+void env_put_back(struct drive *d, struct env *e)
 {
-	d->env = NULL;
-	if (!copy)
-		return;
-	d->env = malloc(sizeof *d->env);
-	assert(d->env);
-	*d->env = *copy;
+	struct env **at = env_at(d, "ledger");
+
+	if (at)
+		*at = e;
+}
+
+bool env_holds(const struct env *e, const char *bytes, char ret_text[64])
+{
+	for (unsigned i = 1; e && i < e->now.n; i++) {
+		const struct map_node *n = map_holding(e->now.roots[i], bytes, strlen(bytes));
+		if (!n)
+			continue;
+		snprintf(ret_text, 64, "%s of %zu bytes, key %02x…%02x of %zu", e->now.names[i], n->value_len,
+		         n->key[0], n->key[n->key_len - 1], n->key_len);
+		return true;
+	}
+	return false;
 }
 
 static const struct map_node *meta(const struct env *e, const char *key)
@@ -141,14 +176,14 @@ int mdb_env_open(MDB_env *e, const char *path, unsigned flags, mdb_mode_t mode)
 		inode_link(folder, "data.mdb", i);
 		inode_synced(folder);
 		inode_synced(e->disk->root);
-		e->disk->env = NULL;
+		*inode_env(folder) = NULL;
 	}
-	if (!e->disk->env) {
-		e->disk->env = calloc(1, sizeof *e->disk->env);
-		assert(e->disk->env);
-		e->disk->env->now.n = e->disk->env->synced.n = 1;
+	e->file = *inode_env(folder);
+	if (!e->file) {
+		*inode_env(folder) = e->file = calloc(1, sizeof *e->file);
+		assert(e->file);
+		e->file->now.n = e->file->synced.n = 1;
 	}
-	e->file = e->disk->env;
 	e->next = open_envs;
 	open_envs = e;
 	return 0;

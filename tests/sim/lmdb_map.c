@@ -181,3 +181,15 @@ const struct map_node *map_last(const struct map_node *n)
 		n = n->right;
 	return n;
 }
+
+const struct map_node *map_holding(const struct map_node *n, const void *bytes, size_t len)
+{
+	const struct map_node *found = NULL;
+
+	if (!n)
+		return NULL;
+	if (memmem(n->value, n->value_len, bytes, len) || memmem(n->key, n->key_len, bytes, len))
+		return n;
+	found = map_holding(n->left, bytes, len);
+	return found ? found : map_holding(n->right, bytes, len);
+}

@@ -24,5 +24,7 @@ const struct map_node *map_find(const struct map_node *root, const void *key, si
 /* The first at or (after) behind the key; NULL: none. key NULL: the first of all. */
 const struct map_node *map_from(const struct map_node *root, const void *key, size_t key_len, bool after);
 const struct map_node *map_last(const struct map_node *root);
+/* Some record that holds these bytes, in its key or its value; NULL: none. */
+const struct map_node *map_holding(const struct map_node *root, const void *bytes, size_t len);
 
 #endif

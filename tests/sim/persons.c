@@ -79,8 +79,14 @@ void persons_next(struct client *c)
 
 void persons_acknowledged(const struct client *c)
 {
-	if (c->now.type == WIRE_OUTSIDE && c->now.index > revoked[c->about])
-		revoked[c->about] = c->now.index;
+	if (c->now.type == WIRE_OUTSIDE)
+		persons_grants_ended(c->about, c->now.index);
+}
+
+void persons_grants_ended(unsigned subject, uint64_t index)
+{
+	if (subject < CLUSTER_DEVICES && index > revoked[subject])
+		revoked[subject] = index;
 }
 
 uint64_t persons_revoked(unsigned subject)

@@ -7,13 +7,15 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "ledger/store.h"
 #include "node/decide/apply.h"
+#include "tests/sim/os.h"
 #include "tests/sim/store_env.h"
 #include "tests/sim/swarm.h"
 
 #define REMEMBERED 65536
 
-static bool skip_duplicate, false_digest;
+static bool skip_duplicate, false_digest, revoke_ignored, erase_forgets;
 static uint8_t remembered[REMEMBERED][16];
 
 int __wrap_check_request_id(const struct state *s, uint64_t now_ms, uint64_t principal,
@@ -22,6 +24,10 @@ int __wrap_check_request_id(const struct state *s, uint64_t now_ms, uint64_t pri
 int __real_check_request_id(const struct state *s, uint64_t now_ms, uint64_t principal,
                             const uint8_t id[REQUEST_ID_SIZE], const struct hash *hash, struct recorded *ret_recorded,
                             const struct refusal *why);
+void __wrap_credential_drop(struct state *s, struct credential_slot *c, uint64_t index);
+void __real_credential_drop(struct state *s, struct credential_slot *c, uint64_t index);
+int __wrap_store_erase(struct store *s, const struct store_erasure *e, size_t n, uint64_t *ret_changed);
+int __real_store_erase(struct store *s, const struct store_erasure *e, size_t n, uint64_t *ret_changed);
 int __wrap_state_digest_encode(const struct state_digest *d, void *buf, size_t cap, size_t *ret_len);
 int __real_state_digest_encode(const struct state_digest *d, void *buf, size_t cap, size_t *ret_len);
 int __wrap_crypto_sign_verify_detached(const unsigned char *sig, const unsigned char *m, unsigned long long len,
@@ -39,9 +45,25 @@ bool plant(const char *name)
 		skip_duplicate = true;
 	else if (strcmp(name, "false-digest") == 0)
 		false_digest = true;
+	else if (strcmp(name, "revoke-ignored") == 0)
+		revoke_ignored = true;
+	else if (strcmp(name, "erase-forgets") == 0)
+		erase_forgets = true;
 	else
 		return false;
 	return true;
+}
+
+void __wrap_credential_drop(struct state *s, struct credential_slot *c, uint64_t index)
+{
+	if (!revoke_ignored)
+		__real_credential_drop(s, c, index);
+}
+
+/* Some replicas, and there what would be erased last. */
+int __wrap_store_erase(struct store *s, const struct store_erasure *e, size_t n, uint64_t *ret_changed)
+{
+	return __real_store_erase(s, e, erase_forgets && os_process()->id % 2 ? n - 1 : n, ret_changed);
 }
 
 int __wrap_check_request_id(const struct state *s, uint64_t now_ms, uint64_t principal,

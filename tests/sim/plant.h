@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-/* ack-before-sync, applied-apart, skip-duplicate. False: no such bug. */
+/* By the name that the usage of `simulate` lists. False: no such bug. */
 bool plant(const char *name);
 
 #endif

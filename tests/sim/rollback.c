@@ -27,18 +27,19 @@ static bool serves(const struct node *n)
 	return os_processes[n->id].alive && checks_node_last(n->id);
 }
 
-static void take(const struct node *n, struct copy *c)
+static void take(struct node *n, struct copy *c)
 {
 	if (serves(n))
 		*c = (struct copy){
 		        .folder = drive_copy(&n->disk), .store = env_copy(&n->disk), .last = checks_node_last(n->id)};
 }
 
-static void put_back(struct node *n, struct copy *c, const char *what)
+static void put_back(struct node *n, struct copy *c, struct env *store, const char *what)
 {
 	faults_crash(n->id, DOWN_NS);
 	os_note(n->id, "--- %s rolled back to %llu", what, (unsigned long long)c->last);
 	drive_replace(&n->disk, c->folder);
+	env_put_back(&n->disk, store);
 	c->folder = NULL;
 }
 
@@ -49,10 +50,10 @@ void rollback_log(void)
 
 	if (n && !c->folder) {
 		take(n, c);
-	} else if (n && env_applied(n->disk.env) > c->last) {
+	} else if (n && env_applied(env_of(&n->disk)) > c->last) {
 		faults_count(FAULT_STALE);
 		os_processes[n->id].damaged = true;
-		put_back(n, c, "log");
+		put_back(n, c, env_of(&n->disk), "log");
 	}
 }
 
@@ -70,8 +71,7 @@ void rollback_node(void)
 	} else if (n && serves(n) && checks_node_last(n->id) > c->last && voters_hold_all_of(n->id)) {
 		faults_count(FAULT_ROLLBACK);
 		os_processes[n->id].gone_back = true;
-		put_back(n, c, "node");
-		env_put_back(&n->disk, c->store);
+		put_back(n, c, c->store, "node");
 		checks_gone_back(n->id);
 	}
 }

@@ -200,7 +200,8 @@ static void act_full(void)
 
 	os_note(n->id, "--- disk full");
 	n->disk.faults.full = true;
-	os_at(os_now + span(3 * OS_S), disk_well, n, 0);
+	n->full_ns = os_now + span(3 * OS_S);
+	os_at(n->full_ns, disk_well, n, 0);
 }
 
 static void act_io_errors(void)

@@ -4,9 +4,11 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "node/writer.h"
 #include "tests/sim/checks_internal.h"
+#include "tests/sim/records.h"
 
 uint64_t checks_guards[14];
 uint32_t checks_guards_off;
@@ -37,6 +39,11 @@ int __wrap_signer_cosign(struct signer *s, uint64_t size, const struct hash *roo
                          size_t cap, size_t *ret_len);
 int __real_signer_cosign(struct signer *s, uint64_t size, const struct hash *root, uint64_t time_s, char *buf,
                          size_t cap, size_t *ret_len);
+
+int __wrap_signer_sign_too(struct signer *s, uint64_t size, const struct hash *root, char *buf, size_t cap,
+                           size_t *ret_len);
+int __real_signer_sign_too(struct signer *s, uint64_t size, const struct hash *root, char *buf, size_t cap,
+                           size_t *ret_len);
 
 static struct view *view_of_running(void)
 {
@@ -116,12 +123,38 @@ int __wrap_core_open(const struct core_options *o, struct core **ret)
 	return err;
 }
 
+/* Whole notes, or lines alone: those get a text to be read by. */
+static void look_at_lines(uint64_t size, const char *text, const char *bytes, size_t len)
+{
+	char whole[LIMIT_NOTE_SIZE_MAX + 8];
+	struct note n;
+	int written = snprintf(whole, sizeof whole, "%s%.*s", text, (int)len, bytes);
+
+	if (written < 0 || (size_t)written >= sizeof whole || note_parse(&n, whole, (size_t)written))
+		os_fail(os_process()->id, "it has signed what cannot be read");
+	records_signed(os_process()->id, size, &n);
+}
+
 int __wrap_signer_sign(struct signer *s, uint64_t size, const struct hash *root, char *buf, size_t cap, size_t *ret_len)
 {
 	int err = __real_signer_sign(s, size, root, buf, cap, ret_len);
 
-	if (!err)
+	if (!err) {
 		checks_root(os_process()->id, size, root, "signed");
+		look_at_lines(size, "", buf, *ret_len);
+	}
+	return err;
+}
+
+int __wrap_signer_sign_too(struct signer *s, uint64_t size, const struct hash *root, char *buf, size_t cap,
+                           size_t *ret_len)
+{
+	int err = __real_signer_sign_too(s, size, root, buf, cap, ret_len);
+
+	if (!err) {
+		checks_root(os_process()->id, size, root, "signed");
+		look_at_lines(size, "-\n\n", buf, *ret_len);
+	}
 	return err;
 }
 
@@ -130,7 +163,9 @@ int __wrap_signer_cosign(struct signer *s, uint64_t size, const struct hash *roo
 {
 	int err = __real_signer_cosign(s, size, root, time_s, buf, cap, ret_len);
 
-	if (!err)
+	if (!err) {
 		checks_root(os_process()->id, size, root, "cosigned");
+		look_at_lines(size, "-\n\n", buf, *ret_len);
+	}
 	return err;
 }

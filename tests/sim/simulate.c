@@ -55,6 +55,7 @@ static void hand_over(void)
 	for (unsigned i = 1; i <= cluster.n; i++)
 		checks_ended(i);
 	memcpy(result.guards, checks_guards, sizeof result.guards);
+	memcpy(result.kinds, records_kinds, sizeof result.kinds);
 	result.hash = os_trace_hash();
 	result.simulated_ns = os_now;
 	result.acked = clients_acked();
@@ -174,6 +175,8 @@ static void end_seed(struct run *j)
 		sum.faults[i] += r.faults[i];
 	for (unsigned i = 0; i < 14; i++)
 		sum.guards[i] += r.guards[i];
+	for (unsigned i = 0; i < RECORDS_KINDS; i++)
+		sum.kinds[i] += r.kinds[i];
 	sum.simulated_ns += r.simulated_ns;
 	sum.acked += r.acked;
 }
@@ -206,6 +209,13 @@ static void report(double real_s)
 	}
 	for (unsigned k = 1; k < 14; k++)
 		printf("guard %2u %-37s %12" PRIu64 "\n", k, guards[k], sum.guards[k]);
+	for (unsigned k = 1; k < RECORDS_KINDS; k++)
+		if (sum.kinds[k])
+			printf("entries: %-37s %12" PRIu32 "\n",
+			       k == RECORDS_MET    ? "steps up by keys, codes, tokens"
+			       : k == RECORDS_GONE ? "persons erased, and looked for"
+			                           : entry_kind_text(k),
+			       sum.kinds[k]);
 	printf("acknowledged %" PRIu64 ", simulated %.0f s in %.1f s: %.0f times real time\n", sum.acked,
 	       (double)sum.simulated_ns / 1e9, real_s, (double)sum.simulated_ns / 1e9 / real_s);
 	printf("seeds %" PRIu64 " faults %" PRIu64 " failures %" PRIu64 "\n", seeds_run, total_faults, failures);
@@ -220,7 +230,8 @@ static void usage(FILE *to)
 	      "faults.\n"
 	      "\n"
 	      "  --without-guard K   turn guard K of node/CONSENSUS.md off (1 to 13; of 2 the hold)\n"
-	      "  --plant BUG         ack-before-sync, applied-apart, skip-duplicate, false-digest\n"
+	      "  --plant BUG         ack-before-sync, applied-apart, skip-duplicate, false-digest, revoke-ignored,\n"
+	      "                      erase-forgets\n"
 	      "  --jobs J            seeds at once (the number of cores)\n"
 	      "  --hashes            print each seed's trace hash: the same seed gives the same one\n"
 	      "  --until-failure     no further seeds after the first that fails\n"

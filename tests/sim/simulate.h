@@ -6,13 +6,15 @@
 #include <stdint.h>
 
 #include "tests/sim/faults.h"
+#include "tests/sim/records.h"
 
 /* At most PIPE_BUF bytes, so that one write hands it over. */
 struct result {
 	uint64_t hash, simulated_ns, acked;
 	uint64_t faults[FAULT_COUNT];
 	uint64_t guards[14];
-	char text[512]; /* Why it failed; "": it did not. */
+	uint32_t kinds[RECORDS_KINDS]; /* Entries of each kind in the ledger; and what came to be in it (records.h). */
+	char text[512];                /* Why it failed; "": it did not. */
 };
 
 #endif

@@ -13,9 +13,12 @@ struct env;
 extern bool env_applied_apart;
 
 void env_power_cut(struct drive *d);
-/* The store as it is now, NULL: there is none; puts an earlier copy in its place. */
-struct env *env_copy(const struct drive *d);
-void env_put_back(struct drive *d, const struct env *copy);
+struct env *env_of(struct drive *d); /* The store's file; NULL: there is none. */
+/* The store as it is now, NULL: there is none; puts such a copy, or what env_of gave, in its place. */
+struct env *env_copy(struct drive *d);
+void env_put_back(struct drive *d, struct env *e);
+/* Looks for these bytes in all records of the store as it is; text: where they are, for the reader (64 bytes). */
+bool env_holds(const struct env *e, const char *bytes, char ret_text[64]);
 uint64_t
 env_applied(const struct env *e); /* Raft index that the ledger on the disk has come to through the log, for certain. */
 

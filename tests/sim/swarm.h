@@ -3,6 +3,7 @@
 #ifndef TESTS_SIM_SWARM_H
 #define TESTS_SIM_SWARM_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "tests/sim/cluster.h"
@@ -28,6 +29,18 @@ enum act {
 	SWARM_ACTS
 };
 
+/* What the administrators order besides members; each seed has some kinds of it. */
+enum order_kind {
+	ORDER_PEOPLE,
+	ORDER_GOVERNANCE,
+	ORDER_GRANTS,
+	ORDER_CREDENTIALS,
+	ORDER_KEYS,
+	ORDER_HOLDS,
+	ORDER_ERASURES,
+	SWARM_ORDERS
+};
+
 struct swarm {
 	unsigned nodes, clients;
 	uint64_t chaos_ns; /* How long faults go on. */
@@ -40,6 +53,8 @@ struct swarm {
 	unsigned election_timeout_ms, heartbeat_ms, snapshot_entries, batch_commands_max;
 	unsigned orders, orders_left; /* Of the administrator, about members. */
 	uint64_t order_ns_max;
+	bool ordered[SWARM_ORDERS], reads; /* Kinds of further orders; whether an auditor reads. */
+	unsigned further_left;             /* Of these orders. */
 	uint64_t think_ns_max, slice_ns;
 	uint32_t client_lost_ppm;
 };

@@ -87,13 +87,15 @@ void verdicts_entry(struct verdicts *v, const struct entry *e, const struct fiel
 		os_fail(v->node, "entry %" PRIu64 " cannot be read", e->index);
 	w = &v->all[index];
 	if (e->kind == ENTRY_DECISION) {
-		w->began = verdict == VERDICT_DEFER;
+		/* Of whom nobody can say any more who it was, nothing is decided. */
+		w->began = verdict == VERDICT_DEFER && n == e->n_fields;
 		w->time_ms = e->time_ms;
 		return;
 	}
 	if (e->kind == ENTRY_APPROVAL) {
 		reader_uint(&r, SAY_BREAK_GLASS, &say);
-		vote(v, w, index, say, body_find(fields, n, FIELD_CLIENT));
+		if (n == e->n_fields) /* Who said so may have been erased. */
+			vote(v, w, index, say, body_find(fields, n, FIELD_CLIENT));
 	}
 	if (w->closed || (w->denied && say != SAY_BREAK_GLASS))
 		os_fail(v->node, "entry %" PRIu64 " is of %" PRIu64 ", which had ended", e->index, index);
