@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "bench/cluster.h"
+#include "bench/cosigned.h"
 #include "bench/report.h"
 #include "bench/worker.h"
 
@@ -20,18 +21,19 @@ enum { EXIT_GOOD = 0, EXIT_NOT_GOOD = 1, EXIT_WRONG_USAGE = 2, EXIT_NOT_RUN = 3 
 
 #define IN_FLIGHT_MAX   8192 /* Questions at once over one connection; beyond it they count as errors. */
 #define OUTSTANDING_MAX 4096
-#define LOW_RATE        200 /* A lone client's, on schedule: far from any queue. */
-#define CURVE_STEPS     11  /* 10 % to 110 % of the highest rate. */
+#define CONNECTIONS_MAX (CLUSTER_CLIENTS_MAX - 1) /* One more to look with. */
+#define LOW_RATE        200                       /* A lone client's, on schedule: far from any queue. */
+#define CURVE_STEPS     11                        /* 10 % to 110 % of the highest rate. */
 #define BUNDLES_QUICK   50
 #define BUNDLES         1000
 
 #define FAILOVER_KILLS_QUICK 5
 
-#define HIGHEST_SECONDS 5 /* For stalls: enough to know the highest rate well enough to halve it. */
+#define HIGHEST_SECONDS 5 /* For stalls and cosignatures: enough to know the highest rate well enough to halve it. */
 
 struct settings {
 	const char *cluster, *key, *folder, *json;
-	bool quick, curve, keep, stalls, kinds[LOAD_KINDS];
+	bool quick, curve, keep, stalls, cosigned, kinds[LOAD_KINDS];
 	double seconds, warmup;
 	unsigned outstanding[4], n_outstanding;
 	unsigned failover; /* Kills; 0: another measurement. */
@@ -46,6 +48,7 @@ struct bench {
 	struct acks acks;
 	struct failover failover;
 	struct stalls stalls;
+	struct cosigned cosigned;
 	struct report report;
 };
 
@@ -72,6 +75,8 @@ static void usage(FILE *to)
 	      "      --stalls             instead of all that: decisions at half of the highest rate, and which stalls "
 	      "the\n"
 	      "                           disk and the scheduler show at the same moments\n"
+	      "      --cosigned           instead of all that: how soon behind a decision's answer its proof under a\n"
+	      "                           quorum's checkpoint is there, at idle and at half of the highest rate\n"
 	      "      --curve              also 10 % to 110 % of the highest rate, on schedule\n"
 	      "      --subjects N         that requests are about (default: 1000)\n"
 	      "      --seed N             of schedules and requests (default: 1)\n"
@@ -140,6 +145,7 @@ enum {
 	OPTION_FAILOVER,
 	OPTION_SILENT,
 	OPTION_STALLS,
+	OPTION_COSIGNED,
 	OPTION_CURVE,
 	OPTION_SUBJECTS,
 	OPTION_SEED,
@@ -156,6 +162,7 @@ static const struct option options[] = {{"quick", no_argument, NULL, 'q'},
                                         {"failover", optional_argument, NULL, OPTION_FAILOVER},
                                         {"silent", no_argument, NULL, OPTION_SILENT},
                                         {"stalls", no_argument, NULL, OPTION_STALLS},
+                                        {"cosigned", no_argument, NULL, OPTION_COSIGNED},
                                         {"curve", no_argument, NULL, OPTION_CURVE},
                                         {"subjects", required_argument, NULL, OPTION_SUBJECTS},
                                         {"seed", required_argument, NULL, OPTION_SEED},
@@ -183,7 +190,7 @@ static int take_option(struct settings *s, int opt)
 	case 'o':
 		return get_outstanding(s, optarg);
 	case 'n':
-		return get_unsigned("connections", optarg, CLUSTER_CLIENTS_MAX, &s->connections);
+		return get_unsigned("connections", optarg, CONNECTIONS_MAX, &s->connections);
 	case OPTION_ONLY:
 		return get_only(s, optarg);
 	case OPTION_FAILOVER:
@@ -194,6 +201,9 @@ static int take_option(struct settings *s, int opt)
 		return 0;
 	case OPTION_STALLS:
 		s->stalls = true;
+		return 0;
+	case OPTION_COSIGNED:
+		s->cosigned = true;
 		return 0;
 	case OPTION_CURVE:
 		s->curve = true;
@@ -249,6 +259,16 @@ static void complete(struct settings *s)
 	s->raft_n = s->quick ? 2000 : 20000;
 }
 
+/* What cannot be asked for together; NULL: nothing. */
+static const char *contradiction(const struct settings *s)
+{
+	if (s->failover && s->cluster)
+		return "--failover kills nodes of a cluster of its own only";
+	if ((s->failover > 0) + s->stalls + s->cosigned > 1)
+		return "--failover, --stalls and --cosigned are one measurement each";
+	return !s->cluster == !s->key ? NULL : "--cluster and --key go together";
+}
+
 /* -1: go on; else the exit status. */
 static int parse(struct settings *s, int argc, char **argv)
 {
@@ -270,12 +290,9 @@ static int parse(struct settings *s, int argc, char **argv)
 			return EXIT_WRONG_USAGE;
 		}
 	}
-	if (optind < argc || !s->cluster != !s->key || (s->failover && (s->cluster || s->stalls))) {
-		fprintf(stderr, "countersign-bench: %s\n",
-		        optind < argc               ? "no arguments, only options"
-		        : s->failover && s->cluster ? "--failover kills nodes of a cluster of its own only"
-		        : s->failover && s->stalls  ? "--failover and --stalls are two measurements"
-		                                    : "--cluster and --key go together");
+	const char *wrong_how = optind < argc ? "no arguments, only options" : contradiction(s);
+	if (wrong_how) {
+		fprintf(stderr, "countersign-bench: %s\n", wrong_how);
 		usage(stderr);
 		return EXIT_WRONG_USAGE;
 	}
@@ -410,30 +427,78 @@ static int measure_loads(struct bench *b)
 	return err;
 }
 
-/* The step's own length goes into the schedule; the probes begin with its warm-up. */
-static int measure_stalls(struct bench *b)
+/* A closed loop, as short as will do to know the highest rate well enough to halve it. */
+static int find_highest(struct bench *b)
 {
 	struct load_plan plan = plan_of(b, LOAD_DECIDE);
 	char name[64];
-	int err, probe_err;
 
 	plan.outstanding = b->settings.outstanding[0];
 	plan.seconds = plan.seconds < HIGHEST_SECONDS ? plan.seconds : HIGHEST_SECONDS;
 	snprintf(name, sizeof name, "%u outstanding, closed loop", plan.outstanding);
-	err = step(b, &plan, name);
-	if (err)
-		return err;
-	plan = plan_of(b, LOAD_DECIDE);
+	return step(b, &plan, name);
+}
+
+/* Half of the highest rate, on schedule. */
+static struct load_plan plan_half(const struct bench *b, char name[64])
+{
+	struct load_plan plan = plan_of(b, LOAD_DECIDE);
+
 	plan.rate = report_highest(&b->report, LOAD_DECIDE) / 2;
 	plan.rate = plan.rate < 1 ? 1 : plan.rate;
 	plan.arrivals = ARRIVALS_POISSON;
+	snprintf(name, 64, "%.0f/s Poisson, half of highest", plan.rate);
+	return plan;
+}
+
+/* The step's own length goes into the schedule; the probes begin with its warm-up. */
+static int measure_stalls(struct bench *b)
+{
+	int err = find_highest(b), probe_err;
+	struct load_plan plan;
+	char name[64];
+
+	if (err)
+		return err;
+	plan = plan_half(b, name);
 	plan.stalls = &b->stalls;
-	snprintf(name, sizeof name, "%.0f/s Poisson, half of highest", plan.rate);
 	if (stalls_begin(&b->stalls, b->cluster.folder, plan.warmup_s + plan.seconds))
 		return -1;
 	err = step(b, &plan, name);
 	probe_err = stalls_end(&b->stalls);
 	b->report.stalls = &b->stalls;
+	return err ? err : probe_err;
+}
+
+static int cosigned_probe(struct bench *b, struct cosigned_part *part)
+{
+	const struct settings *s = &b->settings;
+
+	return cosigned_begin(&b->cosigned, part, &b->cluster, s->connections, s->warmup, s->seconds, s->subjects,
+	                      s->seed);
+}
+
+/* At idle first, while nothing of a load is left to be written. */
+static int measure_cosigned(struct bench *b)
+{
+	struct cosigned *k = &b->cosigned;
+	struct load_plan plan;
+	char name[64];
+	int err, probe_err;
+
+	fprintf(stderr, "cosigned: at idle …\n");
+	err = cosigned_probe(b, &k->idle) ? -1 : cosigned_end(k, &b->acks);
+	if (!err)
+		err = find_highest(b);
+	if (err)
+		return err;
+	plan = plan_half(b, name);
+	k->load_rate = plan.rate;
+	if (cosigned_probe(b, &k->load))
+		return -1;
+	err = step(b, &plan, name);
+	probe_err = cosigned_end(k, &b->acks);
+	b->report.cosigned = k;
 	return err ? err : probe_err;
 }
 
@@ -447,6 +512,7 @@ static int run(struct bench *b)
 {
 	const struct settings *s = &b->settings;
 	struct report *r = &b->report;
+	unsigned clients = s->connections + s->cosigned; /* The probe's is the last. */
 	int err;
 
 	if (cluster_folder(&b->cluster, s->folder))
@@ -456,11 +522,14 @@ static int run(struct bench *b)
 	r->quick = s->quick;
 	err = measure_floors(b, 0);
 	if (!err)
-		err = s->cluster ? cluster_join(&b->cluster, s->cluster, s->key, s->connections, IN_FLIGHT_MAX)
-		                 : cluster_start(&b->cluster, s->connections, IN_FLIGHT_MAX);
+		err = s->cluster ? cluster_join(&b->cluster, s->cluster, s->key, clients, IN_FLIGHT_MAX)
+		                 : cluster_start(&b->cluster, clients, IN_FLIGHT_MAX);
 	r->n_nodes = b->cluster.description.n_nodes;
 	if (!err)
-		err = s->failover ? measure_failover(b) : s->stalls ? measure_stalls(b) : measure_loads(b);
+		err = s->failover   ? measure_failover(b)
+		      : s->stalls   ? measure_stalls(b)
+		      : s->cosigned ? measure_cosigned(b)
+		                    : measure_loads(b);
 	if (err)
 		return err;
 	fprintf(stderr, "validation …\n");
@@ -476,6 +545,11 @@ static bool is_good(const struct report *r)
 			return false;
 	if (r->failover && (r->failover->unproven || r->failover->disordered))
 		return false;
+	for (int i = 0; r->cosigned && i < 2; i++) {
+		const struct cosigned_part *p = i ? &r->cosigned->load : &r->cosigned->idle;
+		if (p->refuted || p->unproven)
+			return false;
+	}
 	return r->validation.good;
 }
 
