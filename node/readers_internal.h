@@ -21,7 +21,7 @@ struct item {
 	bool repeat;           /* Asks for its own entry again. */
 	uint64_t index, count; /* ENTRIES: first and count. */
 	uint64_t until_ns;     /* When waiting for more is over. */
-	unsigned need, n_ids;  /* PROVE: so many of the witnesses with these key ids must have cosigned. */
+	unsigned need, n_ids;  /* PROVE: so many of those with these key ids, members or witnesses, must have cosigned. */
 	uint32_t ids[WIRE_WITNESSES_MAX];
 	const char *cosigned; /* WITNESS: the note that it brings; in the job. NULL: none, or it was looked at. */
 	size_t cosigned_len;

@@ -268,6 +268,40 @@ static void test_outside(void **unused)
 	verify_policy_free(p);
 }
 
+static void threshold(const char *lines, unsigned need, unsigned n)
+{
+	struct verify_policy *p = fixture_policy(&f, lines);
+	uint32_t ids[4];
+	unsigned got_n = 9;
+
+	assert_int_equal(verify_policy_threshold(p, ids, 4, &got_n), need);
+	assert_int_equal(got_n, n);
+	assert_int_equal(verify_policy_threshold(p, ids, n ? n - 1 : 0, &got_n), 0); /* No room. */
+	assert_int_equal(got_n, 0);
+	verify_policy_free(p);
+}
+
+/* What a node can wait for by itself: so many of certain keys. */
+static void test_threshold(void **unused)
+{
+	struct verify_policy *p = fixture_policy(&f, "group two 2 n3 n1\nquorum two\n");
+	uint32_t ids[4];
+	unsigned n;
+
+	(void)unused;
+	threshold("quorum none\n", 0, 0);
+	threshold("quorum n2\n", 1, 1);
+	threshold("group nodes 2 n1 n2 n3\nquorum nodes\n", 2, 3);
+	threshold("group nodes all n1 n2 n3\nquorum nodes\n", 3, 3);
+	threshold("group other any n2\ngroup nodes 2 n1 n3 out\nquorum nodes\n", 2, 3);
+	threshold("group nodes 2 n1 n2 n3\ngroup both all nodes out\nquorum both\n", 0, 0);
+	assert_int_equal(verify_policy_threshold(p, ids, 4, &n), 2);
+	assert_int_equal(n, 2);
+	assert_int_equal(ids[0], f.cosigner[0].key.id);
+	assert_int_equal(ids[1], f.cosigner[2].key.id);
+	verify_policy_free(p);
+}
+
 /* The members' part of the quorum is still waited for. */
 static void test_presumed(void **unused)
 {
@@ -294,6 +328,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(test_kept),  cmocka_unit_test(test_refused), cmocka_unit_test(test_several),
 	        cmocka_unit_test(test_offer), cmocka_unit_test(test_outside), cmocka_unit_test(test_presumed),
+	        cmocka_unit_test(test_threshold),
 	};
 
 	if (sodium_init() < 0)

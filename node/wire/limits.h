@@ -11,7 +11,7 @@
 #define WIRE_TEXT_SIZE_MAX    256       /* Texts of errors. */
 #define WIRE_REQUEST_ID_SIZE  16
 #define WIRE_COSIGNERS_MAX    7  /* Members of a cluster. */
-#define WIRE_WITNESSES_MAX    32 /* Key ids of witnesses in a request to prove; a note has lines of 8. */
+#define WIRE_WITNESSES_MAX    32 /* Key ids in a request to prove; a note has lines of 8 witnesses. */
 #define WIRE_MANY_MIN         2  /* One request goes by itself. */
 #define WIRE_MANY_MAX         64 /* Requests in one message: beyond it a message's own cost is lost among theirs. */
 
