@@ -314,6 +314,7 @@ static void *run(void *arg)
 	do {
 		open = await_work(r);
 		look(r);
+		reading_room_recall(r);
 		more = serve_inbox(r, open);
 		until = serve_waiting(r, open);
 		store_view_release(r->view);
@@ -338,6 +339,8 @@ int reading_room_open(const struct reader_options *o, struct reading_room **ret)
 		err = turns_new(WAITING_MAX, &r->inbox);
 	if (!err)
 		err = witnesses_new(o->origin, &r->witnesses);
+	if (!err)
+		witnesses_file_open(&r->witnessed, o->witnessed);
 	if (!err)
 		err = store_view_open(o->store, &r->view);
 	if (!err) {

@@ -16,8 +16,9 @@
 
 struct reader_options {
 	uint64_t node_id;
-	const char *origin;  /* Borrowed. */
-	struct store *store; /* Borrowed, as the following. */
+	const char *origin;    /* Borrowed. */
+	const char *witnessed; /* Borrowed: the file for what witnesses cosign. NULL: it is kept in memory only. */
+	struct store *store;   /* Borrowed, as the following. */
 	struct ledger_writer *writer;
 	struct board *board;
 	struct scrubber *scrubber; /* NULL: there is none. */

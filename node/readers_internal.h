@@ -11,6 +11,7 @@
 #include "node/pace.h"
 #include "node/readers.h"
 #include "node/turns.h"
+#include "node/witnesses_file.h"
 
 #define HELD_MAX 64 /* Answers of up to half a MiB each that wait for the log of readers. */
 
@@ -21,7 +22,8 @@ struct item {
 	bool repeat;           /* Asks for its own entry again. */
 	uint64_t index, count; /* ENTRIES: first and count. */
 	uint64_t until_ns;     /* When waiting for more is over. */
-	unsigned need, n_ids;  /* PROVE: so many of those with these key ids, members or witnesses, must have cosigned. */
+	unsigned need,
+	        n_ids; /* PROVE: so many of those with these key ids, members or witnesses, must have cosigned. */
 	uint32_t ids[WIRE_WITNESSES_MAX];
 	const char *cosigned; /* WITNESS: the note that it brings; in the job. NULL: none, or it was looked at. */
 	size_t cosigned_len;
@@ -54,6 +56,7 @@ struct reading_room {
 	uint64_t stored;       /* Entries that the view sees. */
 	uint64_t damaged_next; /* Index after the damaged entry that the log named last. */
 	struct witnesses *witnesses;
+	struct witnesses_file witnessed;
 	uint8_t *buf; /* WIRE_REPLY_SIZE_MAX bytes for one reply. */
 	unsigned n_held;
 };
@@ -67,6 +70,8 @@ bool reading_room_answer(struct reading_room *r, struct item *it, bool open);
 bool reading_room_reply(struct reading_room *r, struct item *it, const struct writer *w);
 bool reading_room_refuse(struct item *it, int err, const char *text);
 bool reading_room_witness(struct reading_room *r, struct item *it); /* readers_witness.c: as an answer. */
+/* What witnesses had cosigned before the start, as far as it can be looked at by now. */
+void reading_room_recall(struct reading_room *r);
 /* Chooses it->note, which covers it->index; false: none yet. */
 bool reading_room_choose_note(struct reading_room *r, struct item *it);
 

@@ -26,7 +26,7 @@
 #define READER 9
 
 static struct fixture f;
-static char folder[64];
+static char folder[64], witnessed[96];
 static struct store *store;
 static struct ledger_writer *writer;
 static struct board *board;
@@ -36,7 +36,7 @@ static struct reading_room *room;
 /* A question, and what came of it. */
 struct asked {
 	struct job job; /* First: it is found by it. */
-	uint8_t body[256];
+	uint8_t body[LIMIT_NOTE_SIZE_MAX + 64];
 	sem_t done;
 	int err;
 	uint32_t retry_ms;
@@ -125,6 +125,8 @@ static void push_entries(void)
 	entries_seal(b);
 	ledger_writer_push(writer, b);
 	ledger_writer_flush(writer);
+	for (uint64_t seen = 0; ledger_writer_stored_size(writer) < FIXTURE_ENTRIES;)
+		board_wait(board, &seen, clock_mono_ns() + 100 * NS_PER_MS);
 }
 
 static void lead(uint64_t leader)
@@ -132,6 +134,31 @@ static void lead(uint64_t leader)
 	const struct wire_status s = {.node_id = 1, .leader_id = leader, .size = FIXTURE_ENTRIES};
 
 	board_set_status(board, &s, "");
+}
+
+static int open_room(void)
+{
+	const struct reader_options r = {.node_id = 1,
+	                                 .origin = FIXTURE_ORIGIN,
+	                                 .witnessed = witnessed,
+	                                 .store = store,
+	                                 .writer = writer,
+	                                 .board = board,
+	                                 .readlog = readlog,
+	                                 .noted = ignore,
+	                                 .want_cosigned = ignore_size};
+	struct witness_members m = {.n = FIXTURE_NODES, .majority = 2};
+	const struct witness one = {.principal = READER, .key = f.witness.key};
+
+	if (reading_room_open(&r, &room))
+		return -1;
+	for (unsigned i = 0; i < FIXTURE_NODES; i++) {
+		m.list[i].log_key = f.log[i].key;
+		m.list[i].cosigner_key = f.cosigner[i].key;
+	}
+	reading_room_set_witnesses(room, &one, 1);
+	reading_room_set_members(room, &m);
+	return 0;
 }
 
 static int setup(void **state)
@@ -146,15 +173,8 @@ static int setup(void **state)
 	w.store = store;
 	if (ledger_writer_open(&w, &writer))
 		return -1;
-	const struct reader_options r = {.node_id = 1,
-	                                 .origin = FIXTURE_ORIGIN,
-	                                 .store = store,
-	                                 .writer = writer,
-	                                 .board = board,
-	                                 .readlog = readlog,
-	                                 .noted = ignore,
-	                                 .want_cosigned = ignore_size};
-	if (reading_room_open(&r, &room))
+	snprintf(witnessed, sizeof witnessed, "%s/witnessed", folder);
+	if (open_room())
 		return -1;
 	push_entries();
 	lead(1);
@@ -171,6 +191,7 @@ static int teardown(void **state)
 	store_close(store);
 	readlog_free(readlog);
 	board_free(board);
+	unlink(witnessed);
 	for (unsigned i = 0; i < 3; i++) {
 		snprintf(path, sizeof path, "%s/%s", folder, i == 0 ? "data.mdb" : i == 1 ? "lock.mdb" : "");
 		if (i < 2 ? unlink(path) : rmdir(path))
@@ -249,7 +270,8 @@ static void test_unlogged(void **unused)
 	ask_entry(&a, 3, 100);
 	assert_true(done_within(&a, 5000));
 	assert_int_equal(a.err, CS_ERR_OVERLOADED);
-	assert_non_null(strstr(a.text, "overloaded: private fields are shown only once the ledger says who reads them"));
+	assert_non_null(
+	        strstr(a.text, "overloaded: private fields are shown only once the ledger says who reads them"));
 	assert_in_range(a.retry_ms, WIRE_HELD_MS / 2, PACE_RETRY_MS_MAX);
 	lead(0);
 	ask_entry(&a, 3, 100);
@@ -347,12 +369,59 @@ static void test_members(void **unused)
 	assert_true(has_note(&a, three));
 }
 
+/* --- what witnesses have cosigned --- */
+
+static void ask_witnessed(struct asked *a)
+{
+	struct writer w;
+
+	writer_init(&w, a->body, sizeof a->body);
+	writer_array(&w, 4);
+	writer_uint(&w, 4);
+	writer_uint(&w, 200);
+	writer_uint(&w, 1);
+	writer_array(&w, 1);
+	writer_uint(&w, f.witness.key.id);
+	ask(a, WIRE_PROVE, ROLE_DECIDE, &w, 10000);
+}
+
+/* It is there again after a restart. */
+static void test_witnessed(void **unused)
+{
+	static char note[LIMIT_NOTE_SIZE_MAX], members[LIMIT_NOTE_SIZE_MAX];
+	const struct fixture_signers by = {.logs = 1, .cosigners = 7, .witness = true};
+	static struct asked a;
+	struct writer w;
+
+	(void)unused;
+	cosigned_by(7, members);
+	ask_witnessed(&a);
+	assert_true(done_within(&a, 2000));
+	assert_true(has_note(&a, members)); /* Better than nothing. */
+	size_t len = fixture_checkpoint(&f, FIXTURE_ENTRIES, by, note);
+	writer_init(&w, a.body, sizeof a.body);
+	writer_array(&w, 3);
+	writer_uint(&w, 0);
+	writer_uint(&w, 0);
+	writer_str(&w, note, len);
+	ask(&a, WIRE_WITNESS, ROLE_WITNESS, &w, 10000);
+	assert_true(done_within(&a, 2000));
+	assert_int_equal(a.err, 0);
+	for (unsigned start = 0; start < 2; start++) {
+		ask_witnessed(&a);
+		assert_true(done_within(&a, 2000));
+		assert_true(has_note(&a, note));
+		reading_room_close(room);
+		assert_int_equal(open_room(), 0);
+	}
+}
+
 #define ROOM_TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {ROOM_TEST(test_unlogged), ROOM_TEST(test_logged), ROOM_TEST(test_too_much),
-	                                   ROOM_TEST(test_members)};
+	                                   ROOM_TEST(test_members), ROOM_TEST(test_witnessed)};
 
 	fixture_init(&f);
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
