@@ -10,7 +10,7 @@
 #include "client/countersign.h"
 #include "node/wire/keyfile.h"
 
-#define CLUSTER_CLIENTS_MAX 16
+#define CLUSTER_CLIENTS_MAX 17
 
 struct cluster {
 	bool own;                      /* Started here: stopped and removed by cluster_close. */

@@ -52,26 +52,16 @@ struct asker {
 
 static bool grow(struct run *r)
 {
-	struct acks *a = r->acks;
+	size_t cap = r->cap ? 2 * r->cap : 65536;
+	struct answer *list;
 
-	if (r->n == r->cap) {
-		size_t cap = r->cap ? 2 * r->cap : 65536;
-		struct answer *list = reallocarray(r->answers, cap, sizeof *list);
-
-		if (!list)
-			return false;
-		r->answers = list;
-		r->cap = cap;
-	}
-	if (a->n == a->cap) {
-		size_t cap = a->cap ? 2 * a->cap : 65536;
-		struct ack *list = reallocarray(a->list, cap, sizeof *list);
-
-		if (!list)
-			return false;
-		a->list = list;
-		a->cap = cap;
-	}
+	if (r->n < r->cap)
+		return true;
+	list = reallocarray(r->answers, cap, sizeof *list);
+	if (!list)
+		return false;
+	r->answers = list;
+	r->cap = cap;
 	return true;
 }
 
@@ -81,15 +71,9 @@ static void note(struct run *r, unsigned client, int code, const cs_result *resu
 	if (code) {
 		r->out->errors[-code < LOAD_CODES ? -code : 0]++;
 		r->out->n_errors++;
-	} else if (!grow(r)) {
+	} else if (!grow(r) || acks_add(r->acks, client, result)) {
 		r->failed = true;
 	} else {
-		struct ack *a = &r->acks->list[r->acks->n++];
-
-		*a = (struct ack){
-		        .client = (uint8_t)client, .verdict = (uint8_t)result->verdict, .index = result->index};
-		memcpy(a->id, result->request_id, sizeof a->id);
-		hash_leaf(&a->leaf, result->leaf, result->leaf_size);
 		r->answers[r->n++] = (struct answer){asked_ns, now, result->index};
 		r->out->unproven += !result->proven;
 		histogram_add(&r->out->calls, now - asked_ns);

@@ -53,6 +53,50 @@ const char *load_kind_name(enum load_kind kind)
 	return names[kind];
 }
 
+static int acks_room(struct acks *a, size_t n)
+{
+	size_t cap = a->cap ? a->cap : 4096;
+	struct ack *list;
+
+	if (a->cap - a->n >= n)
+		return 0;
+	while (cap - a->n < n)
+		cap *= 2;
+	list = reallocarray(a->list, cap, sizeof *list);
+	if (!list)
+		return -1;
+	a->list = list;
+	a->cap = cap;
+	return 0;
+}
+
+static void ack_make(struct ack *a, unsigned client, const cs_result *r)
+{
+	a->client = (uint8_t)client;
+	a->verdict = (uint8_t)r->verdict;
+	a->index = r->index;
+	memcpy(a->id, r->request_id, sizeof a->id);
+	hash_leaf(&a->leaf, r->leaf, r->leaf_size);
+}
+
+int acks_add(struct acks *a, unsigned client, const cs_result *r)
+{
+	if (acks_room(a, 1))
+		return -1;
+	ack_make(&a->list[a->n++], client, r);
+	return 0;
+}
+
+int acks_append(struct acks *a, const struct acks *more)
+{
+	if (acks_room(a, more->n))
+		return -1;
+	if (more->n)
+		memcpy(a->list + a->n, more->list, more->n * sizeof *more->list);
+	a->n += more->n;
+	return 0;
+}
+
 void acks_free(struct acks *a)
 {
 	free(a->list);
@@ -68,10 +112,7 @@ static void note_result(struct sample *s, const cs_result *r)
 	s->verdict = (uint8_t)r->verdict;
 	s->proven = r->proven;
 	s->proof_bytes = (uint16_t)(r->proof_bytes < UINT16_MAX ? r->proof_bytes : UINT16_MAX);
-	memcpy(s->ack.id, r->request_id, sizeof s->ack.id);
-	s->ack.index = r->index;
-	s->ack.verdict = (uint8_t)r->verdict;
-	hash_leaf(&s->ack.leaf, r->leaf, r->leaf_size);
+	ack_make(&s->ack, s->ack.client, r);
 }
 
 static void decided(void *context, int code, cs_result *result)
@@ -294,15 +335,8 @@ static int keep_acks(const struct load *l, size_t n, struct acks *acks)
 	for (size_t i = 0; i < n; i++) {
 		if (l->samples[i].code || l->samples[i].sent_ns == 0)
 			continue;
-		if (acks->n == acks->cap) {
-			size_t cap = acks->cap ? acks->cap * 2 : 4096;
-			struct ack *list = reallocarray(acks->list, cap, sizeof *list);
-
-			if (!list)
-				return -1;
-			acks->list = list;
-			acks->cap = cap;
-		}
+		if (acks_room(acks, 1))
+			return -1;
 		acks->list[acks->n++] = l->samples[i].ack;
 	}
 	return 0;

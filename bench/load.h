@@ -35,6 +35,9 @@ struct acks {
 	struct ack *list;
 	size_t n, cap;
 };
+/* A decision's answer to this client's question; all of more. 0, or -1: no memory. */
+int acks_add(struct acks *a, unsigned client, const cs_result *r);
+int acks_append(struct acks *a, const struct acks *more);
 void acks_free(struct acks *a);
 
 struct load_plan {

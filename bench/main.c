@@ -2,8 +2,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
-#include <getopt.h>
-#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,32 +11,18 @@
 #include <unistd.h>
 
 #include "bench/cluster.h"
+#include "bench/cosigned.h"
 #include "bench/report.h"
+#include "bench/settings.h"
 #include "bench/worker.h"
 
-enum { EXIT_GOOD = 0, EXIT_NOT_GOOD = 1, EXIT_WRONG_USAGE = 2, EXIT_NOT_RUN = 3 };
+#define IN_FLIGHT_MAX 8192 /* Questions at once over one connection; beyond it they count as errors. */
+#define LOW_RATE      200  /* A lone client's, on schedule: far from any queue. */
+#define CURVE_STEPS   11   /* 10 % to 110 % of the highest rate. */
+#define BUNDLES_QUICK 50
+#define BUNDLES       1000
 
-#define IN_FLIGHT_MAX   8192 /* Questions at once over one connection; beyond it they count as errors. */
-#define OUTSTANDING_MAX 4096
-#define LOW_RATE        200 /* A lone client's, on schedule: far from any queue. */
-#define CURVE_STEPS     11  /* 10 % to 110 % of the highest rate. */
-#define BUNDLES_QUICK   50
-#define BUNDLES         1000
-
-#define FAILOVER_KILLS_QUICK 5
-
-#define HIGHEST_SECONDS 5 /* For stalls: enough to know the highest rate well enough to halve it. */
-
-struct settings {
-	const char *cluster, *key, *folder, *json;
-	bool quick, curve, keep, stalls, kinds[LOAD_KINDS];
-	double seconds, warmup;
-	unsigned outstanding[4], n_outstanding;
-	unsigned failover; /* Kills; 0: another measurement. */
-	bool silent;
-	unsigned connections, subjects, disk_n, echo_n, raft_n;
-	uint64_t seed;
-};
+#define HIGHEST_SECONDS 5 /* For stalls and cosignatures: enough to know the highest rate well enough to halve it. */
 
 struct bench {
 	struct settings settings;
@@ -46,242 +30,9 @@ struct bench {
 	struct acks acks;
 	struct failover failover;
 	struct stalls stalls;
+	struct cosigned cosigned;
 	struct report report;
 };
-
-static void usage(FILE *to)
-{
-	fputs("usage: countersign-bench [options]\n"
-	      "\n"
-	      "Measures durable decisions and checks on a cluster of three nodes that it starts in a temporary "
-	      "folder,\n"
-	      "prints them beside what the machine can do at best, and checks afterwards that every acknowledged\n"
-	      "decision is in the ledger with a proof that holds.\n"
-	      "\n"
-	      "  -q, --quick              short steps: little more than a minute in all\n"
-	      "  -s, --seconds S          length of a step (default: 60; quick: 3)\n"
-	      "  -w, --warmup S           before each step, not counted (default: 5; quick: 1)\n"
-	      "  -o, --outstanding N      many clients: questions at once; may be repeated (default: 64 and 256)\n"
-	      "  -n, --connections N      that many clients' load is spread over (default: 4)\n"
-	      "      --only KIND          decide, check (linearizable) or check-local; checks need some decisions,\n"
-	      "                           which are not reported then\n"
-	      "      --failover[=N]       instead of all that: kills the leader N times (100; quick: 5), and measures "
-	      "how\n"
-	      "                           long there is no committed decision\n"
-	      "      --silent             … stops it instead (SIGSTOP), so that its connections stay open\n"
-	      "      --stalls             instead of all that: decisions at half of the highest rate, and which stalls "
-	      "the\n"
-	      "                           disk and the scheduler show at the same moments\n"
-	      "      --curve              also 10 % to 110 % of the highest rate, on schedule\n"
-	      "      --subjects N         that requests are about (default: 1000)\n"
-	      "      --seed N             of schedules and requests (default: 1)\n"
-	      "      --cluster FILE       use this running cluster (its cluster.yaml), with …\n"
-	      "      --key FILE           … this client's key (roles: decide, audit)\n"
-	      "  -d, --folder DIR         where nodes and floors keep their data (default: $TMPDIR or /tmp)\n"
-	      "  -k, --keep               leave the temporary folder behind\n"
-	      "  -j, --json FILE          the report as JSON too\n"
-	      "  -h, --help               this text\n"
-	      "  -V, --version            version\n"
-	      "\n"
-	      "Environment: COUNTERSIGN, COUNTERSIGND: programs to use instead of those beside this one.\n"
-	      "Exit status: 0 measured, and all that was acknowledged is proven; 1 it is not; 2 wrong usage; 3 the\n"
-	      "measurement could not be made.\n",
-	      to);
-}
-
-/* --- the command line --- */
-
-static int wrong(const char *option, const char *value)
-{
-	fprintf(stderr, "countersign-bench: --%s: \"%s\" is not possible\n", option, value);
-	return -1;
-}
-
-static int get_unsigned(const char *option, const char *text, unsigned max, unsigned *ret)
-{
-	char *end;
-	unsigned long v = strtoul(text, &end, 10);
-
-	if (*text < '0' || *text > '9' || *end || v < 1 || v > max)
-		return wrong(option, text);
-	*ret = (unsigned)v;
-	return 0;
-}
-
-static int get_seconds(const char *option, const char *text, double min, double *ret)
-{
-	char *end;
-	double v = strtod(text, &end);
-
-	if (end == text || *end || !(v >= min && v <= 3600))
-		return wrong(option, text);
-	*ret = v;
-	return 0;
-}
-
-static int get_outstanding(struct settings *s, const char *text)
-{
-	if (s->n_outstanding == sizeof s->outstanding / sizeof *s->outstanding)
-		return wrong("outstanding", text);
-	return get_unsigned("outstanding", text, OUTSTANDING_MAX, &s->outstanding[s->n_outstanding++]);
-}
-
-static int get_only(struct settings *s, const char *text)
-{
-	bool found = false;
-
-	for (int k = 0; k < LOAD_KINDS; k++)
-		found |= s->kinds[k] = strcmp(text, load_kind_name((enum load_kind)k)) == 0;
-	return found ? 0 : wrong("only", text);
-}
-
-enum {
-	OPTION_ONLY = 256,
-	OPTION_FAILOVER,
-	OPTION_SILENT,
-	OPTION_STALLS,
-	OPTION_CURVE,
-	OPTION_SUBJECTS,
-	OPTION_SEED,
-	OPTION_CLUSTER,
-	OPTION_KEY
-};
-
-static const struct option options[] = {{"quick", no_argument, NULL, 'q'},
-                                        {"seconds", required_argument, NULL, 's'},
-                                        {"warmup", required_argument, NULL, 'w'},
-                                        {"outstanding", required_argument, NULL, 'o'},
-                                        {"connections", required_argument, NULL, 'n'},
-                                        {"only", required_argument, NULL, OPTION_ONLY},
-                                        {"failover", optional_argument, NULL, OPTION_FAILOVER},
-                                        {"silent", no_argument, NULL, OPTION_SILENT},
-                                        {"stalls", no_argument, NULL, OPTION_STALLS},
-                                        {"curve", no_argument, NULL, OPTION_CURVE},
-                                        {"subjects", required_argument, NULL, OPTION_SUBJECTS},
-                                        {"seed", required_argument, NULL, OPTION_SEED},
-                                        {"cluster", required_argument, NULL, OPTION_CLUSTER},
-                                        {"key", required_argument, NULL, OPTION_KEY},
-                                        {"folder", required_argument, NULL, 'd'},
-                                        {"keep", no_argument, NULL, 'k'},
-                                        {"json", required_argument, NULL, 'j'},
-                                        {"help", no_argument, NULL, 'h'},
-                                        {"version", no_argument, NULL, 'V'},
-                                        {0}};
-
-static int take_option(struct settings *s, int opt)
-{
-	unsigned seed = 0;
-
-	switch (opt) {
-	case 'q':
-		s->quick = true;
-		return 0;
-	case 's':
-		return get_seconds("seconds", optarg, 0.1, &s->seconds);
-	case 'w':
-		return get_seconds("warmup", optarg, 0, &s->warmup);
-	case 'o':
-		return get_outstanding(s, optarg);
-	case 'n':
-		return get_unsigned("connections", optarg, CLUSTER_CLIENTS_MAX, &s->connections);
-	case OPTION_ONLY:
-		return get_only(s, optarg);
-	case OPTION_FAILOVER:
-		s->failover = UINT_MAX; /* As many as is usual. */
-		return optarg ? get_unsigned("failover", optarg, FAILOVER_MAX, &s->failover) : 0;
-	case OPTION_SILENT:
-		s->silent = true;
-		return 0;
-	case OPTION_STALLS:
-		s->stalls = true;
-		return 0;
-	case OPTION_CURVE:
-		s->curve = true;
-		return 0;
-	case OPTION_SUBJECTS:
-		return get_unsigned("subjects", optarg, 1000000, &s->subjects);
-	case OPTION_SEED:
-		if (get_unsigned("seed", optarg, UINT_MAX, &seed))
-			return -1;
-		s->seed = seed;
-		return 0;
-	case OPTION_CLUSTER:
-		s->cluster = optarg;
-		return 0;
-	case OPTION_KEY:
-		s->key = optarg;
-		return 0;
-	case 'd':
-		s->folder = optarg;
-		return 0;
-	case 'k':
-		s->keep = true;
-		return 0;
-	case 'j':
-		s->json = optarg;
-		return 0;
-	default:
-		return -1;
-	}
-}
-
-/* What was not given. */
-static void complete(struct settings *s)
-{
-	const char *tmp = getenv("TMPDIR");
-
-	if (!s->folder)
-		s->folder = tmp && *tmp ? tmp : "/tmp";
-	if (s->seconds == 0)
-		s->seconds = s->quick ? 3 : 60;
-	if (s->warmup < 0)
-		s->warmup = s->quick ? 1 : 5;
-	if (s->n_outstanding == 0) {
-		s->outstanding[s->n_outstanding++] = 64;
-		s->outstanding[s->n_outstanding++] = 256;
-	}
-	if (s->failover == UINT_MAX)
-		s->failover = s->quick ? FAILOVER_KILLS_QUICK : FAILOVER_KILLS;
-	if (s->failover)
-		s->connections = FAILOVER_CLIENTS + 1; /* One to look with. */
-	s->disk_n = s->quick ? 1000 : 10000;
-	s->echo_n = s->quick ? 3000 : 30000;
-	s->raft_n = s->quick ? 2000 : 20000;
-}
-
-/* -1: go on; else the exit status. */
-static int parse(struct settings *s, int argc, char **argv)
-{
-	int opt;
-
-	*s = (struct settings){
-	        .connections = 4, .subjects = 1000, .seed = 1, .warmup = -1, .kinds = {true, true, true}};
-	while ((opt = getopt_long(argc, argv, "qs:w:o:n:d:kj:hV", options, NULL)) != -1) {
-		if (opt == 'h') {
-			usage(stdout);
-			return EXIT_GOOD;
-		}
-		if (opt == 'V') {
-			puts("countersign-bench " PACKAGE_VERSION);
-			return EXIT_GOOD;
-		}
-		if (take_option(s, opt)) {
-			usage(stderr);
-			return EXIT_WRONG_USAGE;
-		}
-	}
-	if (optind < argc || !s->cluster != !s->key || (s->failover && (s->cluster || s->stalls))) {
-		fprintf(stderr, "countersign-bench: %s\n",
-		        optind < argc               ? "no arguments, only options"
-		        : s->failover && s->cluster ? "--failover kills nodes of a cluster of its own only"
-		        : s->failover && s->stalls  ? "--failover and --stalls are two measurements"
-		                                    : "--cluster and --key go together");
-		usage(stderr);
-		return EXIT_WRONG_USAGE;
-	}
-	complete(s);
-	return -1;
-}
 
 /* --- the run --- */
 
@@ -410,30 +161,78 @@ static int measure_loads(struct bench *b)
 	return err;
 }
 
-/* The step's own length goes into the schedule; the probes begin with its warm-up. */
-static int measure_stalls(struct bench *b)
+/* A closed loop, as short as will do to know the highest rate well enough to halve it. */
+static int find_highest(struct bench *b)
 {
 	struct load_plan plan = plan_of(b, LOAD_DECIDE);
 	char name[64];
-	int err, probe_err;
 
 	plan.outstanding = b->settings.outstanding[0];
 	plan.seconds = plan.seconds < HIGHEST_SECONDS ? plan.seconds : HIGHEST_SECONDS;
 	snprintf(name, sizeof name, "%u outstanding, closed loop", plan.outstanding);
-	err = step(b, &plan, name);
-	if (err)
-		return err;
-	plan = plan_of(b, LOAD_DECIDE);
+	return step(b, &plan, name);
+}
+
+/* Half of the highest rate, on schedule. */
+static struct load_plan plan_half(const struct bench *b, char name[64])
+{
+	struct load_plan plan = plan_of(b, LOAD_DECIDE);
+
 	plan.rate = report_highest(&b->report, LOAD_DECIDE) / 2;
 	plan.rate = plan.rate < 1 ? 1 : plan.rate;
 	plan.arrivals = ARRIVALS_POISSON;
+	snprintf(name, 64, "%.0f/s Poisson, half of highest", plan.rate);
+	return plan;
+}
+
+/* The step's own length goes into the schedule; the probes begin with its warm-up. */
+static int measure_stalls(struct bench *b)
+{
+	int err = find_highest(b), probe_err;
+	struct load_plan plan;
+	char name[64];
+
+	if (err)
+		return err;
+	plan = plan_half(b, name);
 	plan.stalls = &b->stalls;
-	snprintf(name, sizeof name, "%.0f/s Poisson, half of highest", plan.rate);
 	if (stalls_begin(&b->stalls, b->cluster.folder, plan.warmup_s + plan.seconds))
 		return -1;
 	err = step(b, &plan, name);
 	probe_err = stalls_end(&b->stalls);
 	b->report.stalls = &b->stalls;
+	return err ? err : probe_err;
+}
+
+static int cosigned_probe(struct bench *b, struct cosigned_part *part)
+{
+	const struct settings *s = &b->settings;
+
+	return cosigned_begin(&b->cosigned, part, &b->cluster, s->connections, s->warmup, s->seconds, s->subjects,
+	                      s->seed);
+}
+
+/* At idle first, while nothing of a load is left to be written. */
+static int measure_cosigned(struct bench *b)
+{
+	struct cosigned *k = &b->cosigned;
+	struct load_plan plan;
+	char name[64];
+	int err, probe_err;
+
+	fprintf(stderr, "cosigned: at idle …\n");
+	err = cosigned_probe(b, &k->idle) ? -1 : cosigned_end(k, &b->acks);
+	if (!err)
+		err = find_highest(b);
+	if (err)
+		return err;
+	plan = plan_half(b, name);
+	k->load_rate = plan.rate;
+	if (cosigned_probe(b, &k->load))
+		return -1;
+	err = step(b, &plan, name);
+	probe_err = cosigned_end(k, &b->acks);
+	b->report.cosigned = k;
 	return err ? err : probe_err;
 }
 
@@ -447,6 +246,7 @@ static int run(struct bench *b)
 {
 	const struct settings *s = &b->settings;
 	struct report *r = &b->report;
+	unsigned clients = s->connections + s->cosigned; /* The probe's is the last. */
 	int err;
 
 	if (cluster_folder(&b->cluster, s->folder))
@@ -456,11 +256,14 @@ static int run(struct bench *b)
 	r->quick = s->quick;
 	err = measure_floors(b, 0);
 	if (!err)
-		err = s->cluster ? cluster_join(&b->cluster, s->cluster, s->key, s->connections, IN_FLIGHT_MAX)
-		                 : cluster_start(&b->cluster, s->connections, IN_FLIGHT_MAX);
+		err = s->cluster ? cluster_join(&b->cluster, s->cluster, s->key, clients, IN_FLIGHT_MAX)
+		                 : cluster_start(&b->cluster, clients, IN_FLIGHT_MAX);
 	r->n_nodes = b->cluster.description.n_nodes;
 	if (!err)
-		err = s->failover ? measure_failover(b) : s->stalls ? measure_stalls(b) : measure_loads(b);
+		err = s->failover   ? measure_failover(b)
+		      : s->stalls   ? measure_stalls(b)
+		      : s->cosigned ? measure_cosigned(b)
+		                    : measure_loads(b);
 	if (err)
 		return err;
 	fprintf(stderr, "validation …\n");
@@ -476,6 +279,11 @@ static bool is_good(const struct report *r)
 			return false;
 	if (r->failover && (r->failover->unproven || r->failover->disordered))
 		return false;
+	for (int i = 0; r->cosigned && i < 2; i++) {
+		const struct cosigned_part *p = i ? &r->cosigned->load : &r->cosigned->idle;
+		if (p->refuted || p->unproven)
+			return false;
+	}
 	return r->validation.good;
 }
 
@@ -529,7 +337,7 @@ int main(int argc, char **argv)
 	prctl(PR_SET_TIMERSLACK, 1UL); /* The default lets a schedule slip by 50 microseconds. */
 	if (argc > 2 && strcmp(argv[1], "--worker") == 0)
 		return worker(argc - 2, argv + 2);
-	status = parse(&b.settings, argc, argv);
+	status = settings_parse(&b.settings, argc, argv);
 	if (status >= 0)
 		return status;
 	status = EXIT_NOT_RUN;

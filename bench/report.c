@@ -261,6 +261,36 @@ static void print_stalls(FILE *to, const struct stalls *s)
 		        millis(sum.seen[i].disk), millis(sum.seen[i].wake));
 }
 
+static void print_cosigned_part(FILE *to, const char *name, const struct cosigned_part *p)
+{
+	print_row(to, name, &p->proof);
+	fprintf(to, " %9" PRIu64 "\n", p->proof.count);
+	print_row(to, "  their answers, from the time sent", &p->decide);
+	fprintf(to, " %9" PRIu64 "\n", p->decide.count);
+	if (p->late || p->refuted || p->unproven)
+		fprintf(to,
+		        "    %" PRIu64 " without a quorum after %d ms, %" PRIu64 " proofs that do not hold, %" PRIu64
+		        " answers without proof\n",
+		        p->late, COSIGNED_WAIT_MS, p->refuted, p->unproven);
+	for (int code = 0; code < LOAD_CODES; code++)
+		if (p->errors[code])
+			fprintf(to, "    %" PRIu64 " failed: %s\n", p->errors[code],
+			        code ? cs_strerror(-code) : "unknown");
+}
+
+static void print_cosigned(FILE *to, const struct cosigned *k)
+{
+	char name[64];
+
+	print_head(to, "COSIGNED: answer to a quorum's proof (us)", "         n");
+	print_cosigned_part(to, "at idle", &k->idle);
+	snprintf(name, sizeof name, "beside %.0f decisions/s", k->load_rate);
+	print_cosigned_part(to, name, &k->load);
+	fprintf(to, "  goals: at idle each within %.0f ms: longest %.1f ms; under load p99 within %.0f ms: %.1f ms\n",
+	        millis(COSIGNED_IDLE_GOAL_NS), millis(k->idle.proof.max), millis(COSIGNED_LOAD_GOAL_NS),
+	        millis(histogram_quantile(&k->load.proof, 0.99)));
+}
+
 static void print_loads(FILE *to, const struct report *r)
 {
 	print_kind(to, r, LOAD_DECIDE, "DURABLE DECIDE, proof checked (microseconds)");
@@ -286,5 +316,7 @@ void report_print(const struct report *r, FILE *to)
 		print_loads(to, r);
 	if (r->stalls)
 		print_stalls(to, r->stalls);
+	if (r->cosigned)
+		print_cosigned(to, r->cosigned);
 	print_validation(to, &r->validation);
 }

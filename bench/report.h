@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "bench/cosigned.h"
 #include "bench/failover.h"
 #include "bench/floor.h"
 #include "bench/load.h"
@@ -34,6 +35,7 @@ struct report {
 	unsigned n_steps;
 	struct step *steps[REPORT_STEPS_MAX];
 	const struct stalls *stalls;     /* NULL: not looked for. */
+	const struct cosigned *cosigned; /* NULL: likewise. */
 	const struct failover *failover; /* NULL: leaders were left alone. */
 	struct validation validation;
 };

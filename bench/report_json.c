@@ -155,6 +155,20 @@ static json_t *of_stalls(const struct stalls *s)
 	                 integer(sum.ours), "worst", worst);
 }
 
+static json_t *of_cosigned_part(const struct cosigned_part *p)
+{
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "proof", of_histogram(&p->proof), "answer",
+	                 of_histogram(&p->decide), "without_quorum", integer(p->late), "refuted", integer(p->refuted),
+	                 "unproven", integer(p->unproven), "errors", of_errors(p->errors));
+}
+
+static json_t *of_cosigned(const struct cosigned *k)
+{
+	return json_pack("{s:i, s:f, s:o, s:o, s:o, s:o}", "rate", COSIGNED_RATE, "load", k->load_rate, "at_idle",
+	                 of_cosigned_part(&k->idle), "under_load", of_cosigned_part(&k->load), "goal_at_idle",
+	                 integer(COSIGNED_IDLE_GOAL_NS), "goal_under_load_p99", integer(COSIGNED_LOAD_GOAL_NS));
+}
+
 int report_write_json(const struct report *r, const char *path)
 {
 	json_t *steps = json_array(), *whole;
@@ -168,6 +182,8 @@ int report_write_json(const struct report *r, const char *path)
 	                  of_ratios(r), "validation", of_validation(&r->validation));
 	if (r->stalls)
 		json_object_set_new(whole, "stalls", of_stalls(r->stalls));
+	if (r->cosigned)
+		json_object_set_new(whole, "cosigned", of_cosigned(r->cosigned));
 	if (r->failover)
 		json_object_set_new(whole, "failover", of_failover(r->failover));
 	err = whole ? json_dump_file(whole, path, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) : -1;

@@ -40,21 +40,23 @@ static int by_index(const void *a, const void *b)
 	return (x->index > y->index) - (x->index < y->index);
 }
 
-static int read_policy(struct pass *p, const char *path)
+int validate_policy(const char *path, struct verify_policy **ret, char *ret_reason, size_t cap)
 {
-	char *text = malloc(VERIFY_POLICY_SIZE_MAX), reason[256] = "cannot be read";
+	char *text = malloc(VERIFY_POLICY_SIZE_MAX), reason[200] = "cannot be read";
 	FILE *f = fopen(path, "re");
 	size_t n = 0;
 	int err = -1;
 
 	if (f && text) {
 		n = fread(text, 1, VERIFY_POLICY_SIZE_MAX, f);
-		err = ferror(f) ? -1 : verify_policy_parse(text, n, &p->policy, reason, sizeof reason);
+		err = ferror(f) ? -1 : verify_policy_parse(text, n, ret, reason, sizeof reason);
 	}
 	if (f)
 		fclose(f);
 	free(text);
-	return err ? fail(p, path, reason) : 0;
+	if (err)
+		snprintf(ret_reason, cap, "%.250s: %s", path, reason);
+	return err ? -1 : 0;
 }
 
 /* A checkpoint, cosigned by a quorum, that covers all that was acknowledged. */
@@ -179,7 +181,7 @@ int validate_run(struct cluster *c, struct acks *acks, unsigned bundles_max, str
 	if (!p.result)
 		fail(&p, "validation", "out of memory");
 	else
-		err = read_policy(&p, c->description.trust_path);
+		err = validate_policy(c->description.trust_path, &p.policy, ret->reason, sizeof ret->reason);
 	if (!err)
 		err = audit(&p);
 	if (!err && ret->found != ret->acknowledged)

@@ -8,6 +8,7 @@
 
 #include "bench/cluster.h"
 #include "bench/load.h"
+#include "ledger/verify.h"
 
 struct validation {
 	bool good;
@@ -18,6 +19,9 @@ struct validation {
 	uint64_t bundles;      /* Proofs fetched one by one and verified offline. */
 	double seconds;
 };
+
+/* The trust policy in a file; verify_policy_free ends it. 0, or -1 and why. */
+int validate_policy(const char *path, struct verify_policy **ret, char *ret_reason, size_t cap);
 
 /* Sorts acks by index. bundles_max: how many proofs are fetched, spread evenly. 0, or -1: not good. */
 int validate_run(struct cluster *c, struct acks *acks, unsigned bundles_max, struct validation *ret);

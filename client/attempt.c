@@ -11,6 +11,7 @@
 #include "ledger/errors.h"
 
 #define TRY_MS_MAX     8000
+#define HELD_TRY_MS    (WIRE_HELD_MS + 250)
 #define BACKOFF_MS_MIN 2
 #define BACKOFF_MS_MAX 100
 #define BACKOFF_PART   16  /* A pause is this part of the time waited so far: so little longer does it take for all. */
@@ -22,6 +23,14 @@ bool call_changes(const struct call *call)
 	unsigned type = call->request.type;
 
 	return (type >= WIRE_DECIDE && type <= WIRE_POLICY_SET) || (type >= WIRE_APPROVAL && type <= WIRE_OUTSIDE);
+}
+
+/* An answer with private fields waits at the node until the ledger says who reads them. */
+static bool call_held(const struct call *call)
+{
+	unsigned type = call->request.type;
+
+	return type == WIRE_ENTRIES || type == WIRE_PROVE || type == WIRE_SEARCH || type == WIRE_HISTORY_PAGE;
 }
 
 /* No time is left, or the client closes. */
@@ -302,6 +311,9 @@ void attempt_lost(struct call *call, bool sent, const char *text)
 		call->silent = call->node;
 		call->silent_until_ns = clock_mono_ns() + call->try_ms * NS_PER_MS;
 		call->try_ms = call->try_ms * 2 < TRY_MS_MAX ? call->try_ms * 2 : TRY_MS_MAX;
+		/* Perhaps it did not stay silent, but is busy: each node that is asked in vain logs a reading. */
+		if (call_held(call) && call->try_ms < HELD_TRY_MS)
+			call->try_ms = HELD_TRY_MS;
 	}
 	call_fail(call, sent ? CS_ERR_TIMEOUT : CS_ERR_UNREACHABLE, text);
 }

@@ -269,8 +269,13 @@ void trust_close(struct trust *t);
 int trust_checkpoint(struct trust *t, const char *origin, const char *note, size_t len, uint64_t *ret_size,
                      struct hash *ret_root, bool *ret_quorum, char *text);
 
-/* Key ids of the witnesses from outside that the policy asks for, and how many of them; 0: none, or unchecked. */
-unsigned trust_outside(struct trust *t, const char *origin, uint32_t ret_ids[WIRE_WITNESSES_MAX], unsigned *ret_n);
+/*
+ * Whose cosignatures a node is to wait for besides a majority of its members: key ids of the witnesses from outside
+ * that the policy asks for, and how many of them; 0: none, or unchecked. whole: where it asks for none, all that its
+ * quorum is made of, if that is so many of certain keys: more than a majority, or others than sign first.
+ */
+unsigned trust_needs(struct trust *t, const char *origin, bool whole, uint32_t ret_ids[WIRE_WITNESSES_MAX],
+                     unsigned *ret_n);
 
 /* --- trust_follow.c: the trust policy after a change of members --- */
 
@@ -307,9 +312,9 @@ struct proof_reply {
 };
 int proof_reply_read(const struct wire_reply *reply, struct proof_reply *ret);
 #define PROVE_BODY_MAX 256 /* With the ids of WIRE_WITNESSES_MAX witnesses. */
-/* The body of a WIRE_PROVE: what the client's policy needs of witnesses is asked for. */
-int prove_body(cs_client *c, uint64_t index, uint64_t wait_ms, const uint64_t *fields, void *buf, size_t cap,
-               size_t *ret_len);
+/* The body of a WIRE_PROVE: what the client's policy needs (trust_needs) is asked for. */
+int prove_body(cs_client *c, uint64_t index, uint64_t wait_ms, bool whole, const uint64_t *fields, void *buf,
+               size_t cap, size_t *ret_len);
 
 /* --- member.c --- */
 

@@ -570,8 +570,8 @@ int cs_prove(cs_client *client, uint64_t index, unsigned wait_ms, char **ret_bun
  * For a witness (role witness): one node's checkpoint that witnesses are to cosign, as a note, malloc'ed; nothing of it
  * is checked here. Waits up to wait_ms for one above the size after; then it gives the one that there is (NULL: none
  * yet). cosigned (may be NULL): a note of an earlier call with the witness's own cosignature added, for the node to
- * keep. ret_kept: the largest size of which the node has such a note, and hands it out with proofs; a node forgets them
- * when it restarts. CS_E_DIVERGED: the node's ledger has another root at the size of cosigned.
+ * keep. ret_kept: the largest size of which the node has such a note, and hands it out with proofs; it may lose them
+ * when its machine fails. CS_E_DIVERGED: the node's ledger has another root at the size of cosigned.
  */
 int cs_witness(cs_client *client, uint64_t node_id, uint64_t after, unsigned wait_ms, const char *cosigned,
                char **ret_note, uint64_t *ret_kept);

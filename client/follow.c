@@ -152,7 +152,7 @@ static int begin(cs_client *c, unsigned type, const uint64_t *numbers, unsigned 
 	if (err < 0)
 		return err;
 	if (type == WIRE_PROVE) {
-		err = prove_body(c, numbers[0], numbers[1], NULL, call->body, call->body_cap, &len);
+		err = prove_body(c, numbers[0], numbers[1], false, NULL, call->body, call->body_cap, &len);
 	} else {
 		writer_init(&w, call->body, call->body_cap);
 		writer_array(&w, n);

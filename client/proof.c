@@ -140,7 +140,8 @@ int trust_checkpoint(struct trust *t, const char *origin, const char *note, size
 	return err;
 }
 
-unsigned trust_outside(struct trust *t, const char *origin, uint32_t ret_ids[WIRE_WITNESSES_MAX], unsigned *ret_n)
+unsigned trust_needs(struct trust *t, const char *origin, bool whole, uint32_t ret_ids[WIRE_WITNESSES_MAX],
+                     unsigned *ret_n)
 {
 	unsigned need = 0;
 
@@ -148,6 +149,8 @@ unsigned trust_outside(struct trust *t, const char *origin, uint32_t ret_ids[WIR
 	pthread_mutex_lock(&t->lock);
 	if (t->policy != NULL)
 		need = verify_policy_outside(t->policy, origin, ret_ids, WIRE_WITNESSES_MAX, ret_n);
+	if (t->policy != NULL && need == 0 && whole)
+		need = verify_policy_threshold(t->policy, ret_ids, WIRE_WITNESSES_MAX, ret_n);
 	pthread_mutex_unlock(&t->lock);
 	return need > WIRE_WITNESSES_MAX ? WIRE_WITNESSES_MAX : need;
 }

@@ -14,7 +14,8 @@
 #include "ledger/proof.h"
 #include "ledger/store.h"
 
-#define PROVE_PAUSE_MS 20
+#define PROVE_ROUND_MS 200 /* A node waits so long at a time: the policy may have followed the members by then. */
+#define PROVE_PAUSE_MS 20  /* Between two questions that the node answered at once. */
 
 #define BODY_MAX 64
 
@@ -262,8 +263,8 @@ static int bundle_convert(struct call *call, const struct wire_reply *reply, nng
 }
 
 /* asked NULL: for all fields that this key may open. */
-static int prove_once(cs_client *client, uint64_t index, unsigned wait_ms, const uint64_t *asked, uint64_t fields,
-                      char **ret_bundle, bool *ret_quorum)
+static int prove_once(cs_client *client, uint64_t index, unsigned wait_ms, bool whole, const uint64_t *asked,
+                      uint64_t fields, char **ret_bundle, bool *ret_quorum)
 {
 	struct call *call;
 	size_t len;
@@ -272,7 +273,7 @@ static int prove_once(cs_client *client, uint64_t index, unsigned wait_ms, const
 	int err = call_new(client, WIRE_PROVE, PROVE_BODY_MAX, &call);
 	if (err < 0)
 		return err;
-	err = prove_body(client, index, wait_ms, asked, call->body, call->body_cap, &len);
+	err = prove_body(client, index, wait_ms, whole, asked, call->body, call->body_cap, &len);
 	if (err < 0) {
 		call_drop(call);
 		return err;
@@ -290,6 +291,21 @@ static int prove_once(cs_client *client, uint64_t index, unsigned wait_ms, const
 	return CS_OK;
 }
 
+/* The node waits for the policy's own quorum; one that cannot, as it is no plain number of keys, answers at once. */
+static int prove_again(cs_client *client, uint64_t index, uint64_t left_ms, const uint64_t *asked, uint64_t fields,
+                       char **ret_bundle, bool *ret_quorum)
+{
+	const struct timespec pause = {.tv_nsec = PROVE_PAUSE_MS * 1000000L};
+	uint64_t began = clock_mono_ns();
+
+	follow_hurry(client);
+	int err = prove_once(client, index, (unsigned)(left_ms < PROVE_ROUND_MS ? left_ms : PROVE_ROUND_MS), true,
+	                     asked, fields, ret_bundle, ret_quorum);
+	if (err == CS_OK && !*ret_quorum && clock_mono_ns() - began < PROVE_PAUSE_MS * NS_PER_MS)
+		nanosleep(&pause, NULL);
+	return err;
+}
+
 /*
  * A quorum of the members need not be one of our trust policy: others sign within a moment, or a key is new, and the
  * policy has yet to follow.
@@ -297,21 +313,15 @@ static int prove_once(cs_client *client, uint64_t index, unsigned wait_ms, const
 static int prove(cs_client *client, uint64_t index, unsigned wait_ms, const uint64_t *asked, uint64_t fields,
                  char **ret_bundle, bool *ret_quorum)
 {
-	const struct timespec pause = {.tv_nsec = PROVE_PAUSE_MS * 1000000L};
-
 	if (wait_ms > WIRE_DEADLINE_MS_MAX)
 		wait_ms = WIRE_DEADLINE_MS_MAX;
 	uint64_t until = clock_mono_ns() + wait_ms * NS_PER_MS;
-	int err = prove_once(client, index, wait_ms, asked, fields, ret_bundle, ret_quorum);
+	int err = prove_once(client, index, wait_ms, false, asked, fields, ret_bundle, ret_quorum);
 
-	while (err == CS_OK && !*ret_quorum && clock_mono_ns() < until) {
+	for (uint64_t now; err == CS_OK && !*ret_quorum && (now = clock_mono_ns()) < until;) {
 		free(*ret_bundle);
 		*ret_bundle = NULL;
-		follow_hurry(client);
-		nanosleep(&pause, NULL);
-		uint64_t now = clock_mono_ns();
-		err = prove_once(client, index, now < until ? (unsigned)((until - now) / NS_PER_MS) : 0, asked, fields,
-		                 ret_bundle, ret_quorum);
+		err = prove_again(client, index, (until - now) / NS_PER_MS, asked, fields, ret_bundle, ret_quorum);
 	}
 	return err;
 }

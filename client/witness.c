@@ -10,11 +10,11 @@
 
 #define HEAD_MAX 64 /* Of a request, before the note in it. */
 
-int prove_body(cs_client *c, uint64_t index, uint64_t wait_ms, const uint64_t *fields, void *buf, size_t cap,
-               size_t *ret_len)
+int prove_body(cs_client *c, uint64_t index, uint64_t wait_ms, bool whole, const uint64_t *fields, void *buf,
+               size_t cap, size_t *ret_len)
 {
 	uint32_t ids[WIRE_WITNESSES_MAX];
-	unsigned n = 0, need = c->skip_proof ? 0 : trust_outside(&c->trust, c->cluster.origin, ids, &n);
+	unsigned n = 0, need = c->skip_proof ? 0 : trust_needs(&c->trust, c->cluster.origin, whole, ids, &n);
 	struct writer w;
 
 	writer_init(&w, buf, cap);

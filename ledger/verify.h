@@ -106,6 +106,11 @@ void verify_policy_free(struct verify_policy *p); /* NULL is fine. */
 unsigned verify_policy_outside(const struct verify_policy *p, const char *origin, uint32_t *ret_ids, unsigned cap,
                                unsigned *ret_n);
 /*
+ * Where the quorum is so many of certain keys, members' and witnesses' alike, and no group of groups: how many; ret_ids
+ * gets their key ids as above. 0: it is made up otherwise, or of more keys than cap.
+ */
+unsigned verify_policy_threshold(const struct verify_policy *p, uint32_t *ret_ids, unsigned cap, unsigned *ret_n);
+/*
  * For who is such a witness: from now on all of them count as if they had cosigned, and the members alone are what the
  * quorum waits for. One that waited for itself, or for others who wait for it, would never cosign.
  */

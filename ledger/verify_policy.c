@@ -391,6 +391,11 @@ static unsigned group_cost(const struct verify_policy *p, const unsigned *cost, 
 	return sum;
 }
 
+static uint32_t key_id(const struct verify_key *k)
+{
+	return (uint32_t)k->id[0] << 24 | (uint32_t)k->id[1] << 16 | (uint32_t)k->id[2] << 8 | k->id[3];
+}
+
 unsigned verify_policy_outside(const struct verify_policy *p, const char *origin, uint32_t *ret_ids, unsigned cap,
                                unsigned *ret_n)
 {
@@ -399,14 +404,27 @@ unsigned verify_policy_outside(const struct verify_policy *p, const char *origin
 	*ret_n = 0;
 	/* Names are defined before they are members: each group's members have their costs when its turn comes. */
 	for (unsigned i = 0; i < p->n_names; i++) {
-		const struct verify_key *k = &p->names[i].key;
-
 		cost[i] = p->names[i].is_group ? group_cost(p, cost, i) : is_outside(&p->names[i], origin);
 		if (is_outside(&p->names[i], origin) && is_asked(p, i) && *ret_n < cap)
-			ret_ids[(*ret_n)++] = (uint32_t)k->id[0] << 24 | (uint32_t)k->id[1] << 16 |
-			                      (uint32_t)k->id[2] << 8 | k->id[3];
+			ret_ids[(*ret_n)++] = key_id(&p->names[i].key);
 	}
 	return p->quorum >= 0 ? cost[p->quorum] : 0;
+}
+
+unsigned verify_policy_threshold(const struct verify_policy *p, uint32_t *ret_ids, unsigned cap, unsigned *ret_n)
+{
+	bool one = p->quorum >= 0 && !p->names[p->quorum].is_group, fits = p->quorum >= 0;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < p->n_names && fits; i++) {
+		if (one ? (int)i != p->quorum : p->names[i].parent != p->quorum)
+			continue;
+		fits = !p->names[i].is_group && n < cap;
+		if (fits)
+			ret_ids[n++] = key_id(&p->names[i].key);
+	}
+	*ret_n = fits ? n : 0;
+	return !fits ? 0 : one ? 1 : p->names[p->quorum].need;
 }
 
 void verify_policy_presume_outside(struct verify_policy *p, const char *origin)

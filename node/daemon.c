@@ -42,6 +42,7 @@ struct daemon {
 	struct scrubber *scrubber;
 	struct front *front;
 	char data[SETTINGS_PATH_SIZE_MAX + 32]; /* The store's file. */
+	char witnessed[SETTINGS_PATH_SIZE_MAX + 32];
 };
 
 /* The folder's lock; a predecessor that was killed a moment ago may still be leaving the kernel. */
@@ -231,6 +232,13 @@ static void want_cosigned(void *ctx, uint64_t size)
 	core_want_cosigned(d->core, size);
 }
 
+static void want_proof(void *ctx, uint64_t index)
+{
+	struct daemon *d = ctx;
+
+	core_want_proof(d->core, index);
+}
+
 static void heal(void *ctx)
 {
 	struct daemon *d = ctx;
@@ -305,14 +313,17 @@ static int open_parts(struct daemon *d)
 	snprintf(d->data, sizeof d->data, "%s/ledger/data.mdb", s->data_path);
 	if (!err && s->scrub_rate)
 		err = scrubber_open(&so, &d->scrubber);
+	snprintf(d->witnessed, sizeof d->witnessed, "%s/witnessed", s->data_path);
 	struct reader_options ro = {.node_id = s->node,
 	                            .origin = s->origin,
+	                            .witnessed = d->witnessed,
 	                            .store = d->store,
 	                            .writer = d->writer,
 	                            .board = d->board,
 	                            .scrubber = d->scrubber,
 	                            .readlog = d->readlog,
 	                            .noted = noted,
+	                            .want_proof = want_proof,
 	                            .want_cosigned = want_cosigned,
 	                            .ctx = d};
 	if (!err)

@@ -16,13 +16,16 @@
 
 struct reader_options {
 	uint64_t node_id;
-	const char *origin;  /* Borrowed. */
-	struct store *store; /* Borrowed, as the following. */
+	const char *origin;    /* Borrowed. */
+	const char *witnessed; /* Borrowed: the file for what witnesses cosign. NULL: it is kept in memory only. */
+	struct store *store;   /* Borrowed, as the following. */
 	struct ledger_writer *writer;
 	struct board *board;
 	struct scrubber *scrubber; /* NULL: there is none. */
 	struct readlog *readlog;
 	void (*noted)(void *ctx); /* Something is in the log of readers that somebody waits for. */
+	void (*want_proof)(void *ctx,
+	                   uint64_t index); /* Somebody waits for the proof of an entry (board_want_proof). */
 	void (*want_cosigned)(void *ctx, uint64_t size); /* Somebody waits for a quorum's proof of so many entries. */
 	void *ctx;
 };

@@ -8,6 +8,7 @@
 
 #include "ledger/bytes.h"
 #include "ledger/errors.h"
+#include "ledger/note.h"
 #include "ledger/tree.h"
 #include "node/clock.h"
 #include "node/decide/command.h"
@@ -203,6 +204,8 @@ static bool serve_entries(struct reading_room *r, struct item *it)
 
 	reading_begin(&log, it, READ_ENTRIES);
 	board_status(r->o.board, &s, url);
+	if (reading_room_behind(r, it->index > UINT64_MAX - it->count ? UINT64_MAX : it->index + it->count))
+		return false;
 	if (stored <= it->index && clock_mono_ns() < it->until_ns) {
 		if (s.size > it->index)
 			ledger_writer_flush(r->o.writer);
@@ -243,6 +246,21 @@ static bool serve_entries(struct reading_room *r, struct item *it)
 	return reading_room_give(r, it, &log, page.len + w.len);
 }
 
+/* The members' newest, if so many of the keys that were named have cosigned it. The core has verified its lines. */
+static bool members_find(struct reading_room *r, const struct item *it, struct board_note *ret)
+{
+	unsigned have = 0;
+	struct note n;
+
+	board_reached_note(r->o.board, ret);
+	if (ret->size <= it->index || note_parse(&n, ret->text, ret->len))
+		return false;
+	for (unsigned i = 0; i < n.n_signatures; i++)
+		for (unsigned id = 0; id < it->n_ids; id++)
+			have += n.signatures[i].id == it->ids[id];
+	return have >= it->need;
+}
+
 /* Chooses the checkpoint to prove under; false: none yet that covers the entry, wait. */
 bool reading_room_choose_note(struct reading_room *r, struct item *it)
 {
@@ -253,9 +271,10 @@ bool reading_room_choose_note(struct reading_room *r, struct item *it)
 	if (it->note)
 		return true;
 	note.size = 0;
-	it->quorum = it->need && witnesses_find(r->witnesses, it->index, it->need, it->ids, it->n_ids, &note);
+	it->quorum = it->need && (members_find(r, it, &note) ||
+	                          witnesses_find(r->witnesses, it->index, it->need, it->ids, it->n_ids, &note));
 	bool wait = !it->repeat && clock_mono_ns() < it->until_ns;
-	/* Whoever needs witnesses waits for them; in the end the members' own quorum is better than nothing. */
+	/* Whoever needs certain cosigners waits for them; in the end the members' own quorum is better than nothing. */
 	if (!it->quorum && !it->repeat && (!it->need || !wait)) {
 		board_reached_note(r->o.board, &note);
 		it->quorum = note.size > it->index;
@@ -264,8 +283,10 @@ bool reading_room_choose_note(struct reading_room *r, struct item *it)
 		if (wait) {
 			/* Not for an entry that may never be: what is wanted only grows, and would be out of reach. */
 			board_status(r->o.board, &s, url);
-			if (s.size > it->index)
+			if (s.size > it->index) {
+				reading_room_want_prompt(r, it);
 				r->o.want_cosigned(r->o.ctx, it->index + 1);
+			}
 			return false;
 		}
 		board_leader_note(r->o.board, &note);
@@ -329,13 +350,17 @@ static bool serve_proof(struct reading_room *r, struct item *it)
 	size_t len;
 	int err;
 
+	if (reading_room_prompt(r, it, &p))
+		return give_proof(r, it, &p);
+	p = (struct wire_proved){0};
 	if (!reading_room_choose_note(r, it))
 		return clock_mono_ns() >= it->until_ns &&
 		       reading_room_refuse(it, CS_ERR_NOT_FOUND, "no signed checkpoint covers this entry yet");
 	if (r->stored < it->note->size)
 		choose_stored_note(r, it);
 	if (r->stored < it->note->size) {
-		ledger_writer_flush(r->o.writer);
+		if (!reading_room_prompt_awaited(r, it))
+			ledger_writer_flush(r->o.writer);
 		return false;
 	}
 	err = reading_room_entry(r, it->index, open, &leaf, &p.leaf_len, &body, &p.body_len);

@@ -2,7 +2,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <config.h>
 
+#include <inttypes.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,7 +14,9 @@
 #include "node/readers_internal.h"
 
 /* An election is over by then; who asks hears why before his own time is over. */
-#define HELD_NS (UINT64_C(2) * NS_PER_S)
+#define HELD_NS (WIRE_HELD_MS * NS_PER_MS)
+
+_Static_assert(WIRE_HELD_MS <= PACE_RETRY_MS_MAX, "as late as that may be said");
 
 void reading_begin(struct read_log *ret, const struct item *it, unsigned what)
 {
@@ -62,6 +66,35 @@ size_t reading_disclose(const void *body, size_t len, uint64_t kinds, uint8_t *b
 	return n_kept && !w.err ? w.len : 0;
 }
 
+/* There is a leader, and so a quorum, and what waits will be logged: who comes again may find it done. */
+static bool refuse_overloaded(struct item *it, const char *why)
+{
+	const struct pace unknown = {0};
+	uint32_t retry_ms = pace_retry_ms(&unknown, 0, HELD_NS / 2, randombytes_random());
+	char text[WIRE_TEXT_SIZE_MAX];
+
+	snprintf(text, sizeof text, "overloaded: %s; come again in %" PRIu32 " ms", why, retry_ms);
+	job_error(it->job, CS_ERR_OVERLOADED, text, NULL, retry_ms);
+	return true;
+}
+
+/* Its time is over, and the ledger has no note of it. */
+static bool refuse_unlogged(struct reading_room *r, struct item *it)
+{
+	struct wire_status s;
+	char url[WIRE_URL_SIZE_MAX];
+
+	board_status(r->o.board, &s, url);
+	if (s.leader_id)
+		return refuse_overloaded(it, "private fields are shown only once the ledger says who reads them, and "
+		                             "it did not come to that "
+		                             "in time");
+	return reading_room_refuse(it, CS_ERR_NO_QUORUM,
+	                           "private fields are shown only once the ledger says who reads them, and this node "
+	                           "knows no leader: without "
+	                           "a quorum nothing is logged");
+}
+
 bool reading_room_give(struct reading_room *r, struct item *it, const struct read_log *what, size_t len)
 {
 	uint64_t ticket;
@@ -72,7 +105,7 @@ bool reading_room_give(struct reading_room *r, struct item *it, const struct rea
 	if (what->rows[0].entries || what->rows[0].what == READ_SEARCH)
 		err = readlog_note(r->o.readlog, what, clock_mono_ns(), &ticket);
 	if (err)
-		return reading_room_refuse(it, err, "too much waits to be logged as read: come again");
+		return refuse_overloaded(it, "too much waits to be logged as read");
 	if (!ticket) {
 		job_reply(it->job, r->buf, len);
 		return true;
@@ -107,10 +140,7 @@ bool reading_room_release(struct reading_room *r, struct item *it, bool open)
 	else if (!open)
 		reading_room_refuse(it, CS_ERR_NOT_READY, "the node is stopping");
 	else if (clock_mono_ns() >= it->held_until_ns)
-		reading_room_refuse(
-		        it, CS_ERR_NO_QUORUM,
-		        "private fields are shown only once the ledger says who reads them, and it could not say so in "
-		        "time: without a quorum nothing is logged");
+		refuse_unlogged(r, it);
 	else
 		return false;
 	let_go(r, it);

@@ -10,22 +10,41 @@
 #include "node/log.h"
 #include "node/readers_internal.h"
 
+static int own_root(void *ctx, uint64_t size, struct hash *ret)
+{
+	struct reading_room *r = ctx;
+	struct tree_tiles tiles;
+
+	if (r->stored < size)
+		return CS_ERR_NOT_READY;
+	store_view_tiles(r->view, &tiles);
+	return tiles_root(&tiles, size, ret);
+}
+
+void reading_room_recall(struct reading_room *r)
+{
+	if (r->witnessed.n)
+		witnesses_file_give(&r->witnessed, r->witnesses, own_root, r);
+}
+
 /* The note that a witness has brought; false: this node's entries are not stored so far yet. */
 static bool keep_cosigned(struct reading_room *r, struct item *it, int *ret_err)
 {
-	struct tree_tiles tiles;
 	struct witness_note n;
 	struct hash root;
 
 	*ret_err = witnesses_read(r->witnesses, it->job->principal, it->cosigned, it->cosigned_len, &n);
 	if (*ret_err)
 		return true;
-	if (r->stored < n.checkpoint.size)
+	*ret_err = own_root(r, n.checkpoint.size, &root);
+	if (*ret_err == CS_ERR_NOT_READY) {
+		*ret_err = 0; /* Its bringer is told what there is here: perhaps less than there was. */
 		return false;
-	store_view_tiles(r->view, &tiles);
-	*ret_err = tiles_root(&tiles, n.checkpoint.size, &root);
+	}
 	if (!*ret_err)
 		*ret_err = witnesses_keep(r->witnesses, &n, &root);
+	if (!*ret_err)
+		witnesses_file_save(&r->witnessed, r->witnesses);
 	if (*ret_err == CS_ERR_DIVERGED)
 		log_error("a witness brought a checkpoint of %" PRIu64
 		          " entries, cosigned by members, whose root is not "

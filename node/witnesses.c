@@ -37,6 +37,7 @@ struct keys {
 	struct witness list[WITNESSES_ENROLLED_MAX];
 	unsigned n;
 	struct witness_members members;
+	bool set, members_set;
 };
 
 struct witnesses {
@@ -77,6 +78,7 @@ void witnesses_set(struct witnesses *w, const struct witness *list, unsigned n)
 	if (n)
 		memcpy(w->keys.list, list, n * sizeof *list);
 	w->keys.n = n;
+	w->keys.set = true;
 	pthread_mutex_unlock(&w->lock);
 }
 
@@ -84,7 +86,16 @@ void witnesses_set_members(struct witnesses *w, const struct witness_members *me
 {
 	pthread_mutex_lock(&w->lock);
 	w->keys.members = *members;
+	w->keys.members_set = true;
 	pthread_mutex_unlock(&w->lock);
+}
+
+bool witnesses_ready(struct witnesses *w)
+{
+	pthread_mutex_lock(&w->lock);
+	bool ready = w->keys.set && w->keys.members_set;
+	pthread_mutex_unlock(&w->lock);
+	return ready;
 }
 
 /* --- the checkpoint that all are to cosign --- */
@@ -258,11 +269,13 @@ static struct kept *place(struct witnesses *w, uint64_t size)
 /* A note that its bringer, a member's log key and a majority have signed; its lines. */
 static int examine(const struct keys *keys, const struct witness_note *n, struct kept *ret)
 {
-	int err = is_enrolled(keys, n->principal) ? verify(keys, n, ret) : CS_ERR_NOT_PERMITTED;
+	bool nobody = n->principal == WITNESSES_NOBODY;
+	int err = nobody || is_enrolled(keys, n->principal) ? verify(keys, n, ret) : CS_ERR_NOT_PERMITTED;
 
 	if (err)
 		return err;
-	return count(ret, LINE_LOG) && count(ret, LINE_MEMBER) >= keys->members.majority && has_line(ret, n->principal)
+	return count(ret, LINE_LOG) && count(ret, LINE_MEMBER) >= keys->members.majority &&
+	                       (nobody ? count(ret, LINE_WITNESS) > 0 : has_line(ret, n->principal))
 	               ? 0
 	               : CS_ERR_UNDECIDED;
 }
@@ -325,6 +338,14 @@ bool witnesses_find(const struct witnesses *w, uint64_t index, unsigned need, co
 		return true;
 	}
 	return false;
+}
+
+bool witnesses_note(const struct witnesses *w, unsigned i, struct board_note *ret)
+{
+	if (i >= WITNESSES_NOTES || !w->notes[i].size)
+		return false;
+	write_note(&w->notes[i], ret);
+	return true;
 }
 
 uint64_t witnesses_kept(const struct witnesses *w, uint64_t principal)

@@ -10,9 +10,9 @@
 #include "node/board.h"
 
 /*
- * A node's own memory, in no log and no ledger: after a restart each witness hands over again what it has. Nothing that
- * comes from a witness is believed: a line is kept if a key that is enrolled, or a member's, has signed it, and the
- * note if its root is this node's own.
+ * A node's own, in no log and no ledger: in memory, and in a file for the time after a restart (witnesses_file.h); what
+ * is lost all the same each witness hands over again. Nothing that comes from a witness is believed: a line is kept if
+ * a key that is enrolled, or a member's, has signed it, and the note if its root is this node's own.
  */
 #define WITNESSES_MAX          8    /* Lines of them in a note; with a log's and seven members' it has 16. */
 #define WITNESSES_ENROLLED_MAX 32   /* Known at once; whoever is enrolled beyond that is told so. */
@@ -41,6 +41,8 @@ void witnesses_free(struct witnesses *w);                      /* NULL is fine. 
 void witnesses_set(struct witnesses *w, const struct witness *list, unsigned n);
 void witnesses_set_members(struct witnesses *w, const struct witness_members *members);
 
+bool witnesses_ready(struct witnesses *w); /* Both were set. */
+
 /* The rest: one thread, the reader's. */
 
 /*
@@ -55,6 +57,7 @@ struct witness_note {
 	struct checkpoint checkpoint;
 	uint64_t principal; /* Who handed it over. */
 };
+#define WITNESSES_NOBODY 0 /* It was kept here before: some witness has signed it. Principals are numbered from 1. */
 /* CS_ERR_MALFORMED, or CS_ERR_REFUTED: not a note, or of another ledger. */
 int witnesses_read(const struct witnesses *w, uint64_t principal, const char *note, size_t len,
                    struct witness_note *ret);
@@ -68,6 +71,8 @@ int witnesses_keep(struct witnesses *w, const struct witness_note *n, const stru
 /* The newest note that covers entry index and that at least need of the keys with these ids have cosigned. */
 bool witnesses_find(const struct witnesses *w, uint64_t index, unsigned need, const uint32_t *ids, unsigned n_ids,
                     struct board_note *ret);
+/* Note i of those that are kept, largest size first; false: there are no more. */
+bool witnesses_note(const struct witnesses *w, unsigned i, struct board_note *ret);
 uint64_t witnesses_kept(const struct witnesses *w, uint64_t principal); /* Largest size with its line; 0: none. */
 
 #endif

@@ -138,6 +138,7 @@ ask 0 ada ada-laptop
 ask 0 ada ada-laptop
 expect 0 export --to "$folder/fork"
 expect 0 cluster down "$acme"
+cp -a "$acme/node-1" "$folder/before" # For the replay across the restore, further down.
 rm -r "$acme"
 mv "$folder/aside" "$acme"
 expect 0 cluster up "$acme"
@@ -211,6 +212,7 @@ says 'would be lost'
 echo "# everything is lost but the backup, its keys, and what clients and administrators hold"
 cp "$acme/admin.key" "$folder/admin.key"
 expect 0 cluster down "$acme"
+cp -a "$acme/node-1" "$folder/before" # For the replay across the restore, further down.
 rm -r "$acme"
 COUNTERSIGN_CLUSTER=
 echo "# somebody who was erased since is left out"
@@ -260,6 +262,12 @@ expect 0 cluster down "$folder/acme2"
 expect 0 verify "$folder/acme2/node-1" --bodies --trust "$new"
 expect 2 replay "$folder/acme2/node-1" --trust "$new"
 says 'carries on another ledger'
+expect 0 replay "$folder/acme2/node-1" --trust "$new" --before "$folder/before"
+says 'the one that the genesis which carries it on names'
+expect 4 replay "$folder/acme2/node-1" --before "$folder/acme2/archive"
+says 'no ledger of a node is there'
+expect 4 replay "$folder/before" --before "$folder/before"
+says 'no ledger here carries it on'
 
 expect 0 cluster up "$folder/acme2"
 expect 0 cluster scrub "$folder/acme2" --key "$folder/admin.key"

@@ -258,6 +258,8 @@ enum decide_outcome kit_answer(struct kit *k, uint64_t principal, uint64_t index
 	if (e.method != 0)
 		evidence_verify_ed25519(&e);
 	assert_int_equal(evidence_facts(&e, facts, sizeof(facts), &facts_len), 0);
+	for (unsigned i = 0; i < k->between; i++)
+		assert_int_equal(kit_tick(k), DECIDE_ENTRY);
 	return kit_apply(k, COMMAND_ANSWER, principal, id, payload, len, facts, facts_len);
 }
 

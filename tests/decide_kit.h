@@ -20,6 +20,8 @@ struct kit {
 	uint64_t now_ms;
 	uint64_t count;    /* Makes seeds, keys and request ids differ, the same in each run. */
 	uint64_t sequence; /* Administrator's. */
+	unsigned between;  /* kit_answer: so many entries come between the leader's look at the evidence and the answer.
+	                    */
 	uint8_t admin_sk[64], device_sk[64];
 	uint8_t last_id[16];    /* Request id of the last command. */
 	const uint8_t *genesis; /* Its payload, until the next kit_new. */

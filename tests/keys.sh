@@ -148,6 +148,18 @@ admin=$folder/admin2.key
 expect 0 enroll --key "$admin" --name phone --roles device --subject user:ada --new-key "$folder/phone.key"
 expect 0 key rotate --name phone --sign --new-key "$folder/phone2.key" --key "$admin"
 says 'phone: sign key'
+for key in phone2 phone; do
+	expect 2 decide --subject user:ada --action read --resource "doc:$key" --save "$folder/$key.challenge"
+done
+for key in phone2 phone; do
+	expect 0 answer --challenge "$folder/$key.challenge" --device-key "$folder/$key.key"
+	answer=$(sed -n 's/^entry *\([0-9][0-9]*\),.*/\1/p' "$out" | head -1)
+	expect 0 prove "$answer" --evidence --out "$folder/$key.json"
+	expect 0 verify "$folder/$key.json" --trust "$trust"
+	says 'the Ed25519 signature verifies under phone, enrolled for that person at entry'
+	[ "$key" = phone ] || says ', by its key since entry'
+done
+says ', by the key before that of entry'
 expect 7 key rotate --name nobody --new-key "$folder/x.key" --key "$admin"
 says 'nobody of that name'
 expect 4 key rotate --key "$admin"
@@ -172,7 +184,7 @@ grep -q 'countersign key rotate' "$acme/node-2/countersignd.log" || fail 'the lo
 expect 0 key rotate 2 --log --cosigner --key "$admin"
 says 'node 2 signs with them'
 await 10 status_says 'health: ok' || fail 'the cluster is not well again'
-expect 2 decide --subject user:ada --action read --resource doc:1 --wait cosigned
+expect 2 decide --subject user:zed --action read --resource doc:1 --wait cosigned
 says "cosigned   by a quorum"
 
 echo "# a node that was away while the others got new channel keys finds its way back"

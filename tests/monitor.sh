@@ -219,8 +219,14 @@ loader=
 COUNTERSIGN_KEY=$c/admin.key expect 0 remove watch.second --reason "one is enough"
 last=$("$tool" show --last 1 | sed -n '1s/^ *\([0-9]*\).*/\1/p')
 
-echo "# a node that restarts has forgotten; it is given the cosignature again"
+echo "# nodes that restart hand it out as before; one that has lost it is given it again"
 expect 0 cluster down "$c"
+expect 0 cluster up "$c"
+expect 0 prove 1 --out "$folder/still.json"
+expect 0 verify "$folder/still.json" --trust "$c/trust.policy"
+says 'cosignature of watch.example'
+expect 0 cluster down "$c"
+rm "$c"/node-*/data/witnessed
 expect 0 cluster up "$c"
 expect 0 monitor --state "$state" --key "$folder/watch.key" --once
 expect 0 prove 1 --out "$folder/again.json"

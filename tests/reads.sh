@@ -248,7 +248,21 @@ until as eye 0 search --kind read --limit 1000 && grep -qF "eye: entries 9-9, 1 
 	[ "$tries" -gt 0 ] || fail "the last that was read on node 2 is not in the ledger"
 	sleep 0.1
 done
+
+echo "# a trust policy that asks for all: the node holds its answer until they have signed, and is not asked over and over"
+sed 's/^\(group [^ ]*\) [^ ]* /\1 all /' "$trust" >"$c/all.policy"
+sed 's/^\( *trust: *\).*/\1all.policy/' "$c/cluster.yaml" >"$c/all.yaml"
+decides bob 1
+late=$(sed -n 's/^entry *\([0-9][0-9]*\),.*/\1/p' "$out" | head -1)
+COUNTERSIGN_CLUSTER=$c/all.yaml as aud 2 prove "$late" --wait 1000 --out "$folder/lacks"
+expect 2 verify "$folder/lacks" --trust "$c/all.policy"
+as eye 0 search --kind read --limit 1000
+opened=$(sed -n "s/.*aud: proof $late-$late, \([0-9]*\) opened.*/\1/p" "$out" | awk '{ n += $1 } END { print n + 0 }')
+checks=$((checks + 1))
+{ [ "$opened" -ge 1 ] && [ "$opened" -le 12 ]; } || fail "it was asked for, and read, $opened times in a second"
 expect 0 cluster up "$c" --node 2
+COUNTERSIGN_CLUSTER=$c/all.yaml as aud 0 prove "$late" --wait 20000 --out "$folder/all"
+expect 0 verify "$folder/all" --trust "$c/all.policy"
 
 echo "# the log of readers does not feed itself: who watches makes it grow no further"
 COUNTERSIGN_KEY=$folder/eye.key "$tool" watch --json >"$folder/watched" 2>/dev/null &

@@ -225,6 +225,40 @@ static void device(void **state)
 	kit_free(&kit);
 }
 
+/* The old key was good when the leader looked, and no more when the answer became an entry: followers verify it all the
+ * same. */
+static void device_between(void **state)
+{
+	uint8_t pub[32], sk[64];
+
+	(void)state;
+	kit_new(&kit, NULL, NULL);
+	kit_key(&kit, pub, sk);
+	assert_int_equal(rotate(KEY_PLACE_SIGN, 0, "ada-key", pub, 3), DECIDE_ENTRY);
+	uint64_t id = state_principal_by_name(kit.s, "ada-key", 7)->id, until = kit.out->index + 3;
+	assert_int_equal(kit_ask_for(&kit, "ada", "deploy", "laptop", "192.0.2.1"), DECIDE_ENTRY);
+	assert_int_equal(kit.out->verdict, VERDICT_STEP_UP);
+	assert_non_null(keys_overlap(kit.s, KEY_PLACE_SIGN, id));
+	kit.between = 3;
+	assert_int_equal(kit_answer(&kit, KIT_GATEWAY, kit.out->index, "ada-key", kit.device_sk), DECIDE_ENTRY);
+	assert_int_equal(kit.out->verdict, VERDICT_ALLOW);
+	assert_true(kit.out->index >= until);
+	assert_null(keys_overlap(kit.s, KEY_PLACE_SIGN, id));
+	assert_non_null(keys_good_at(kit.s, KEY_PLACE_SIGN, id, until));
+	assert_null(keys_good_at(kit.s, KEY_PLACE_SIGN, id, until + 1));
+	assert_true(kit.out->has_evidence);
+	evidence_verify_ed25519(&kit.out->evidence);
+	assert_true(kit.out->evidence.found.verified);
+	/* A challenge from after its time it does not answer. */
+	kit.between = 0;
+	assert_int_equal(kit_ask_for(&kit, "ada", "deploy", "phone", "198.51.100.1"), DECIDE_ENTRY);
+	assert_int_equal(kit.out->verdict, VERDICT_STEP_UP);
+	assert_int_equal(kit_answer(&kit, KIT_GATEWAY, kit.out->index, "ada-key", kit.device_sk), DECIDE_ENTRY);
+	assert_int_not_equal(kit.out->verdict, VERDICT_ALLOW);
+	assert_false(kit.out->has_evidence);
+	kit_free(&kit);
+}
+
 static void shapes(void **state)
 {
 	static const struct {
@@ -303,7 +337,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(node_keys), cmocka_unit_test(again),   cmocka_unit_test(administrator),
 	        cmocka_unit_test(several),   cmocka_unit_test(device),  cmocka_unit_test(shapes),
-	        cmocka_unit_test(off),       cmocka_unit_test(bounded),
+	        cmocka_unit_test(off),       cmocka_unit_test(bounded), cmocka_unit_test(device_between),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,10 +13,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ledger/errors.h"
 #include "node/clock.h"
-#include "node/witnesses.h"
+#include "node/log.h"
+#include "node/witnesses_file.h"
 #include "tests/verify_fixture.h"
 
 #define FIRST 7 /* Principal of the fixture's witness. */
@@ -268,6 +270,171 @@ static void test_outside(void **unused)
 	verify_policy_free(p);
 }
 
+/* --- over a restart --- */
+
+static char kept_path[64];
+
+static int own_root(void *ctx, uint64_t size, struct hash *ret)
+{
+	const uint64_t *stored = ctx;
+
+	if (size > *stored)
+		return CS_ERR_NOT_READY;
+	fixture_root(&f, size, ret);
+	return 0;
+}
+
+/* A node that starts anew, has so many entries, and was told of its keys. */
+static struct witnesses *start_again(struct witnesses_file *file, uint64_t stored)
+{
+	struct witnesses *w = make();
+
+	witnesses_file_open(file, kept_path);
+	witnesses_file_give(file, w, own_root, &stored);
+	return w;
+}
+
+static bool has(struct witnesses *w, uint64_t size)
+{
+	struct board_note note;
+
+	return witnesses_find(w, size - 1, 1, &f.witness.key.id, 1, &note);
+}
+
+static void test_restart(void **unused)
+{
+	static struct witnesses_file file, again;
+	struct witnesses *w = make(), *empty = NULL;
+	uint64_t stored = FIXTURE_ENTRIES;
+
+	(void)unused;
+	snprintf(kept_path, sizeof kept_path, "/tmp/cs-witnessed-XXXXXX");
+	assert_true(mkstemp(kept_path) >= 0);
+	witnesses_file_open(&file, kept_path); /* Of no length: nothing was kept. */
+	assert_int_equal(file.n, 0);
+	assert_int_equal(bring_by(w, 7, all), 0);
+	assert_int_equal(bring_by(w, 9, all), 0);
+	witnesses_file_save(&file, w);
+	assert_false(file.failed);
+	witnesses_free(w);
+
+	/* As soon as its entries are there; before anybody's keys are known not at all. */
+	assert_int_equal(witnesses_new(FIXTURE_ORIGIN, &empty), 0);
+	witnesses_file_open(&again, kept_path);
+	assert_int_equal(again.n, 2);
+	witnesses_file_give(&again, empty, own_root, &stored);
+	assert_int_equal(again.n, 2);
+	witnesses_free(empty);
+	w = start_again(&again, 8);
+	assert_int_equal(again.n, 1);
+	assert_true(has(w, 7));
+	assert_false(has(w, 9));
+	stored = 9;
+	witnesses_file_give(&again, w, own_root, &stored);
+	assert_int_equal(again.n, 0);
+	assert_true(has(w, 9));
+	assert_int_equal(witnesses_kept(w, FIRST), 9);
+	witnesses_free(w);
+
+	/* Of a witness that is enrolled no more it is nothing. */
+	w = make();
+	witnesses_set(w, NULL, 0);
+	witnesses_file_open(&again, kept_path);
+	witnesses_file_give(&again, w, own_root, &stored);
+	assert_int_equal(again.n, 0);
+	assert_false(has(w, 9));
+	witnesses_free(w);
+	unlink(kept_path);
+	witnesses_file_open(&again, kept_path);
+	assert_int_equal(again.n, 0);
+	witnesses_file_open(&again, NULL);
+	witnesses_file_save(&again, NULL);
+}
+
+static size_t file_bytes(char *buf, size_t cap)
+{
+	FILE *from = fopen(kept_path, "re");
+
+	assert_non_null(from);
+	size_t len = fread(buf, 1, cap, from);
+	fclose(from);
+	return len;
+}
+
+/* Every bit of it, and every length: what is taken verifies, and the rest is nothing. */
+static void test_restart_damaged(void **unused)
+{
+	static char bytes[WITNESSES_FILE_SIZE_MAX];
+	static struct witnesses_file file = {.n = 0};
+	struct witnesses *w = make();
+	struct verify_policy *p = fixture_policy(&f, "group nodes 2 n1 n2 n3\ngroup both all nodes out\nquorum both\n");
+	struct verify_result *r = malloc(sizeof *r);
+	struct board_note note;
+	uint64_t stored = FIXTURE_ENTRIES;
+
+	(void)unused;
+	snprintf(kept_path, sizeof kept_path, "/tmp/cs-witnessed-XXXXXX");
+	assert_true(mkstemp(kept_path) >= 0);
+	file.path = kept_path;
+	assert_int_equal(bring_by(w, 9, all), 0);
+	witnesses_file_save(&file, w);
+	witnesses_free(w);
+	size_t len = file_bytes(bytes, sizeof bytes);
+	assert_true(len > 500);
+	for (size_t cut = 0; cut < len; cut++)
+		assert_int_equal(witnesses_file_parse(bytes, cut, file.notes), 0);
+	assert_int_equal(witnesses_file_parse(bytes, len, file.notes), 1);
+	for (size_t bit = 0; bit < 8 * len; bit++) {
+		bytes[bit / 8] = (char)(bytes[bit / 8] ^ 1 << bit % 8);
+		w = make();
+		file.n = witnesses_file_parse(bytes, len, file.notes);
+		witnesses_file_give(&file, w, own_root, &stored);
+		if (witnesses_find(w, 8, 1, &f.witness.key.id, 1, &note)) {
+			verify_checkpoint(p, note.text, note.len, r);
+			assert_int_equal(r->outcome, VERIFY_VERIFIED);
+		}
+		witnesses_free(w);
+		bytes[bit / 8] = (char)(bytes[bit / 8] ^ 1 << bit % 8);
+	}
+	unlink(kept_path);
+	verify_policy_free(p);
+	free(r);
+}
+
+static void threshold(const char *lines, unsigned need, unsigned n)
+{
+	struct verify_policy *p = fixture_policy(&f, lines);
+	uint32_t ids[4];
+	unsigned got_n = 9;
+
+	assert_int_equal(verify_policy_threshold(p, ids, 4, &got_n), need);
+	assert_int_equal(got_n, n);
+	assert_int_equal(verify_policy_threshold(p, ids, n ? n - 1 : 0, &got_n), 0); /* No room. */
+	assert_int_equal(got_n, 0);
+	verify_policy_free(p);
+}
+
+/* What a node can wait for by itself: so many of certain keys. */
+static void test_threshold(void **unused)
+{
+	struct verify_policy *p = fixture_policy(&f, "group two 2 n3 n1\nquorum two\n");
+	uint32_t ids[4];
+	unsigned n;
+
+	(void)unused;
+	threshold("quorum none\n", 0, 0);
+	threshold("quorum n2\n", 1, 1);
+	threshold("group nodes 2 n1 n2 n3\nquorum nodes\n", 2, 3);
+	threshold("group nodes all n1 n2 n3\nquorum nodes\n", 3, 3);
+	threshold("group other any n2\ngroup nodes 2 n1 n3 out\nquorum nodes\n", 2, 3);
+	threshold("group nodes 2 n1 n2 n3\ngroup both all nodes out\nquorum both\n", 0, 0);
+	assert_int_equal(verify_policy_threshold(p, ids, 4, &n), 2);
+	assert_int_equal(n, 2);
+	assert_int_equal(ids[0], f.cosigner[0].key.id);
+	assert_int_equal(ids[1], f.cosigner[2].key.id);
+	verify_policy_free(p);
+}
+
 /* The members' part of the quorum is still waited for. */
 static void test_presumed(void **unused)
 {
@@ -292,12 +459,20 @@ static void test_presumed(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_kept),  cmocka_unit_test(test_refused), cmocka_unit_test(test_several),
-	        cmocka_unit_test(test_offer), cmocka_unit_test(test_outside), cmocka_unit_test(test_presumed),
+	        cmocka_unit_test(test_kept),
+	        cmocka_unit_test(test_refused),
+	        cmocka_unit_test(test_several),
+	        cmocka_unit_test(test_offer),
+	        cmocka_unit_test(test_outside),
+	        cmocka_unit_test(test_presumed),
+	        cmocka_unit_test(test_threshold),
+	        cmocka_unit_test(test_restart),
+	        cmocka_unit_test(test_restart_damaged),
 	};
 
 	if (sodium_init() < 0)
 		return 99;
+	log_set_level(LOG_LEVEL_ERROR); /* Of what is damaged each note is warned of. */
 	fixture_init(&f);
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 	fixture_free(&f);

@@ -67,26 +67,34 @@ static bool issuer_of(const struct entryview *v, struct text *ret)
 	return true;
 }
 
-/* [id, name, kind, …] */
-static bool pins(const struct entryview *v, struct text name)
+/* What is looked for among the entries before another. */
+struct sought {
+	struct text issuer; /* Empty: who is principal. */
+	uint64_t principal;
+};
+
+/* [id, name, kind, …] pins that issuer; [id, …] enrolled that principal. */
+static bool is_sought(const struct entryview *v, const struct sought *what)
 {
 	struct reader r;
 	uint64_t id, kind = 0;
 	struct text found = {"", 0};
 	uint32_t n;
 
-	if (v->entry.kind != ENTRY_CREDENTIAL_ENROLLED)
+	if (v->entry.kind != (what->issuer.len > 0 ? ENTRY_CREDENTIAL_ENROLLED : ENTRY_ENROLLED))
 		return false;
 	reader_init(&r, v->entry.public_, v->entry.public_len);
 	reader_array(&r, LIMIT_MSGPACK_NODES_MAX, &n);
 	reader_uint(&r, UINT64_MAX, &id);
+	if (what->issuer.len == 0)
+		return !r.err && id == what->principal;
 	codec_text(&r, 1, PRINCIPAL_NAME_SIZE_MAX, &found);
 	reader_uint(&r, UINT8_MAX, &kind);
-	return !r.err && kind == CREDENTIAL_ISSUER && text_compare(found, name) == 0;
+	return !r.err && kind == CREDENTIAL_ISSUER && text_compare(found, what->issuer) == 0;
 }
 
-/* The newest entry before `end` that pins the issuer of that name. */
-static int find_issuer(struct proving *p, struct text name, uint64_t end, uint64_t *ret)
+/* The newest entry before `end` that is sought, by what everybody may see. CS_E_NOT_FOUND: none. */
+static int find_before(struct proving *p, const struct sought *what, uint64_t end, uint64_t *ret)
 {
 	bool found = false;
 	int err = 0;
@@ -96,10 +104,10 @@ static int find_issuer(struct proving *p, struct text name, uint64_t end, uint64
 		while (at < end && !err) {
 			cs_page *page = NULL;
 			struct entryview v;
-			err = cs_entries(p->client, at, (unsigned)(end - at), 0, &page);
+			err = cs_leaves(p->client, at, (unsigned)(end - at), 0, &page);
 			size_t n = err ? 0 : page->n;
 			for (size_t i = 0; i < n && at + i < end; i++)
-				if (!entryview_open(&v, &page->entries[i]) && pins(&v, name)) {
+				if (!entryview_open(&v, &page->entries[i]) && is_sought(&v, what)) {
 					*ret = at + i;
 					found = true;
 				}
@@ -111,26 +119,55 @@ static int find_issuer(struct proving *p, struct text name, uint64_t end, uint64
 		}
 		end = first;
 	}
-	if (err)
-		return tool_failed_call(p->command, "reading", err);
-	return found ? 0 : tool_fail(EXIT_REFUSED, p->command, "no entry pins the issuer %.*s", (int)name.len, name.s);
+	return err || found ? err : CS_E_NOT_FOUND;
+}
+
+static int want(struct proving *p, const struct sought *what, uint64_t end)
+{
+	int err = find_before(p, what, end, &p->wanted[p->n]);
+
+	p->n += !err;
+	if (err == CS_E_NOT_FOUND && what->issuer.len > 0)
+		return tool_fail(EXIT_REFUSED, p->command, "no entry pins the issuer %.*s", (int)what->issuer.len,
+		                 what->issuer.s);
+	if (err == CS_E_NOT_FOUND)
+		return tool_fail(EXIT_REFUSED, p->command,
+		                 "no entry of this ledger enrolled principal %" PRIu64
+		                 ", whose key signed: an earlier one did, which this one was restored from",
+		                 what->principal);
+	return err ? tool_failed_call(p->command, "reading", err) : 0;
 }
 
 /* Of an OIDC credential: the keys that its issuer had then. */
 static int want_issuer(struct proving *p, uint64_t enrolment)
 {
 	struct entryview v;
-	struct text issuer;
+	struct sought what = {{"", 0}, 0};
 	cs_page *page = NULL;
 	int err = cs_entries(p->client, enrolment, 1, 0, &page);
 
 	if (err)
 		return tool_failed_call(p->command, "reading", err);
-	bool open = page->n > 0 && !entryview_open(&v, &page->entries[0]) && issuer_of(&v, &issuer);
-	int code = open ? find_issuer(p, issuer, p->answer.e.index, &p->wanted[p->n]) : closed(p, enrolment);
-	p->n += !code;
+	bool open = page->n > 0 && !entryview_open(&v, &page->entries[0]) && issuer_of(&v, &what.issuer);
+	int code = open ? want(p, &what, p->answer.e.index) : closed(p, enrolment);
 	cs_page_free(page);
 	return code;
+}
+
+/* Of an Ed25519 key that was changed since its enrolment, by [place, id, …]: whom it was enrolled for. */
+static int want_enrolment(struct proving *p, uint64_t version)
+{
+	struct sought what = {{"", 0}, 0};
+	struct entryview v;
+	cs_page *page = NULL;
+	int err = cs_leaves(p->client, version, 1, 0, &page);
+
+	if (err)
+		return tool_failed_call(p->command, "reading", err);
+	bool changed = page->n > 0 && !entryview_open(&v, &page->entries[0]) && v.entry.kind == ENTRY_KEY &&
+	               entryview_number(&v, 1, &what.principal);
+	cs_page_free(page);
+	return changed ? want(p, &what, version) : 0;
 }
 
 /* [method, credential, version, evidence] */
@@ -159,8 +196,20 @@ static int choose(struct proving *p)
 	if (version == 0)
 		return tool_fail(EXIT_REFUSED, p->command, "entry %" PRIu64 ": no such credential was enrolled: %.*s",
 		                 p->answer.e.index, (int)credential.len, credential.s);
+	if (version >= FORMAT_EARLIER)
+		return tool_fail(EXIT_REFUSED, p->command,
+		                 "entry %" PRIu64 ": the credential %.*s is of an earlier ledger, which this one was "
+		                 "restored from: its entry %" PRIu64 " is not here",
+		                 p->answer.e.index, (int)credential.len, credential.s, version % FORMAT_EARLIER);
 	p->wanted[p->n++] = version;
-	return method_parse(method) == METHOD_OIDC ? want_issuer(p, version) : 0;
+	switch (method_parse(method)) {
+	case METHOD_OIDC:
+		return want_issuer(p, version);
+	case METHOD_ED25519:
+		return want_enrolment(p, version);
+	default:
+		return 0;
+	}
 }
 
 /* --- their proofs --- */

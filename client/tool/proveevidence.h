@@ -7,8 +7,9 @@
 
 /*
  * *bundle: of an answer, as cs_prove gave it; replaced by one of the second format, with the entry that opened the
- * challenge and those that enrolled the credential and pinned its issuer, each proven, under one checkpoint where the
- * ledger stands still long enough. *quorum: of all of them. Prints why not; 0 or the exit code, and *bundle stays.
+ * challenge and those that enrolled the credential, changed its key and pinned its issuer, each proven, under one
+ * checkpoint where the ledger stands still long enough. *quorum: of all of them. Prints why not; 0 or the exit code,
+ * and *bundle stays.
  */
 int proveevidence(const char *command, cs_client *client, unsigned wait_ms, char **bundle, bool *quorum);
 

@@ -27,7 +27,11 @@ static const struct usage usage = {
                  "run: every entry must come out again, byte for byte. The first one that differs is named, with both\n"
                  "derivations. What is erased cannot be played: --state goes on behind it, from a state whose digest "
                  "the\n"
-                 "ledger has as an entry, and what lies between is said. --trust checks chain, tree and private fields "
+                 "ledger has as an entry, and what lies between is said. A ledger that was restored begins from "
+                 "another one's "
+                 "state:\n"
+                 "--before names that one, whose entries must have the root that the genesis names. --trust checks "
+                 "chain, tree and private fields "
                  "first,\n"
                  "as `countersign verify --bodies` does; without it that is said to be unchecked.\n",
         .exits = "  0  the same\n"
@@ -42,6 +46,7 @@ static const struct usage usage = {
 
 struct words {
 	const char *trust, *state, *save;
+	struct option_list before;
 	uint64_t from, to, level;
 	bool json;
 };
@@ -129,6 +134,8 @@ static int walk(struct replay *r)
 	for (uint64_t i = 0; i < r->to && !code && !r->difference; i++) {
 		code = read_entry(r, i);
 		if (!code && !r->difference)
+			code = replaybefore_leaf(r);
+		if (!code && !r->difference)
 			code = level_1(r);
 		if (!code && !r->difference && r->level > 1)
 			code = replayfold_entry(r);
@@ -138,6 +145,8 @@ static int walk(struct replay *r)
 	}
 	if (!code && r->level > 1)
 		code = replayfold_end(r);
+	if (!code)
+		code = replaybefore_end(r);
 	progress_end(&progress);
 	return code;
 }
@@ -168,26 +177,43 @@ static int bounds(struct replay *r, const struct words *w)
 	                                   w->from, w->to);
 }
 
-static int run(struct replay *r, const struct words *w)
+int replay_play(struct replay *r)
 {
-	int code = replayledger_open(usage.command, r->folder, &r->ledger);
+	int code = replaybefore_play(r);
 
-	if (!code)
-		code = bounds(r, w);
+	if (!r->carried_on && !r->befores->state_taken)
+		r->state_path = r->befores->state;
 	if (!code)
 		code = find_digests(r);
 	if (!code && replayverdict_open(&r->verdicts))
 		code = no_memory();
 	if (!code && r->level > 1)
 		code = replayfold_open(r);
-	if (!code)
-		code = walk(r);
-	if (!code)
-		code = replayreport(r, w->json);
+	return code ? code : walk(r);
+}
+
+void replay_close(struct replay *r)
+{
+	replaybefore_close(r);
 	json_decref(r->difference);
 	replayfold_close(r);
 	replayverdict_close(&r->verdicts);
 	replayledger_close(&r->ledger);
+}
+
+static int run(struct replay *r, const struct words *w)
+{
+	struct replay_befores befores = {.paths = &w->before, .state = w->state};
+	int code = replayledger_open(usage.command, r->folder, &r->ledger);
+
+	r->befores = &befores;
+	if (!code)
+		code = bounds(r, w);
+	if (!code)
+		code = replay_play(r);
+	if (!code)
+		code = replayreport(r, w->json);
+	replay_close(r);
 	return code;
 }
 
@@ -202,7 +228,6 @@ static int replay(const struct words *w, const char *path)
 	if (!code) {
 		r->command = usage.command;
 		r->level = (unsigned)w->level;
-		r->state_path = w->state;
 		r->save_path = w->save;
 		verifywhole_catch_damage();
 		code = w->trust ? verify_first(r, w->trust, result) : 0;
@@ -224,6 +249,8 @@ int replay_run(int argc, char **argv)
 	        {"to", OPTION_NUMBER, &w.to, "N", "and ends with this one (default: the newest)", 0, INT64_MAX},
 	        {"level", OPTION_NUMBER, &w.level, "N", "1: verdicts from their signals only; 2: history too (default)",
 	         1, 2},
+	        {"before", OPTION_LIST, &w.before, "LEDGER",
+	         "of a restored ledger: one that it carries on, to be played first (may be repeated)", 0, 0},
 	        {"state", OPTION_TEXT, &w.state, "FILE", "go on from this state behind what is erased", 0, 0},
 	        {"save-state", OPTION_TEXT, &w.save, "FILE",
 	         "write the state of the last digest on the way, to go on from another time (a new file)", 0, 0},

@@ -5,11 +5,14 @@
 
 #include <jansson.h>
 
+#include "client/tool/options.h"
 #include "client/tool/replaycommand.h"
 #include "client/tool/replayledger.h"
 #include "client/tool/replaystate.h"
 #include "client/tool/replayverdict.h"
+#include "ledger/tree.h"
 #include "ledger/verify_whole.h"
+#include "node/decide/state_carry.h"
 
 enum replay_outcome { REPLAY_SAME = 0, REPLAY_DIFFERS = 1, REPLAY_UNDECIDED = 2 }; /* The exit codes. */
 
@@ -23,9 +26,20 @@ struct replay_span {
 	char why[REPLAY_WHY_SIZE]; /* Not played. */
 };
 
+/* What was asked for of all ledgers together: one that was restored, and those that it carries on. */
+struct replay_befores {
+	const struct option_list *paths;
+	uint32_t used; /* A bit each: of some ledger's genesis. */
+	const char *state;
+	bool state_taken; /* It is of one of those before. */
+};
+_Static_assert(OPTION_LIST_MAX <= 32, "a bit for each");
+
 struct replay {
 	const char *command;
 	char folder[4096];
+	struct replay_befores *befores;
+	struct replay *before; /* The ledger that this one carries on, played; owned. NULL: none was given. */
 	/* Asked for. */
 	uint64_t from, to; /* to: one past the last. */
 	unsigned level;    /* 1: verdicts only. */
@@ -57,9 +71,32 @@ struct replay {
 	bool saved;
 	uint64_t saved_size;
 
+	/* Of one that another carries on. */
+	bool carried_on, root_holds;
+	uint64_t keep_size;  /* The state behind so many entries is kept for the other. */
+	struct hash root;    /* Of the first `to` entries, as the other's genesis names it. */
+	struct tree *tree;   /* Of those that were read. */
+	struct carry *carry; /* That state, carried over; NULL: not yet, or not known. */
+	struct hash carried; /* Its digest. */
+
 	/* The first that differs; NULL. {"level", "entry", "kind", "what", "ours", "ledger", "parts"} */
 	json_t *difference;
 };
+
+/* replay.c: all but the report, of a ledger that is open. 0, or the exit code. */
+int replay_play(struct replay *r);
+void replay_close(struct replay *r); /* Half-made ones are fine; not the memory of r itself. */
+
+/* replaybefore.c. Those that give an int: 0, or the exit code. */
+int replaybefore_play(struct replay *r); /* The ledger before r's, if it is among those given. */
+void replaybefore_close(struct replay *r);
+int replaybefore_leaf(struct replay *r); /* The entry at hand was read. */
+int replaybefore_keep(struct replay *r); /* The state is as of keep_size entries. */
+int replaybefore_end(struct replay *r);
+/* Why a genesis that carries on another ledger cannot be played; NULL: it can. */
+const char *replaybefore_obstacle(const struct replay *r);
+/* Makes r's state that behind the genesis at hand; or sets r->difference, or says why it cannot. */
+int replaybefore_found(struct replay *r, const char **ret_obstacle);
 
 /* replayfold.c: level 2. 0, or the exit code. */
 int replayfold_open(struct replay *r);

@@ -288,12 +288,29 @@ static bool carries_on(const struct replay *r)
 	       g.restored;
 }
 
+/* Its state is that of the ledger before, carried over. */
+static int cross(struct replay *r)
+{
+	const char *obstacle = replaybefore_obstacle(r);
+	int code = obstacle ? 0 : replaybefore_found(r, &obstacle);
+
+	if (code || r->difference)
+		return code;
+	if (obstacle)
+		return break_off(r, "%s", obstacle);
+	int err = state_take_dirty(r->s, replaystate_put, &r->records);
+	if (err)
+		return tool_fail(EXIT_LOCAL, r->command, "%s", err_text(err));
+	span(r, true, "")->end = r->entry.e.index + 1;
+	return look_at_digest(r);
+}
+
 static int play(struct replay *r)
 {
 	int err;
 
 	if (carries_on(r))
-		return break_off(r, "%s", "it carries on another ledger, whose state is not in this one");
+		return cross(r);
 	if (r->entry.erased)
 		return erased(r);
 	r->c->sealed = sealed;
@@ -322,6 +339,8 @@ int replayfold_entry(struct replay *r)
 	bool here = r->state_path && r->given_head.size == r->entry.e.index && r->given.n > 0;
 	int code = here ? r->s ? compare_given(r) : take_given(r) : 0;
 
+	if (!code && !r->difference && r->entry.e.index == r->keep_size)
+		code = replaybefore_keep(r);
 	if (code || r->difference)
 		return code;
 	if (r->s)
@@ -334,6 +353,8 @@ int replayfold_entry(struct replay *r)
  * it. */
 int replayfold_end(struct replay *r)
 {
+	if (r->carried_on && r->keep_size == r->to && !r->difference)
+		return replaybefore_keep(r);
 	if (!r->save_path || r->saved || r->difference)
 		return 0;
 	if (!r->s || !r->exact)

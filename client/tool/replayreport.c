@@ -29,7 +29,7 @@ static bool state_unproven(const struct replay *r)
 	return r->from_state && !r->proven_by;
 }
 
-static enum replay_outcome outcome_of(const struct replay *r, const char **ret_why)
+static enum replay_outcome outcome_alone(const struct replay *r, const char **ret_why)
 {
 	if (r->difference) {
 		*ret_why = "an entry differs";
@@ -49,6 +49,20 @@ static enum replay_outcome outcome_of(const struct replay *r, const char **ret_w
 	*ret_why =
 	        r->level > 1 ? "every entry came out again, byte for byte" : "every verdict follows from its signals";
 	return REPLAY_SAME;
+}
+
+/* With those before it: nothing of a ledger is the same again that rests on another one which is not. */
+static enum replay_outcome outcome_of(const struct replay *r, const char **ret_why)
+{
+	const char *before;
+	enum replay_outcome ours = outcome_alone(r, ret_why),
+	                    theirs = r->before ? outcome_of(r->before, &before) : ours;
+
+	if (theirs == ours || ours == REPLAY_DIFFERS || theirs == REPLAY_SAME)
+		return ours;
+	*ret_why = theirs == REPLAY_DIFFERS ? "the ledger that it carries on differs"
+	                                    : "of the ledger that it carries on it could not be told";
+	return theirs;
 }
 
 static const char *const outcome_words[] = {"same", "differs", "could not tell"};
@@ -94,7 +108,10 @@ static void print_difference(const json_t *d)
 
 static void print_verified(const struct replay *r)
 {
-	if (!r->verified)
+	if (r->carried_on)
+		printf("%-12s its root up to there is %sthe one that the genesis which carries it on names\n", "tree",
+		       r->root_holds ? "" : "not found to be ");
+	else if (!r->verified)
 		printf("%-12s chain, tree and private fields against a checkpoint (--trust POLICY)\n", "not checked");
 	else
 		printf("%-12s %s: chain, tree and private fields: %s\n", "verify", verifyview_outcome(r->verified),
@@ -148,7 +165,13 @@ static void print_level_2(const struct replay *r)
 static void print(const struct replay *r, enum replay_outcome outcome, const char *why)
 {
 	static const enum text_tint tints[] = {TINT_GREEN, TINT_RED, TINT_YELLOW};
+	const char *why_before;
 
+	if (r->before) {
+		enum replay_outcome before = outcome_of(r->before, &why_before);
+		print(r->before, before, why_before);
+		putchar('\n');
+	}
 	printf("%-12s %s, entries %" PRIu64 "-%" PRIu64 " of %" PRIu64 "\n", "ledger", r->folder, r->from, r->to - 1,
 	       r->ledger.size);
 	print_verified(r);
@@ -203,6 +226,12 @@ static json_t *to_json(const struct replay *r, enum replay_outcome outcome, cons
 	                                : json_null());
 	if (r->level > 1)
 		json_object_set_new(o, "history", history_json(r));
+	if (r->carried_on)
+		json_object_set_new(o, "root_holds", json_boolean(r->root_holds));
+	if (r->before) {
+		enum replay_outcome theirs = outcome_of(r->before, &why);
+		json_object_set_new(o, "before", to_json(r->before, theirs, why));
+	}
 	json_object_set(o, "difference", r->difference ? r->difference : json_null());
 	return o;
 }

@@ -125,6 +125,17 @@ static const struct replay_record **sorted(const struct replaystate *r)
 	return list;
 }
 
+int replaystate_each(const struct replaystate *r, state_record_fn f, void *ctx)
+{
+	const struct replay_record **list = sorted(r);
+	int err = list ? 0 : CS_ERR_NOMEM;
+
+	for (size_t i = 0; i < r->n && !err; i++)
+		err = f(ctx, list[i]->key, REPLAYSTATE_KEY_SIZE, list[i]->value, list[i]->len);
+	free(list);
+	return err;
+}
+
 int replaystate_load(const struct replaystate *r, const void *genesis, size_t genesis_len, struct state **ret)
 {
 	const struct replay_record **list = sorted(r);
@@ -212,14 +223,23 @@ static int read_record(FILE *f, struct replaystate *r, uint8_t *value)
 	return replaystate_put(r, head, REPLAYSTATE_KEY_SIZE, value, len);
 }
 
+static int read_head(FILE *f, uint8_t bytes[FILE_HEAD_SIZE], struct state_head *ret)
+{
+	const uint8_t *p = bytes + sizeof FILE_MAGIC - 1;
+
+	if (fread(bytes, FILE_HEAD_SIZE, 1, f) != 1 || memcmp(bytes, FILE_MAGIC, sizeof FILE_MAGIC - 1) != 0)
+		return CS_ERR_MALFORMED;
+	ret->size = get_u64be(p);
+	memcpy(ret->last_leaf.b, p + 8, HASH_SIZE);
+	return 0;
+}
+
 static int read_all(FILE *f, struct replaystate *r, struct state_head *head)
 {
 	uint8_t bytes[FILE_HEAD_SIZE], *p = bytes + sizeof FILE_MAGIC - 1, *value = malloc(RECORD_SIZE_MAX);
 	struct hash digest;
-	int err = value ? 0 : CS_ERR_NOMEM;
+	int err = value ? read_head(f, bytes, head) : CS_ERR_NOMEM;
 
-	if (!err && (fread(bytes, sizeof bytes, 1, f) != 1 || memcmp(bytes, FILE_MAGIC, sizeof FILE_MAGIC - 1) != 0))
-		err = CS_ERR_MALFORMED;
 	uint64_t n = err ? 0 : get_u64be(p + 8 + 2 * HASH_SIZE);
 	for (uint64_t i = 0; i < n && !err; i++)
 		err = read_record(f, r, value);
@@ -228,8 +248,6 @@ static int read_all(FILE *f, struct replaystate *r, struct state_head *head)
 		err = CS_ERR_MALFORMED;
 	if (err)
 		return err;
-	head->size = get_u64be(p);
-	memcpy(head->last_leaf.b, p + 8, HASH_SIZE);
 	multiset_digest(&r->sum, &digest);
 	return memcmp(digest.b, p + 8 + HASH_SIZE, HASH_SIZE) == 0 ? 0 : CS_ERR_DAMAGED;
 }
@@ -242,6 +260,21 @@ int replaystate_read(struct replaystate *ret, const char *path, struct state_hea
 	if (!f)
 		return CS_ERR_IO;
 	int err = read_all(f, ret, ret_head);
+	if (ferror(f))
+		err = CS_ERR_IO;
+	fclose(f);
+	return err;
+}
+
+int replaystate_head(const char *path, struct state_head *ret)
+{
+	uint8_t bytes[FILE_HEAD_SIZE];
+	FILE *f = fopen(path, "rbe");
+
+	*ret = (struct state_head){0};
+	if (!f)
+		return CS_ERR_IO;
+	int err = read_head(f, bytes, ret);
 	if (ferror(f))
 		err = CS_ERR_IO;
 	fclose(f);

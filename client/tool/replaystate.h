@@ -29,6 +29,8 @@ void replaystate_close(struct replaystate *r);
 /* As a state_record_fn, ctx being the replaystate: a record set, or (value NULL) gone. CS_ERR_NOMEM, CS_ERR_MALFORMED.
  */
 int replaystate_put(void *ctx, const void *key, size_t key_len, const void *value, size_t value_len);
+/* All of them, ascending by key; whatever f returns but 0 ends it. CS_ERR_NOMEM. */
+int replaystate_each(const struct replaystate *r, state_record_fn f, void *ctx);
 /* A state out of the records; payload: of the genesis. CS_ERR_DAMAGED, CS_ERR_VERSION, CS_ERR_NOMEM. */
 int replaystate_load(const struct replaystate *r, const void *genesis, size_t genesis_len, struct state **ret);
 /* All of a store's own, as written back last. */
@@ -42,5 +44,7 @@ int replaystate_of_store(struct replaystate *ret, const struct store_view *view)
 int replaystate_save(const struct replaystate *r, const struct state_head *head, const char *path);
 /* CS_ERR_IO (errno says why), CS_ERR_MALFORMED, CS_ERR_DAMAGED: its records have not the digest that it says. */
 int replaystate_read(struct replaystate *ret, const char *path, struct state_head *ret_head);
+/* Its entries and their last leaf alone. CS_ERR_IO, CS_ERR_MALFORMED. */
+int replaystate_head(const char *path, struct state_head *ret);
 
 #endif

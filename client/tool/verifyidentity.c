@@ -15,6 +15,7 @@
 #include "node/decide/codec.h"
 #include "node/decide/credential.h"
 #include "node/decide/decide.h"
+#include "node/decide/keys.h"
 #include "node/decide/policy_form.h"
 #include "node/evidence/verify.h"
 
@@ -27,6 +28,9 @@ struct identity {
 	const uint8_t *digest;
 	struct text method, credential, subject_type, subject_id;
 	struct evidence evidence;
+	/* Of the credential. */
+	uint64_t enrolled;
+	char key_text[96]; /* Which of its keys, where it had several. */
 };
 
 /* --- what is said --- */
@@ -146,23 +150,49 @@ static bool read_challenge(struct identity *d)
 	return true;
 }
 
-/* The entry that enrolled the credential: of that name, for that subject. NULL: said why not. */
+/* Of that name, for that subject, before the answer. False: said why not. */
+static bool enrolment_fits(struct identity *d, const struct bundleentry *s)
+{
+	struct text name, type, id;
+
+	if (s->e.index >= d->answer.e.index || !bundleentry_text(s, 1, &name) ||
+	    text_compare(name, d->credential) != 0 || !subject_of(s, &type, &id) ||
+	    text_compare(type, d->subject_type) != 0 || text_compare(id, d->subject_id) != 0) {
+		refute(d, "the enrolment that it names is of another credential, or of another person");
+		return false;
+	}
+	d->enrolled = s->e.index;
+	return true;
+}
+
+/* The entry that enrolled the credential. NULL: said why not. */
 static const struct bundleentry *read_enrolment(struct identity *d, unsigned kind)
 {
 	const struct bundleentry *s = support_at(d, d->version);
-	struct text name, type, id;
+	struct text type, id;
 
 	if (!s || s->e.kind != kind || !subject_of(s, &type, &id)) {
 		missing(d, "the credential's enrolment", d->version);
 		return NULL;
 	}
-	if (s->e.index >= d->answer.e.index || !bundleentry_text(s, 1, &name) ||
-	    text_compare(name, d->credential) != 0 || text_compare(type, d->subject_type) != 0 ||
-	    text_compare(id, d->subject_id) != 0) {
-		refute(d, "the enrolment that it names is of another credential, or of another person");
-		return NULL;
+	return enrolment_fits(d, s) ? s : NULL;
+}
+
+/* Whom the principal with this number was enrolled for: numbers are given once, and stay when keys change. */
+static bool read_enrolment_of(struct identity *d, uint64_t principal)
+{
+	struct text type, id;
+	uint64_t number;
+
+	for (unsigned i = 0; i < d->n_supports; i++) {
+		const struct bundleentry *s = &d->supports[i];
+		if (s->e.kind == ENTRY_ENROLLED && bundleentry_number(s, 0, &number) && number == principal &&
+		    subject_of(s, &type, &id))
+			return enrolment_fits(d, s);
 	}
-	return s;
+	unchecked(d, "its key was changed since the enrolment, and the enrolment, or whom it is of, is not in the "
+	             "bundle (countersign prove --evidence)");
+	return false;
 }
 
 /* The data that a credential was enrolled with: [kind, name, data, authority]. */
@@ -195,22 +225,64 @@ static void conclude(struct identity *d, const char *what)
 
 	if (!d->evidence.found.verified) {
 		snprintf(why, sizeof why,
-		         "the person's %s does not verify under %.*s as enrolled at entry %" PRIu64 "%s%s", what,
-		         (int)c->len, c->s, d->version, *d->evidence.found.why ? ": " : "", d->evidence.found.why);
+		         "the person's %s does not verify under %.*s as enrolled at entry %" PRIu64 "%s%s%s", what,
+		         (int)c->len, c->s, d->enrolled, d->key_text, *d->evidence.found.why ? ": " : "",
+		         d->evidence.found.why);
 		refute(d, why);
 		return;
 	}
 	verify_say(d->r, VERIFY_MARK_HELD,
 	           "identity: %.*s %.*s answered the challenge of entry %" PRIu64
-	           ": the %s verifies under %.*s, enrolled for that person at entry %" PRIu64,
-	           (int)t->len, t->s, (int)id->len, id->s, d->challenge, what, (int)c->len, c->s, d->version);
+	           ": the %s verifies under %.*s, enrolled for that person at entry %" PRIu64 "%s",
+	           (int)t->len, t->s, (int)id->len, id->s, d->challenge, what, (int)c->len, c->s, d->enrolled,
+	           d->key_text);
+}
+
+/*
+ * A change of keys, [place, id, name, key, key before, good up to, …]. The key before counts where it was good for a
+ * tree of some size between the challenge's and the answer's: somewhere there the leader looked at the answer
+ * (node/decide/keys.h).
+ */
+static bool check_rotated(struct identity *d, const struct bundleentry *k)
+{
+	uint64_t place, principal, until;
+	const uint8_t *key, *before;
+	struct text name;
+
+	if (k->e.index >= d->answer.e.index || !bundleentry_number(k, 0, &place) || place != KEY_PLACE_SIGN ||
+	    !bundleentry_number(k, 1, &principal) || !bundleentry_text(k, 2, &name) ||
+	    text_compare(name, d->credential) != 0 || !bundleentry_bin(k, 3, sizeof d->evidence.key, &key) ||
+	    !bundleentry_bin(k, 4, sizeof d->evidence.key, &before) || !bundleentry_number(k, 5, &until)) {
+		refute(d, "the change of keys that it names is of another credential");
+		return false;
+	}
+	if (!read_enrolment_of(d, principal))
+		return false;
+	memcpy(d->evidence.key, key, sizeof d->evidence.key);
+	snprintf(d->key_text, sizeof d->key_text, ", by its key since entry %" PRIu64, d->version);
+	evidence_verify(&d->evidence, NULL);
+	if (d->evidence.found.verified || until < d->challenge + 2)
+		return true;
+	memcpy(d->evidence.key, before, sizeof d->evidence.key);
+	evidence_verify(&d->evidence, NULL);
+	if (d->evidence.found.verified)
+		snprintf(d->key_text, sizeof d->key_text,
+		         ", by the key before that of entry %" PRIu64 ", good up to size %" PRIu64, d->version, until);
+	return true;
 }
 
 static void check_ed25519(struct identity *d)
 {
-	const struct bundleentry *s = read_enrolment(d, ENTRY_ENROLLED);
+	const struct bundleentry *named = support_at(d, d->version), *s;
 	const uint8_t *key;
 
+	d->evidence.method = METHOD_ED25519;
+	if (named && named->e.kind == ENTRY_KEY) {
+		if (check_rotated(d, named))
+			conclude(d, "Ed25519 signature");
+		return;
+	}
+	s = read_enrolment(d, ENTRY_ENROLLED);
 	if (!s)
 		return;
 	if (!bundleentry_bin(s, 4, sizeof d->evidence.key, &key)) {
@@ -218,7 +290,6 @@ static void check_ed25519(struct identity *d)
 		return;
 	}
 	memcpy(d->evidence.key, key, sizeof d->evidence.key);
-	d->evidence.method = METHOD_ED25519;
 	evidence_verify(&d->evidence, NULL);
 	conclude(d, "Ed25519 signature");
 }

@@ -197,6 +197,19 @@ static void commit(struct apply *a, const struct account *k, const struct answer
 	challenge_drop(a->s, c); /* Last: the request that all this speaks of is its. */
 }
 
+/* The leader looked at it a moment ago: a key whose overlap has ended since was good then. */
+static void show_key_before(struct apply *a, const struct answering *w)
+{
+	struct evidence *e = &a->out->evidence;
+
+	if (e->method != METHOD_ED25519 || e->has_key_before)
+		return;
+	const struct key_replaced *k = keys_good_at(a->s, KEY_PLACE_SIGN, e->credential, w->c->c.index + 2);
+	e->has_key_before = k != NULL;
+	if (k != NULL)
+		memcpy(e->key_before, k->pub, sizeof(e->key_before));
+}
+
 /* For followers, who verify again before they cosign. A code they cannot: that entry says so. */
 static void show_evidence(struct apply *a, const struct answering *w)
 {
@@ -204,6 +217,7 @@ static void show_evidence(struct apply *a, const struct answering *w)
 		return;
 	a->out->has_evidence = true;
 	evidence_fill(&a->out->evidence, a->s, w->c, &w->n, w->credential != NULL ? w->f.found.at_ms : a->now_ms);
+	show_key_before(a, w);
 	a->out->evidence.found = w->f.found;
 }
 

@@ -69,5 +69,10 @@ const struct key_replaced *keys_replaced(const struct state *s, unsigned i);
 const struct key_replaced *keys_before(const struct state *s, unsigned place, uint64_t id);
 /* The one that is still good for the next entry beside the current key; NULL: none. */
 const struct key_replaced *keys_overlap(const struct state *s, unsigned place, uint64_t id);
+/*
+ * Whose place the current key took, if it was good for a tree of this size. An answer is looked at some time between
+ * its challenge's entry and its own, and may be by a key that was good then: both sizes are at least the first's and 2.
+ */
+const struct key_replaced *keys_good_at(const struct state *s, unsigned place, uint64_t id, uint64_t size);
 
 #endif

@@ -69,6 +69,13 @@ const struct key_replaced *keys_overlap(const struct state *s, unsigned place, u
 	return k != NULL && k->until > s->head.size ? k : NULL;
 }
 
+const struct key_replaced *keys_good_at(const struct state *s, unsigned place, uint64_t id, uint64_t size)
+{
+	const struct key_replaced *k = keys_before(s, place, id);
+
+	return k != NULL && k->until >= size ? k : NULL;
+}
+
 bool keys_was_used(const struct state *s, const uint8_t pub[32])
 {
 	for (uint64_t n = first_number(s); n < s->replaced_made; n++)

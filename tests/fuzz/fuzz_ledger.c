@@ -9,7 +9,7 @@
 #include "ledger/entry.h"
 #include "ledger/errors.h"
 #include "ledger/verify_whole.h"
-#include "node/witnesses.h"
+#include "node/witnesses_file.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/verify_fixture.h"
 
@@ -76,6 +76,16 @@ static void check_witness(const struct fixture *f, const char *text, size_t len)
 	witnesses_free(w);
 }
 
+static void check_witnesses_file(const char *text, size_t len)
+{
+	static struct board_note notes[WITNESSES_NOTES];
+	unsigned n = witnesses_file_parse(text, len, notes);
+
+	FUZZ_DEMAND(n <= WITNESSES_NOTES);
+	for (unsigned i = 0; i < n; i++)
+		FUZZ_DEMAND(notes[i].len <= sizeof notes[i].text && notes[i].len < len);
+}
+
 void fuzz_note(const uint8_t *bytes, size_t len)
 {
 	const struct fixture *f = fixture();
@@ -89,6 +99,7 @@ void fuzz_note(const uint8_t *bytes, size_t len)
 	check_key(text, len);
 	check_base64(text, len);
 	check_witness(f, text, len);
+	check_witnesses_file(text, len);
 	if (note_parse(&n, text, len))
 		return;
 	for (unsigned i = 0; i < FIXTURE_NODES; i++) {
