@@ -14,6 +14,7 @@
 #include "tests/sim/drive.h"
 #include "tests/sim/faults.h"
 #include "tests/sim/lmdb_internal.h"
+#include "tests/sim/memory.h"
 #include "tests/sim/os.h"
 #include "tests/sim/store_env.h"
 
@@ -48,9 +49,8 @@ void env_power_cut(struct drive *d)
 /* Versions are never changed, so that a copy of what points to them is enough. */
 struct env *env_copy(const struct drive *d)
 {
-	struct env *copy = d->env ? malloc(sizeof *copy) : NULL;
+	struct env *copy = d->env ? memory_lasting(sizeof *copy) : NULL;
 
-	assert(!d->env || copy);
 	if (copy)
 		*copy = *d->env;
 	return copy;
@@ -61,8 +61,7 @@ void env_put_back(struct drive *d, const struct env *copy)
 	d->env = NULL;
 	if (!copy)
 		return;
-	d->env = malloc(sizeof *d->env);
-	assert(d->env);
+	d->env = memory_lasting(sizeof *d->env);
 	*d->env = *copy;
 }
 
@@ -144,8 +143,7 @@ int mdb_env_open(MDB_env *e, const char *path, unsigned flags, mdb_mode_t mode)
 		e->disk->env = NULL;
 	}
 	if (!e->disk->env) {
-		e->disk->env = calloc(1, sizeof *e->disk->env);
-		assert(e->disk->env);
+		e->disk->env = memory_lasting_zeros(1, sizeof *e->disk->env);
 		e->disk->env->now.n = e->disk->env->synced.n = 1;
 	}
 	e->file = e->disk->env;
