@@ -25,6 +25,7 @@ struct turns {
 	struct lane *head, **tail; /* The ring, cut before the one whose turn it is. */
 	struct lane *spare;
 	struct lane *lanes;    /* One for each place: each has a job at least. */
+	unsigned n_made;       /* Of these: the others were never touched, so that they cost no memory. */
 	struct lane **buckets; /* A power of two of them. */
 	unsigned mask;
 };
@@ -49,10 +50,6 @@ int turns_new(unsigned places, struct turns **ret)
 	if (!t->lanes || !t->buckets) {
 		turns_free(t);
 		return CS_ERR_NOMEM;
-	}
-	for (unsigned i = 0; i < places; i++) {
-		t->lanes[i].next = t->spare;
-		t->spare = &t->lanes[i];
 	}
 	*ret = t;
 	return 0;
@@ -87,8 +84,11 @@ static struct lane *lane_begin(struct turns *t, uint64_t principal)
 {
 	struct lane *l = t->spare, **at = bucket(t, principal);
 
-	assert(l);
-	t->spare = l->next;
+	assert(l || t->n_made < t->places);
+	if (l)
+		t->spare = l->next;
+	else
+		l = &t->lanes[t->n_made++];
 	*l = (struct lane){.chain = *at, .principal = principal};
 	l->last = &l->first;
 	*at = l;

@@ -21,6 +21,7 @@
 #include "tests/sim/faults.h"
 #include "tests/sim/lmdb_map.h"
 #include "tests/sim/loop.h"
+#include "tests/sim/memory.h"
 #include "tests/sim/os.h"
 #include "tests/sim/store_env.h"
 
@@ -325,6 +326,85 @@ static void a_kill_leaves_the_cache(void **state)
 	assert_int_equal(c, 'x');
 }
 
+/* --- memory --- */
+
+static uint8_t *own, *lasting, *table;
+
+static void take_memory(void *arg)
+{
+	uint8_t *more;
+
+	(void)arg;
+	own = calloc(1, 1000);
+	lasting = memory_lasting(1000);
+	memset(own, 1, 1000);
+	memset(lasting, 2, 1000);
+	table = calloc(1, 1 << 20);
+	memset(table + 4096, 3, 4096);
+	more = aligned_alloc(4096, 8192);
+	note((uintptr_t)more % 4096 == 0 ? "aligned" : "?");
+	memset(more, 4, 8192);
+	free(more);
+	more = realloc(malloc(10), 100000);
+	memset(more, 5, 100000);
+	free(more);
+}
+
+/* A process's next life has the same memory, as zeros where it asks for them; the machine's own is untouched. */
+static void memory_goes_with_its_process(void **state)
+{
+	uint8_t *first, *first_table, *kept;
+
+	(void)state;
+	run(take_memory);
+	first = own;
+	first_table = table;
+	kept = lasting;
+	os_kill(p, 0);
+	os_start(p, take_memory, NULL);
+	os_run(os_now + OS_S);
+	assert_string_equal(notes, "alignedaligned");
+	for (unsigned i = 0; i < 1000; i++)
+		assert_int_equal(kept[i], 2);
+	assert_ptr_not_equal(kept, lasting);
+	free(kept);
+	if (!MEMORY_CHECKED) {
+		assert_ptr_equal(own, first);
+		assert_ptr_equal(table, first_table);
+	}
+}
+
+static bool all_zeros;
+
+static void ask_for_zeros(void *arg)
+{
+	static const uint8_t zeros[1000];
+	uint8_t *small[100], *big = calloc(1, 1 << 20);
+
+	(void)arg;
+	all_zeros = true;
+	for (unsigned i = 0; i < 100; i++) {
+		small[i] = calloc(10, 100);
+		all_zeros &= memcmp(small[i], zeros, 1000) == 0;
+		memset(small[i], 0xff, 1000);
+	}
+	for (unsigned i = 0; i < 100; i++)
+		free(small[i]);
+	for (size_t i = 0; i + sizeof zeros < 1 << 20; i += sizeof zeros)
+		all_zeros &= memcmp(big + i, zeros, sizeof zeros) == 0;
+	memset(big, 0xff, 1 << 20);
+}
+
+static void zeros_are_zeros_in_each_life(void **state)
+{
+	(void)state;
+	for (unsigned life = 0; life < 3; life++) {
+		run(ask_for_zeros);
+		assert_true(all_zeros);
+		os_kill(p, 0);
+	}
+}
+
 /* --- store --- */
 
 static void commit(MDB_env *e, const char *value)
@@ -456,6 +536,8 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(a_loop_runs_what_is_due_in_order, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(a_power_cut_takes_only_what_is_not_synced, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(a_kill_leaves_the_cache, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(memory_goes_with_its_process, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(zeros_are_zeros_in_each_life, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(a_power_cut_takes_the_last_commit_at_most, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(versions_of_a_map_stay, set_up, tear_down),
 	};

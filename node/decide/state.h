@@ -178,6 +178,7 @@ struct state {
 	struct used_slot *used;                        /* USED_MAX of them. */
 	struct recent_slot *recent;                    /* RECENT_MAX of them. */
 	uint32_t n_dirty_used;                         /* Of both. */
+	uint64_t recent_loaded_ms;                     /* The newest of recent, of all that were loaded. */
 
 	struct key_slot *replaced; /* KEYS_REPLACED_MAX of them; the one of number n is at n modulo that. */
 	uint64_t replaced_made;    /* How many there ever were. */

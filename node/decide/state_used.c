@@ -139,6 +139,7 @@ static int take_used(struct state *s, uint32_t i, credential_record_fn emit)
 	writer_bin(&w, s->used[i].once, HASH_SIZE);
 	writer_uint(&w, s->used[i].until_ms);
 	s->used[i].dirty = false;
+	s->n_dirty_used--;
 	return emit(s, RECORD_USED, i, &w);
 }
 
@@ -154,6 +155,7 @@ static int take_recent(struct state *s, uint32_t i, credential_record_fn emit)
 	writer_uint(&w, u->time_ms);
 	writer_uint(&w, u->level);
 	s->recent[i].dirty = false;
+	s->n_dirty_used--;
 	return emit(s, RECORD_USED, (UINT64_C(1) << 32) + i, &w);
 }
 
@@ -165,7 +167,6 @@ int used_take(struct state *s, credential_record_fn emit)
 		err = s->used[i].dirty ? take_used(s, i, emit) : 0;
 	for (uint32_t i = 0; err == 0 && s->n_dirty_used > 0 && i < RECENT_MAX; i++)
 		err = s->recent[i].dirty ? take_recent(s, i, emit) : 0;
-	s->n_dirty_used = 0;
 	return err;
 }
 
@@ -191,12 +192,11 @@ void used_load(struct state *s, struct reader *r, uint64_t number)
 	reader_uint(r, STATE_TIME_MS_MAX, &u->time_ms);
 	reader_uint(r, LEVEL_ATTESTED, &level);
 	u->level = (unsigned)level;
+	if (u->time_ms > s->recent_loaded_ms)
+		s->recent_loaded_ms = u->time_ms;
 }
 
 int used_loaded(const struct state *s)
 {
-	for (uint32_t i = 0; i < RECENT_MAX; i++)
-		if (s->recent[i].time_ms > s->head.time_ms)
-			return CS_ERR_DAMAGED; /* Ages are counted from it. */
-	return 0;
+	return s->recent_loaded_ms > s->head.time_ms ? CS_ERR_DAMAGED : 0; /* Ages are counted from the state's time. */
 }

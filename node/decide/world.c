@@ -216,9 +216,9 @@ int world_loaded(struct world *w)
 	if (order == NULL)
 		return CS_ERR_NOMEM;
 	for (uint32_t slot = 0; slot < WORLD_SLOTS; slot++) {
-		enum world_kind k = kind_of(slot);
 		if (w->slots[slot].value == 0)
 			continue;
+		enum world_kind k = kind_of(slot);
 		/* A kind's slots fill from its first on: a hole is a page that is missing. */
 		err = slot == first_of(k) + w->used[k]++ ? err : CS_ERR_DAMAGED;
 		order[n++] = (struct list_order){w->slots[slot].touch, slot};

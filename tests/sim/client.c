@@ -19,6 +19,7 @@
 #include "tests/sim/checks.h"
 #include "tests/sim/cluster.h"
 #include "tests/sim/faults.h"
+#include "tests/sim/memory.h"
 #include "tests/sim/net.h"
 #include "tests/sim/os.h"
 
@@ -85,8 +86,7 @@ void client_ask(struct client *c)
 		faults_count(FAULT_CLIENT);
 		return;
 	}
-	p = malloc(sizeof *p);
-	assert(p);
+	p = memory_lasting(sizeof *p);
 	p->node = c->node;
 	p->request = c->request;
 	p->request.call = c->call;
@@ -390,8 +390,7 @@ void client_reply(unsigned client, uint64_t call, unsigned node, int err, const 
 		faults_count(FAULT_CLIENT);
 		return;
 	}
-	r = malloc(sizeof *r + len);
-	assert(r);
+	r = memory_lasting(sizeof *r + len);
 	*r = (struct reply){.client = client, .node = node, .call = call, .err = err, .len = len};
 	if (leader_url && *leader_url)
 		r->leader = (unsigned)(leader_url[strlen(leader_url) - 1] - '0');

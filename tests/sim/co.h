@@ -8,7 +8,8 @@
 
 struct co;
 
-/* A coroutine that will run fn(arg) at its first co_enter. fn must not return: it ends with co_leave. */
+/* A coroutine that will run fn(arg) from its first co_enter on. When fn returns, so does co_enter, for the last time.
+ */
 struct co *co_new(void (*fn)(void *arg), void *arg);
 /* Runs it until it leaves. From outside of any coroutine. */
 void co_enter(struct co *c);

@@ -10,6 +10,7 @@
 
 #include "ledger/errors.h"
 #include "tests/sim/client.h"
+#include "tests/sim/memory.h"
 #include "tests/sim/os.h"
 
 #define WAIT_POLL_NS OS_MS
@@ -38,9 +39,8 @@ static struct front *fronts[OS_PROCESSES_MAX];
 
 int front_open(const struct front_options *o, struct front **ret)
 {
-	struct front *f = calloc(1, sizeof *f);
+	struct front *f = memory_lasting_zeros(1, sizeof *f); /* Asked for its life when that is over. */
 
-	assert(f);
 	f->process = os_process();
 	f->life = f->process->life;
 	f->o = *o;
@@ -126,8 +126,7 @@ void client_request_arrives(unsigned node, const struct client_request *q)
 		             NULL, NULL, 0);
 		return;
 	}
-	h = malloc(sizeof *h + q->body_len);
-	assert(h);
+	h = memory_lasting(sizeof *h + q->body_len);
 	*h = (struct held){.front = f, .client = q->client, .call = q->call, .body_len = q->body_len};
 	memcpy(h->body, q->body, q->body_len);
 	h->job.request.type = q->type;

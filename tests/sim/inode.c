@@ -9,20 +9,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/sim/memory.h"
 #include "tests/sim/os.h"
 
 void *inode_grow(void *p, size_t size)
 {
-	p = realloc(p, size);
-	assert(p || !size);
-	return p;
+	return memory_lasting_grow(p, size);
 }
 
 struct inode *inode_new(bool folder)
 {
-	struct inode *i = calloc(1, sizeof *i);
+	struct inode *i = memory_lasting_zeros(1, sizeof *i);
 
-	assert(i);
 	i->folder = folder;
 	return i;
 }
@@ -53,10 +51,8 @@ static struct page *page_at(struct inode *i, uint64_t at)
 
 uint8_t *inode_page_bytes(struct page *p)
 {
-	if (!p->now) {
-		p->now = calloc(1, DISK_PAGE);
-		assert(p->now);
-	}
+	if (!p->now)
+		p->now = memory_lasting_zeros(1, DISK_PAGE);
 	return p->now;
 }
 
@@ -83,8 +79,7 @@ static void page_write(struct page *p, size_t offset, const uint8_t *buf, size_t
 	uint8_t *now = inode_page_bytes(p);
 
 	if (!p->on_disk) {
-		p->on_disk = malloc(DISK_PAGE);
-		assert(p->on_disk);
+		p->on_disk = memory_lasting(DISK_PAGE);
 		memcpy(p->on_disk, now, DISK_PAGE);
 	}
 	memcpy(now + offset, buf, len);

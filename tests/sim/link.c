@@ -11,6 +11,7 @@
 #include "tests/sim/checks.h"
 #include "tests/sim/faults.h"
 #include "tests/sim/loop.h"
+#include "tests/sim/memory.h"
 #include "tests/sim/net.h"
 #include "tests/sim/os.h"
 
@@ -244,9 +245,9 @@ void link_set_passive(struct link *l, uint64_t id, bool passive)
 
 int link_open(const struct link_options *o, struct link **ret)
 {
-	struct link *l = calloc(1, sizeof *l);
+	struct link *l = memory_lasting_zeros(1, sizeof *l);
 
-	assert(l && o->n_peers <= LINK_PEERS_MAX);
+	assert(o->n_peers <= LINK_PEERS_MAX);
 	l->process = os_process();
 	l->life = l->process->life;
 	l->loop = o->loop;
@@ -321,10 +322,9 @@ static void arrive(void *arg, uint64_t n)
 
 static struct frame_flight *flight_of(struct out *o, const struct link_part *parts, unsigned n, size_t len)
 {
-	struct frame_flight *f = calloc(1, sizeof *f + len);
+	struct frame_flight *f = memory_lasting(sizeof *f + len);
 	uint8_t *at = f->bytes;
 
-	assert(f);
 	*f = (struct frame_flight){.out = o,
 	                           .from = o->link->process->id,
 	                           .from_life = o->link->life,

@@ -4,9 +4,9 @@
 
 #include "tests/sim/lmdb_map.h"
 
-#include <assert.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "tests/sim/memory.h"
 
 static int order(const void *a, size_t a_len, const void *b, size_t b_len)
 {
@@ -28,9 +28,8 @@ static uint64_t priority_of(const uint8_t *key, size_t len)
 
 static uint8_t *copy_of(const void *bytes, size_t len)
 {
-	uint8_t *p = malloc(len + 1);
+	uint8_t *p = memory_lasting(len + 1);
 
-	assert(p);
 	if (len)
 		memcpy(p, bytes, len);
 	return p;
@@ -43,8 +42,7 @@ static struct map_node *own(struct map_node *n, uint64_t version)
 
 	if (n->version == version)
 		return n;
-	c = malloc(sizeof *c);
-	assert(c);
+	c = memory_lasting(sizeof *c);
 	*c = *n;
 	c->version = version;
 	return c;
@@ -73,8 +71,7 @@ static struct map_node *put(struct map_node *n, const struct map_node *what, boo
 	int c;
 
 	if (!n) {
-		n = calloc(1, sizeof *n);
-		assert(n);
+		n = memory_lasting(sizeof *n);
 		*n = *what;
 		n->key = copy_of(what->key, what->key_len);
 		n->priority = priority_of(n->key, n->key_len);

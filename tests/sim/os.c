@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "tests/sim/co.h"
+#include "tests/sim/memory.h"
 
 #define JOIN_POLL_NS OS_MS
 #define YIELD_PPM    20000 /* How often a lock or a signal lets another thread come between. */
@@ -50,12 +51,8 @@ static bool before(const struct event *a, const struct event *b)
 
 static void heap_grow(void)
 {
-	struct event *p;
-
 	heap_size = heap_size ? 2 * heap_size : 1024;
-	p = realloc(heap, heap_size * sizeof *heap);
-	assert(p);
-	heap = p;
+	heap = memory_lasting_grow(heap, heap_size * sizeof *heap);
 }
 
 void os_at(uint64_t when, os_fn fn, void *arg, uint64_t n)
@@ -228,14 +225,7 @@ static void thread_main(void *arg)
 	struct thread *t = arg;
 
 	t->fn(t->arg);
-	os_thread_end();
-}
-
-_Noreturn void os_thread_end(void)
-{
-	current->ended = true;
-	co_leave();
-	abort();
+	t->ended = true;
 }
 
 struct thread *os_spawn(struct process *p, void (*fn)(void *arg), void *arg)
@@ -245,8 +235,7 @@ struct thread *os_spawn(struct process *p, void (*fn)(void *arg), void *arg)
 	if (t) {
 		thread_pool = t->next;
 	} else {
-		t = calloc(1, sizeof *t);
-		assert(t);
+		t = memory_lasting_zeros(1, sizeof *t);
 	}
 	t->process = p;
 	t->ended = t->waiting = t->kept = false;
@@ -288,6 +277,7 @@ void os_kill(struct process *p, int status)
 	file_process_ended(p);
 	mdb_process_ended(p);
 	os_ended(p);
+	memory_process_ended(p);
 }
 
 _Noreturn void os_exit(int status)

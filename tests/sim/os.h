@@ -64,7 +64,6 @@ void os_kill(struct process *p, int status);
 struct process *os_process(void); /* That runs; NULL: none, an event's own code. */
 struct thread *os_thread(void);
 _Noreturn void os_exit(int status); /* From a thread: ends its process. */
-_Noreturn void os_thread_end(void);
 /* Waits for the end of a thread that was spawned to be joined. */
 void os_thread_keep(struct thread *t);
 void os_thread_join(struct thread *t);

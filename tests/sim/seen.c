@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "node/decide/decide.h"
 #include "node/writer.h"
 #include "tests/sim/checks_internal.h"
 #include "tests/sim/records.h"
@@ -44,10 +45,30 @@ int __wrap_signer_sign_too(struct signer *s, uint64_t size, const struct hash *r
                            size_t *ret_len);
 int __real_signer_sign_too(struct signer *s, uint64_t size, const struct hash *root, char *buf, size_t cap,
                            size_t *ret_len);
+int __wrap_state_new(const struct state_limits *l, struct state **ret);
+int __real_state_new(const struct state_limits *l, struct state **ret);
 
 static struct view *view_of_running(void)
 {
 	return &views[os_process()->id];
+}
+
+/*
+ * Tables for what a simulated cluster ever holds: a node's own, of 80 MB, would have to be cleared at each of its
+ * starts.
+ */
+int __wrap_state_new(const struct state_limits *l, struct state **ret)
+{
+	static const struct state_limits small = {.subjects_max = 256,
+	                                          .principals_max = 128,
+	                                          .credentials_max = 256,
+	                                          .people_max = 256,
+	                                          .challenges_max = 8192,
+	                                          .deferred_max = 8192,
+	                                          .standing_max = 4096,
+	                                          .requests_max = 16384};
+
+	return __real_state_new(l ? l : &small, ret);
 }
 
 /* Small segments, so that the log comes to their ends. */

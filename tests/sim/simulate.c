@@ -106,13 +106,19 @@ static void run_seed(uint64_t seed)
 
 /* --- all seeds --- */
 
+#define AHEAD 256 /* Seeds that are begun, or have ended, before an earlier one has: their lengths differ much. */
+
 struct run {
-	pid_t pid;
+	pid_t pid; /* 0: it does not run. */
 	int fd;
 	uint64_t seed;
+	bool ended, whole; /* whole: there is a result. */
+	int status;
+	struct result result;
 };
 
-static struct run runs[JOBS_MAX];
+static struct run runs[AHEAD]; /* By number of the seed. */
+static unsigned running;
 static struct result sum;
 static uint64_t failures, total_faults, seeds_run;
 
@@ -139,6 +145,8 @@ static void start_seed(struct run *j, uint64_t seed)
 	close(fds[1]);
 	j->fd = fds[0];
 	j->seed = seed;
+	j->ended = false;
+	running++;
 }
 
 static void show_failure(uint64_t seed, const char *text)
@@ -151,47 +159,75 @@ static void show_failure(uint64_t seed, const char *text)
 	       options.bug ? " --plant " : "", options.bug ? options.bug : "");
 }
 
-static void end_seed(struct run *j)
+static void take_result(struct run *j)
 {
-	struct result r;
-	char text[64];
-	int status;
-	ssize_t n = read(j->fd, &r, sizeof r);
-
+	j->whole = read(j->fd, &j->result, sizeof j->result) == sizeof j->result;
 	close(j->fd);
-	while (waitpid(j->pid, &status, 0) < 0 && errno == EINTR)
+	while (waitpid(j->pid, &j->status, 0) < 0 && errno == EINTR)
 		;
 	j->pid = 0;
-	if (n != sizeof r || !WIFEXITED(status) || WEXITSTATUS(status)) {
-		snprintf(text, sizeof text, "the simulation itself ended with status %#x", (unsigned)status);
+	j->ended = true;
+	running--;
+}
+
+static void await_result(void)
+{
+	struct pollfd fds[JOBS_MAX];
+	struct run *of[JOBS_MAX];
+	nfds_t n = 0;
+
+	for (unsigned i = 0; i < AHEAD; i++) {
+		if (!runs[i].pid)
+			continue;
+		of[n] = &runs[i];
+		fds[n++] = (struct pollfd){.fd = runs[i].fd, .events = POLLIN};
+	}
+	if (poll(fds, n, -1) < 0)
+		return; /* A signal: once more. */
+	for (nfds_t i = 0; i < n; i++)
+		if (fds[i].revents)
+			take_result(of[i]);
+}
+
+static void end_seed(const struct run *j)
+{
+	const struct result *r = &j->result;
+	char text[64];
+
+	if (!j->whole || !WIFEXITED(j->status) || WEXITSTATUS(j->status)) {
+		snprintf(text, sizeof text, "the simulation itself ended with status %#x", (unsigned)j->status);
 		show_failure(j->seed, text);
 		return;
 	}
-	if (r.text[0])
-		show_failure(j->seed, r.text);
+	if (r->text[0])
+		show_failure(j->seed, r->text);
 	if (options.hashes)
-		printf("seed %" PRIu64 " trace %016" PRIx64 "\n", j->seed, r.hash);
+		printf("seed %" PRIu64 " trace %016" PRIx64 "\n", j->seed, r->hash);
 	for (unsigned i = 0; i < FAULT_COUNT; i++)
-		sum.faults[i] += r.faults[i];
+		sum.faults[i] += r->faults[i];
 	for (unsigned i = 0; i < 14; i++)
-		sum.guards[i] += r.guards[i];
+		sum.guards[i] += r->guards[i];
 	for (unsigned i = 0; i < RECORDS_KINDS; i++)
-		sum.kinds[i] += r.kinds[i];
-	sum.simulated_ns += r.simulated_ns;
-	sum.acked += r.acked;
+		sum.kinds[i] += r->kinds[i];
+	sum.simulated_ns += r->simulated_ns;
+	sum.acked += r->acked;
 }
 
-/* The oldest that runs: seeds end in the order in which they began, so that two runs print the same. */
+/* Seeds are told of in their own order, whichever ends first, so that two runs print the same. */
 static void run_all(void)
 {
-	uint64_t begun = 0, most = options.seeds;
+	/* After a failure nobody waits for more than what runs. */
+	uint64_t begun = 0, most = options.seeds, ahead = options.until_failure ? options.jobs : AHEAD;
 
 	while (seeds_run < most) {
-		while (begun < most && begun - seeds_run < options.jobs) {
-			start_seed(&runs[begun % options.jobs], options.from + begun);
+		while (begun < most && running < options.jobs && begun - seeds_run < ahead) {
+			start_seed(&runs[begun % AHEAD], options.from + begun);
 			begun++;
 		}
-		end_seed(&runs[seeds_run++ % options.jobs]);
+		if (runs[seeds_run % AHEAD].ended)
+			end_seed(&runs[seeds_run++ % AHEAD]);
+		else
+			await_result();
 		if (failures && options.until_failure)
 			most = begun;
 	}
