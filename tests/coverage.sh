@@ -51,13 +51,15 @@ configured()
 	(cd "$build" && "$top/configure" --quiet --enable-coverage CFLAGS=-O0)
 }
 
-# run WHAT TEST...: through make, which builds what they need and gives each its time limit.
+# run WHAT TEST...: through make, which builds what they need and gives each its time limit. check-TESTS would build every
+# test there is.
 run()
 {
 	local what=$1 start=$SECONDS
 	shift
 	printf '== %s: %d tests\n' "$what" $#
-	make -C "$build" -j"$(nproc)" --no-print-directory check-TESTS TESTS="$*" VERBOSE=1 >"$build/coverage.log" 2>&1 || {
+	make -C "$build" -j"$(nproc)" --no-print-directory check-TESTS TESTS="$*" VERBOSE=1 \
+		check_PROGRAMS='' check_LTLIBRARIES='' check_SCRIPTS='' >"$build/coverage.log" 2>&1 || {
 		tail -n 60 "$build/coverage.log"
 		printf 'coverage.sh: a test failed, or did not build\n'
 		exit 1
