@@ -21,7 +21,9 @@ tests_verifier=(tests/test_verify_{text,leaf,agrees,hash,tree,policy,trust,note,
 	tests/test_verify_{history,whole,folder,store} tests/test_history)
 tests_ledger=(tests/test_hash tests/test_bytes tests/test_tree tests/test_proof tests/test_tilejudge tests/test_note
 	tests/test_entry tests/test_store tests/test_store_process tests/test_store_damage tests/test_store_mend
-	tests/test_store_erase tests/test_scrub)
+	tests/test_store_erase tests/test_multiset)
+tests_ledger+=(tests/test_store_{hostile,records,refuse,mend_refuse,nth,nth_read,nth_mend} tests/test_pages tests/test_pages_file
+	tests/test_scrub_hostile)
 tests_ledger+=(tests/test_parts tests/test_bundle tests/test_note_refusals tests/test_entry_forms)
 
 # Half of what is in these is for processors with SHA extensions: on others they are shown only.
