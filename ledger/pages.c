@@ -59,7 +59,7 @@ int pages_open(struct pages *p, const struct pages_source *s, uint64_t txn_id)
 	if (!has[0] && !has[1])
 		return CS_ERR_DAMAGED;
 	unsigned newest = has[0] && (!has[1] || found[0].txn_id >= found[1].txn_id) ? 0 : 1; /* As LMDB chooses. */
-	if (txn_id && (!has[newest] || found[newest].txn_id != txn_id))
+	if (txn_id && found[newest].txn_id != txn_id)
 		newest = 1 - newest;
 	if (txn_id && (!has[newest] || found[newest].txn_id != txn_id))
 		return CS_ERR_NOT_FOUND;
@@ -133,8 +133,7 @@ static int leaf_walk(struct walk *w, const uint8_t *page, uint64_t number)
 
 	for (unsigned i = 0; i < n && !err; i++) {
 		struct pages_record r = {.page = number};
-		if (!pages_node(w, page, i, true, &node))
-			continue; /* It was checked a moment ago. */
+		pages_node(w, page, i, true, &node); /* It was checked a moment ago. */
 		w->entries++;
 		if (w->from_len && pages_compare(w, node.key, node.key_len, w->from, w->from_len) < 0)
 			continue;
@@ -173,10 +172,11 @@ static int page_walk(struct walk *w, uint64_t number, unsigned depth, struct bou
 	for (unsigned i = 0; i < n && !err; i++) {
 		struct node node, next = {0};
 		struct bound to = high, begin = low;
-		if (!pages_node(w, page, i, false, &node) || (i + 1 < n && !pages_node(w, page, i + 1, false, &next)))
-			continue;
-		if (i + 1 < n)
+		pages_node(w, page, i, false, &node); /* These, too. */
+		if (i + 1 < n) {
+			pages_node(w, page, i + 1, false, &next);
 			to = (struct bound){next.key, next.key_len};
+		}
 		if (i > 0)
 			begin = (struct bound){node.key, node.key_len};
 		if (w->from_len && to.key && pages_compare(w, to.key, to.len, w->from, w->from_len) <= 0)
@@ -227,10 +227,11 @@ static int name_record(void *ctx, const struct pages_record *r)
 		return 0;
 	f->found = true;
 	f->bad = !r->is_tree || r->value_len != TREE_SIZE;
-	if (!f->bad)
-		tree_read(r->value, f->ret);
-	f->bad |= f->ret->flags !=
-	          0; /* Ours are plain: another flag is another order of keys, or several values of one. */
+	if (f->bad)
+		return 0;
+	tree_read(r->value, f->ret);
+	/* Ours are plain: a flag is another order of keys, or several values of one. */
+	f->bad = f->ret->flags != 0;
 	return 0;
 }
 

@@ -96,7 +96,10 @@ int scrub_range(struct scrub *s, enum store_db db, const void *from, size_t len,
 
 	if (ret_bad)
 		*ret_bad = g.bad || !s->has_db[db];
-	return err < 0 ? err : 0;
+	if (err >= 0)
+		return 0;
+	s->err = err;
+	return err;
 }
 
 /* --- tiles --- */
@@ -264,6 +267,8 @@ int scrub_tile(struct scrub *s, unsigned level, uint64_t n)
 	if (err || width == 0)
 		return err;
 	enum tile_verdict verdict = tile_judge(&j, level, n, hashes, &width);
+	if (s->err) /* Of a tile that is not read nothing can be said. */
+		return s->err;
 	if (verdict == TILE_WRONG)
 		scrub_tell(s, SCRUB_TILE, DB_TILES, level, n, "its hashes are not those of what is below it");
 	else if (verdict == TILE_UNKNOWN)

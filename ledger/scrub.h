@@ -54,6 +54,7 @@ struct scrub {
 	void (*entry)(void *ctx, uint64_t index, const void *leaf, size_t len);
 	void *ctx;
 	uint64_t n_found;
+	int err; /* Of reading, since it began: then a record that was not found is not said to be missing. */
 
 	struct {
 		bool held;

@@ -56,24 +56,22 @@ int scrub_begin(struct scrub *s, const struct pages_source *source, uint64_t txn
 	uint8_t buf[META_HEAD_SIZE];
 	int err = pages_open(&s->pages, source, txn_id);
 
+	s->err = 0;
 	for (unsigned i = 0; i < SCRUB_CACHE; i++)
 		s->cache[i].held = false;
 	memset(s->has_db, 0, sizeof s->has_db);
 	for (unsigned i = 0; i < DB_COUNT && !err; i++) {
 		int rv = pages_tree(&s->pages, scrub_db_names[i], &s->db[i]);
 		s->has_db[i] = rv == 0;
-		/* The last one may be missing, if no version with erasures has written the store yet: then all are one
-		 * less. */
-		if (i != DB_ERASED || rv != CS_ERR_NOT_FOUND || s->pages.main.entries >= DB_COUNT)
-			tree_bad(s, i, rv);
-		err = rv == CS_ERR_NOMEM || rv == CS_ERR_IO ? rv : 0;
+		tree_bad(s, i, rv);
+		err = rv == CS_ERR_NOMEM ? rv : 0;
 	}
 	if (err)
 		return err;
 	if (head)
 		s->head = *head;
 	else if (!meta_get(s, META_HEAD, buf, sizeof buf))
-		return CS_ERR_DAMAGED;
+		return s->err ? s->err : CS_ERR_DAMAGED;
 	else
 		store_head_decode(buf, &s->head);
 	return CS_OK;
@@ -138,24 +136,25 @@ static const char *note_wrong(struct scrub *s, uint64_t size, const char *text, 
 int scrub_checkpoints(struct scrub *s, uint64_t from, unsigned max, uint64_t *ret_next)
 {
 	struct noting *g = calloc(1, sizeof *g);
-	uint8_t key[INDEX_KEY_SIZE];
+	uint8_t key[INDEX_KEY_SIZE + 1] = {0};
 	int err = g ? 0 : CS_ERR_NOMEM;
 
 	*ret_next = from;
 	for (unsigned i = 0; i < max && !err; i++) {
 		g->s = s;
 		g->held = false;
-		put_u64be(key, *ret_next);
-		err = scrub_range(s, DB_CHECKPOINTS, key, sizeof key, note_record, g, NULL);
+		put_u64be(key, *ret_next - 1); /* What is behind the one before, whatever the length of its key. */
+		err = scrub_range(s, DB_CHECKPOINTS, key, *ret_next ? sizeof key : 0, note_record, g, NULL);
 		if (err || !g->held) {
 			*ret_next = 0;
 			break;
 		}
 		const char *why = note_wrong(s, g->one.size, g->one.text, g->one.len);
-		if (why)
+		err = s->err; /* Then its root is not known. */
+		if (why && !err)
 			scrub_tell(s, SCRUB_CHECKPOINT, DB_CHECKPOINTS, 0, g->one.size, why);
-		*ret_next = g->one.size == UINT64_MAX ? 0 : g->one.size + 1;
-		if (*ret_next == 0)
+		*ret_next = g->one.size + 1;
+		if (*ret_next == 0) /* There is no larger one. */
 			break;
 	}
 	free(g);
@@ -178,7 +177,7 @@ int scrub_state(struct scrub *s)
 
 	if (!meta_get(s, META_SUM, sum, sizeof sum) || !meta_get(s, META_STATE, state, sizeof state) ||
 	    memcmp(sum, state, sizeof state) != 0)
-		return 0; /* Of a version that keeps none; or damaged, which is the other records' matter. */
+		return s->err; /* Of a version that keeps none; or damaged, which is the other records' matter. */
 	int err = scrub_range(s, DB_STATE, NULL, 0, sum_record, &set, &bad);
 	multiset_write(&set, found);
 	if (!err && !bad && memcmp(found, sum + META_STATE_SIZE, sizeof found) != 0)
@@ -228,20 +227,23 @@ int scrub_meta(struct scrub *s)
 	struct hasher others;
 
 	hasher_init(&others);
-	int err = scrub_range(s, DB_META, NULL, 0, others_record, &others, NULL);
+	scrub_range(s, DB_META, NULL, 0, others_record, &others, NULL);
 	hasher_final(&others, &others_hash);
-	if (err)
-		return err;
-	if (!meta_get(s, META_HEAD, head, sizeof head))
+	bool has_head = meta_get(s, META_HEAD, head, sizeof head),
+	     has_state = meta_get(s, META_STATE, state, sizeof state) && meta_get(s, META_SUM, sum, sizeof sum),
+	     has_copy = meta_get(s, META_COPY, copy, sizeof copy) && store_copy_decode(copy, &c) == 0;
+	if (s->err)
+		return s->err;
+	if (!has_head)
 		meta_wrong(s, "the head is missing");
 	else if (store_head_decode(head, &stored), !head_same(&stored, &s->head))
 		meta_wrong(s, "the head is not that of the ledger");
-	if (!meta_get(s, META_STATE, state, sizeof state) || !meta_get(s, META_SUM, sum, sizeof sum)) {
+	if (!has_state) {
 		meta_wrong(s, "the state's index or sum is missing");
 		return 0;
 	}
 	hash_bytes(&sum_hash, sum, sizeof sum);
-	if (!meta_get(s, META_COPY, copy, sizeof copy) || store_copy_decode(copy, &c))
+	if (!has_copy)
 		meta_wrong(s, "the copy is missing or damaged");
 	else
 		copy_check(s, &c, state, &sum_hash, &others_hash);

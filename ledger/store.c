@@ -46,7 +46,7 @@ static int file_in(const char *dir, const char *name, struct stat *ret)
 	char path[PATH_MAX];
 	int n = snprintf(path, sizeof path, "%s/%s", dir, name);
 
-	if (n < 0 || (size_t)n >= sizeof path)
+	if ((size_t)n >= sizeof path)
 		return ENAMETOOLONG;
 	return stat(path, ret) ? errno : 0;
 }
@@ -98,9 +98,12 @@ static int env_open_reader(struct store *s, const char *dir)
 static int env_open_writer(struct store *s, const char *dir, const struct store_options *o)
 {
 	struct stat st;
-	bool present = file_in(dir, "data.mdb", &st) == 0 && st.st_size > 0;
+	int rc = file_in(dir, "data.mdb", &st);
+	bool present = !rc && st.st_size > 0;
 	uint64_t map_size = o->map_size;
 
+	if (rc && rc != ENOENT) /* A disk that does not answer is not one without a store. */
+		return rc;
 	if (!present && !o->create)
 		return ENOENT;
 	if (!present && map_size == 0)
@@ -197,8 +200,6 @@ static int tree_tile_read(void *ctx, unsigned level, uint64_t n, unsigned width,
 {
 	const struct store *s = ctx;
 
-	if (!s->tree_txn)
-		return CS_ERR_INVALID;
 	return store_read_tile(s, s->tree_txn, level, n, width, out);
 }
 

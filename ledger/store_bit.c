@@ -24,17 +24,18 @@ static int search_record(void *ctx, const void *key, size_t key_len, const void 
 {
 	struct search *q = ctx;
 	const uint8_t kind = *(const uint8_t *)key;
-	uint8_t *copy = malloc(value_len + 1);
 	struct multiset others = q->found;
 
+	q->tries += 8 * (uint64_t)value_len;
+	if (q->tries > STORE_STATE_TRIES)
+		return CS_ERR_DAMAGED;
+	uint8_t *copy = malloc(value_len + 1);
 	if (!copy)
 		return CS_ERR_NOMEM;
 	memcpy(copy, value, value_len);
 	multiset_remove(&others, kind, value, value_len);
 	for (size_t bit = 0; bit < 8 * value_len && !q->hit; bit++) {
 		struct multiset sum = others;
-		if (q->tries++ == STORE_STATE_TRIES)
-			break;
 		copy[bit / 8] ^= (uint8_t)(1u << bit % 8);
 		multiset_add(&sum, kind, copy, value_len);
 		q->hit = memcmp(&sum, &q->store->sum, sizeof sum) == 0;
@@ -43,7 +44,7 @@ static int search_record(void *ctx, const void *key, size_t key_len, const void 
 	}
 	if (!q->hit) {
 		free(copy);
-		return q->tries > STORE_STATE_TRIES ? CS_ERR_DAMAGED : CS_OK;
+		return CS_OK;
 	}
 	q->value = copy;
 	q->value_len = value_len;
@@ -62,10 +63,7 @@ static int turn_back(struct store *s, const struct search *q)
 	if (err)
 		return err;
 	err = store_error(mdb_put(s->txn, s->db[DB_STATE], &key, &value, 0));
-	if (!err)
-		return store_commit(s);
-	store_abort(s);
-	return err;
+	return err ? store_give_up(s, err) : store_commit(s);
 }
 
 int store_mend_state(struct store *s)
@@ -110,9 +108,10 @@ static int others_try(struct store *s, MDB_txn *txn, MDB_val key, MDB_val value,
 	}
 	for (size_t bit = 0; bit < 8 * value.mv_size && err == CS_ERR_DAMAGED; bit++) {
 		copy[bit / 8] ^= (uint8_t)(1u << bit % 8);
-		int rc = mdb_put(txn, s->db[DB_META], &k, &v, 0);
-		if (rc || store_copy_others(s, txn, NULL, &hash))
-			err = rc ? store_error(rc) : CS_ERR_IO;
+		int failed = store_error(mdb_put(txn, s->db[DB_META], &k, &v, 0));
+		failed = failed ? failed : store_copy_others(s, txn, NULL, &hash);
+		if (failed) /* With a bit that may be turned: not the same as that no bit fits. */
+			err = failed == CS_ERR_DAMAGED ? CS_ERR_IO : failed;
 		else if (hash_equal(&hash, want))
 			err = CS_OK;
 		else
@@ -164,6 +163,8 @@ int store_bit_put(struct store *s, enum store_db db, uint64_t index,
 		return rc && rc != MDB_NOTFOUND ? store_error(rc) : CS_ERR_DAMAGED;
 	memcpy(copy, value.mv_data, value.mv_size);
 	value.mv_data = copy;
+	if (hits(ctx, copy, value.mv_size)) /* It was mended before. */
+		return CS_OK;
 	for (size_t bit = 0; bit < 8 * value.mv_size; bit++) {
 		copy[bit / 8] ^= (uint8_t)(1u << bit % 8);
 		if (hits(ctx, copy, value.mv_size))

@@ -18,7 +18,8 @@ static int chain_check(const struct tree_tiles *tiles, const struct store_head *
 	struct hash hashes[TREE_TILE_WIDTH];
 	unsigned width = TREE_TILE_WIDTH;
 
-	for (; level < TREE_TILE_LEVELS && width == TREE_TILE_WIDTH; level++, n /= TREE_TILE_WIDTH) {
+	/* On the last level none is full: a size has 64 bits. */
+	for (; width == TREE_TILE_WIDTH; level++, n /= TREE_TILE_WIDTH) {
 		width = tile_width(h->size, level, n);
 		int err = width ? tiles->read(tiles->ctx, level, n, width, hashes) : CS_ERR_NOT_FOUND;
 		if (err)

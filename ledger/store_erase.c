@@ -93,28 +93,22 @@ static int erase_one(struct store *s, MDB_txn *txn, const struct store_erasure *
 {
 	uint8_t key_buf[INDEX_KEY_SIZE];
 	MDB_val key = store_index_key(key_buf, e->index), body;
-	size_t len;
-	int rc, err;
+	MDB_val rest = {.mv_data = buf};
+	int rc = mdb_get(txn, s->db[DB_BODIES], &key, &body), err;
 
-	rc = mdb_get(txn, s->db[DB_BODIES], &key, &body);
-	if (rc && rc != MDB_NOTFOUND)
+	if (rc == MDB_NOTFOUND)
+		return note(s, txn, e);
+	if (rc)
 		return store_error(rc);
-	if (!rc && body_without(&body, e->fields, buf, &len, &err)) {
-		MDB_val rest = {.mv_size = len, .mv_data = buf};
-		(*changed)++;
-		rc = err   ? 0
-		     : len ? mdb_put(txn, s->db[DB_BODIES], &key, &rest, 0)
-		           : mdb_del(txn, s->db[DB_BODIES], &key, NULL);
-		if (err || rc)
-			return err ? CS_ERR_DAMAGED : store_error(rc);
-	} else if (!rc && err) {
+	bool less = body_without(&body, e->fields, buf, &rest.mv_size, &err);
+	if (err)
 		return CS_ERR_DAMAGED;
-	} else if (!rc && body.mv_size == 0 && e->fields == STORE_ERASED_ALL) {
-		rc = mdb_del(txn, s->db[DB_BODIES], &key, NULL); /* Erased where it came from. */
-		if (rc)
-			return store_error(rc);
-	}
-	return note(s, txn, e);
+	*changed += less;
+	if (rest.mv_size > 0)
+		rc = mdb_put(txn, s->db[DB_BODIES], &key, &rest, 0);
+	else if (less || (body.mv_size == 0 && e->fields == STORE_ERASED_ALL)) /* Or erased where it came from. */
+		rc = mdb_del(txn, s->db[DB_BODIES], &key, NULL);
+	return rc ? store_error(rc) : note(s, txn, e);
 }
 
 int store_erase(struct store *s, const struct store_erasure *e, size_t n, uint64_t *ret_changed)
@@ -152,17 +146,22 @@ int store_erase(struct store *s, const struct store_erasure *e, size_t n, uint64
 
 int store_append_erased(struct store *s, const struct store_erasure *e, size_t n)
 {
-	uint8_t *buf = s->txn && !s->txn_err ? malloc(LIMIT_BODY_SIZE_MAX) : NULL;
 	uint64_t changed = 0;
-	int err = buf ? 0 : s->txn ? CS_ERR_NOMEM : CS_ERR_INVALID;
 
+	if (!s->txn)
+		return CS_ERR_INVALID;
+	if (s->txn_err)
+		return s->txn_err;
+	uint8_t *buf = malloc(LIMIT_BODY_SIZE_MAX);
+	int err = buf ? 0 : CS_ERR_NOMEM;
 	for (size_t i = 0; i < n && !err; i++)
 		err = e[i].index >= s->head.size && e[i].index < s->next.size
 		              ? erase_one(s, s->txn, &e[i], buf, &changed)
 		              : CS_ERR_INVALID;
+	if (buf)
+		sodium_memzero(buf, LIMIT_BODY_SIZE_MAX);
 	free(buf);
-	if (err && s->txn && !s->txn_err)
-		s->txn_err = err;
-	s->dead = s->dead || err == CS_ERR_IO;
-	return s->txn_err ? s->txn_err : err;
+	s->txn_err = err;
+	s->dead = err == CS_ERR_IO;
+	return err;
 }

@@ -115,6 +115,9 @@ void store_head_decode(const uint8_t bytes[META_HEAD_SIZE], struct store_head *r
 int store_read_head(const struct store *s, MDB_txn *txn, struct store_head *ret);
 int store_read_tile(const struct store *s, MDB_txn *txn, unsigned level, uint64_t n, unsigned width, struct hash *out);
 
+/* Ends the open transaction, if there is one, without it; after CS_ERR_IO nothing is written again. Returns err. */
+int store_give_up(struct store *s, int err);
+
 /* The writer's records in "meta"; LMDB's result. */
 int store_meta_put(struct store *s, MDB_txn *txn, const char *name, const void *value, size_t len);
 int store_head_put(struct store *s, MDB_txn *txn, const struct store_head *h);

@@ -101,7 +101,7 @@ static int body_erased(const struct store *s, uint64_t index, uint64_t *ret)
 	if (rc)
 		return rc == MDB_NOTFOUND ? CS_OK : store_error(rc);
 	int err = store_erasures_read(index, value.mv_data, value.mv_size, e, STORE_ERASURES_MAX, &n);
-	for (unsigned i = 0; i < n && !err; i++)
+	for (unsigned i = 0; i < n; i++) /* After an error there are none. */
 		*ret |= e[i].fields;
 	return err;
 }
@@ -246,11 +246,7 @@ int store_mend(struct store *s, const struct store_mend *m)
 	if (err)
 		return err;
 	err = mend_one(s, m);
-	if (!err)
-		return store_commit(s);
-	s->dead = s->dead || err == CS_ERR_IO;
-	store_abort(s);
-	return err;
+	return err ? store_give_up(s, err) : store_commit(s);
 }
 
 /* --- tiles at start --- */
@@ -287,10 +283,8 @@ int store_mend_tiles(struct store *s, uint64_t from, unsigned *ret_mended)
 	store_judge_init(&g, s, s->txn, &s->head, &j);
 	for (unsigned level = 0; level < TREE_TILE_LEVELS && !err; level++)
 		err = mend_level(s, &j, level, from, &what);
-	if (err || !what) { /* A map that is full can be opened as long as nothing is written. */
-		store_abort(s);
-		return err;
-	}
+	if (err || !what) /* A map that is full can be opened as long as nothing is written. */
+		return store_give_up(s, err);
 	*ret_mended |= what;
 	return store_commit(s);
 }

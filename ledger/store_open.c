@@ -214,9 +214,11 @@ static int others_mend(struct store *s, MDB_txn *txn, const struct store_options
 	struct store_copy c;
 	int err = store_copy_others(s, txn, NULL, &s->others);
 
-	if (err || !mends(s, o) || store_copy_read(s, txn, &c) || hash_equal(&c.others, &s->others) ||
-	    store_mend_others(s, txn, &c.others))
+	if (err || !mends(s, o) || store_copy_read(s, txn, &c) || hash_equal(&c.others, &s->others))
 		return err;
+	err = store_mend_others(s, txn, &c.others);
+	if (err) /* What failed halfway must not be committed. */
+		return err == CS_ERR_DAMAGED ? CS_OK : err;
 	s->others = c.others;
 	mended(o, STORE_MENDED_META);
 	return CS_OK;

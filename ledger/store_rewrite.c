@@ -48,8 +48,7 @@ static bool fresh_dir(char ret[PATH_MAX], const char *dir)
 
 	while (len > 1 && dir[len - 1] == '/')
 		len--;
-	int n = snprintf(ret, PATH_MAX, "%.*s.new", (int)len, dir);
-	return n > 0 && n < PATH_MAX - 16;
+	return (size_t)snprintf(ret, PATH_MAX, "%.*s.new", (int)len, dir) < PATH_MAX - 16;
 }
 
 /* With all that is in it: a damaged file that was put aside (node/salvage.c) holds what was erased, too. */
@@ -227,7 +226,7 @@ static int check_copy(struct store_rewrite *r)
 {
 	struct store *s = r->store;
 	struct store_head head;
-	MDB_txn *from, *to;
+	MDB_txn *from, *to = NULL;
 	int rc = mdb_txn_begin(r->from, NULL, MDB_RDONLY, &from), err = 0;
 
 	if (rc)
@@ -322,7 +321,7 @@ static int swap(struct store_rewrite *r)
 	close(s->folder_fd);
 	s->folder_fd = r->folder_fd;
 	r->folder_fd = -1;
-	s->dead = s->dead || err;
+	s->dead = err != 0; /* Which file a crash would leave is not known. */
 	return err;
 }
 

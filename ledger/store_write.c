@@ -191,9 +191,10 @@ static int edge_write(struct store *s)
 	return CS_OK;
 }
 
-/* The tree ran ahead of what is stored: takes it back to the head. */
+/* The tree ran ahead of what is stored: takes it back to the head. The tiles may have been damaged meanwhile. */
 static void tree_take_back(struct store *s)
 {
+	struct hash root;
 	MDB_txn *txn;
 
 	if (s->next.size == s->head.size && !s->txn_err)
@@ -202,8 +203,9 @@ static void tree_take_back(struct store *s)
 		s->dead = true;
 		return;
 	}
-	if (store_tree_load(s, txn, s->head.size))
-		s->dead = true;
+	int err = store_tree_load(s, txn, s->head.size);
+	tree_root(s->tree, &root);
+	s->dead = s->dead || err || !hash_equal(&root, &s->head.root);
 	mdb_txn_abort(txn);
 }
 
@@ -214,6 +216,14 @@ void store_abort(struct store *s)
 	mdb_txn_abort(s->txn);
 	s->txn = NULL;
 	tree_take_back(s);
+}
+
+int store_give_up(struct store *s, int err)
+{
+	if (err == CS_ERR_IO)
+		s->dead = true;
+	store_abort(s);
+	return err;
 }
 
 int store_commit(struct store *s)
@@ -229,11 +239,8 @@ int store_commit(struct store *s)
 		err = store_error(store_head_put(s, s->txn, &s->next));
 	if (!err)
 		err = store_error(store_copy_put(s, s->txn, &s->next, s->state_index, s->state_term, &s->sum));
-	if (err) {
-		txn_fail(s, err);
-		store_abort(s);
-		return err;
-	}
+	if (err)
+		return store_give_up(s, txn_fail(s, err));
 	int rc = mdb_txn_commit(s->txn);
 	s->txn = NULL;
 	if (rc == MDB_MAP_FULL) { /* Met while the free list was made, before anything was written. */
@@ -319,7 +326,7 @@ static int write_state(struct store *s, const struct store_record *r, size_t n, 
 		err = store_error(store_copy_put(s, txn, &s->head, index, term, &sum));
 	if (err) {
 		mdb_txn_abort(txn);
-		s->dead = s->dead || err == CS_ERR_IO;
+		s->dead = err == CS_ERR_IO;
 		return err;
 	}
 	rc = mdb_txn_commit(txn);

@@ -14,19 +14,19 @@
 set -euo pipefail
 
 top=$(cd "$(dirname "$0")/.." && pwd)
-# Lines whose branches are exempt, in all of ledger/. It only shrinks.
-EXCLUDED_MAX=40
+# Lines whose branches are exempt, in all of ledger/: there is none yet that had to be.
+EXCLUDED_MAX=0
 
 tests_verifier=(tests/test_verify_{text,leaf,agrees,hash,tree,policy,trust,note,quorum,proof,bundle,supports}
 	tests/test_verify_{history,whole,folder,store} tests/test_history)
 tests_ledger=(tests/test_hash tests/test_bytes tests/test_tree tests/test_proof tests/test_tilejudge tests/test_note
 	tests/test_entry tests/test_store tests/test_store_process tests/test_store_damage tests/test_store_mend
-	tests/test_store_erase tests/test_scrub)
-tests_ledger+=(tests/test_parts tests/test_bundle tests/test_note_refusals tests/test_entry_forms)
+	tests/test_store_erase tests/test_multiset)
+tests_ledger+=(tests/test_store_{hostile,records,refuse,mend_refuse,nth,nth_read,nth_mend} tests/test_pages{,_file}
+	tests/test_scrub_hostile tests/test_parts tests/test_bundle tests/test_note_refusals tests/test_entry_forms)
 
 # Half of what is in these is for processors with SHA extensions: on others they are shown only.
 sha_files=(ledger/hash.c ledger/sha256ni.c)
-
 untold=()
 
 # Branches that no test takes yet, "FILE NUMBER" a line. A file that is not here has none; a number only shrinks.
@@ -51,13 +51,15 @@ configured()
 	(cd "$build" && "$top/configure" --quiet --enable-coverage CFLAGS=-O0)
 }
 
-# run WHAT TEST...: through make, which builds what they need and gives each its time limit.
+# run WHAT TEST...: through make, which builds what they need and gives each its time limit. check-TESTS would build every
+# test there is.
 run()
 {
 	local what=$1 start=$SECONDS
 	shift
 	printf '== %s: %d tests\n' "$what" $#
-	make -C "$build" -j"$(nproc)" --no-print-directory check-TESTS TESTS="$*" VERBOSE=1 >"$build/coverage.log" 2>&1 || {
+	make -C "$build" -j"$(nproc)" --no-print-directory check-TESTS TESTS="$*" VERBOSE=1 \
+		check_PROGRAMS='' check_LTLIBRARIES='' check_SCRIPTS='' >"$build/coverage.log" 2>&1 || {
 		tail -n 60 "$build/coverage.log"
 		printf 'coverage.sh: a test failed, or did not build\n'
 		exit 1
@@ -301,6 +303,7 @@ branch  1 never executed
 branch  0 taken 2
 branch  1 taken 0'
 	self_test=0
+	EXCLUDED_MAX=1
 	if ! printf '%b\n' "$good" | judge "" ledger/one.c; then
 		printf 'FAILED  refuses what is well\n'
 		self_test=1

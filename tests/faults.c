@@ -39,13 +39,22 @@ const char *faults_hit(void)
 	return atomic_load(&hit);
 }
 
+int faults_errno = EIO;
+const char *faults_only;
+
 static bool fails(unsigned kind, const char *name)
 {
-	if (!(atomic_load(&armed) & kind) || atomic_fetch_sub(&left, 1) != 1)
+	if (!(atomic_load(&armed) & kind) || (faults_only && strcmp(name, faults_only) != 0) ||
+	    atomic_fetch_sub(&left, 1) != 1)
 		return false;
 	atomic_store(&hit, name);
-	errno = kind == FAULTS_ALLOC ? ENOMEM : EIO;
+	errno = kind == FAULTS_ALLOC ? ENOMEM : faults_errno;
 	return true;
+}
+
+bool faults_take(unsigned kind, const char *name)
+{
+	return fails(kind, name);
 }
 
 /* WRAP(kind, what it gives when it fails, type, name, parameters, arguments) */

@@ -329,6 +329,7 @@ static void test_views(void **state)
 	assert_true(store_lingers(s));
 	store_view_release(released);
 	assert_false(store_lingers(s));
+	assert_int_equal(rewrite(s, 0), 0); /* It has no file now. */
 	store_view_close(released);
 	assert_int_equal(append(s, 10), 0);
 	store_close(s);
