@@ -91,6 +91,9 @@ shift
 if [ $# = 0 ]; then
 	set -- "$(real countersignd)" "$(real countersign)" "$(real countersign-bench)" \
 		"$(readlink -f "$build/.libs/libcountersign.so")"
+	# Nothing says so when libtool makes one library of the two.
+	file=$build/.libs/libcountersign.a
+	[ -f "$file" ] || complain "no static library"
 fi
 for file in "$@"; do
 	check "$file"
