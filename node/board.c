@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,10 @@ struct board {
 	size_t features_len;
 	size_t members_len;
 	uint64_t members_version;
+	uint64_t wanted[BOARD_PROOFS_MAX];
+	atomic_uint n_wanted; /* Changed under the lock. */
+	struct board_proof proofs[BOARD_PROOFS_MAX];
+	unsigned n_proofs; /* Ever given; each has the place of its number, modulo the table. */
 };
 
 int board_new(struct board **ret)
@@ -152,6 +157,65 @@ uint64_t board_cosigned_size(struct board *b)
 	size = b->cosigned.size;
 	pthread_mutex_unlock(&b->lock);
 	return size;
+}
+
+void board_want_proof(struct board *b, uint64_t index)
+{
+	unsigned i = 0;
+
+	pthread_mutex_lock(&b->lock);
+	unsigned n = atomic_load(&b->n_wanted);
+	while (i < n && b->wanted[i] != index)
+		i++;
+	if (i == n && n < BOARD_PROOFS_MAX) {
+		b->wanted[n] = index;
+		atomic_store(&b->n_wanted, n + 1);
+	}
+	/* One that was made for somebody else may be under an older note than there is by now. */
+	for (unsigned k = 0; k < BOARD_PROOFS_MAX; k++)
+		if (b->proofs[k].note.size && b->proofs[k].index == index)
+			b->proofs[k].note.size = 0;
+	pthread_mutex_unlock(&b->lock);
+}
+
+unsigned board_wanted_proofs(struct board *b, uint64_t size, uint64_t ret[BOARD_PROOFS_MAX])
+{
+	unsigned n = 0, left = 0;
+
+	if (atomic_load(&b->n_wanted) == 0) /* Nearly always. */
+		return 0;
+	pthread_mutex_lock(&b->lock);
+	for (unsigned i = 0; i < atomic_load(&b->n_wanted); i++) {
+		if (b->wanted[i] < size)
+			ret[n++] = b->wanted[i];
+		else
+			b->wanted[left++] = b->wanted[i];
+	}
+	atomic_store(&b->n_wanted, left);
+	pthread_mutex_unlock(&b->lock);
+	return n;
+}
+
+void board_set_proof(struct board *b, const struct board_proof *p)
+{
+	pthread_mutex_lock(&b->lock);
+	b->proofs[b->n_proofs++ % BOARD_PROOFS_MAX] = *p;
+	pthread_mutex_unlock(&b->lock);
+}
+
+bool board_proof(struct board *b, uint64_t index, struct board_proof *ret)
+{
+	bool found = false;
+
+	pthread_mutex_lock(&b->lock);
+	for (unsigned i = 1; i <= BOARD_PROOFS_MAX && i <= b->n_proofs && !found; i++) {
+		const struct board_proof *p = &b->proofs[(b->n_proofs - i) % BOARD_PROOFS_MAX];
+		found = p->note.size && p->index == index;
+		if (found)
+			*ret = *p;
+	}
+	pthread_mutex_unlock(&b->lock);
+	return found;
 }
 
 void board_wait(struct board *b, uint64_t *seen, uint64_t until_ns)

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ledger/hash.h"
 #include "ledger/limits.h"
 #include "node/wire/messages.h"
 
@@ -15,6 +16,15 @@ struct board_note {
 	size_t len;
 	char text[LIMIT_NOTE_SIZE_MAX];
 };
+
+/* An entry's inclusion in the tree of a note. */
+struct board_proof {
+	uint64_t index;
+	struct board_note note;
+	unsigned n;
+	struct hash hashes[LIMIT_PROOF_HASHES_MAX];
+};
+#define BOARD_PROOFS_MAX 16 /* The newest; who asks for more than these at once waits for the store. */
 
 #define BOARD_MEMBERS_SIZE_MAX  10240 /* A roster and who is how far. */
 #define BOARD_FEATURES_SIZE_MAX 16384 /* 63 features, with a line of text each; seven members with their builds. */
@@ -49,6 +59,16 @@ void board_reached_note(struct board *b,
 size_t board_members(struct board *b, uint8_t ret[BOARD_MEMBERS_SIZE_MAX], uint64_t *ret_version);
 size_t board_features(struct board *b, uint8_t ret[BOARD_FEATURES_SIZE_MAX]); /* Its length; 0: not yet. */
 uint64_t board_cosigned_size(struct board *b);
+
+/*
+ * Proofs of entries that are not stored yet, under a note that was reached. Any thread: asks for one (the core is to be
+ * woken then), anew if there is one; and the newest of that index, if there is one.
+ */
+void board_want_proof(struct board *b, uint64_t index);
+bool board_proof(struct board *b, uint64_t index, struct board_proof *ret);
+/* Core's thread: takes those that are wanted of entries below that size; and gives one. Neither rings. */
+unsigned board_wanted_proofs(struct board *b, uint64_t size, uint64_t ret[BOARD_PROOFS_MAX]);
+void board_set_proof(struct board *b, const struct board_proof *p);
 
 /* Waits until the bell has rung since *seen (which is brought up to date) or until the time (CLOCK_MONOTONIC; 0: no
  * end). */

@@ -232,6 +232,13 @@ static void want_cosigned(void *ctx, uint64_t size)
 	core_want_cosigned(d->core, size);
 }
 
+static void want_proof(void *ctx, uint64_t index)
+{
+	struct daemon *d = ctx;
+
+	core_want_proof(d->core, index);
+}
+
 static void heal(void *ctx)
 {
 	struct daemon *d = ctx;
@@ -316,6 +323,7 @@ static int open_parts(struct daemon *d)
 	                            .scrubber = d->scrubber,
 	                            .readlog = d->readlog,
 	                            .noted = noted,
+	                            .want_proof = want_proof,
 	                            .want_cosigned = want_cosigned,
 	                            .ctx = d};
 	if (!err)

@@ -333,9 +333,10 @@ int reading_room_open(const struct reader_options *o, struct reading_room **ret)
 		return err;
 	r->o = *o;
 	r->buf = malloc(WIRE_REPLY_SIZE_MAX);
+	r->prompt = malloc(sizeof *r->prompt);
 	pthread_mutex_init(&r->lock, NULL);
 	pthread_cond_init(&r->arrived, NULL);
-	if (r->buf)
+	if (r->buf && r->prompt)
 		err = turns_new(WAITING_MAX, &r->inbox);
 	if (!err)
 		err = witnesses_new(o->origin, &r->witnesses);
@@ -352,6 +353,7 @@ int reading_room_open(const struct reader_options *o, struct reading_room **ret)
 			store_view_close(r->view);
 		witnesses_free(r->witnesses);
 		turns_free(r->inbox);
+		free(r->prompt);
 		free(r->buf);
 		free(r);
 		return err;
@@ -391,6 +393,7 @@ void reading_room_close(struct reading_room *r)
 	store_view_close(r->view);
 	pthread_cond_destroy(&r->arrived);
 	pthread_mutex_destroy(&r->lock);
+	free(r->prompt);
 	free(r->buf);
 	free(r);
 }

@@ -24,6 +24,8 @@ struct reader_options {
 	struct scrubber *scrubber; /* NULL: there is none. */
 	struct readlog *readlog;
 	void (*noted)(void *ctx); /* Something is in the log of readers that somebody waits for. */
+	void (*want_proof)(void *ctx,
+	                   uint64_t index); /* Somebody waits for the proof of an entry (board_want_proof). */
 	void (*want_cosigned)(void *ctx, uint64_t size); /* Somebody waits for a quorum's proof of so many entries. */
 	void *ctx;
 };

@@ -204,6 +204,8 @@ static bool serve_entries(struct reading_room *r, struct item *it)
 
 	reading_begin(&log, it, READ_ENTRIES);
 	board_status(r->o.board, &s, url);
+	if (reading_room_behind(r, it->index > UINT64_MAX - it->count ? UINT64_MAX : it->index + it->count))
+		return false;
 	if (stored <= it->index && clock_mono_ns() < it->until_ns) {
 		if (s.size > it->index)
 			ledger_writer_flush(r->o.writer);
@@ -281,8 +283,10 @@ bool reading_room_choose_note(struct reading_room *r, struct item *it)
 		if (wait) {
 			/* Not for an entry that may never be: what is wanted only grows, and would be out of reach. */
 			board_status(r->o.board, &s, url);
-			if (s.size > it->index)
+			if (s.size > it->index) {
+				reading_room_want_prompt(r, it);
 				r->o.want_cosigned(r->o.ctx, it->index + 1);
+			}
 			return false;
 		}
 		board_leader_note(r->o.board, &note);
@@ -346,13 +350,17 @@ static bool serve_proof(struct reading_room *r, struct item *it)
 	size_t len;
 	int err;
 
+	if (reading_room_prompt(r, it, &p))
+		return give_proof(r, it, &p);
+	p = (struct wire_proved){0};
 	if (!reading_room_choose_note(r, it))
 		return clock_mono_ns() >= it->until_ns &&
 		       reading_room_refuse(it, CS_ERR_NOT_FOUND, "no signed checkpoint covers this entry yet");
 	if (r->stored < it->note->size)
 		choose_stored_note(r, it);
 	if (r->stored < it->note->size) {
-		ledger_writer_flush(r->o.writer);
+		if (!reading_room_prompt_awaited(r, it))
+			ledger_writer_flush(r->o.writer);
 		return false;
 	}
 	err = reading_room_entry(r, it->index, open, &leaf, &p.leaf_len, &body, &p.body_len);

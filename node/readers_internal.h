@@ -28,6 +28,7 @@ struct item {
 	const char *cosigned; /* WITNESS: the note that it brings; in the job. NULL: none, or it was looked at. */
 	size_t cosigned_len;
 	bool quorum;
+	uint64_t wanted_ns;      /* When the core was asked for its proof; 0: it was not. */
 	struct board_note *note; /* The checkpoint chosen for it: kept while the store comes up to its size. */
 	/* ENTRIES, PROVE: only these kinds of fields, a bit each; of ENTRIES none. */
 	bool some;
@@ -42,6 +43,12 @@ struct item {
 	uint64_t ticket, held_until_ns;
 };
 
+/* A proof of the core's, and its entry. */
+struct prompt {
+	struct board_proof proof;
+	uint8_t bytes[LIMIT_ENTRY_SIZE_MAX + LIMIT_BODY_SIZE_MAX];
+};
+
 struct reading_room {
 	struct reader_options o;
 	pthread_t thread;
@@ -54,9 +61,11 @@ struct reading_room {
 	struct item *waiting; /* The thread's own: looked at, and not to be answered yet. */
 	struct store_view *view;
 	uint64_t stored;       /* Entries that the view sees. */
+	uint64_t shown;        /* Entries under a checkpoint that was given before they were stored. */
 	uint64_t damaged_next; /* Index after the damaged entry that the log named last. */
 	struct witnesses *witnesses;
 	struct witnesses_file witnessed;
+	struct prompt *prompt;
 	uint8_t *buf; /* WIRE_REPLY_SIZE_MAX bytes for one reply. */
 	unsigned n_held;
 };
@@ -70,6 +79,18 @@ bool reading_room_answer(struct reading_room *r, struct item *it, bool open);
 bool reading_room_reply(struct reading_room *r, struct item *it, const struct writer *w);
 bool reading_room_refuse(struct item *it, int err, const char *text);
 bool reading_room_witness(struct reading_room *r, struct item *it); /* readers_witness.c: as an answer. */
+/*
+ * readers_prompt.c: a proof of an entry that may not be stored yet, from the core; false: not here, or nobody asked for
+ * it. What *ret points into is good until the next.
+ */
+bool reading_room_prompt(struct reading_room *r, struct item *it, struct wire_proved *ret);
+/*
+ * Entries below `end` are not stored yet of which somebody was given a proof here: they are on their way, and whoever
+ * asks for them waits.
+ */
+bool reading_room_behind(struct reading_room *r, uint64_t end);
+void reading_room_want_prompt(struct reading_room *r, struct item *it);    /* Asks for it, once. */
+bool reading_room_prompt_awaited(struct reading_room *r, struct item *it); /* The same; it may come yet. */
 /* What witnesses had cosigned before the start, as far as it can be looked at by now. */
 void reading_room_recall(struct reading_room *r);
 /* Chooses it->note, which covers it->index; false: none yet. */

@@ -45,6 +45,7 @@ struct ledger_writer {
 	pthread_mutex_t lock;
 	pthread_cond_t wake, task_done;
 	struct entries *first, **last;
+	const struct entries *writing; /* Of the round under way; read by others under the lock. */
 	struct state_block *states, **states_last;
 	struct ledger_mend *mends, **mends_last;
 	struct task *tasks, **tasks_last;
@@ -210,6 +211,9 @@ static bool do_tasks(struct ledger_writer *w, struct task *tasks, bool held)
 
 static void round_free(struct ledger_writer *w, struct round *r)
 {
+	pthread_mutex_lock(&w->lock);
+	w->writing = NULL;
+	pthread_mutex_unlock(&w->lock);
 	while (r->bundles) {
 		struct entries *b = r->bundles;
 		r->bundles = b->next;
@@ -287,6 +291,7 @@ static bool take(struct ledger_writer *w, struct round *r)
 	wait_due(w);
 	r->held = w->held || w->full;
 	r->bundles = w->first;
+	w->writing = w->first;
 	r->states = w->states;
 	r->mends = w->mends;
 	w->mends = NULL;
@@ -509,6 +514,33 @@ void ledger_writer_flush(struct ledger_writer *w)
 	w->flush = true;
 	pthread_cond_signal(&w->wake);
 	pthread_mutex_unlock(&w->lock);
+}
+
+static const struct store_entry *find_entry(const struct entries *b, uint64_t index)
+{
+	while (b && (index < b->first || index >= b->first + b->n))
+		b = b->next;
+	return b ? &b->entries[index - b->first] : NULL;
+}
+
+int ledger_writer_entry(struct ledger_writer *w, uint64_t index, uint8_t *buf, size_t *ret_leaf_len,
+                        size_t *ret_body_len)
+{
+	int err = CS_ERR_NOT_FOUND;
+
+	pthread_mutex_lock(&w->lock);
+	const struct store_entry *e = find_entry(w->first, index);
+	if (!e)
+		e = find_entry(w->writing, index);
+	if (e) {
+		memcpy(buf, e->leaf, e->leaf_len);
+		memcpy(buf + e->leaf_len, e->body, e->body_len);
+		*ret_leaf_len = e->leaf_len;
+		*ret_body_len = e->body_len;
+		err = 0;
+	}
+	pthread_mutex_unlock(&w->lock);
+	return err;
 }
 
 void ledger_writer_hold(struct ledger_writer *w, bool hold)

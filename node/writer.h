@@ -66,7 +66,13 @@ void ledger_writer_hold(struct ledger_writer *w, bool hold);
 bool ledger_writer_held(struct ledger_writer *w); /* Or full. Any thread. */
 /* The store's map met its end: nothing is written until a restart with a larger one. Any thread. */
 bool ledger_writer_full(struct ledger_writer *w);
-size_t ledger_writer_backlog(const struct ledger_writer *w);       /* Bytes pushed and not yet committed. Any thread. */
+size_t ledger_writer_backlog(const struct ledger_writer *w); /* Bytes pushed and not yet committed. Any thread. */
+/*
+ * An entry that was pushed and is not stored yet, or only just: leaf and body behind each other in buf, of
+ * LIMIT_ENTRY_SIZE_MAX and LIMIT_BODY_SIZE_MAX bytes together. CS_ERR_NOT_FOUND. Any thread.
+ */
+int ledger_writer_entry(struct ledger_writer *w, uint64_t index, uint8_t *buf, size_t *ret_leaf_len,
+                        size_t *ret_body_len);
 uint64_t ledger_writer_stored_size(const struct ledger_writer *w); /* Entries committed. Any thread. */
 uint64_t
 ledger_writer_state_index(const struct ledger_writer *w); /* Raft index of the state that is written *and synced*. */

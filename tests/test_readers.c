@@ -18,6 +18,7 @@
 
 #include "ledger/bytes.h"
 #include "ledger/errors.h"
+#include "ledger/tree.h"
 #include "node/clock.h"
 #include "node/pace.h"
 #include "node/readers.h"
@@ -113,6 +114,12 @@ static void ignore_size(void *ctx, uint64_t size)
 	(void)size;
 }
 
+static void want_proof(void *ctx, uint64_t index)
+{
+	(void)ctx;
+	board_want_proof(board, index);
+}
+
 static void push_entries(void)
 {
 	struct entries *b = entries_new(1, 1, 0, FIXTURE_ENTRIES);
@@ -125,6 +132,8 @@ static void push_entries(void)
 	entries_seal(b);
 	ledger_writer_push(writer, b);
 	ledger_writer_flush(writer);
+	if (ledger_writer_held(writer))
+		return;
 	for (uint64_t seen = 0; ledger_writer_stored_size(writer) < FIXTURE_ENTRIES;)
 		board_wait(board, &seen, clock_mono_ns() + 100 * NS_PER_MS);
 }
@@ -146,6 +155,7 @@ static int open_room(void)
 	                                 .board = board,
 	                                 .readlog = readlog,
 	                                 .noted = ignore,
+	                                 .want_proof = want_proof,
 	                                 .want_cosigned = ignore_size};
 	struct witness_members m = {.n = FIXTURE_NODES, .majority = 2};
 	const struct witness one = {.principal = READER, .key = f.witness.key};
@@ -160,6 +170,8 @@ static int open_room(void)
 	reading_room_set_members(room, &m);
 	return 0;
 }
+
+static bool held;
 
 static int setup(void **state)
 {
@@ -176,9 +188,18 @@ static int setup(void **state)
 	snprintf(witnessed, sizeof witnessed, "%s/witnessed", folder);
 	if (open_room())
 		return -1;
+	ledger_writer_hold(writer, held);
 	push_entries();
 	lead(1);
 	return 0;
+}
+
+static int setup_held(void **state)
+{
+	held = true;
+	int err = setup(state);
+	held = false;
+	return err;
 }
 
 static int teardown(void **state)
@@ -416,12 +437,111 @@ static void test_witnessed(void **unused)
 	}
 }
 
+/* --- what is not stored yet --- */
+
+static void prove_as_core(void)
+{
+	uint64_t wanted[BOARD_PROOFS_MAX];
+	struct board_proof p = {.n = 0};
+	struct tree *t;
+	unsigned n = 0;
+
+	for (unsigned tries = 0; !n; tries++) {
+		assert_true(tries < 2000);
+		usleep(1000);
+		n = board_wanted_proofs(board, FIXTURE_ENTRIES, wanted);
+	}
+	assert_int_equal(n, 1);
+	p.index = wanted[0];
+	assert_int_equal(tree_new(&(struct tree_tiles){0}, &t), 0);
+	for (unsigned i = 0; i < FIXTURE_ENTRIES; i++)
+		assert_int_equal(tree_append(t, &f.entry[i].hash), 0);
+	board_reached_note(board, &p.note);
+	assert_int_equal(tree_inclusion(t, p.index, p.note.size, p.hashes, &p.n), 0);
+	tree_free(t);
+	board_set_proof(board, &p);
+	board_ring(board);
+}
+
+/* The core proves it, and nobody waits for the disk. */
+static void test_prompt(void **unused)
+{
+	static char note[LIMIT_NOTE_SIZE_MAX];
+	static struct asked a;
+
+	(void)unused;
+	ask_proof(&a, 0, 8000);
+	assert_false(done_within(&a, 20));
+	cosigned_by(7, note);
+	prove_as_core();
+	assert_true(done_within(&a, 2000));
+	assert_true(has_note(&a, note));
+	assert_non_null(memmem(a.reply, a.len, f.entry[4].leaf, f.entry[4].leaf_len));
+	assert_null(memmem(a.reply, a.len, "db-1", 4)); /* It is no auditor's. */
+	assert_int_equal(ledger_writer_stored_size(writer), 0);
+	/* Who asks later is not given what was made under an older note. */
+	static char newer[LIMIT_NOTE_SIZE_MAX];
+	cosigned_by(3, newer);
+	ask_proof(&a, 0, 8000);
+	prove_as_core();
+	assert_true(done_within(&a, 2000));
+	assert_true(has_note(&a, newer));
+	cosigned_by(7, note);
+	/* Once the note is there already, too; and an auditor is shown what is private. */
+	struct writer w;
+	writer_init(&w, a.body, sizeof a.body);
+	writer_array(&w, 2);
+	writer_uint(&w, 7);
+	writer_uint(&w, 8000);
+	ask(&a, WIRE_PROVE, ROLE_AUDIT, &w, 10000);
+	prove_as_core();
+	assert_true(done_within(&a, 2000));
+	assert_true(has_note(&a, note));
+	assert_non_null(memmem(a.reply, a.len, "db-1", 4));
+	assert_int_equal(ledger_writer_stored_size(writer), 0);
+	/* A page of entries that were decided waits until they are stored, however short its own waiting. */
+	ledger_writer_hold(writer, false);
+	ask_entry(&a, 4, 8000);
+	assert_true(done_within(&a, 2000));
+	assert_int_equal(a.err, 0);
+	assert_non_null(memmem(a.reply, a.len, f.entry[4].leaf, f.entry[4].leaf_len));
+	assert_int_equal(ledger_writer_stored_size(writer), FIXTURE_ENTRIES);
+}
+
+/* A note of more entries than this node has: its bringer is told of what there is, and sees that it went back. */
+static void test_beyond(void **unused)
+{
+	static char note[LIMIT_NOTE_SIZE_MAX], offered[LIMIT_NOTE_SIZE_MAX];
+	const struct fixture_signers by = {.logs = 1, .cosigners = 7, .witness = true};
+	static struct asked a;
+	struct writer w;
+
+	(void)unused;
+	size_t offered_len = fixture_checkpoint(&f, 5, by, offered);
+	board_set_cosigned_note(board, 5, offered, offered_len);
+	board_cosigned_reached(board);
+	size_t len = fixture_checkpoint(&f, FIXTURE_ENTRIES, by, note);
+	writer_init(&w, a.body, sizeof a.body);
+	writer_array(&w, 3);
+	writer_uint(&w, FIXTURE_ENTRIES);
+	writer_uint(&w, 50);
+	writer_str(&w, note, len);
+	ask(&a, WIRE_WITNESS, ROLE_WITNESS, &w, 10000); /* The store is held: nothing of it is there. */
+	assert_true(done_within(&a, 2000));
+	assert_true(has_note(&a, offered));
+}
+
 #define ROOM_TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {ROOM_TEST(test_unlogged), ROOM_TEST(test_logged), ROOM_TEST(test_too_much),
-	                                   ROOM_TEST(test_members), ROOM_TEST(test_witnessed)};
+	const struct CMUnitTest tests[] = {ROOM_TEST(test_unlogged),
+	                                   ROOM_TEST(test_logged),
+	                                   ROOM_TEST(test_too_much),
+	                                   ROOM_TEST(test_members),
+	                                   ROOM_TEST(test_witnessed),
+	                                   cmocka_unit_test_setup_teardown(test_prompt, setup_held, teardown),
+	                                   cmocka_unit_test_setup_teardown(test_beyond, setup_held, teardown)};
 
 	fixture_init(&f);
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);

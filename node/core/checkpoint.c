@@ -66,6 +66,7 @@ static void reach(struct core *c)
 		return;
 	c->reached_size = c->cosigned_size;
 	board_cosigned_reached(c->o.board);
+	prompt_prove(c);
 }
 
 /* Whose cosignatures, verified before, a note carries: for the status. */

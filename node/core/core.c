@@ -75,6 +75,7 @@ void core_on_wake(uv_async_t *async)
 	propose_pump(c);
 	if (atomic_load(&c->cosigned_wanted) > c->cosigned_size)
 		checkpoint_pace(c);
+	prompt_prove(c);
 }
 
 void core_on_beat(uv_timer_t *timer)
@@ -141,6 +142,12 @@ void core_want_cosigned(struct core *c, uint64_t size)
 			uv_async_send(&c->wake);
 			return;
 		}
+}
+
+void core_want_proof(struct core *c, uint64_t index)
+{
+	board_want_proof(c->o.board, index);
+	uv_async_send(&c->wake);
 }
 
 void core_stored(struct core *c)

@@ -60,6 +60,7 @@ void core_heal(struct core *c); /* Any thread: the scrubber wants something of t
 void core_noted(struct core *c);
 /* Any thread: somebody waits for a cosigned checkpoint of so many entries; a node that leads announces one soon. */
 void core_want_cosigned(struct core *c, uint64_t size);
+void core_want_proof(struct core *c, uint64_t index); /* Somebody waits for it (board_want_proof). */
 
 /*
  * Ends the process for good: a history that differs or went back. Writes the reason to a file in the data folder, which

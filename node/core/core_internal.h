@@ -18,9 +18,8 @@
 #include "node/core/erase.h"
 #include "node/core/frame.h"
 #include "node/core/guard.h"
-#include "node/core/held.h"
-#include "node/core/held.h"
 #include "node/core/heal.h"
+#include "node/core/held.h"
 #include "node/core/members.h"
 #include "node/core/read_index.h"
 #include "node/disk/disk.h"
@@ -320,6 +319,7 @@ void checkpoint_on_announce(uv_timer_t *timer);
 void checkpoint_announced(struct core *c, uint64_t from, uint64_t size, const struct hash *root, const char *note,
                           size_t len);
 void checkpoint_cosignature(struct core *c, uint64_t from, uint64_t size, const char *line, size_t len);
+void prompt_prove(struct core *c);       /* prompt.c: what readers wait for, under the note that was reached. */
 void checkpoint_applied(struct core *c); /* Follower: cosign what was asked for, if it is here now. */
 void checkpoint_forget(struct core *c);  /* Who signs has changed: what was gathered does not count. */
 void checkpoint_restore(struct core *c); /* At start: the newest cosigned one in the store. */
