@@ -254,7 +254,7 @@ coverage()
 		run "tests" "${tests[@]}"
 		{
 			echo "COVERAGE verifier"
-			counts 'verify*.gcda'
+			counts '*verify*.gcda'
 			echo "COVERAGE all"
 			counts '*.gcda'
 		} | judge "$(left)" "$must" "$@"

@@ -171,8 +171,7 @@ expect 0 order show "$folder/order"
 says 'a new log key for node 3'
 expect 0 order sign "$folder/order" --key "$admin" --yes
 expect 0 order submit "$folder/order" --key "$admin"
-expect 0 show --kind key-rotated --last 1
-says 'log key of  node-3'
+newest_says 'log key of  node-3' --kind key-rotated
 
 echo "# a node that has lost its signer's record signs nothing until it has new keys"
 kill "$(cut -d' ' -f1 "$acme/node-2/pid")"

@@ -131,8 +131,7 @@ decide()
 decide 0
 decide 0 --actor agent:bot
 decide 0 --actor agent:planner --via agent:bot
-expect 0 show --last 1 --key "$gateway"
-says 'user:ada by agent:planner for agent:bot'
+newest_says 'user:ada by agent:planner for agent:bot' --key "$gateway"
 decide 1 --actor agent:planner
 says 'may not act'
 decide 1 --actor agent:bot --via agent:planner
