@@ -55,6 +55,7 @@ static int call_prepare(cs_client *c, struct call *call, unsigned type, size_t b
 	call->pinned = -1;
 	call->anywhere = false;
 	call->wait_ms = 0;
+	call->timeout_ms = c->timeout_ms;
 	*ret = call;
 	return CS_OK;
 }
@@ -166,7 +167,7 @@ void call_start(struct call *call, size_t body_len, call_convert convert, call_d
 	call->deliver = deliver;
 	call->user = user;
 	call->user_ctx = ctx;
-	call->deadline_ns = clock_mono_ns() + ((uint64_t)c->timeout_ms + call->wait_ms) * NS_PER_MS;
+	call->deadline_ns = clock_mono_ns() + ((uint64_t)call->timeout_ms + call->wait_ms) * NS_PER_MS;
 	call->node = call->pinned >= 0 ? (unsigned)call->pinned : atomic_load(call->anywhere ? &c->nearby : &c->leader);
 	call->tries = call->refused = call->strange = 0;
 	call->silent_until_ns = 0;

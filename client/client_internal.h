@@ -172,7 +172,8 @@ struct call {
 	int pinned;    /* The one node to ask, or -1. */
 	bool anywhere; /* Any node may answer: the leader is not looked for. */
 	uint64_t deadline_ns;
-	unsigned wait_ms; /* The node may think so long before it answers. */
+	unsigned timeout_ms,
+	        wait_ms; /* For the whole of it; and the node may think so much longer before it answers. */
 
 	/* Where it stands. */
 	unsigned node;

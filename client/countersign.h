@@ -651,6 +651,13 @@ int cs_checkpoint(cs_client *client, char **ret_note, bool *ret_quorum);
 /* One node's own view; node_id 0: any that answers. JSON text, malloc'ed. */
 int cs_status(cs_client *client, uint64_t node_id, char **ret_json);
 /*
+ * Asks any node who leads, and sends there from now on what any node may answer (entries, lists, …), as long as it
+ * does: then that shows what was answered before to whomever, where a node that lags may not yet. It costs a question,
+ * and the leader the work: bulk readers do without. wait_ms: for this question, if it is shorter than the client's
+ * time. CS_E_NOT_READY: whoever answered knows of no leader; all goes on as before.
+ */
+int cs_find_leader(cs_client *client, unsigned wait_ms);
+/*
  * How far the scrubber of a node is; begin: it reads its whole ledger once more, after the pass under way: that is over
  * when "passes" has come to the "asked" of this answer. JSON text, malloc'ed. For administrators; CS_E_INVALID: the
  * node's settings say that there is none.

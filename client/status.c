@@ -101,6 +101,40 @@ static int status_ask(cs_client *client, int pinned, uint64_t version, char **re
 	return err;
 }
 
+static int leader_convert(struct call *call, const struct wire_reply *reply, nng_msg *msg, void **ret_result,
+                          char *text)
+{
+	struct wire_status s;
+
+	(void)text;
+	int err = wire_status_decode(&s, reply->body, reply->body_len);
+	nng_msg_free(msg);
+	int leader = err == CS_OK && s.leader_id != 0 ? node_by_id(call->client, s.leader_id) : -1;
+	*ret_result = leader < 0 ? NULL : &call->client->nodes[leader];
+	return err;
+}
+
+int cs_find_leader(cs_client *client, unsigned wait_ms)
+{
+	struct call *call;
+	size_t len;
+	void *found;
+
+	int err = read_call(client, WIRE_STATUS, 0, NULL, &call, &len);
+	if (err < 0)
+		return err;
+	call->timeout_ms = wait_ms < client->timeout_ms ? wait_ms : client->timeout_ms;
+	err = call_wait(call, len, leader_convert, &found);
+	if (err == CS_OK && found == NULL)
+		return CS_E_NOT_READY;
+	if (err < 0)
+		return err;
+	unsigned leader = (unsigned)((struct node *)found - client->nodes);
+	atomic_store(&client->leader, leader);
+	atomic_store(&client->nearby, leader);
+	return CS_OK;
+}
+
 int cs_status(cs_client *client, uint64_t node_id, char **ret_json)
 {
 	int pinned = node_id == 0 ? -1 : node_by_id(client, node_id);

@@ -36,7 +36,8 @@ expect 0 enroll --name ada-key --roles device --subject user:ada --new-key "$fol
 COUNTERSIGN_KEY=$folder/gateway.key
 decide 2 --context ip=198.51.100.7 --save "$folder/one.json"
 expect 0 answer --challenge "$folder/one.json" --device-key "$folder/ada.key"
-newest_says "place: the leader had no database of addresses" --json
+expect 0 show --last 1 --json
+says "place: the leader had no database of addresses"
 expect 0 cluster status --json
 says '"geo_city_built_s": 0'
 expect 0 cluster down "$acme"
@@ -51,7 +52,8 @@ decide 0 --context ip=198.51.100.7
 decide 2 --context ip=203.0.113.9 # Japan, seconds after the Netherlands.
 says '"impossible_travel"'
 says '"new_asn"'
-newest_says '"country":"JP"' --json
+expect 0 show --last 1 --json
+says '"country":"JP"'
 says '"network":64497'
 says '"latitude_e4":356890'
 expect 0 cluster status --json

@@ -131,7 +131,8 @@ decide()
 decide 0
 decide 0 --actor agent:bot
 decide 0 --actor agent:planner --via agent:bot
-newest_says 'user:ada by agent:planner for agent:bot' --key "$gateway"
+expect 0 show --last 1 --key "$gateway"
+says 'user:ada by agent:planner for agent:bot'
 decide 1 --actor agent:planner
 says 'may not act'
 decide 1 --actor agent:bot --via agent:planner

@@ -38,17 +38,3 @@ says()
 	checks=$((checks + 1))
 	grep -qF -- "$1" "$out" || fail "the output does not say: $1"
 }
-
-# newest_says TEXT ARGUMENT...: so says `show --last 1 ARGUMENT...`, at once or, where a node answers that lags, soon.
-newest_says()
-{
-	text=$1 tries=200
-	shift
-	expect 0 show --last 1 "$@"
-	until grep -qF -- "$text" "$out" || [ "$tries" -eq 0 ]; do
-		tries=$((tries - 1))
-		sleep 0.05
-		expect 0 show --last 1 "$@"
-	done
-	says "$text"
-}

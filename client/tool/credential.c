@@ -69,7 +69,7 @@ static int list_run(int argc, char **argv)
 
 	if (code != OPTIONS_GO_ON)
 		return code;
-	code = tool_open(list_usage.command, &access, 0, &client);
+	code = tool_open_newest(list_usage.command, &access, &client);
 	if (code)
 		return code;
 	int err = cs_credentials(client, &text);

@@ -63,7 +63,7 @@ static int show_governance_run(int argc, char **argv)
 
 	if (code != OPTIONS_GO_ON)
 		return code;
-	code = tool_open(show_usage.command, &access, 0, &client);
+	code = tool_open_newest(show_usage.command, &access, &client);
 	if (code)
 		return code;
 	err = cs_governance(client, &text);

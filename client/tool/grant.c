@@ -101,7 +101,7 @@ int grants_run(int argc, char **argv)
 		return code;
 	if (subject && !tool_split_typed(subject, type, id))
 		return tool_fail(EXIT_USAGE, list_usage.command, "option --subject: \"%s\" is not TYPE:ID", subject);
-	code = tool_open(list_usage.command, &access, 0, &client);
+	code = tool_open_newest(list_usage.command, &access, &client);
 	if (code)
 		return code;
 	code = list(client, subject ? type : NULL, subject ? id : NULL, json);

@@ -208,7 +208,7 @@ static int list(const struct usage *usage, int argc, char **argv, const char *wh
 
 	if (code != OPTIONS_GO_ON)
 		return code;
-	code = tool_open(usage->command, &w.access, 0, &client);
+	code = tool_open_newest(usage->command, &w.access, &client);
 	if (code)
 		return code;
 	code = keeping_get(usage->command, client, &all);
@@ -310,7 +310,7 @@ static int retention_set_run(int argc, char **argv)
 		                 "\"%s\" is no time: a number with d, h, m or s behind it, or `forever`", argv[1]);
 	code = need_reason(retention_usage.command, &w);
 	if (!code)
-		code = tool_open(retention_usage.command, &w.access, 0, &client);
+		code = tool_open_newest(retention_usage.command, &w.access, &client);
 	if (code)
 		return code;
 	int err = cs_retention_set(client, kind, keep_ms, w.reason, &result);

@@ -67,7 +67,7 @@ int memberlist_run(int argc, char **argv)
 
 	if (code != OPTIONS_GO_ON)
 		return code;
-	code = tool_open(usage.command, &access, 0, &client);
+	code = tool_open_newest(usage.command, &access, &client);
 	if (code)
 		return code;
 	err = memberview_ask(client, &v);

@@ -169,7 +169,7 @@ int pending_run(int argc, char **argv)
 
 	if (code != OPTIONS_GO_ON)
 		return code;
-	code = tool_open(usage.command, &access, 0, &client);
+	code = tool_open_newest(usage.command, &access, &client);
 	if (code)
 		return code;
 	code = waiting_list(usage.command, client, &list);

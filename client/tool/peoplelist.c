@@ -54,7 +54,7 @@ static int fetch(const char *command, const struct tool_access *access, json_t *
 {
 	cs_client *client;
 	char *text;
-	int err, code = tool_open(command, access, 0, &client);
+	int err, code = tool_open_newest(command, access, &client);
 
 	if (code)
 		return code;

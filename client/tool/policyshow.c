@@ -191,7 +191,7 @@ int policyshow_run(int argc, char **argv)
 	if (w.source + w.compiled + w.list > 1 || (w.json && (w.source || w.compiled)))
 		return tool_fail(EXIT_USAGE, usage.command,
 		                 "give at most one of --source, --compiled and --list (--json: none, or --list)");
-	code = tool_open(usage.command, &w.access, 0, &client);
+	code = tool_open_newest(usage.command, &w.access, &client);
 	if (code)
 		return code;
 	code = w.list ? list_all(client, &w) : show_one(client, &w);

@@ -232,7 +232,7 @@ int search_run(int argc, char **argv)
 		return code;
 	code = fill(&w, &s);
 	if (!code)
-		code = tool_open(usage.command, &w.access, 0, &client);
+		code = tool_open_newest(usage.command, &w.access, &client);
 	if (code)
 		return code;
 	code = search(client, &w, &s);

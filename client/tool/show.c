@@ -167,7 +167,7 @@ int show_run(int argc, char **argv)
 	if (w.kind && !kind)
 		return tool_fail(EXIT_USAGE, usage.command, "option --kind: \"%s\" is none of: %s", w.kind,
 		                 entryview_kinds());
-	code = tool_open(usage.command, &w.access, 0, &client);
+	code = tool_open_newest(usage.command, &w.access, &client);
 	if (code)
 		return code;
 	code = n ? print_one(client, index, w.json) : show_range(client, &w, kind);

@@ -27,6 +27,8 @@ bool tool_keeps_orders(void)
 }
 
 /* Who signs beside the client's own key, or that nobody does here. */
+#define FIND_LEADER_MS 500
+
 static int prepare_orders(const char *command, const struct tool_access *a, cs_client *client)
 {
 	int err = orders.keeper ? cs_orders_keep(client, orders.keeper, orders.context) : 0;
@@ -63,6 +65,16 @@ int tool_open(const char *command, const struct tool_access *a, unsigned in_flig
 	if (err)
 		cs_close(*ret);
 	return err;
+}
+
+int tool_open_newest(const char *command, const struct tool_access *a, cs_client **ret)
+{
+	int code = tool_open(command, a, 0, ret);
+
+	/* Without a leader the nodes still have what they have. */
+	if (!code)
+		cs_find_leader(*ret, FIND_LEADER_MS);
+	return code;
 }
 
 int tool_exit_of(int code)

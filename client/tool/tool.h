@@ -117,6 +117,8 @@ void tool_keep_orders(cs_order_keeper keeper, void *context);
 bool tool_keeps_orders(void);
 /* Opens the client library, or prints why not; 0 or the exit code. in_flight_max 0: the library's default. */
 int tool_open(const char *command, const struct tool_access *a, unsigned in_flight_max, cs_client **ret);
+/* The same for what shows the state of things: it goes to the node that leads, so that an order just done is seen. */
+int tool_open_newest(const char *command, const struct tool_access *a, cs_client **ret);
 /* The exit code for a library's error code. */
 int tool_exit_of(int code);
 /* Prints what failed with the library's own words; returns the exit code. */
