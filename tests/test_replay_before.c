@@ -198,14 +198,16 @@ static void put(const struct replay_made *m, const char *name)
 	replay_store(m, path);
 }
 
-/* replay new, with further arguments; each %s is the folder. */
-static json_t *run(int expected, const char *format)
+/* replay new, with further arguments; each @ is the folder. */
+static json_t *run(int expected, const char *further)
 {
-	char arguments[1024], more[700];
+	char arguments[1024];
 	json_t *o;
+	int len = snprintf(arguments, sizeof(arguments), "%s/new ", folder);
 
-	snprintf(more, sizeof(more), format, folder, folder);
-	snprintf(arguments, sizeof(arguments), "%s/new %s", folder, more);
+	for (const char *p = further; *p && (size_t)len < sizeof(arguments); p++)
+		len += snprintf(arguments + len, sizeof(arguments) - (size_t)len, "%.*s", *p == '@' ? 700 : 1,
+		                *p == '@' ? folder : p);
 	int code = replay_tool(arguments, &o);
 	if (code != expected)
 		fail_msg("replay %s: exit code %d, not %d\n%s", arguments, code, expected,
@@ -245,22 +247,22 @@ static void crosses(void **state)
 	make(false);
 	put(&before, "old");
 	put(&made, "new");
-	json_t *o = run(0, "--before %s/old"), *b = json_object_get(o, "before");
+	json_t *o = run(0, "--before @/old"), *b = json_object_get(o, "before");
 	assert_played(o, made.n);
 	assert_played(b, before.n);
 	assert_true(json_is_true(json_object_get(b, "root_holds")));
 	json_decref(o);
-	json_decref(run(0, "--level 1 --before %s/old"));
+	json_decref(run(0, "--level 1 --before @/old"));
 	o = run(2, "");
 	assert_text(first_span(o), "why", "--before LEDGER");
 	json_decref(o);
-	o = run(4, "--before %s/new"); /* It does not carry on itself. */
+	o = run(4, "--before @/new"); /* It does not carry on itself. */
 	assert_text(o, "said", "no ledger here carries it on");
 	json_decref(o);
-	o = run(4, "--before %s/old --before %s/new");
+	o = run(4, "--before @/old --before @/new");
 	assert_text(o, "said", "no ledger here carries it on");
 	json_decref(o);
-	o = run(4, "--before %s");
+	o = run(4, "--before @");
 	assert_text(o, "said", "no ledger of a node is there");
 	json_decref(o);
 }
@@ -278,7 +280,7 @@ static void another_history(void **state)
 	replay_record(NULL);
 	assert_int_equal(other.n, before.n);
 	put(&other, "old");
-	json_t *o = run(1, "--before %s/old"), *b = json_object_get(o, "before");
+	json_t *o = run(1, "--before @/old"), *b = json_object_get(o, "before");
 	assert_text(o, "reason", "the ledger that it carries on differs");
 	assert_text(json_object_get(b, "difference"), "what", "root up to it");
 	json_decref(o);
@@ -291,7 +293,7 @@ static void another_state(void **state)
 	make(true);
 	put(&before, "old");
 	put(&made, "new");
-	json_t *o = run(2, "--before %s/old");
+	json_t *o = run(2, "--before @/old");
 	assert_text(first_span(o), "why", "not the one that the ledger before leads to");
 	json_decref(o);
 }
@@ -312,10 +314,10 @@ static void erased_before(void **state)
 	assert_int_equal(replay_tool(arguments, &o), 0);
 	json_decref(o);
 	replay_erase(path, 6);
-	o = run(2, "--before %s/old");
+	o = run(2, "--before @/old");
 	assert_text(first_span(o), "why", "could not be made again");
 	json_decref(o);
-	o = run(2, "--before %s/old --state %s/state"); /* Of the old one it is still said that something is missing. */
+	o = run(2, "--before @/old --state @/state"); /* Of the old one it is still said that something is missing. */
 	assert_played(o, made.n);
 	json_decref(o);
 }

@@ -342,8 +342,8 @@ static void take_memory(void *arg)
 	table = calloc(1, 1 << 20);
 	memset(table + 4096, 3, 4096);
 	more = aligned_alloc(4096, 8192);
-	note((uintptr_t)more % 4096 == 0 ? "aligned" : "?");
 	memset(more, 4, 8192);
+	note((uintptr_t)more % 4096 == 0 ? "aligned" : "?");
 	free(more);
 	more = realloc(malloc(10), 100000);
 	memset(more, 5, 100000);

@@ -301,6 +301,15 @@ static bool has(struct witnesses *w, uint64_t size)
 	return witnesses_find(w, size - 1, 1, &f.witness.key.id, 1, &note);
 }
 
+/* An empty file. */
+static void make_kept(void)
+{
+	snprintf(kept_path, sizeof kept_path, "/tmp/cs-witnessed-XXXXXX");
+	int fd = mkstemp(kept_path);
+	assert_true(fd >= 0);
+	close(fd);
+}
+
 static void test_restart(void **unused)
 {
 	static struct witnesses_file file, again;
@@ -308,8 +317,7 @@ static void test_restart(void **unused)
 	uint64_t stored = FIXTURE_ENTRIES;
 
 	(void)unused;
-	snprintf(kept_path, sizeof kept_path, "/tmp/cs-witnessed-XXXXXX");
-	assert_true(mkstemp(kept_path) >= 0);
+	make_kept();
 	witnesses_file_open(&file, kept_path); /* Of no length: nothing was kept. */
 	assert_int_equal(file.n, 0);
 	assert_int_equal(bring_by(w, 7, all), 0);
@@ -373,8 +381,7 @@ static void test_restart_damaged(void **unused)
 	uint64_t stored = FIXTURE_ENTRIES;
 
 	(void)unused;
-	snprintf(kept_path, sizeof kept_path, "/tmp/cs-witnessed-XXXXXX");
-	assert_true(mkstemp(kept_path) >= 0);
+	make_kept();
 	file.path = kept_path;
 	assert_int_equal(bring_by(w, 9, all), 0);
 	witnesses_file_save(&file, w);

@@ -203,10 +203,8 @@ void replay_close(struct replay *r)
 
 static int run(struct replay *r, const struct words *w)
 {
-	struct replay_befores befores = {.paths = &w->before, .state = w->state};
 	int code = replayledger_open(usage.command, r->folder, &r->ledger);
 
-	r->befores = &befores;
 	if (!code)
 		code = bounds(r, w);
 	if (!code)
@@ -219,6 +217,7 @@ static int run(struct replay *r, const struct words *w)
 
 static int replay(const struct words *w, const char *path)
 {
+	struct replay_befores befores = {.paths = &w->before, .state = w->state};
 	struct replay *r = calloc(1, sizeof *r);
 	struct verify_result *result = calloc(1, sizeof *result);
 	int code = r && result ? 0 : no_memory();
@@ -229,6 +228,7 @@ static int replay(const struct words *w, const char *path)
 		r->command = usage.command;
 		r->level = (unsigned)w->level;
 		r->save_path = w->save;
+		r->befores = &befores;
 		verifywhole_catch_damage();
 		code = w->trust ? verify_first(r, w->trust, result) : 0;
 	}

@@ -327,10 +327,10 @@ static const uint8_t *unpack_rest(const uint8_t *at, struct past *p, const struc
 
 size_t past_pack(const struct past *p, uint8_t ret[PAST_PACKED_MAX])
 {
-	static const struct past nothing;
+	static const uint8_t nothing[sizeof(*p)];
 	const struct bases b = bases_of(p);
 
-	if (memcmp(p, &nothing, sizeof(nothing)) == 0)
+	if (memcmp((const uint8_t *)p, nothing, sizeof(nothing)) == 0)
 		return 0;
 	uint8_t *at = pack_numbers(ret, p, &b);
 	at = pack_slots(at, &p->profile, &b);

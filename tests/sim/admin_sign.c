@@ -97,7 +97,7 @@ void admin_sign_by(unsigned command, unsigned needed, unsigned persons, const ui
                    struct admin_signature *ret)
 {
 	bool by[SIGNERS] = {[ROOT] = true, [SECOND] = needed > 1};
-	struct admin_further all[SIGNERS];
+	struct admin_further all[SIGNERS] = {0};
 	unsigned n = 0;
 
 	if (needed == 1 && persons > 1)
