@@ -449,6 +449,108 @@ static void test_writer_bounds(void **state)
 	assert_int_equal(len, 77);
 }
 
+static void write_array(struct writer *w, size_t n)
+{
+	writer_array(w, (uint32_t)n);
+}
+
+static void write_uint(struct writer *w, size_t n)
+{
+	writer_uint(w, n);
+}
+
+static void write_negative(struct writer *w, size_t n)
+{
+	writer_int(w, -(int64_t)n);
+}
+
+static void write_bool(struct writer *w, size_t n)
+{
+	writer_bool(w, n > 0);
+}
+
+static void write_nil(struct writer *w, size_t n)
+{
+	(void)n;
+	writer_nil(w);
+}
+
+static const char zeros[300] = "";
+
+static void write_str(struct writer *w, size_t n)
+{
+	char letters[300];
+
+	memset(letters, 'x', sizeof(letters));
+	writer_str(w, letters, n);
+}
+
+static void write_bin(struct writer *w, size_t n)
+{
+	writer_bin(w, zeros, n);
+}
+
+/* Of each kind of value the short forms and the next longer ones: how many bytes the value takes. */
+static const struct form {
+	void (*write)(struct writer *, size_t);
+	size_t n, size;
+} forms[] = {
+        {write_array, 0, 1},    {write_array, 15, 1},    {write_array, 16, 3},    {write_uint, 0, 1},
+        {write_uint, 0x7f, 1},  {write_uint, 0x80, 2},   {write_uint, 300, 3},    {write_negative, 0, 1},
+        {write_negative, 1, 1}, {write_negative, 32, 1}, {write_negative, 33, 2}, {write_bool, 0, 1},
+        {write_bool, 1, 1},     {write_nil, 0, 1},       {write_str, 0, 1},       {write_str, 1, 2},
+        {write_str, 31, 32},    {write_str, 32, 34},     {write_str, 256, 259},   {write_bin, 0, 2},
+        {write_bin, 1, 3},      {write_bin, 255, 257},   {write_bin, 256, 259},
+};
+
+/* A value is written where there is just the room for it; with less it is refused, and no byte goes behind. */
+static void test_writer_room(void **state)
+{
+	uint8_t buf[320];
+	struct writer w;
+	size_t len;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+		const struct form *f = &forms[i];
+
+		for (size_t room = 0; room <= f->size + 1; room++) {
+			memset(buf, 0xee, sizeof(buf));
+			writer_init(&w, buf, 1 + room);
+			writer_nil(&w);
+			f->write(&w, f->n);
+			len = 77;
+			assert_int_equal(writer_end(&w, &len), room < f->size ? CS_ERR_TOO_LARGE : 0);
+			assert_int_equal(len, room < f->size ? 77 : 1 + f->size);
+			assert_int_equal(buf[1 + room], 0xee);
+			if (room >= f->size)
+				assert_int_equal(skip_all(buf + 1, f->size),
+				                 f->write == write_array && f->n > 0 ? CS_ERR_MALFORMED : 0);
+		}
+	}
+}
+
+/* After an error nothing is written any more, whatever room there is, and the error stays. */
+static void test_writer_after_error(void **state)
+{
+	uint8_t buf[320];
+	struct writer w;
+	size_t len = 77;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+		memset(buf, 0xee, sizeof(buf));
+		writer_init(&w, buf, sizeof(buf));
+		writer_nil(&w);
+		writer_cstr(&w, "\xff");
+		forms[i].write(&w, forms[i].n);
+		assert_int_equal(writer_end(&w, &len), CS_ERR_MALFORMED);
+		assert_int_equal(len, 77);
+		assert_int_equal(w.len, 1);
+		assert_int_equal(buf[1], 0xee);
+	}
+}
+
 /* What libfyaml must not see, and in which line it is. */
 static void test_yaml_bytes(void **state)
 {
@@ -590,6 +692,7 @@ int main(void)
 	        cmocka_unit_test(test_utf8_places),   cmocka_unit_test(test_other_types),
 	        cmocka_unit_test(test_arrays),        cmocka_unit_test(test_long_forms),
 	        cmocka_unit_test(test_writer_bounds), cmocka_unit_test(test_yaml_bytes),
+	        cmocka_unit_test(test_writer_room),   cmocka_unit_test(test_writer_after_error),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -211,6 +211,30 @@ static void one_person_twice(void **state)
 	        "not by an administrator");
 }
 
+static int count_cyd(void *ctx, const void *key, size_t key_len, const void *value, size_t value_len)
+{
+	unsigned *n = ctx;
+
+	(void)key, (void)key_len;
+	*n += value != NULL && memmem(value, value_len, "cyd", 3) != NULL;
+	return 0;
+}
+
+/* A state that is being taken bit by bit while the erasure is applied is the one of before. */
+static void taken_meanwhile(void **state)
+{
+	unsigned waiting = 0;
+
+	(void)state;
+	ask("cyd", "deploy", NULL);
+	ask("cyd", "merge", NULL);
+	state_take_begin(kit.s, count_cyd, &waiting);
+	assert_int_equal(erase("cyd", "asked for", true), DECIDE_ENTRY);
+	while (state_take_some(kit.s, 1) == 0)
+		;
+	assert_int_equal(waiting, 2); /* The challenge, and what waits for an approval. */
+}
+
 static void forgotten(void **state)
 {
 	struct check_result r;
@@ -418,9 +442,9 @@ static void without_the_feature(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-	        TEST(three_persons), TEST(one_person_twice), TEST(forgotten),          TEST(fields), TEST(held),
-	        TEST(over),          TEST(by_age),           TEST(without_the_feature)};
+	const struct CMUnitTest tests[] = {TEST(three_persons), TEST(one_person_twice), TEST(taken_meanwhile),
+	                                   TEST(forgotten),     TEST(fields),           TEST(held),
+	                                   TEST(over),          TEST(by_age),           TEST(without_the_feature)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -302,12 +302,59 @@ static void test_policy_memory(void **state)
 	}
 }
 
+/* How many of which keys a quorum is, where it is that and nothing more. */
+static void test_policy_threshold(void **state)
+{
+#define FOUR "witness n1 W1\nwitness n2 W2\nwitness n3 W3\nwitness out WO\n"
+	static const struct {
+		const char *quorum;
+		unsigned cap, need, keys; /* Bits of keys: node 1 to 3, the witness from outside. */
+	} rows[] = {
+	        {"quorum none\n", 8, 0, 0},
+	        {"group g any n1\nquorum none\n", 8, 0, 0},
+	        {"quorum n2\n", 8, 1, 2},
+	        {"quorum out\n", 1, 1, 8},
+	        {"group g all n1 n2 n3\nquorum n3\n", 1, 1, 4}, /* The group is of no account. */
+	        {"quorum n1\n", 0, 0, 0},
+	        {"group g 2 n1 n2 n3\nquorum g\n", 8, 2, 7},
+	        {"group g 2 n1 n2 n3\nquorum g\n", 3, 2, 7},
+	        {"group g 2 n1 n2 n3\nquorum g\n", 2, 0, 0}, /* A key more than there is room for. */
+	        {"group g any n1 out\nquorum g\n", 8, 1, 9},
+	        {"group g all out n3 n2 n1\nquorum g\n", 4, 4, 15},
+	        {"group g 2 n1 n2\ngroup h any n3 out\nquorum h\n", 8, 1, 12},
+	        {"group g 2 n1 n2 n3\ngroup h all g out\nquorum g\n", 8, 2, 7},
+	        {"group g 2 n1 n2 n3\ngroup h all g out\nquorum h\n", 8, 0, 0}, /* A group of groups. */
+	        {"group g any n1\ngroup h any g\nquorum h\n", 8, 0, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		char template[512];
+		uint32_t ids[8] = {0};
+		unsigned n = 77, want = 0;
+
+		snprintf(template, sizeof template, FOUR "%s", rows[i].quorum);
+		struct verify_policy *p = fixture_policy_of(&fixture, template);
+		assert_int_equal(verify_policy_threshold(p, ids, rows[i].cap, &n), rows[i].need);
+		for (unsigned key = 0; key < 4; key++)
+			if (rows[i].keys >> key & 1)
+				assert_int_equal(ids[want++],
+				                 (key < 3 ? &fixture.cosigner[key] : &fixture.witness)->key.id);
+		assert_int_equal(n, want);
+		for (unsigned k = rows[i].cap; k < 8; k++) /* Nothing goes past the room. */
+			assert_int_equal(ids[k], 0);
+		verify_policy_free(p);
+	}
+#undef FOUR
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_policy_good),    cmocka_unit_test(test_policy_bad),
-	        cmocka_unit_test(test_policy_bounds),  cmocka_unit_test(test_policy_words),
-	        cmocka_unit_test(test_policy_same_id), cmocka_unit_test(test_policy_memory),
+	        cmocka_unit_test(test_policy_good),      cmocka_unit_test(test_policy_bad),
+	        cmocka_unit_test(test_policy_bounds),    cmocka_unit_test(test_policy_words),
+	        cmocka_unit_test(test_policy_same_id),   cmocka_unit_test(test_policy_memory),
+	        cmocka_unit_test(test_policy_threshold),
 	};
 
 	return cmocka_run_group_tests_name("trust policies", tests, setup, teardown);

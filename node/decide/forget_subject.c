@@ -69,7 +69,6 @@ static void forget_waiting(struct state *s, const uint8_t key[HASH_SIZE])
 		struct challenge_slot *c = &s->challenges[i];
 		if (c->c.index == 0 || !takes_part(key, c->request, c->request_len))
 			continue;
-		sodium_memzero(c->request, c->request_len);
 		challenge_drop(s, c);
 	}
 	for (uint32_t i = 0; i < s->n_deferred; i++) {

@@ -3,6 +3,7 @@
 #include <config.h>
 
 #include <assert.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -126,6 +127,7 @@ void challenge_drop(struct state *s, struct challenge_slot *c)
 		p->open--;
 		p->open_bytes -= c->request_len;
 	}
+	sodium_memzero(c->request, c->request_len);
 	free(c->request);
 	c->request = NULL;
 	c->c.index = 0;

@@ -3,6 +3,7 @@
 #include <config.h>
 
 #include <assert.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -114,6 +115,7 @@ static void drop(struct state *s, struct deferred_slot *d)
 		p->deferred--;
 		p->deferred_bytes -= d->request_len;
 	}
+	sodium_memzero(d->request, d->request_len);
 	free(d->request);
 	d->request = NULL;
 	d->index = 0;
