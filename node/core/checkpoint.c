@@ -37,6 +37,16 @@ static void send_announce(struct core *c, const struct board_note *n, const stru
 			peers_send(c, c->members.list[i].id, &f);
 }
 
+/*
+ * An order counts from the size that its own entry makes, and a snapshot or a state taken within the step that applies
+ * it has the answers made before the step comes to its end, where the members are followed.
+ */
+static void follow_keys(struct core *c)
+{
+	if (c->roster_changed)
+		keys_follow(c);
+}
+
 void checkpoint_sign(struct core *c)
 {
 	uint64_t size = tree_size(c->tree);
@@ -44,6 +54,7 @@ void checkpoint_sign(struct core *c)
 
 	if (c->note_term == c->raft.current_term && c->note.size == size)
 		return;
+	follow_keys(c);
 	tree_root(c->tree, &c->note_root);
 	err = signer_sign(c->o.signer, size, &c->note_root, c->note.text, sizeof c->note.text, &c->note.len);
 	if (err == CS_ERR_NOT_PERMITTED) /* keys.c: it hands over, and takes nothing but new keys. */
@@ -198,6 +209,7 @@ static bool cosign(struct core *c, uint64_t size, const struct hash *root, char 
 {
 	size_t more;
 
+	follow_keys(c);
 	int err = signer_cosign(c->o.signer, size, root, (uint64_t)time(NULL), line, cap, ret_len);
 
 	if (err == CS_ERR_DIVERGED)

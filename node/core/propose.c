@@ -318,7 +318,9 @@ void propose_answer(struct core *c)
 		if (c->answering.jobs[i])
 			reply_outcome(c, c->answering.jobs[i], &c->outcomes[i]);
 	c->answering.n = 0;
-	checkpoint_pace(c);
+	/* By members of before a quorum is none; when they are followed, what was announced is forgotten anyway. */
+	if (!c->roster_changed)
+		checkpoint_pace(c);
 }
 
 /* --- batches --- */

@@ -15,6 +15,7 @@
 
 #define KEYS_MAX   512
 #define PROOFS_MAX 4096
+#define NOTES_MAX  (1u << 16)
 
 /* What a node has signed by a key, whose id stands in its lines. */
 static struct used {
@@ -23,6 +24,14 @@ static struct used {
 	uint64_t least, most;
 } used[KEYS_MAX];
 static unsigned n_used;
+
+/* What it has signed at once, by keys of one place: the current one, and one before that is good yet. */
+static struct signed_note {
+	unsigned node;
+	uint32_t ids[2];
+	uint64_t size;
+} notes[NOTES_MAX];
+static unsigned n_notes;
 
 /* What a node called a quorum's: the members whose lines there are, and by which keys. */
 static struct proof {
@@ -74,6 +83,9 @@ void records_signed(unsigned node, uint64_t size, const struct note *lines)
 		used[k].least = size < used[k].least ? size : used[k].least;
 		used[k].most = size > used[k].most ? size : used[k].most;
 	}
+	if (n_notes < NOTES_MAX)
+		notes[n_notes++] = (struct signed_note){
+		        node, {lines->signatures[0].id, lines->signatures[lines->n_signatures - 1].id}, size};
 }
 
 void records_cosigned(unsigned node, uint64_t size, const struct note *lines)
@@ -227,6 +239,19 @@ static void check_used(const struct signing *k, const struct used *u)
 		        u->least, u->most, key->since, key->until);
 }
 
+/* Whoever signs a size does so by the key that was given last for it: one before, that is good yet, only joins it. */
+static void check_note(const struct signing *k, const struct signed_note *n)
+{
+	const struct key *by = find(k, n->node, n->ids[0]), *due = NULL;
+
+	for (unsigned i = 0; by && i < k->n; i++)
+		if (k->list[i].node == n->node && k->list[i].place == by->place && k->list[i].since <= n->size)
+			due = &k->list[i];
+	if (due && due->id != n->ids[0] && due->id != n->ids[1])
+		os_fail(n->node, "it has signed size %" PRIu64 " without the key that is its own from %" PRIu64 " on",
+		        n->size, due->since);
+}
+
 static void check_quorum(const struct signing *k, const struct proof *p)
 {
 	uint64_t voters = 0, by = 0;
@@ -247,6 +272,8 @@ void signing_end(struct signing *k)
 {
 	for (unsigned i = 0; i < n_used; i++)
 		check_used(k, &used[i]);
+	for (unsigned i = 0; i < n_notes; i++)
+		check_note(k, &notes[i]);
 	for (unsigned i = 0; i < n_proofs; i++)
 		check_quorum(k, &proofs[i]);
 	free(k);
