@@ -92,8 +92,7 @@ static void begin(struct core *c, raft_index wanted, struct snapshot snapshot)
 	ask(c, CATCHUP_BEGIN, 0, 1);
 }
 
-/* What the state in memory has come to: by Raft, or ahead of it. */
-static raft_index in_memory(const struct core *c)
+raft_index catchup_reached(const struct core *c)
 {
 	raft_index applied = raft_last_applied((struct raft *)&c->raft);
 
@@ -123,7 +122,7 @@ static bool here_since_start(struct core *c, raft_index last_index)
 
 bool catchup_ready(struct core *c, raft_index last_index, const struct snapshot *s)
 {
-	if (in_memory(c) >= last_index && ledger_writer_state_index(c->writer) >= last_index)
+	if (catchup_reached(c) >= last_index && ledger_writer_state_index(c->writer) >= last_index)
 		return true;
 	if (!here_since_start(c, last_index) && c->taking->phase == IDLE)
 		begin(c, last_index, *s);

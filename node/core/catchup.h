@@ -37,6 +37,8 @@ bool catchup_ready(struct core *c, raft_index last_index, const struct snapshot 
 void catchup_stored(struct core *c);
 /* Before anything of a higher index than the fetched state's is applied or written back: Raft has overtaken it. */
 void catchup_before(struct core *c, raft_index index);
+/* What the state in memory has come to: by Raft, or ahead of it. */
+raft_index catchup_reached(const struct core *c);
 void catchup_beat(struct core *c); /* Asks again when nothing came for a while. */
 
 /* Frames, both sides. */

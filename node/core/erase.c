@@ -154,8 +154,17 @@ static void rest(struct core *c, struct eraser *e)
 	if (clock_mono_ns() < e->retry_ns || c->stopping || ledger_writer_held(c->writer) || !gather(e))
 		return;
 	e->begun_ns = clock_mono_ns();
-	disk_wipe(c->log);
-	begin_phase(e, ERASE_WIPING);
+	e->reached = catchup_reached(c);
+	begin_phase(e, ERASE_BEHIND);
+}
+
+/*
+ * The state may be ahead of the log: fetched, or applied while the disk is slow. What the log lacks up to there comes
+ * yet, from before the erasures too, and must come into segments that the wiping takes away.
+ */
+static bool log_reaches(const struct core *c, raft_index index)
+{
+	return raft_last_applied((struct raft *)&c->raft) >= index && guard_stored(c->guard) >= index;
 }
 
 void erase_step(struct core *c)
@@ -165,6 +174,12 @@ void erase_step(struct core *c)
 	switch (e->phase) {
 	case ERASE_REST:
 		rest(c, e);
+		break;
+	case ERASE_BEHIND:
+		if (!log_reaches(c, e->reached))
+			break;
+		disk_wipe(c->log);
+		begin_phase(e, ERASE_WIPING);
 		break;
 	case ERASE_WIPING:
 		if (!disk_wipe_index(c->log, &e->cut) || !others_have(c, e))

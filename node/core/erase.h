@@ -13,6 +13,7 @@
 /*
  * What an erasure asks of each node (node/decide/erasure.h), one step after the other, and again from the first after a
  * crash:
+ *   behind   until the log has all that the state has: entries from before the erasure may still be on their way to it;
  *   wiping   the log goes on in a new segment (disk_wipe);
  *   cutting  it forgets all before (guard_cut); the old segments are gone from the folder;
  *   storing  a thread of its own takes the fields out of the bodies and rewrites the store (store_rewrite);

@@ -10,7 +10,7 @@
 #include "node/core/erase.h"
 #include "node/decide/erasure.h"
 
-enum erase_phase { ERASE_REST, ERASE_WIPING, ERASE_CUTTING, ERASE_STORING, ERASE_LEAVING };
+enum erase_phase { ERASE_REST, ERASE_BEHIND, ERASE_WIPING, ERASE_CUTTING, ERASE_STORING, ERASE_LEAVING };
 
 struct erased_here {
 	uint64_t index, changed, held;
@@ -24,6 +24,7 @@ struct eraser {
 	struct core *core;
 	enum erase_phase phase;
 	uint64_t since_ns, begun_ns, retry_ns, told_ns;
+	raft_index reached; /* By the state that the run was gathered from. */
 	raft_index cut;
 
 	/* One run: from ERASE_STORING on the thread's, until it has finished. */
