@@ -27,6 +27,7 @@ uint64_t checks_committed(void);                /* The highest Raft index that a
 uint64_t checks_committed_term(uint64_t index); /* 0: nobody has said so far. */
 uint64_t checks_node_applied(unsigned node);    /* 0: it does not run. */
 uint64_t checks_node_size(unsigned node);
+uint64_t checks_size(void);               /* The largest that any node has or had when it ended. */
 uint64_t checks_node_last(unsigned node); /* The last index of its log. */
 unsigned checks_leader(void);             /* A node that leads, of the highest term; 0: none. */
 /* For whoever reads the trace: where each node stands. */

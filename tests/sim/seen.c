@@ -116,6 +116,8 @@ void __wrap_guard_attach(struct guard *g, struct raft *r)
 	__real_guard_attach(g, r);
 }
 
+static uint64_t ended_size; /* The largest ledger of those that ended. */
+
 void checks_ended(unsigned node)
 {
 	struct guard_stats s;
@@ -125,7 +127,18 @@ void checks_ended(unsigned node)
 		for (unsigned k = 0; k < 14; k++)
 			checks_guards[k] += s.acted[k];
 	}
+	if (checks_node_size(node) > ended_size)
+		ended_size = checks_node_size(node);
 	views[node] = (struct view){0};
+}
+
+uint64_t checks_size(void)
+{
+	uint64_t size = ended_size;
+
+	for (unsigned i = 1; i < OS_PROCESSES_MAX; i++)
+		size = checks_node_size(i) > size ? checks_node_size(i) : size;
+	return size;
 }
 
 void __wrap_guard_free(struct guard *g)
