@@ -36,6 +36,7 @@ decides()
 		"$tool" decide --subject user:bob --action read --resource "file:$n" >/dev/null
 		n=$((n - 1))
 	done
+	spread
 }
 
 # Of version 1: the log of readers is off, by which a visit would make the ledger grow (tests/reads.sh).
@@ -177,6 +178,7 @@ index=0
 while "$tool" decide --subject user:eve --action read --resource file:z >"$out" 2>&1; index=$(sed -n 's/^entry *\([0-9]*\),.*/\1/p' "$out"); do
 	[ "${index:-99}" -lt 15 ] || break
 done
+spread
 expect 1 audit --state "$state"
 says 'the first that differs is one of 12 to 15, and entry 15 is known to'
 decides 3

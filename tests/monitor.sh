@@ -182,6 +182,7 @@ code=$?
 checks=$((checks + 1))
 [ "$code" -eq 0 ] || fail "ended by a signal it says $code"
 decides 1 # Nobody is there to cosign it: an auditor goes as far as the witness came.
+spread
 expect 0 audit --state "$folder/audit"
 says 'lack a cosignature that the trust policy asks for: the next visit'
 expect 0 export --to "$folder/export" --wait 100

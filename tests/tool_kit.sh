@@ -32,6 +32,17 @@ expect()
 	[ "$code" -eq "$wanted" ] || fail "countersign $*: exit code $code, expected $wanted"
 }
 
+# spread: until every node of $COUNTERSIGN_CLUSTER has what the furthest has: a follower hears of it a moment later.
+spread()
+{
+	tries=400
+	until [ "$("$tool" cluster status --json 2>/dev/null | sed -n 's/.*"size": *\([0-9]*\).*/\1/p' | sort -u | wc -l)" -eq 1 ]; do
+		tries=$((tries - 1))
+		[ "$tries" -gt 0 ] || fail "the nodes do not come to the same size"
+		sleep 0.05
+	done
+}
+
 # says TEXT: the last command's output holds it.
 says()
 {
