@@ -654,7 +654,8 @@ int cs_status(cs_client *client, uint64_t node_id, char **ret_json);
  * Asks any node who leads, and sends there from now on what any node may answer (entries, lists, …), as long as it
  * does: then that shows what was answered before to whomever, where a node that lags may not yet. It costs a question,
  * and the leader the work: bulk readers do without. wait_ms: for this question, if it is shorter than the client's
- * time. CS_E_NOT_READY: whoever answered knows of no leader; all goes on as before.
+ * time. CS_E_NOT_READY: whoever answered knows of no leader, or the cluster file does not name it; all goes on as
+ * before.
  */
 int cs_find_leader(cs_client *client, unsigned wait_ms);
 /*

@@ -110,7 +110,9 @@ static int leader_convert(struct call *call, const struct wire_reply *reply, nng
 	int err = wire_status_decode(&s, reply->body, reply->body_len);
 	nng_msg_free(msg);
 	int leader = err == CS_OK && s.leader_id != 0 ? node_by_id(call->client, s.leader_id) : -1;
-	*ret_result = leader < 0 ? NULL : &call->client->nodes[leader];
+	/* Of nodes that the cluster file names: who names one only means that one. */
+	*ret_result =
+	        leader < 0 || (unsigned)leader >= call->client->cluster.n_nodes ? NULL : &call->client->nodes[leader];
 	return err;
 }
 
