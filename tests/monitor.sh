@@ -116,6 +116,7 @@ says 'signs checkpoints and nothing else'
 expect 0 enroll --name watch.example --roles witness --channel-pub "$channel" --sign-pub "$cosigner"
 says "witness: $vkey"
 expect 0 enroll --name gateway --roles decide,audit --new-key "$folder/gateway.key"
+spread
 
 echo "# without its cosignature nothing is verified; with it all is; and it reads no private field"
 COUNTERSIGN_KEY=$folder/gateway.key
@@ -261,6 +262,7 @@ expect 0 cluster down "$c"
 cp -a "$c" "$folder/old"
 expect 0 cluster up "$c"
 decides 4
+spread
 expect 0 monitor --state "$state" --key "$folder/watch.key" --once
 expect 0 cluster down "$c"
 cp -a "$c" "$folder/new"
@@ -282,6 +284,7 @@ echo "# the same, grown beyond what was checked: rewritten"
 rm -rf "$state"
 cp -a "$folder/watch.kept" "$state"
 decides 6
+spread
 expect 1 monitor --state "$state" --key "$folder/watch.key" --once --interval 100
 says 'REWRITTEN'
 expect 1 monitor --state "$state" --status --json
@@ -301,6 +304,7 @@ COUNTERSIGN_KEY=$folder/fork/admin.key
 expect 0 enroll --name watch.example --roles witness --channel-pub "$channel" --sign-pub "$cosigner"
 expect 0 enroll --name gateway --roles decide --new-key "$folder/fork.key"
 expect 0 enroll --name another --roles decide --new-key "$folder/another.key"
+spread
 expect 1 monitor --state "$state" --key "$folder/watch.key" --once --interval 100 --alarm-command "$folder/page"
 says 'ALARM'
 alarm_of fork || fail "no alarm of a fork"
