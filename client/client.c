@@ -15,6 +15,7 @@
 #include "ledger/errors.h"
 #include "node/wire/textfile.h"
 
+#define CLOSE_MS_MAX       UINT64_C(10000) /* The longest that cs_close takes. */
 #define TIMEOUT_MS_DEFAULT 5000
 #define TRY_MS_FIRST       250 /* An election takes about as long. */
 #define HANDSHAKE_MS       500
@@ -232,10 +233,8 @@ void cs_stop(cs_client *c)
 	c->ended = true;
 }
 
-void cs_close(cs_client *c)
+static void close_all(cs_client *c)
 {
-	if (c == NULL)
-		return;
 	cs_stop(c);
 	for (unsigned i = 0; i < c->n_calls; i++)
 		call_free(c->calls[i]);
@@ -251,4 +250,78 @@ void cs_close(cs_client *c)
 	pthread_mutex_destroy(&c->lock);
 	sodium_memzero(c, sizeof(*c));
 	free(c);
+}
+
+/* Whoever comes last frees it. */
+struct closing {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool done, left;
+	cs_client *client;
+};
+
+static void closing_free(struct closing *k)
+{
+	pthread_cond_destroy(&k->changed);
+	pthread_mutex_destroy(&k->lock);
+	free(k);
+}
+
+static void *close_run(void *arg)
+{
+	struct closing *k = arg;
+
+	close_all(k->client);
+	pthread_mutex_lock(&k->lock);
+	bool left = k->left;
+	k->done = true;
+	pthread_cond_signal(&k->changed);
+	pthread_mutex_unlock(&k->lock);
+	if (left)
+		closing_free(k);
+	return NULL;
+}
+
+/*
+ * nng may never give a socket back whose connection ended in the middle of a message (its issue 1636, in 1.5.2): then
+ * what is left of the client is left to it, and nobody waits for ever.
+ */
+void cs_close(cs_client *c)
+{
+	struct closing *k = c == NULL ? NULL : calloc(1, sizeof(*k));
+	pthread_condattr_t attr;
+	pthread_t thread;
+
+	if (c == NULL)
+		return;
+	if (k == NULL) {
+		close_all(c);
+		return;
+	}
+	k->client = c;
+	pthread_mutex_init(&k->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&k->changed, &attr);
+	pthread_condattr_destroy(&attr);
+	if (pthread_create(&thread, NULL, close_run, k) != 0) {
+		close_all(c);
+		closing_free(k);
+		return;
+	}
+	uint64_t end_ns = clock_mono_ns() + CLOSE_MS_MAX * NS_PER_MS;
+	struct timespec until = {.tv_sec = (time_t)(end_ns / (1000 * NS_PER_MS)),
+	                         .tv_nsec = (long)(end_ns % (1000 * NS_PER_MS))};
+	pthread_mutex_lock(&k->lock);
+	while (!k->done && pthread_cond_timedwait(&k->changed, &k->lock, &until) == 0)
+		;
+	bool done = k->done;
+	k->left = !done;
+	pthread_mutex_unlock(&k->lock);
+	if (!done) {
+		pthread_detach(thread);
+		return;
+	}
+	pthread_join(thread, NULL);
+	closing_free(k);
 }
