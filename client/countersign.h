@@ -77,7 +77,8 @@ int cs_open(const struct cs_options *options, cs_client **ret, char *error, size
 void cs_stop(cs_client *client);
 /*
  * Ends the calls that are out with CS_E_TIMEOUT (their callbacks run before cs_close returns) and frees. NULL is fine.
- * Never from a callback: it would wait for itself.
+ * Never from a callback: it would wait for itself. It takes ten seconds at most: what the messaging library has not
+ * given back by then is left to it.
  */
 void cs_close(cs_client *client);
 /* Text of the last failed call of this thread, naming what and where; never NULL. */
